@@ -1,0 +1,1 @@
+"""Weft: a mesh of agents. The public API, loaded lazily."""

@@ -1,0 +1,5 @@
+"""Who is out there: backends behind one contract."""
+
+from weft.catalog.base import Capability, Catalog, Effects, Entry, RiskLevel, Snapshot
+
+__all__ = ["Capability", "Catalog", "Effects", "Entry", "RiskLevel", "Snapshot"]

@@ -1,0 +1,74 @@
+"""Who is out there: services with their cards, as last heard of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from weft.core import Record
+
+Effects = Literal["none", "unknown"]
+RiskLevel = Literal["low", "medium", "high"]
+
+
+class Capability(Record):
+    """Something a peer can do; two peers offering one id are two providers."""
+
+    id: str
+    description: str = ""
+    domains: frozenset[str] = frozenset()
+    """Empty means `general`."""
+    risk: RiskLevel = "low"
+    roles: frozenset[str] = frozenset()
+    effects: Effects = "unknown"
+    tool_name: str | None = None
+    tags: frozenset[str] = frozenset()
+    examples: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    """Service names, sorted."""
+
+
+class Entry(Record):
+    """One instance of a service; its card is opaque here."""
+
+    service: str
+    instance: str
+    url: str
+    card: str
+    """The signed agent card, as JSON text."""
+    capabilities: tuple[Capability, ...] = ()
+    """What the publisher read out of its own card, so that nobody below A2A need parse it."""
+    started_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All living entries at one revision; equal revisions hold equal entries."""
+
+    revision: int
+    entries: tuple[Entry, ...]
+    stale: bool = False
+    """The source could not be asked lately: this is the last good list."""
+
+    def of(self, service: str) -> Sequence[Entry]:
+        return [entry for entry in self.entries if entry.service == service]
+
+
+class Catalog(ABC):
+    """Publishes this process and knows the others; reading never waits."""
+
+    @abstractmethod
+    async def publish(self, entry: Entry) -> None:
+        """Announce `entry` and keep it alive until withdrawn or this process dies."""
+
+    @abstractmethod
+    async def withdraw(self, entry: Entry) -> None:
+        """Take `entry` back at once."""
+
+    @abstractmethod
+    def snapshot(self) -> Snapshot:
+        """Return what is known now."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Withdraw what was published and stop listening."""

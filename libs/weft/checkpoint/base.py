@@ -1,0 +1,473 @@
+"""The contracts of a durable database: runs with their steps, events and effects, and threads.
+
+Every backend passes `weft.testing.RunStoreContract` and `weft.testing.CheckpointerContract`; a
+rule that is not tested there is not part of these interfaces. Reads and client calls take a
+principal: what is absent and what is another's raise the same `NotFoundError`. Every write may be
+repeated with equal effect, because the acknowledgement of a commit can be lost.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from weft.core import Interrupt, JsonObject, JsonValue, Path, Principal, RunId
+from weft.events import Envelope, Event
+
+RunStatus = Literal[
+    "queued", "running", "interrupted", "canceling", "completed", "failed", "canceled", "expired"
+]
+TerminalStatus = Literal["completed", "failed", "canceled", "expired"]
+OnBusy = Literal["reject", "enqueue", "interrupt", "rollback"]
+Durability = Literal["strong", "weak", "none"]
+TERMINAL: frozenset[str] = frozenset({"completed", "failed", "canceled", "expired"})
+LEASE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A run's claim: every write of an owner carries it and fails once it is stale."""
+
+    run_id: RunId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadKey:
+    """A conversation; the same `thread_id` of two subjects names two threads."""
+
+    tenant: str
+    subject: str
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A request about to become durable."""
+
+    run_id: RunId
+    principal: Principal
+    operation: str
+    """What the key is unique within, such as `run` or `a2a.send`."""
+    idem_key: str
+    body_hash: str
+    """SHA-256 of the validated request: the same key with another hash is refused."""
+    thread_id: str
+    request: JsonObject
+    accepted: Event
+    """The `run.accepted` event."""
+    trace_id: str | None = None
+    root_id: str | None = None
+    """The mesh-wide run this one works for; None makes it its own root."""
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as last committed."""
+
+    run_id: RunId
+    tenant: str
+    subject: str
+    scopes: frozenset[str]
+    operation: str
+    thread_id: str
+    request: JsonObject
+    status: RunStatus
+    epoch: int
+    owner: str | None
+    last_seq: int
+    root_id: str
+    trace_id: str | None = None
+    interrupts: tuple[Interrupt, ...] = ()
+    cancel: JsonObject | None = None
+    """Who asked for the end, why, when, and the grace in seconds."""
+    result: JsonObject | None = None
+    """A `Result`, from the terminal status on."""
+    error: JsonObject | None = None
+    remaining_s: float | None = None
+    """Seconds to the deadline when it was read, by the database's clock."""
+    created_at: float = 0.0
+    """Seconds since the Unix epoch, by the database's clock, like the two below."""
+    started_at: float | None = None
+    updated_at: float = 0.0
+
+    @property
+    def terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that is now ours, with what its earlier owners finished."""
+
+    held: Held
+    run: Run
+    steps: Mapping[Path, JsonObject]
+    events: tuple[Envelope, ...] = ()
+    """What the claim itself told (`run.started`, or `run.recovered` and `run.resumed`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The run of a request; `replayed` when its key had made it before."""
+
+    run: Run
+    replayed: bool
+    events: tuple[Envelope, ...] = ()
+    claimed: Claimed | None = None
+    """Set when the accepting process asked to own it and the run was new."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepWrite:
+    """A finished step; the stored outcome wins over this one where another writer was first."""
+
+    path: Path
+    outcome: JsonObject
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The stored outcome, which the caller must use, and the events that were written."""
+
+    outcome: JsonObject
+    adopted: bool
+    """Another writer's outcome was there already; the events were not written."""
+    events: tuple[Envelope, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Messages that enter a thread in the commit that ends their run."""
+
+    key: ThreadKey
+    entries: tuple[bytes, ...]
+    expected: int
+    """The thread's version they build on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ends; `events` precede the terminal event, which the caller provides last."""
+
+    status: TerminalStatus
+    result: JsonObject
+    error: JsonObject | None = None
+    steps: tuple[StepWrite, ...] = ()
+    """Written in the same commit, and refused unless each stored outcome is the one given."""
+    turn: Turn | None = None
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a renewal found."""
+
+    lost: frozenset[RunId]
+    canceling: Mapping[RunId, JsonObject] = field(default_factory=dict)
+    """Held runs that somebody asked to stop, with `Run.cancel`."""
+
+
+class RunStore(ABC):
+    """Keeps runs with their steps, events and owners."""
+
+    @property
+    @abstractmethod
+    def durability(self) -> Durability:
+        """What survives: `strong` keeps every acknowledged write through a power loss."""
+
+    @abstractmethod
+    async def accept(self, new: NewRun, *, on_busy: OnBusy, owner: str | None = None) -> Accepted:
+        """Commit `new` with event 1, or return the run its key made before.
+
+        With `owner` (and a run that need not wait for its thread) the same commit claims it.
+
+        Raises:
+            IdempotencyKeyReusedError: The key belongs to a request with another hash.
+            ThreadBusyError: `reject`, and a run of the thread lives.
+            ThreadInterruptedError: `reject` or `enqueue`, and the thread's run waits for a person.
+            QueueFullError: `enqueue`, and 16 runs wait for the thread.
+            StoreFullError: There is no room.
+        """
+
+    @abstractmethod
+    async def claim(self, owner: str, *, limit: int) -> list[Claimed]:
+        """Take up to `limit` claimable runs: queued ones, and those whose lease ended.
+
+        A run past its deadline is ended as `expired` (`canceled` when it was canceling) and one
+        that lost five leases without a new step as `failed` with code `poison`, here.
+        """
+
+    @abstractmethod
+    async def renew(self, held: Sequence[Held]) -> Renewal:
+        """Extend the leases by `LEASE_SECONDS` from now, by the database's clock."""
+
+    @abstractmethod
+    async def release(self, held: Held) -> None:
+        """End the lease; the run is claimable at once.
+
+        Raises:
+            FencedError: The claim is stale.
+        """
+
+    @abstractmethod
+    async def append(self, held: Held, batch: int, events: Sequence[Event]) -> tuple[Envelope, ...]:
+        """Add `events` with the next numbers; `batch` is the epoch's last one plus 1, from 1.
+
+        The same batch again writes nothing and returns ().
+
+        Raises:
+            FencedError: The claim is stale, or the run has ended.
+            BatchGapError: A batch was skipped.
+        """
+
+    @abstractmethod
+    async def record_step(self, held: Held, step: StepWrite) -> Recorded:
+        """Insert the step's outcome with its events, or adopt what is there.
+
+        Raises:
+            FencedError: The claim is stale, or the run has ended.
+        """
+
+    @abstractmethod
+    async def finish(self, held: Held, ending: Ending) -> tuple[Envelope, ...]:
+        """End the run; its last event is the last one it will ever have.
+
+        Repeated with the same claim it returns () and changes nothing. From `canceling` only
+        `canceled` is taken.
+
+        Raises:
+            FencedError: The claim is stale, or a step's stored outcome differs.
+            StaleThreadError: The turn builds on another version.
+            CanceledError: The run is canceling and the ending is not `canceled`.
+        """
+
+    @abstractmethod
+    async def park(
+        self, held: Held, interrupts: Sequence[Interrupt], events: Sequence[Event]
+    ) -> tuple[Envelope, ...]:
+        """Leave the run `interrupted`: no owner, no lease.
+
+        Raises:
+            FencedError: The claim is stale.
+        """
+
+    @abstractmethod
+    async def resume(
+        self, principal: Principal, run_id: RunId, answers: Mapping[str, JsonValue]
+    ) -> Run:
+        """Answer interrupts once each; with none left open the run is `queued` again.
+
+        An answer is kept as the step `("interrupt", <id>)` of the run.
+
+        Raises:
+            NotFoundError: No such run of this principal.
+            RunNotInterruptedError: It waits for nothing.
+            InterruptNotFoundError: It has no such interrupt.
+            InterruptAnsweredError: Another answer came first.
+            InterruptExpiredError: Its time is over.
+        """
+
+    @abstractmethod
+    async def cancel(
+        self, principal: Principal, run_id: RunId, *, reason: str, grace_s: float
+    ) -> Run:
+        """Record that the run shall stop; a queued one ends at once, an ended one is unchanged.
+
+        Raises:
+            NotFoundError: No such run of this principal.
+        """
+
+    @abstractmethod
+    async def read(self, principal: Principal, run_id: RunId) -> Run:
+        """Return the run.
+
+        Raises:
+            NotFoundError: No such run of this principal.
+        """
+
+    @abstractmethod
+    async def find(self, principal: Principal, operation: str, idem_key: str) -> Run | None:
+        """Return the run that this key made, or None."""
+
+    @abstractmethod
+    async def events(
+        self, principal: Principal, run_id: RunId, *, after: int = 0, limit: int = 1000
+    ) -> tuple[Envelope, ...]:
+        """Return committed events behind number `after`, in order.
+
+        Raises:
+            NotFoundError: No such run of this principal.
+        """
+
+    @abstractmethod
+    async def steps(self, principal: Principal, run_id: RunId) -> Mapping[Path, JsonObject]:
+        """Return the outcomes of finished steps.
+
+        Raises:
+            NotFoundError: No such run of this principal.
+        """
+
+    @abstractmethod
+    async def thread_runs(self, key: ThreadKey, *, limit: int = 100) -> tuple[Run, ...]:
+        """Return the thread's runs, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread's entries, oldest first."""
+
+    version: int
+    """The number of entries; 0 is a thread without history."""
+    entries: tuple[bytes, ...]
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+class ThreadStore(ABC):
+    """Keeps threads, each inside its tenant and subject."""
+
+    @abstractmethod
+    async def load(self, key: ThreadKey) -> Thread | None:
+        """Return the newest version, or None if it has no history."""
+
+    @abstractmethod
+    async def append(
+        self, key: ThreadKey, entries: Sequence[bytes], *, expected: int, fence: Held
+    ) -> int:
+        """Add `entries` on top of version `expected` (0 for a new thread), return the new version.
+
+        Raises:
+            StaleThreadError: `expected` is not the newest version.
+            FencedError: The claim is stale.
+        """
+
+    @abstractmethod
+    async def delete(self, key: ThreadKey, *, cancel: bool = False) -> bool:
+        """Erase messages, run logs and recorded contents; tell whether there was anything.
+
+        Raises:
+            ThreadBusyError: A run of the thread lives and `cancel` is not set.
+        """
+
+
+EffectScope = Literal["run", "thread", "tenant"]
+OutcomeKind = Literal["done", "not_done"]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectCall:
+    """An effect about to happen; `key` is the hash of tenant, scope, tool and arguments."""
+
+    key: str
+    tenant: str
+    scope: EffectScope
+    scope_id: str
+    tool: str
+    args_hash: str
+    arguments: JsonObject
+    path: Path = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EffectOutcome:
+    """What became of an attempt; `value` is the tool's result when `done`."""
+
+    kind: OutcomeKind
+    value: JsonValue = None
+    message: str = ""
+    settled_by: str | None = None
+    """A person's subject, where a person settled it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the ledger knows of a key when a call with it is about to start."""
+
+    state: Literal["granted", "settled", "in_progress", "unknown"]
+    """`granted`: the body may start. `in_progress`: its live owner is running it. `unknown`: an
+    owner died, or could not tell, between intent and outcome."""
+    attempt: int
+    outcome: EffectOutcome | None = None
+    run_id: str | None = None
+    recorded_at: float | None = None
+    events: tuple[Envelope, ...] = ()
+
+
+class EffectStore(ABC):
+    """The ledger: intent before the act, outcome before anybody hears of it."""
+
+    @abstractmethod
+    async def intend(
+        self,
+        held: Held,
+        call: EffectCall,
+        *,
+        again: bool = False,
+        events: Sequence[Event] = (),
+    ) -> Intent:
+        """Write the intent with its events, or say what stands in the way.
+
+        `again` takes over an unknown attempt under the same key (the outside deduplicates, or
+        somebody found out that nothing was done).
+
+        Raises:
+            FencedError: The claim is stale.
+            CanceledError: The run is being cancelled.
+            StoreFullError: There is no room.
+        """
+
+    @abstractmethod
+    async def settle(
+        self,
+        held: Held,
+        key: str,
+        attempt: int,
+        outcome: EffectOutcome,
+        *,
+        events: Sequence[Event] = (),
+    ) -> tuple[Envelope, ...]:
+        """Record the outcome; the first one of an attempt stands, the same again changes nothing.
+
+        Raises:
+            FencedError: The claim is stale.
+            EffectSettledError: Another outcome stands.
+        """
+
+    @abstractmethod
+    async def doubt(self, held: Held, key: str, attempt: int) -> None:
+        """Record that nobody can tell what became of the attempt."""
+
+    @abstractmethod
+    async def find_effect(self, key: str) -> Intent | None:
+        """Return what the ledger knows of `key`, without claiming anything."""
+
+
+class Checkpointer(ABC):
+    """One database that holds runs, threads and effects; `aclose` closes it."""
+
+    @property
+    @abstractmethod
+    def runs(self) -> RunStore: ...
+
+    @property
+    @abstractmethod
+    def threads(self) -> ThreadStore: ...
+
+    @property
+    @abstractmethod
+    def effects(self) -> EffectStore: ...
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Return once the database answered.
+
+        Raises:
+            StoreUnavailableError: It did not.
+        """
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Finish what was submitted and close every connection."""

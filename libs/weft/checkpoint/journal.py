@@ -1,0 +1,61 @@
+"""What a task that belongs to a durable run writes through: its claim, log, steps and ledger."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from weft.checkpoint.base import EffectCall, EffectOutcome, Held, Intent
+from weft.core import JsonObject, Path, RunId
+from weft.events import Event
+
+
+class Journal(ABC):
+    """One run's log as its owner sees it.
+
+    Every method raises `FencedError` once the claim is lost; the caller then stops and writes
+    nothing more.
+    """
+
+    run_id: RunId
+    root_id: str
+    thread_id: str
+    held: Held | None
+    """None where nothing durable stands behind the journal."""
+
+    @property
+    @abstractmethod
+    def steps(self) -> Mapping[Path, JsonObject]:
+        """The outcomes recorded so far, by path."""
+
+    @abstractmethod
+    async def record(
+        self, path: Path, outcome: JsonObject, events: Sequence[Event] = ()
+    ) -> JsonObject:
+        """Make a step's outcome durable and return the stored one, which must be used."""
+
+    @abstractmethod
+    def emit(self, *events: Event) -> None:
+        """Add events to the log soon, in order, with or before the next durable write."""
+
+    @abstractmethod
+    async def flush(self) -> None:
+        """Return once everything emitted is durable."""
+
+    @abstractmethod
+    async def intend(
+        self, call: EffectCall, *, again: bool = False, events: Sequence[Event] = ()
+    ) -> Intent:
+        """As `EffectStore.intend`, under this run's claim."""
+
+    @abstractmethod
+    async def settle(
+        self, key: str, attempt: int, outcome: EffectOutcome, *, events: Sequence[Event] = ()
+    ) -> None:
+        """As `EffectStore.settle`, under this run's claim."""
+
+    @abstractmethod
+    async def doubt(self, key: str, attempt: int) -> None:
+        """As `EffectStore.doubt`, under this run's claim."""
+
+    @abstractmethod
+    async def find_effect(self, key: str) -> Intent | None:
+        """As `EffectStore.find_effect`."""

@@ -1,0 +1,76 @@
+"""Ids, errors, clock, principal, budget and the values everything else exchanges."""
+
+from pydantic import JsonValue
+
+from weft.core.budget import NO_USAGE, Budget, Usage
+from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, SystemClock, earliest, rfc3339
+from weft.core.ids import InterruptId, RunId, name_digest, new_id, new_run_id, secret_id
+from weft.core.messages import Message, Part, Role, ToolCall, ToolSpec
+from weft.core.principal import ALL_SCOPES, LOCAL, Principal
+from weft.core.record import (
+    JsonObject,
+    Record,
+    StrictRecord,
+    canonical,
+    dumps,
+    loads,
+    loads_object,
+)
+from weft.core.result import (
+    Artifact,
+    Claim,
+    ClaimKind,
+    EvidenceType,
+    Interrupt,
+    Path,
+    Reason,
+    Result,
+    ResultStatus,
+    Verdict,
+    Window,
+)
+
+__all__ = [
+    "ALL_SCOPES",
+    "LOCAL",
+    "NO_USAGE",
+    "SYSTEM_CLOCK",
+    "Artifact",
+    "Budget",
+    "Claim",
+    "ClaimKind",
+    "Clock",
+    "Deadline",
+    "EvidenceType",
+    "Interrupt",
+    "InterruptId",
+    "JsonObject",
+    "JsonValue",
+    "Message",
+    "Part",
+    "Path",
+    "Principal",
+    "Reason",
+    "Record",
+    "Result",
+    "ResultStatus",
+    "Role",
+    "RunId",
+    "StrictRecord",
+    "SystemClock",
+    "ToolCall",
+    "ToolSpec",
+    "Usage",
+    "Verdict",
+    "Window",
+    "canonical",
+    "dumps",
+    "earliest",
+    "loads",
+    "loads_object",
+    "name_digest",
+    "new_id",
+    "new_run_id",
+    "rfc3339",
+    "secret_id",
+]

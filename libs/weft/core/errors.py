@@ -1,0 +1,254 @@
+"""Every error a caller can act on; how each looks on the wire is one row of `weft.a2a.errors`."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class WeftError(Exception):
+    """Something a caller can act on; its message may be shown to them."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+
+class ConfigError(WeftError, ValueError):
+    """A setting, option or definition is wrong; nothing was started."""
+
+    code = "config_invalid"
+
+
+class InputError(WeftError, ValueError):
+    """What a caller sent is wrong; nothing was stored."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotFoundError(WeftError):
+    """There is no such thing, or it is somebody else's: the two are never told apart."""
+
+    code = "not_found"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"no such {kind}: {name!r}")
+        self.kind = kind
+        self.name = name
+
+
+class IdempotencyKeyReusedError(WeftError):
+    """The key was used for another request; nothing was started."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"idempotency key {key!r} was used for a different request")
+        self.key = key
+
+
+class ThreadBusyError(WeftError):
+    """A living run owns this thread; nothing was started."""
+
+    code = "thread_busy"
+    retryable = True
+
+    def __init__(self, thread_id: str, active_run_id: str) -> None:
+        super().__init__(f"thread {thread_id!r} is in use by run {active_run_id}")
+        self.thread_id = thread_id
+        self.active_run_id = active_run_id
+
+
+class ThreadInterruptedError(WeftError):
+    """The thread's run waits for a person; nothing was started."""
+
+    code = "thread_interrupted"
+
+    def __init__(self, thread_id: str, active_run_id: str) -> None:
+        super().__init__(f"thread {thread_id!r} waits for an answer to run {active_run_id}")
+        self.thread_id = thread_id
+        self.active_run_id = active_run_id
+
+
+class QueueFullError(WeftError):
+    """Too many runs wait already; nothing was started."""
+
+    code = "queue_full"
+    retryable = True
+
+
+class FencedError(WeftError):
+    """Another owner has the run; this one must stop and writes nothing more."""
+
+    code = "fenced"
+
+    def __init__(self, run_id: str, epoch: int) -> None:
+        super().__init__(f"run {run_id} is no longer held at epoch {epoch}")
+        self.run_id = run_id
+        self.epoch = epoch
+
+
+class BatchGapError(WeftError):
+    """An event batch was skipped: a bug of the caller, never a state to live with."""
+
+    code = "batch_gap"
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(f"expected event batch {expected}, got {found}")
+        self.expected = expected
+        self.found = found
+
+
+class StaleThreadError(WeftError):
+    """Somebody else wrote the thread first; nothing was stored."""
+
+    code = "stale_thread"
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(f"expected thread version {expected}, found {found}")
+        self.expected = expected
+        self.found = found
+
+
+class RunFinishedError(WeftError):
+    """The run ended otherwise before this could reach it."""
+
+    code = "run_finished"
+
+    def __init__(self, run_id: str, status: str) -> None:
+        super().__init__(f"run {run_id} is already {status}")
+        self.run_id = run_id
+        self.status = status
+
+
+class RunNotInterruptedError(WeftError):
+    """The run waits for nothing; nothing was resumed."""
+
+    code = "run_not_interrupted"
+
+
+class NothingToResumeError(WeftError):
+    """The thread's last run has ended; nothing was called."""
+
+    code = "nothing_to_resume"
+
+
+class InterruptNotFoundError(WeftError):
+    """The run has no interrupt of this id."""
+
+    code = "interrupt_not_found"
+
+
+class InterruptAnsweredError(WeftError):
+    """Somebody gave this interrupt another answer first."""
+
+    code = "interrupt_already_resolved"
+
+
+class InterruptExpiredError(WeftError):
+    """The interrupt's time is over."""
+
+    code = "interrupt_expired"
+
+
+class StoreUnavailableError(WeftError):
+    """The database cannot be reached; nothing was stored."""
+
+    code = "store_unavailable"
+    retryable = True
+
+
+class StoreFullError(WeftError):
+    """The database has no room; nothing was stored. Free disk space, then try again."""
+
+    code = "store_full"
+    retryable = True
+
+
+class LayoutError(WeftError):
+    """A newer Weft wrote this database; open it with that version."""
+
+    code = "layout_unknown"
+
+
+class EffectSettledError(WeftError):
+    """The attempt has another outcome already; the first one stands."""
+
+    code = "effect_settled"
+
+
+class CanceledError(WeftError):
+    """The run is being cancelled: no new effect starts."""
+
+    code = "canceled"
+
+
+class RunFailedError(WeftError):
+    """The run ended without success; `result` says how far it came."""
+
+    code = "run_failed"
+
+    def __init__(self, message: str, *, result: object = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class DeadlineExceededError(WeftError):
+    """The time is over."""
+
+    code = "deadline_exceeded"
+
+
+class BudgetExhaustedError(WeftError):
+    """Nothing is left of one dimension of the budget."""
+
+    code = "budget_exhausted"
+
+    def __init__(self, dimension: str) -> None:
+        super().__init__(f"nothing left of {dimension}")
+        self.dimension = dimension
+
+
+class DepthExceededError(WeftError):
+    """The call is nested too deep; nothing was called."""
+
+    code = "depth_exceeded"
+
+
+class UnauthenticatedError(WeftError):
+    """No valid credential came with the request."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(WeftError):
+    """The caller lacks a scope."""
+
+    code = "forbidden"
+
+    def __init__(self, required_scope: str) -> None:
+        super().__init__(f"this needs the scope {required_scope!r}")
+        self.required_scope = required_scope
+
+
+class BusUnavailableError(WeftError):
+    """NATS cannot be reached; runs go on without it."""
+
+    code = "bus_unavailable"
+    retryable = True
+
+
+class DataRefusedError(InputError):
+    """A path is outside every allowed data root, or must not be read."""
+
+    code = "data_refused"
+
+
+def did_you_mean(wrong: str, known: Sequence[str]) -> str:
+    """Return `; did you mean 'x'?`, or the known names where none is near."""
+    near = get_close_matches(wrong, known, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(sorted(known))}" if known else ""

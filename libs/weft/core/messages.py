@@ -1,0 +1,70 @@
+"""What agents and models say to each other."""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from weft.core.record import JsonObject, Record
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+class ToolCall(Record):
+    """A model's wish to call a tool."""
+
+    id: str
+    name: str
+    arguments: JsonObject = Field(default_factory=dict)
+    malformed_arguments: str | None = None
+    """What the model wrote instead of a JSON object; then `arguments` is empty."""
+
+
+class Part(Record):
+    """One piece of content: exactly one of text, data, url or bytes (base64)."""
+
+    text: str | None = None
+    data: JsonValue = None
+    url: str | None = None
+    bytes: str | None = None
+    media_type: str | None = None
+    filename: str | None = None
+
+
+class Message(Record):
+    """One turn of a conversation."""
+
+    role: Role
+    content: str = ""
+    parts: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+    metadata: JsonObject = Field(default_factory=dict)
+
+    @classmethod
+    def system(cls, content: str) -> "Message":
+        return cls(role="system", content=content)
+
+    @classmethod
+    def user(cls, content: str, *, metadata: JsonObject | None = None) -> "Message":
+        return cls(role="user", content=content, metadata=metadata or {})
+
+    @classmethod
+    def assistant(cls, content: str = "", *, tool_calls: tuple[ToolCall, ...] = ()) -> "Message":
+        return cls(role="assistant", content=content, tool_calls=tool_calls)
+
+    @classmethod
+    def tool(cls, content: str, *, call: ToolCall) -> "Message":
+        return cls(role="tool", content=content, tool_call_id=call.id, name=call.name)
+
+
+class ToolSpec(Record):
+    """What a model is told of a tool; `parameters` is a JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: JsonObject = Field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    examples: tuple[str, ...] = ()
+    idempotent: bool = False

@@ -1,0 +1,114 @@
+"""What a peer hands back: an outcome with its claims, evidence and reasons."""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from weft.core.budget import NO_USAGE, Usage
+from weft.core.record import JsonObject, Record
+
+Path = tuple[str, ...]
+"""Where in a run's tree something stands; () is the run itself."""
+
+EvidenceType = Literal[
+    "tool_match", "specific_data", "signal_match", "complementary_finding",
+    "synthesis", "neg_evidence", "inference", "domain",
+]  # fmt: skip
+ClaimKind = Literal["cause", "symptom", "fact", "recommendation"]
+ResultStatus = Literal["completed", "failed", "skipped", "canceled", "interrupted"]
+
+
+class Window(Record):
+    """A time span in seconds since the Unix epoch."""
+
+    start: float
+    end: float
+
+
+class Claim(Record):
+    """One checkable statement, with what it rests on."""
+
+    text: str
+    type: EvidenceType = "inference"
+    kind: ClaimKind = "fact"
+    strength: float = Field(default=1.0, ge=0, le=1)
+    """How sure its author is."""
+    evidence_refs: tuple[str, ...] = ()
+    """Ids of tool calls or artifacts of the same result, each with an optional `#/json/pointer`."""
+    subject: str = ""
+    predicate: str = ""
+    value: JsonValue = None
+    polarity: bool = True
+    window: Window | None = None
+
+
+class Artifact(Record):
+    """Something a peer made, or a tool result that claims refer to by `id`."""
+
+    id: str
+    name: str = ""
+    text: str | None = None
+    data: JsonValue = None
+    media_type: str | None = None
+
+
+class Reason(Record):
+    """Why something is not as asked; free of stack traces and secrets."""
+
+    code: str
+    message: str
+    path: Path = ()
+    peer: str | None = None
+    retryable: bool = False
+
+
+class Verdict(Record):
+    """What a judge chose."""
+
+    choice: str
+    reasons: str = ""
+    per_criterion: dict[str, str] = Field(default_factory=dict)
+
+
+class Interrupt(Record):
+    """A question only somebody outside the run can answer; it keeps its id at every level."""
+
+    id: str
+    reason: Literal["approval", "question", "credentials", "effect_unknown", "outcome_unknown"]
+    message: str
+    path: Path = ()
+    agent: str | None = None
+    tool_call_id: str | None = None
+    response_schema: JsonObject | None = None
+    options: tuple[str, ...] = ()
+    url: str | None = None
+    approver_scope: str | None = None
+    expires_in: float = 86_400.0
+    metadata: JsonObject = Field(default_factory=dict)
+
+
+class Result(Record):
+    """The outcome of a task or of a plan's step."""
+
+    status: ResultStatus
+    text: str = ""
+    data: JsonValue = None
+    artifacts: tuple[Artifact, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    verdict: Verdict | None = None
+    usage: Usage = NO_USAGE
+    reasons: tuple[Reason, ...] = ()
+    partial: bool = False
+    interrupts: tuple[Interrupt, ...] = ()
+    generated_by: Literal["model", "rules"] | None = None
+    stop_reason: str | None = None
+    """Why the agent behind it stopped, where an agent was."""
+
+    @classmethod
+    def failed(cls, code: str, message: str, *, retryable: bool = False) -> "Result":
+        reason = Reason(code=code, message=message, retryable=retryable)
+        return cls(status="failed", reasons=(reason,))
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "completed"

@@ -1,0 +1,79 @@
+"""A peer: anything that takes a task and yields events and a result."""
+
+from collections.abc import AsyncIterator, Generator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from weft.checkpoint.journal import Journal
+from weft.core import (
+    LOCAL,
+    Budget,
+    Deadline,
+    JsonObject,
+    JsonValue,
+    Message,
+    Path,
+    Principal,
+    Result,
+)
+from weft.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a peer is asked to do, on whose behalf and within which limits."""
+
+    prompt: str
+    message_id: str
+    """Equal for every transport retry of one attempt, so a peer can deduplicate."""
+    principal: Principal = LOCAL
+    arguments: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=dict)
+    history: tuple[Message, ...] = ()
+    """Earlier turns of the thread, where the caller hands them on."""
+    capability: str | None = None
+    role: str | None = None
+    grants: tuple[str, ...] = ()
+    output_schema: JsonObject | None = None
+    budget: Budget = field(default_factory=Budget)
+    deadline: Deadline | None = None
+    path: Path = ()
+    """Where in the caller's run the task stands; a peer's own events do not repeat it."""
+    run_id: str = ""
+    """The mesh-wide run the task works for (the root's id)."""
+    thread_id: str | None = None
+    act: tuple[str, ...] = ()
+    """The callers before this one, outermost first."""
+    depth: int = 0
+    traceparent: str | None = None
+    answers: JsonObject = field(default_factory=dict)
+    """Answers to the peer's open interrupts, by interrupt id: the task goes on instead of anew."""
+    journal: Journal | None = None
+    """Set when the task is a durable run of this process: the peer writes here, claims nothing
+    and ends nothing."""
+
+
+class PeerRun(Protocol):
+    """A task under way: iterate over its events, await its result, or cancel it.
+
+    Awaiting without iterating discards the events. Iterating to the end, then awaiting, returns
+    at once. A failure is a `Result`, never an exception; cancelling the awaiting task cancels the
+    work.
+    """
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+    def __await__(self) -> Generator[object, None, Result]: ...
+
+    async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> JsonValue:
+        """Ask for the end and return the report of outcomes, as far as it is known."""
+        ...
+
+
+class Peer(Protocol):
+    """An agent here, a remote agent, a pattern or a whole mesh: callers never know which."""
+
+    @property
+    def name(self) -> str: ...
+
+    def start(self, task: Task) -> PeerRun: ...
