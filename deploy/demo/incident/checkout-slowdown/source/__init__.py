@@ -1,0 +1,1 @@
+"""A shop of four services: frontend, checkout, payment and inventory, a process each."""

@@ -1,0 +1,27 @@
+"""Catalogues that need no server: one shared inside a process, and a list that never changes."""
+
+from collections.abc import Iterable
+
+from weft.catalog.base import Catalog, Entry, Snapshot
+
+
+class MemoryCatalog(Catalog):
+    """Shared by everything in one process."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._entries = {(entry.service, entry.instance): entry for entry in entries}
+        self._revision = len(self._entries)
+
+    async def publish(self, entry: Entry) -> None:
+        self._entries[entry.service, entry.instance] = entry
+        self._revision += 1
+
+    async def withdraw(self, entry: Entry) -> None:
+        if self._entries.pop((entry.service, entry.instance), None) is not None:
+            self._revision += 1
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self._revision, tuple(self._entries[key] for key in sorted(self._entries)))
+
+    async def aclose(self) -> None:
+        """Nothing is open."""

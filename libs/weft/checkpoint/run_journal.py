@@ -1,0 +1,237 @@
+"""The journal of a run that a store holds, and one for work that nothing durable stands behind."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Self, TypeVar
+
+from weft.checkpoint.base import (
+    Checkpointer,
+    Claimed,
+    EffectCall,
+    EffectOutcome,
+    Held,
+    Intent,
+    StepWrite,
+)
+from weft.checkpoint.journal import Journal
+from weft.core import JsonObject, Path, RunId, new_run_id
+from weft.core.errors import EffectSettledError, StoreUnavailableError
+from weft.events import Envelope, Event
+
+Sink = Callable[[Sequence[Envelope]], None]
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 10.0
+"""How long a write waits for the database to come back; then the run is left to its lease."""
+FLUSH_SECONDS = 0.01
+"""Events emitted within this time share a commit; nobody watches more closely."""
+
+
+def discard(_: Sequence[Envelope]) -> None:
+    """Tell nobody of committed events: for runs that no process follows."""
+
+
+class RunJournal(Journal):
+    """Writes one claimed run's log; use it as an async context manager.
+
+    Emitted events wait at most `FLUSH_SECONDS`, then share one commit. `sink` hears of every
+    committed event, in order, on the event loop.
+    """
+
+    def __init__(self, checkpointer: Checkpointer, claimed: Claimed, sink: Sink = discard) -> None:
+        self.held: Held = claimed.held
+        self.run_id = claimed.held.run_id
+        self.root_id = claimed.run.root_id
+        self.thread_id = claimed.run.thread_id
+        self._runs = checkpointer.runs
+        self._effects = checkpointer.effects
+        self._steps = dict(claimed.steps)
+        self._sink = sink
+        self._pending: list[Event] = []
+        self._batch = 0
+        self._order = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._flusher is not None:
+            self._flusher.cancel()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+
+    @property
+    def steps(self) -> Mapping[Path, JsonObject]:
+        return self._steps
+
+    async def record(
+        self, path: Path, outcome: JsonObject, events: Sequence[Event] = ()
+    ) -> JsonObject:
+        if (stored := self._steps.get(path)) is not None:
+            return stored
+        async with self._order:
+            step = StepWrite(path, outcome, tuple(events))
+            pending = self._take()
+            if pending:
+                self._batch += 1
+                # Submitted in one tick, so both share a commit and keep their order.
+                earlier, recorded = await asyncio.gather(
+                    _patiently(partial(self._runs.append, self.held, self._batch, pending)),
+                    _patiently(partial(self._runs.record_step, self.held, step)),
+                )
+                self._sink(earlier)
+            else:
+                recorded = await _patiently(partial(self._runs.record_step, self.held, step))
+            self._sink(recorded.events)
+        self._steps[path] = recorded.outcome
+        return recorded.outcome
+
+    def emit(self, *events: Event) -> None:
+        if not events:
+            return
+        self._pending.extend(events)
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush_soon(), name=f"flush {self.run_id}")
+        self._wake.set()
+
+    async def flush(self) -> None:
+        async with self._order:
+            if pending := self._take():
+                self._batch += 1
+                append = partial(self._runs.append, self.held, self._batch, pending)
+                self._sink(await _patiently(append))
+
+    def take_pending(self) -> tuple[Event, ...]:
+        """Return and forget what was emitted but not yet written, for the commit that ends the run.
+
+        Call it with nothing of this journal under way.
+        """
+        return tuple(self._take())
+
+    async def intend(
+        self, call: EffectCall, *, again: bool = False, events: Sequence[Event] = ()
+    ) -> Intent:
+        await self.flush()
+        intent = await self._effects.intend(self.held, call, again=again, events=events)
+        self._sink(intent.events)
+        return intent
+
+    async def settle(
+        self, key: str, attempt: int, outcome: EffectOutcome, *, events: Sequence[Event] = ()
+    ) -> None:
+        await self.flush()
+        self._sink(await self._effects.settle(self.held, key, attempt, outcome, events=events))
+
+    async def doubt(self, key: str, attempt: int) -> None:
+        await self._effects.doubt(self.held, key, attempt)
+
+    async def find_effect(self, key: str) -> Intent | None:
+        return await self._effects.find_effect(key)
+
+    def _take(self) -> list[Event]:
+        pending, self._pending = self._pending, []
+        return pending
+
+    async def _flush_soon(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(FLUSH_SECONDS)
+            self._wake.clear()
+            await self.flush()
+
+
+async def _patiently(write: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a write, which every write may be, while the database is away."""
+    delay = 0.02
+    waited = 0.0
+    while True:
+        try:
+            return await write()
+        except StoreUnavailableError:
+            if waited >= PATIENCE_SECONDS:
+                raise
+        await asyncio.sleep(delay)
+        waited += delay
+        delay = min(delay * 2, 1.0)
+
+
+class LocalJournal(Journal):
+    """Keeps a run's steps, events and effects in this process only, for as long as it lives."""
+
+    held: Held | None = None
+
+    def __init__(
+        self,
+        *,
+        run_id: RunId | None = None,
+        thread_id: str = "",
+        tell: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.run_id = run_id or new_run_id()
+        self.root_id = self.run_id
+        self.thread_id = thread_id
+        self._steps: dict[Path, JsonObject] = {}
+        self._effects: dict[str, Intent] = {}
+        self._tell = tell
+
+    @property
+    def steps(self) -> Mapping[Path, JsonObject]:
+        return self._steps
+
+    async def record(
+        self, path: Path, outcome: JsonObject, events: Sequence[Event] = ()
+    ) -> JsonObject:
+        if path not in self._steps:
+            self._steps[path] = outcome
+            self.emit(*events)
+        return self._steps[path]
+
+    def emit(self, *events: Event) -> None:
+        if self._tell is not None:
+            for event in events:
+                self._tell(event)
+
+    async def flush(self) -> None:
+        """Nothing waits here."""
+
+    async def intend(
+        self, call: EffectCall, *, again: bool = False, events: Sequence[Event] = ()
+    ) -> Intent:
+        known = self._effects.get(call.key)
+        if known is None:
+            attempt = 1
+        elif known.outcome is not None and known.outcome.kind == "not_done":
+            attempt = known.attempt + 1
+        elif again and known.state == "unknown":
+            attempt = known.attempt
+        else:
+            return known
+        self._effects[call.key] = Intent("in_progress", attempt, run_id=self.run_id)
+        self.emit(*events)
+        return Intent("granted", attempt, run_id=self.run_id)
+
+    async def settle(
+        self, key: str, attempt: int, outcome: EffectOutcome, *, events: Sequence[Event] = ()
+    ) -> None:
+        known = self._effects[key]
+        if known.outcome is not None and known.attempt == attempt:
+            if known.outcome != outcome:
+                raise EffectSettledError(f"attempt {attempt} of {key} has another outcome")
+            return
+        self._effects[key] = Intent("settled", attempt, outcome, run_id=self.run_id)
+        self.emit(*events)
+
+    async def doubt(self, key: str, attempt: int) -> None:
+        self._effects[key] = Intent("unknown", attempt, run_id=self.run_id)
+
+    async def find_effect(self, key: str) -> Intent | None:
+        return self._effects.get(key)

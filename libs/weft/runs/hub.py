@@ -1,0 +1,64 @@
+"""Where committed events meet those in this process who wait for them."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from weft.core import RunId
+from weft.events import Envelope
+
+PLACES = 256
+"""Events a listener may leave unread; then it reads the store instead."""
+
+
+class Listener:
+    """Receives one run's events as they are committed; may miss some, and never blocks."""
+
+    def __init__(self) -> None:
+        self._unread: list[Envelope] = []
+        self._news = asyncio.Event()
+
+    def tell(self, events: Sequence[Envelope]) -> None:
+        # A listener that lags drops what it has: the hole in the numbers sends it to the store.
+        if len(self._unread) + len(events) > PLACES:
+            self._unread = []
+        self._unread.extend(events)
+        self._news.set()
+
+    async def next(self, *, within: float) -> list[Envelope]:
+        """Return the unread events, or [] after `within` seconds without any."""
+        if not self._unread:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(within):
+                    await self._news.wait()
+            except TimeoutError:
+                return []
+        unread, self._unread = self._unread, []
+        return unread
+
+
+class Hub:
+    """Hands each run's events to its listeners."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[RunId, list[Listener]] = {}
+
+    @contextmanager
+    def listen(self, run_id: RunId) -> Iterator[Listener]:
+        listener = Listener()
+        self._listeners.setdefault(run_id, []).append(listener)
+        try:
+            yield listener
+        finally:
+            remaining = self._listeners[run_id]
+            remaining.remove(listener)
+            if not remaining:
+                del self._listeners[run_id]
+
+    def has(self, run_id: RunId) -> bool:
+        return run_id in self._listeners
+
+    def tell(self, run_id: RunId, events: Sequence[Envelope]) -> None:
+        for listener in self._listeners.get(run_id, ()):
+            listener.tell(events)

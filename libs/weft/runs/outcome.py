@@ -1,0 +1,105 @@
+"""What executing a run comes to, and the ending it makes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from weft.checkpoint import Claimed, Ending, Journal, StepWrite, TerminalStatus, Turn
+from weft.core import Interrupt, JsonObject, Reason, Result
+from weft.events import (
+    Cancellation,
+    Completion,
+    ErrorData,
+    Event,
+    Expiry,
+    Failure,
+    Output,
+    RunCanceled,
+    RunCompleted,
+    RunExpired,
+    RunFailed,
+    preview,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A result, with what shall be written in the commit that ends the run."""
+
+    result: Result
+    steps: tuple[StepWrite, ...] = ()
+    turn: Turn | None = None
+    events: tuple[Event, ...] = ()
+    report: JsonObject = field(default_factory=dict)
+    """Of a cancelled run: what was done, and what is unknown."""
+
+
+Execute = Callable[[Claimed, Journal], Awaitable[Outcome]]
+"""Carries a claimed run out. It is cancelled (as a task) when the run shall stop."""
+
+NO_REASON = Reason(code="internal", message="the run failed without saying why")
+
+
+def ending(outcome: Outcome, *, pending: tuple[Event, ...], seconds: float) -> Ending:
+    """Return how the run ends: status, error, and the terminal event as the last."""
+    result = outcome.result
+    status = _status(result)
+    last = _terminal(outcome, status, duration_ms=round(seconds * 1000, 3))
+    return Ending(
+        status=status,
+        result=result.to_json(),
+        error=_error(result).to_json() if status == "failed" else None,
+        steps=outcome.steps,
+        turn=outcome.turn if status == "completed" else None,
+        events=(*pending, *outcome.events, last),
+    )
+
+
+def interrupts_of(outcome: Outcome) -> tuple[Interrupt, ...]:
+    return outcome.result.interrupts if outcome.result.status == "interrupted" else ()
+
+
+def _status(result: Result) -> TerminalStatus:
+    if result.status == "completed":
+        return "completed"
+    if result.status == "canceled":
+        return "canceled"
+    if any(reason.code == "deadline_exceeded" and not reason.path for reason in result.reasons):
+        return "expired"
+    return "failed"
+
+
+def _error(result: Result) -> Reason:
+    return result.reasons[0] if result.reasons else NO_REASON
+
+
+def _terminal(outcome: Outcome, status: TerminalStatus, *, duration_ms: float) -> Event:
+    result = outcome.result
+    usage = result.usage
+    output = Output(text=result.text, data=result.data)
+    if status == "completed":
+        return RunCompleted(
+            data=Completion(
+                output=output,
+                output_preview=preview(result.text),
+                stop_reason=result.stop_reason or "complete",
+                usage=usage,
+                duration_ms=duration_ms,
+            )
+        )
+    if status == "canceled":
+        return RunCanceled(
+            data=Cancellation(report=outcome.report, usage=usage, duration_ms=duration_ms)
+        )
+    if status == "expired":
+        return RunExpired(data=Expiry(cause="deadline", usage=usage, duration_ms=duration_ms))
+    error = _error(result)
+    return RunFailed(
+        data=Failure(
+            error=ErrorData(code=error.code, message=error.message),
+            stop_reason=result.stop_reason or "error",
+            output=output if result.text or result.data is not None else None,
+            output_preview=preview(result.text),
+            usage=usage,
+            duration_ms=duration_ms,
+        )
+    )

@@ -1,0 +1,216 @@
+"""A run as its clients see it: submitted, followed, awaited, cancelled, resumed."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from weft.bus import Bus, subjects
+from weft.checkpoint import TERMINAL, Accepted, Checkpointer, Claimed, NewRun, OnBusy, Run
+from weft.core import JsonValue, Principal, RunId
+from weft.events import TERMINAL_EVENTS, Envelope
+from weft.runs.hub import Hub, Listener
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.4
+"""How late an event may be when the bus lost it."""
+PAGE = 256
+
+_ENVELOPES = TypeAdapter(list[Envelope])
+
+
+class Owner(Protocol):
+    """Executes runs in this process: `weft.runs.Worker`."""
+
+    name: str
+
+    @property
+    def free(self) -> int: ...
+
+    def take(self, claimed: Claimed) -> None: ...
+
+
+class Runs:
+    """Submits runs to a store and follows them, whoever executes them.
+
+    `pool` names the workers that share the store; the bus carries their doorbell and each run's
+    events. Losing every message costs at most `POLL_SECONDS`.
+    """
+
+    def __init__(self, checkpointer: Checkpointer, bus: Bus, *, pool: str) -> None:
+        self.checkpointer = checkpointer
+        self.bus = bus
+        self.pool = pool
+        self.hub = Hub()
+        self.owner: Owner | None = None
+
+    async def submit(self, new: NewRun, *, on_busy: OnBusy, own: bool = False) -> Accepted:
+        """Make the request durable; with `own` this process's worker takes it at once if it can.
+
+        Raises what `RunStore.accept` raises.
+        """
+        owner = self.owner if own and self.owner is not None and self.owner.free > 0 else None
+        accepted = await self.checkpointer.runs.accept(
+            new, on_busy=on_busy, owner=owner.name if owner else None
+        )
+        self.tell(accepted.events)
+        if accepted.claimed is not None and owner is not None:
+            owner.take(accepted.claimed)
+        elif not accepted.replayed:
+            self.ring()
+        return accepted
+
+    def ring(self) -> None:
+        """Wake one worker: there is a run that nobody holds."""
+        self.bus.publish(subjects.work(self.pool), b"")
+
+    def tell(self, events: Sequence[Envelope]) -> None:
+        """Pass committed events of one run on to whoever follows it, here and elsewhere."""
+        if not events:
+            return
+        run_id = RunId(events[0].run_id)
+        self.hub.tell(run_id, events)
+        payload = b"[" + b",".join(event.model_dump_json().encode() for event in events) + b"]"
+        if len(payload) > MAX_MESSAGE:
+            payload = orjson.dumps({"seq": events[-1].seq})
+        self.bus.publish(subjects.run(events[0].tenant, run_id), payload)
+
+    async def read(self, principal: Principal, run_id: RunId) -> Run:
+        return await self.checkpointer.runs.read(principal, run_id)
+
+    async def follow(
+        self, principal: Principal, run_id: RunId, *, after: int = 0
+    ) -> AsyncGenerator[Envelope, None]:
+        """Yield the run's events behind number `after`, live ones too, up to the terminal one.
+
+        Every number comes once and in order, whatever the bus loses or repeats.
+
+        Raises:
+            NotFoundError: No such run of this principal.
+        """
+        with self.hub.listen(run_id) as listener:
+            last = after
+            while True:
+                page = await self.checkpointer.runs.events(
+                    principal, run_id, after=last, limit=PAGE
+                )
+                for event in page:
+                    last = event.seq
+                    yield event
+                    if event.type in TERMINAL_EVENTS:
+                        return
+                if len(page) == PAGE:
+                    continue
+                async for event in _live(listener, last):
+                    last = event.seq
+                    yield event
+                    if event.type in TERMINAL_EVENTS:
+                        return
+
+    async def wait(self, principal: Principal, run_id: RunId, *, seconds: float) -> Run:
+        """Return the run once it is terminal or waits for a person, or as it is when time is over.
+
+        Raises:
+            NotFoundError: No such run of this principal.
+        """
+        with self.hub.listen(run_id) as listener:
+            return await self.settled(principal, run_id, listener, seconds=seconds)
+
+    async def settled(
+        self, principal: Principal, run_id: RunId, listener: Listener, *, seconds: float
+    ) -> Run:
+        """As `wait`, with a listener that was registered before the run was submitted."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            left = deadline - asyncio.get_running_loop().time()
+            news = await listener.next(within=max(min(POLL_SECONDS, left), 0.0))
+            if news and not any(_settles(event) for event in news):
+                continue
+            run = await self.read(principal, run_id)
+            if run.status in TERMINAL or run.status == "interrupted" or left <= 0:
+                return run
+
+    async def cancel(
+        self,
+        principal: Principal,
+        run_id: RunId,
+        *,
+        reason: str,
+        grace_s: float = 5.0,
+        wait_s: float = 2.0,
+    ) -> Run:
+        """Record that the run shall stop, signal its owner, and wait for the report.
+
+        Raises:
+            NotFoundError: No such run of this principal.
+        """
+        with self.hub.listen(run_id) as listener:
+            run = await self.checkpointer.runs.cancel(
+                principal, run_id, reason=reason, grace_s=grace_s
+            )
+            if run.terminal:
+                return run
+            self.bus.publish(subjects.cancel(self.pool, run_id), b"")
+            self.ring()
+            return await self.settled(principal, run_id, listener, seconds=wait_s)
+
+    async def resume(
+        self, principal: Principal, run_id: RunId, answers: Mapping[str, JsonValue]
+    ) -> Run:
+        """Answer the run's interrupts; it goes on once none is open.
+
+        Raises what `RunStore.resume` raises.
+        """
+        run = await self.checkpointer.runs.resume(principal, run_id, answers)
+        if run.status == "queued":
+            self.ring()
+        return run
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hear of events that other processes commit, for as long as the context lasts."""
+        async with (
+            self.bus.subscribe(subjects.all_runs(), places=8192) as messages,
+            asyncio.TaskGroup() as tasks,
+        ):
+            hearing = tasks.create_task(self._hear(messages), name="run events")
+            try:
+                yield
+            finally:
+                hearing.cancel()
+
+    async def _hear(self, messages: AsyncGenerator[tuple[str, bytes], None]) -> None:
+        async for subject, payload in messages:
+            run_id = subjects.run_of(subject)
+            if not self.hub.has(run_id):
+                continue
+            try:
+                self.hub.tell(run_id, _ENVELOPES.validate_json(payload))
+            except ValidationError:
+                # Too large to travel, or from a newer writer: its number alone sends the
+                # listener to the store.
+                self.hub.tell(run_id, ())
+
+
+MAX_MESSAGE = 256 * 1024
+
+
+def _settles(event: Envelope) -> bool:
+    return event.type in TERMINAL_EVENTS or event.type == "run.interrupted"
+
+
+async def _live(listener: Listener, last: int) -> AsyncIterator[Envelope]:
+    """Yield what follows number `last` without a hole; end when only the store can go on."""
+    while news := await listener.next(within=POLL_SECONDS):
+        for event in news:
+            if event.seq <= last:
+                continue
+            if event.seq != last + 1:
+                return
+            last = event.seq
+            yield event

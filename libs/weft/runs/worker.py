@@ -1,0 +1,250 @@
+"""Owns runs: claims them, keeps their leases, carries them out and writes their end."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from weft.bus import subjects
+from weft.checkpoint import Claimed, Held
+from weft.checkpoint.run_journal import RunJournal
+from weft.core import SYSTEM_CLOCK, Clock, JsonObject, Result, RunId
+from weft.core.errors import FencedError, StoreUnavailableError, WeftError
+from weft.events import Interruption, RunInterrupted
+from weft.runs.outcome import Execute, Outcome, ending, interrupts_of
+from weft.runs.runs import Runs
+
+log = logging.getLogger(__name__)
+
+RENEW_SECONDS = 1.0
+TRUST_SECONDS = 2.0
+"""An owner stops itself this long after it sent the last renewal that succeeded."""
+DRAIN_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Held:
+    claimed: Claimed
+    task: asyncio.Task[None]
+    canceling: JsonObject | None = None
+    lost: bool = False
+
+
+class Worker:
+    """Executes at most `slots` runs of one store at a time; use `working()`."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        execute: Execute,
+        *,
+        name: str,
+        slots: int = 64,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.name = name
+        self._runs = runs
+        self._store = runs.checkpointer.runs
+        self._execute = execute
+        self._slots = slots
+        self._clock = clock
+        self._held: dict[RunId, _Held] = {}
+        self._wake = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._draining = False
+
+    @property
+    def free(self) -> int:
+        return 0 if self._draining or self._tasks is None else self._slots - len(self._held)
+
+    @property
+    def busy(self) -> int:
+        """How many runs are under way."""
+        return len(self._held)
+
+    def take(self, claimed: Claimed) -> None:
+        """Carry out a run whose claim was won elsewhere in this process."""
+        if self._tasks is None:
+            raise RuntimeError("the worker is not working")
+        run_id = claimed.held.run_id
+        task = self._tasks.create_task(self._own(claimed), name=f"run {run_id}")
+        self._held[run_id] = _Held(claimed, task)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Claim and execute for as long as the context lasts; then drain and release.
+
+        Draining stops claiming, gives runs `DRAIN_SECONDS` to end, and releases the rest, so that
+        another owner goes on with them at once.
+        """
+        async with (
+            self._runs.bus.subscribe(subjects.work(self._runs.pool), queue="workers") as bells,
+            self._runs.bus.subscribe(subjects.all_cancels(self._runs.pool)) as cancels,
+            asyncio.TaskGroup() as tasks,
+        ):
+            self._tasks = tasks
+            self._runs.owner = self
+            background = [
+                tasks.create_task(self._claim_forever(), name="claim"),
+                tasks.create_task(self._renew_forever(), name="renew"),
+                tasks.create_task(self._hear_bells(bells), name="bells"),
+                tasks.create_task(self._hear_cancels(cancels), name="cancels"),
+            ]
+            try:
+                yield
+            finally:
+                self._draining = True
+                background[0].cancel()
+                await self._drain()
+                for task in background:
+                    task.cancel()
+                self._runs.owner = None
+
+    async def _hear_bells(self, bells: AsyncGenerator[tuple[str, bytes], None]) -> None:
+        async for _ in bells:
+            self._wake.set()
+
+    async def _hear_cancels(self, cancels: AsyncGenerator[tuple[str, bytes], None]) -> None:
+        async for subject, _ in cancels:
+            if subjects.run_of(subject) in self._held:
+                await self._renew()
+
+    async def _claim_forever(self) -> None:
+        while True:
+            await self._claim()
+            try:
+                # The doorbell may be lost; without it this finds the run a little later.
+                async with asyncio.timeout(random.uniform(0.25, 0.5)):  # noqa: S311 - jitter
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def _claim(self) -> None:
+        while (free := self.free) > 0:
+            self._wake.clear()
+            try:
+                claimed = await self._store.claim(self.name, limit=free)
+            except StoreUnavailableError:
+                log.warning("claim_failed")
+                return
+            for each in claimed:
+                self._runs.tell(each.events)
+                if each.held.run_id in self._held:
+                    # Our own lease ran out while we were stalled: the old task is fenced.
+                    self._held[each.held.run_id].task.cancel()
+                self.take(each)
+            if len(claimed) < free:
+                return
+
+    async def _renew_forever(self) -> None:
+        trusted = self._clock.monotonic()
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            sent = self._clock.monotonic()
+            try:
+                async with asyncio.timeout(TRUST_SECONDS):
+                    await self._renew()
+                trusted = sent
+            except (StoreUnavailableError, TimeoutError):
+                log.warning("renew_failed")
+            if self._clock.monotonic() - trusted > TRUST_SECONDS:
+                for each in self._held.values():
+                    _lose(each)
+
+    async def _renew(self) -> None:
+        held = [each.claimed.held for each in self._held.values() if not each.lost]
+        if not held:
+            return
+        renewal = await self._store.renew(held)
+        for run_id in renewal.lost:
+            if (mine := self._held.get(run_id)) is not None and mine.claimed.held in held:
+                _lose(mine)
+        for run_id, why in renewal.canceling.items():
+            mine = self._held.get(run_id)
+            if mine is not None and mine.canceling is None:
+                mine.canceling = why
+                mine.task.cancel()
+
+    async def _own(self, claimed: Claimed) -> None:
+        held = claimed.held
+        began = self._clock.monotonic()
+        try:
+            async with RunJournal(
+                self._runs.checkpointer, claimed, sink=self._runs.tell
+            ) as journal:
+                if claimed.run.status == "canceling":
+                    outcome = Outcome(Result(status="canceled"), report=_report(claimed.run.cancel))
+                else:
+                    outcome = await self._carry_out(claimed, journal)
+                await self._end(journal, outcome, began)
+        except FencedError:
+            log.info("run_fenced", extra={"run_id": held.run_id, "epoch": held.epoch})
+        except StoreUnavailableError:
+            log.warning("run_left_to_its_lease", extra={"run_id": held.run_id})
+        finally:
+            mine = self._held.get(held.run_id)
+            if mine is not None and mine.claimed.held == held:
+                del self._held[held.run_id]
+            self._wake.set()
+
+    async def _carry_out(self, claimed: Claimed, journal: RunJournal) -> Outcome:
+        mine = self._held[claimed.held.run_id]
+        try:
+            return await self._execute(claimed, journal)
+        except asyncio.CancelledError:
+            if mine.canceling is None:
+                raise
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+            return Outcome(Result(status="canceled"), report=_report(mine.canceling))
+        except (FencedError, StoreUnavailableError):
+            raise
+        except WeftError as error:
+            return Outcome(Result.failed(error.code, str(error), retryable=error.retryable))
+        except Exception:
+            # The edge of a run: a bug in an executor ends its run only.
+            log.exception("run_crashed", extra={"run_id": claimed.held.run_id})
+            return Outcome(Result.failed("internal", "an unexpected error ended the run"))
+
+    async def _end(self, journal: RunJournal, outcome: Outcome, began: float) -> None:
+        seconds = self._clock.monotonic() - began
+        if interrupts := interrupts_of(outcome):
+            await journal.flush()
+            data = Interruption(interrupt_ids=tuple(each.id for each in interrupts))
+            told = await self._store.park(
+                journal.held, interrupts, [*outcome.events, RunInterrupted(data=data)]
+            )
+        else:
+            end = ending(outcome, pending=journal.take_pending(), seconds=seconds)
+            told = await self._store.finish(journal.held, end)
+        self._runs.tell(told)
+
+    async def _drain(self) -> None:
+        tasks = [each.task for each in self._held.values()]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        unfinished = [each.claimed.held for each in self._held.values() if each.task in late]
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        for held in unfinished:
+            await self._release(held)
+
+    async def _release(self, held: Held) -> None:
+        try:
+            await self._store.release(held)
+        except (FencedError, StoreUnavailableError):
+            log.info("release_failed", extra={"run_id": held.run_id})
+
+
+def _lose(held: _Held) -> None:
+    held.lost = True
+    held.task.cancel()
+
+
+def _report(cancel: JsonObject | None) -> JsonObject:
+    return {**(cancel or {}), "peers": [], "effects": []}

@@ -1,0 +1,86 @@
+"""Fixtures that every test may use: real servers, a watch on the event loop."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+ROOT = Path(__file__).parents[1]
+NATS_CONFIG = """
+listen: "127.0.0.1:{port}"
+max_payload: 1MB
+jetstream {{ store_dir: "{store}", max_file_store: 1GB, max_memory_store: 64MB }}
+"""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def blocked_loop() -> Iterator[BlockBuster]:
+    """Fail any test in which the library blocks the event loop."""
+    with blockbuster_ctx("weft") as detector:
+        yield detector
+
+
+def free_port() -> int:
+    """Return a loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class NatsServer:
+    """A real NATS server on loopback that can be killed and started again."""
+
+    directory: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        config = self.directory / "nats.conf"
+        config.write_text(NATS_CONFIG.format(port=self.port, store=self.directory / "js"))
+        self.process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("nats-server")), "-c", str(config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=0.2):
+                    return
+            except OSError:
+                os.sched_yield()
+        raise RuntimeError("nats-server did not start")
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait(5)
+            self.process = None
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    server = NatsServer(tmp_path / "nats", free_port())
+    server.directory.mkdir()
+    server.start()
+    yield server
+    server.kill()
