@@ -1,0 +1,1 @@
+"""How Weft is put on machines."""

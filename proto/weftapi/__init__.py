@@ -1,0 +1,1 @@
+"""Generated stubs of the mesh's internal API, beside their sources."""
