@@ -185,6 +185,16 @@ class CanceledError(WeftError):
     code = "canceled"
 
 
+class ConditionFailedError(WeftError):
+    """A custom termination condition raised; the run cannot know when to stop."""
+
+    code = "condition_failed"
+
+    def __init__(self, name: str, error: str) -> None:
+        super().__init__(f"the termination condition {name!r} raised {error}")
+        self.name = name
+
+
 class RunFailedError(WeftError):
     """The run ended without success; `result` says how far it came."""
 
@@ -244,6 +254,39 @@ class DataRefusedError(InputError):
     """A path is outside every allowed data root, or must not be read."""
 
     code = "data_refused"
+
+
+class ToolDefinitionError(ConfigError):
+    """A function cannot be a tool as it is written."""
+
+    code = "tool_definition_invalid"
+
+    def __init__(self, function: str, parameter: str, why: str) -> None:
+        where = f"parameter {parameter!r} of {function}()" if parameter else f"{function}()"
+        super().__init__(f"{where}: {why}")
+        self.function = function
+        self.parameter = parameter
+
+
+class DuplicateToolError(ConfigError):
+    """Two tools of one agent have the same name; none was added."""
+
+    code = "tool_duplicate"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a tool {name!r} already; give one of the two another name")
+        self.name = name
+
+
+class EffectUnrecordedError(WeftError):
+    """The body ran, but its outcome could not be stored in time: the effect is unknown now."""
+
+    code = "effect_unrecorded"
+
+    def __init__(self, tool: str, key: str) -> None:
+        super().__init__(f"the outcome of {tool!r} could not be recorded; its effect is unknown")
+        self.tool = tool
+        self.key = key
 
 
 def did_you_mean(wrong: str, known: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
 
 import orjson
@@ -31,6 +31,9 @@ class Owner(Protocol):
 
     @property
     def free(self) -> int: ...
+
+    @property
+    def busy(self) -> int: ...
 
     def take(self, claimed: Claimed) -> None: ...
 
@@ -93,24 +96,36 @@ class Runs:
         Raises:
             NotFoundError: No such run of this principal.
         """
+        async with aclosing(self.pages(principal, run_id, after=after)) as pages:
+            async for page in pages:
+                for event in page:
+                    yield event
+
+    async def pages(
+        self, principal: Principal, run_id: RunId, *, after: int = 0
+    ) -> AsyncGenerator[Sequence[Envelope], None]:
+        """As `follow`, several events at a time, and an empty page while nothing comes.
+
+        Raises:
+            NotFoundError: No such run of this principal.
+        """
         with self.hub.listen(run_id) as listener:
             last = after
             while True:
-                page = await self.checkpointer.runs.events(
+                page: Sequence[Envelope] = await self.checkpointer.runs.events(
                     principal, run_id, after=last, limit=PAGE
                 )
-                for event in page:
-                    last = event.seq
-                    yield event
-                    if event.type in TERMINAL_EVENTS:
+                more = len(page) == PAGE
+                if not page:
+                    page = await _heard(listener, last)
+                    if not page:
+                        yield ()
+                while page:
+                    yield page
+                    last = page[-1].seq
+                    if page[-1].type in TERMINAL_EVENTS:
                         return
-                if len(page) == PAGE:
-                    continue
-                async for event in _live(listener, last):
-                    last = event.seq
-                    yield event
-                    if event.type in TERMINAL_EVENTS:
-                        return
+                    page = () if more else await _heard(listener, last)
 
     async def wait(self, principal: Principal, run_id: RunId, *, seconds: float) -> Run:
         """Return the run once it is terminal or waits for a person, or as it is when time is over.
@@ -129,7 +144,7 @@ class Runs:
         while True:
             left = deadline - asyncio.get_running_loop().time()
             news = await listener.next(within=max(min(POLL_SECONDS, left), 0.0))
-            if news and not any(_settles(event) for event in news):
+            if left > 0 and news and not any(_settles(event) for event in news):
                 continue
             run = await self.read(principal, run_id)
             if run.status in TERMINAL or run.status == "interrupted" or left <= 0:
@@ -204,13 +219,14 @@ def _settles(event: Envelope) -> bool:
     return event.type in TERMINAL_EVENTS or event.type == "run.interrupted"
 
 
-async def _live(listener: Listener, last: int) -> AsyncIterator[Envelope]:
-    """Yield what follows number `last` without a hole; end when only the store can go on."""
-    while news := await listener.next(within=POLL_SECONDS):
+async def _heard(listener: Listener, last: int) -> Sequence[Envelope]:
+    """Return what follows number `last` without a hole; () when only the store can go on."""
+    found: list[Envelope] = []
+    while not found and (news := await listener.next(within=POLL_SECONDS)):
         for event in news:
-            if event.seq <= last:
-                continue
-            if event.seq != last + 1:
-                return
-            last = event.seq
-            yield event
+            if event.seq == last + 1:
+                found.append(event)
+                last = event.seq
+            elif event.seq > last:
+                return found
+    return found

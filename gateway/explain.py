@@ -1,0 +1,57 @@
+"""`POST /v1/explain`: how a request would be routed, without running it."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import Field, ValidationError
+
+from gateway.control import Control
+from weft.core import JsonObject, Principal, StrictRecord, dumps
+from weft.core.edge_errors import InvalidFieldsError
+from weft.core.errors import ForbiddenError, InputError
+
+
+class ExplainRequest(StrictRecord):
+    """What would be asked: words, a goal frame, or both."""
+
+    input: str = Field(default="", max_length=100_000)
+    goal: JsonObject | None = None
+    protocol: str | None = None
+
+
+def explain_routes(router: Control) -> APIRouter:
+    """Return the route, answered by the mesh's router."""
+    routes = APIRouter()
+    schema = {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": ExplainRequest.model_json_schema()}},
+        }
+    }
+
+    @routes.post("/v1/explain", operation_id="explain", openapi_extra=schema)
+    async def explain(request: Request) -> Response:
+        """Return the frame, the protocols considered, the plan and what it would cost."""
+        principal: Principal = request.state.principal
+        if not principal.may("runs:read"):
+            raise ForbiddenError("runs:read")
+        asked = _read(getattr(request.state, "body", None))
+        answer = await router.explain(
+            principal, text=asked.input, goal=asked.goal, protocol=asked.protocol
+        )
+        return Response(dumps(answer), media_type="application/json")
+
+    return routes
+
+
+def _read(body: object) -> ExplainRequest:
+    try:
+        asked = ExplainRequest.model_validate(body or {})
+    except ValidationError as error:
+        faults = [
+            ("/" + "/".join(str(part) for part in each["loc"]), each["msg"])
+            for each in error.errors()
+        ]
+        raise InvalidFieldsError(faults) from error
+    if not asked.input and asked.goal is None:
+        raise InputError("say what to explain: input, goal or both", field="input")
+    return asked

@@ -1,0 +1,50 @@
+"""The front door's process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from gateway.control import control
+from gateway.explain import explain_routes
+from weft.a2a import Minter
+from weft.runs import Runs
+from weft.service.api import api
+from weft.service.keys import KeyFile
+from weft.service.mesh import member
+from weft.service.serve import Listening, Served, serve, unannounced
+from weft.service.settings import ServiceSettings
+
+POOL = "router"
+"""Whose doorbell a new run rings."""
+
+
+class Settings(ServiceSettings, env_prefix="GATEWAY_"):
+    """Everything the gateway reads from outside itself."""
+
+    port: int = 8000
+    runs: str | None = None
+    """The database shared with the router; None is `runs.db` in `home`."""
+
+
+@asynccontextmanager
+async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Served]:
+    """Yield the front door; close what it holds on the way out."""
+    shared = settings.runs or f"sqlite:{settings.home / 'runs.db'}"
+    async with (
+        member("gateway", settings, checkpointer=shared) as self,
+        control(self.catalog, Minter(self.key)) as router,
+    ):
+        runs = Runs(self.checkpointer, self.bus, pool=POOL)
+        app = api(runs, KeyFile(settings.home / "keys.json"), extra_routes=[explain_routes(router)])
+        async with runs.listening():
+            yield Served(app, unannounced)
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = Settings()
+    serve(partial(opened, settings), settings, name="gateway")
+
+
+if __name__ == "__main__":
+    main()

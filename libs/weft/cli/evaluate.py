@@ -1,0 +1,93 @@
+"""`weft eval rca`: drives the mesh over labelled incidents and says how often it was right.
+
+The labels are read here, by the judge, and never sent to the mesh.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from weft.cli.answer import Answer
+from weft.cli.ask import Question, ask
+from weft.cli.client import Gateway
+from weft.core.errors import ConfigError
+
+GOAL = "Diagnose the incident"
+LABELS = "labels.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where the true service stands in one case's ranking."""
+
+    case: str
+    truth: str
+    rank: int | None
+    """None where it is not in the ranking, or the run failed."""
+    named: str
+    status: str
+    seconds: float
+
+
+async def evaluate(gateway: Gateway, directory: Path) -> list[Verdict]:
+    """Ask the mesh about every labelled case below `directory` and return the verdicts.
+
+    Raises:
+        ConfigError: There are no labelled cases.
+        UnreachableError: The gateway does not answer.
+    """
+    try:
+        labels: dict[str, dict[str, str]] = json.loads((directory / LABELS).read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{directory} holds no readable {LABELS}") from error
+    cases = sorted(name for name in labels if (directory / name / "case.json").is_file())
+    if not cases:
+        raise ConfigError(f"{directory} holds none of the cases its {LABELS} names")
+    verdicts = []
+    for case in cases:
+        began = time.monotonic()
+        answer = await ask(gateway, Question(GOAL, data=directory / case), quiet=True)
+        truth = labels[case]["root_cause_service"]
+        verdict = _judge(case, truth, answer, time.monotonic() - began)
+        verdicts.append(verdict)
+        sys.stderr.write(_row(verdict) + "\n")
+    return verdicts
+
+
+def ranking(answer: Answer) -> list[str]:
+    """Return the suspected services, most suspected first, each once."""
+    if answer.report is None:
+        return []
+    causes = [each.subject for each in answer.report.findings if each.predicate == "root_cause"]
+    return list(dict.fromkeys(causes))
+
+
+def accuracy(verdicts: Sequence[Verdict], k: int) -> float:
+    """Return AC@k: the share of cases whose true service is among the first `k`."""
+    hits = sum(1 for each in verdicts if each.rank is not None and each.rank <= k)
+    return hits / len(verdicts)
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """Return the figures as text."""
+    figures = "  ".join(f"AC@{k} {accuracy(verdicts, k):.2f}" for k in (1, 3, 5))
+    unfinished = sum(1 for each in verdicts if each.status != "completed")
+    seconds = sum(each.seconds for each in verdicts)
+    return f"{len(verdicts)} cases  {figures}  not completed: {unfinished}  {seconds:.1f} s"
+
+
+def _judge(case: str, truth: str, answer: Answer, seconds: float) -> Verdict:
+    ranked = ranking(answer)
+    rank = ranked.index(truth) + 1 if truth in ranked else None
+    return Verdict(case, truth, rank, ranked[0] if ranked else "-", answer.status, seconds)
+
+
+def _row(verdict: Verdict) -> str:
+    rank = "-" if verdict.rank is None else str(verdict.rank)
+    return (
+        f"{verdict.case:<8} rank {rank:>2}  true {verdict.truth:<32} first {verdict.named:<32} "
+        f"{verdict.status} {verdict.seconds:.1f} s"
+    )

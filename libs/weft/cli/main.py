@@ -1,0 +1,231 @@
+"""`weft`: the commands, their options and exit codes.
+
+Answers go to standard output, progress to standard error. Exit codes: 0 success, 1 the run
+failed, 2 wrong usage, 3 it waits for a person, 4 canceled or expired, 5 unreachable or refused.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+import weft
+from weft.cli.answer import Answer
+from weft.cli.ask import DetachedError, Question, ask, print_answer
+from weft.cli.client import Credentials, UnreachableError, gateway, read_credentials
+from weft.cli.evaluate import accuracy, evaluate, summary
+from weft.cli.up import RunningMesh, UpOptions, mesh_up, until_interrupted
+from weft.core import ALL_SCOPES
+from weft.core.errors import ConfigError, WeftError
+from weft.service.keys import KeyFile, new_key
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="A mesh of agents.")
+keys = typer.Typer(no_args_is_help=True, help="API keys of the mesh on this machine.")
+evaluation = typer.Typer(no_args_is_help=True, help="How good the mesh's answers are.")
+app.add_typer(keys, name="keys")
+app.add_typer(evaluation, name="eval")
+
+FAILED, USAGE, UNREACHABLE = 1, 2, 5
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Data = Annotated[Path | None, typer.Option(help="The directory the question is about.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the mesh is."""
+
+    home: Path
+    url: str | None
+    key: str | None
+
+    def credentials(self) -> Credentials:
+        return read_credentials(self.home, url=self.url, key=self.key)
+
+
+@app.callback()
+def place(
+    context: typer.Context,
+    home: Annotated[
+        Path, typer.Option(envvar="WEFT_HOME", help="Where this machine's mesh keeps its state.")
+    ] = Path(".weft"),
+    url: Annotated[str | None, typer.Option(envvar="WEFT_URL", help="The gateway.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="WEFT_KEY", help="An API key.")] = None,
+) -> None:
+    """Work with a mesh of agents."""
+    context.obj = Place(home, url, key)
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="Where the gateway listens on 127.0.0.1.")] = 8000,
+    data_root: Annotated[
+        list[Path] | None, typer.Option(help="Specialists open only what lies below; repeatable.")
+    ] = None,
+    data: Data = None,
+    question: Annotated[
+        str | None, typer.Option("--ask", help="Ask this once the mesh runs, then stop.")
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Start the whole mesh on this machine and keep it running until Ctrl-C."""
+    roots = [*(data_root or []), *([data] if data else [])]
+    options = UpOptions(
+        home=context.obj.home, port=port, project=_project(), data_roots=roots, data=data
+    )
+    asked = Question(question, data=data) if question else None
+    sys.exit(_run(_up(options, asked, as_json=as_json)))
+
+
+@app.command(name="ask")
+def ask_command(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="The goal, in words.")],
+    data: Data = None,
+    thread: Annotated[str | None, typer.Option(help="Continue this conversation.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Use this protocol.")] = None,
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Ask the mesh, watch the run, print the report."""
+    question = Question(text, data=data, thread_id=thread, protocol=protocol)
+    sys.exit(_run(_ask(context.obj.credentials, question, as_json=as_json)))
+
+
+@evaluation.command()
+def rca(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(help="Holds the cases and their labels.json.")],
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Diagnose every labelled case through the mesh and print AC@1, AC@3 and AC@5."""
+    sys.exit(_run(_evaluate(context.obj, directory, as_json=as_json)))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of `weft ask --json`."""
+    sys.stdout.write(orjson.dumps(Answer.model_json_schema(), option=orjson.OPT_INDENT_2).decode())
+    sys.stdout.write("\n")
+
+
+@keys.command(name="create")
+def create_key(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    subject: Annotated[str | None, typer.Option(help="Default: one of its own.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="Default: all; repeatable.")] = None,
+) -> None:
+    """Make an API key and print it, once."""
+    unknown = sorted(set(scope or ()) - ALL_SCOPES)
+    unknown = [each for each in unknown if not each.startswith("agents:")]
+    if unknown:
+        known = ", ".join(sorted(ALL_SCOPES))
+        sys.exit(_fail(f"unknown scope {', '.join(unknown)}; known: {known}", USAGE))
+    file = KeyFile(context.obj.home / "keys.json")
+    made = new_key(name, subject=subject, scopes=scope or ALL_SCOPES)
+    file.write([*file.records(), made.record])
+    sys.stdout.write(made.text + "\n")
+
+
+@keys.command(name="ls")
+def list_keys(context: typer.Context) -> None:
+    """List the keys by id; the keys themselves are kept nowhere."""
+    for record in KeyFile(context.obj.home / "keys.json").records():
+        state = "revoked" if record.revoked_at else "valid"
+        sys.stdout.write(f"{record.key_id}  {state:<8} {record.subject:<34} {record.name}\n")
+
+
+@keys.command(name="revoke")
+def revoke_key(context: typer.Context, key_id: str) -> None:
+    """Revoke a key; every process refuses it within 5 s."""
+    file = KeyFile(context.obj.home / "keys.json")
+    records = file.records()
+    if key_id not in {record.key_id for record in records}:
+        sys.exit(_fail(f"there is no key {key_id!r}; see `weft keys ls`", USAGE))
+    file.write(record for record in records if record.key_id != key_id)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except ConfigError as error:
+        sys.exit(_fail(str(error), USAGE))
+
+
+def _project() -> Path:
+    """Return the checkout we stand in, else the one this package was installed from."""
+    here = Path.cwd()
+    return here if (here / "router_service").is_dir() else Path(weft.__file__).parents[2]
+
+
+def _run(work: Coroutine[object, object, int]) -> int:
+    try:
+        return asyncio.run(work)
+    except DetachedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 0
+    except UnreachableError as error:
+        return _fail(str(error), UNREACHABLE)
+    except ConfigError as error:
+        return _fail(str(error), USAGE)
+    except WeftError as error:
+        return _fail(str(error), FAILED)
+
+
+async def _up(options: UpOptions, asked: Question | None, *, as_json: bool) -> int:
+    stopped = until_interrupted()
+    async with mesh_up(options, tell=_tell) as mesh:
+        _welcome(mesh)
+        if asked is not None:
+            credentials = Credentials(url=mesh.url, key=mesh.key)
+            return await _ask(lambda: credentials, asked, as_json=as_json)
+        await stopped.wait()
+        _tell("weft", "stopping")
+    return 0
+
+
+def _welcome(mesh: RunningMesh) -> None:
+    names = ", ".join(child.command.name for child in mesh.children)
+    _tell("weft", f"ready in {mesh.seconds:.1f} s: {names}")
+    sys.stderr.write(f"\n  gateway  {mesh.url}\n  API key  {mesh.key}\n\n")
+    sys.stderr.write('  try      weft ask "Diagnose the checkout slowdown"\n\n')
+    sys.stderr.flush()
+
+
+async def _ask(where: Callable[[], Credentials], question: Question, *, as_json: bool) -> int:
+    async with gateway(where()) as front:
+        answer = await ask(front, question)
+    print_answer(answer, as_json=as_json)
+    return answer.exit_code
+
+
+async def _evaluate(place: Place, directory: Path, *, as_json: bool) -> int:
+    async with gateway(place.credentials()) as front:
+        verdicts = await evaluate(front, directory)
+    if as_json:
+        figures = {f"ac{k}": accuracy(verdicts, k) for k in (1, 3, 5)}
+        document = {"cases": [asdict(each) for each in verdicts], **figures}
+        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        sys.stdout.write(summary(verdicts) + "\n")
+    return 0
+
+
+def _tell(name: str, words: str) -> None:
+    sys.stderr.write(f"[{name}] {words}\n")
+    sys.stderr.flush()
+
+
+def _fail(words: str, code: int) -> int:
+    sys.stderr.write(f"weft: {words}\n")
+    return code
+
+
+if __name__ == "__main__":
+    main()

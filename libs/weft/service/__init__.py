@@ -1,0 +1,1 @@
+"""Settings, health, credentials and bounds at the edge, and what serves a process."""

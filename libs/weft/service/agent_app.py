@@ -1,0 +1,64 @@
+"""A specialist's process: its peer behind A2A, with a durable store of its own."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+
+from weft.a2a import A2AServer, Card, Verifier, execute_task
+from weft.catalog import Entry
+from weft.core import SYSTEM_CLOCK, dumps
+from weft.loop import Peer
+from weft.runs import Runs, Worker
+from weft.service.mesh import Member, member
+from weft.service.serve import Listening, Opening, Served
+from weft.service.settings import SpecialistSettings
+
+Opened = Callable[[], AbstractAsyncContextManager[Peer]]
+
+
+def agent_app(card: Card, opened: Opened, settings: SpecialistSettings) -> Opening:
+    """Return what `serve` opens: the peer that `opened` yields, served as `card` describes it.
+
+    Each A2A task is a durable run in the service's own database; the peer writes through the
+    task's journal and needs no checkpointer.
+    """
+    return partial(_open, card, opened, settings)
+
+
+@asynccontextmanager
+async def _open(
+    card: Card, opened: Opened, settings: SpecialistSettings, listening: Listening
+) -> AsyncIterator[Served]:
+    async with (
+        member(card.name, settings, checkpointer=settings.checkpointer) as self,
+        opened() as peer,
+    ):
+        runs = Runs(self.checkpointer, self.bus, pool=card.name)
+        worker = Worker(
+            runs,
+            execute_task(peer),
+            name=f"{card.name}/{settings.instance}",
+            slots=settings.slots,
+        )
+        verifier = Verifier(self.trust, audience=card.name)
+        server = A2AServer(card, runs, url=listening.url, authenticator=verifier, key=self.key)
+        entry = Entry(
+            service=card.name,
+            instance=settings.instance,
+            url=listening.url,
+            card=dumps(server.card).decode(),
+            capabilities=card.capabilities(),
+            started_at=SYSTEM_CLOCK.now(),
+        )
+        async with worker.working():
+            yield Served(server.app(), partial(_announced, self, entry, server))
+
+
+@asynccontextmanager
+async def _announced(self: Member, entry: Entry, server: A2AServer) -> AsyncIterator[None]:
+    await self.catalog.publish(entry)
+    try:
+        yield
+    finally:
+        await self.catalog.withdraw(entry)
+        server.drain()

@@ -1,0 +1,48 @@
+"""What a service reads from outside itself."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Shared by every service; a subclass gives its prefix: `class Settings(…, env_prefix="X_")`.
+
+    Values come from the environment (`X_PORT=8001`) or from arguments.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    home: Path = Path(".weft")
+    """Keys, credentials and databases of this machine's mesh; made with mode 0700."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65_535)
+    """0 lets the system choose; the address is published in the catalogue."""
+    url: str | None = None
+    """Where others reach this service; None is the address it listens on."""
+    nats_url: str = "nats://127.0.0.1:4222"
+    slots: int = Field(default=64, ge=1)
+    """Runs this process carries out at a time."""
+    log_level: str = "INFO"
+    instance: str = Field(default_factory=lambda: f"{os.getpid():x}-{os.urandom(4).hex()}")
+    """Tells replicas of one service apart."""
+
+
+class SpecialistSettings(ServiceSettings):
+    """What a specialist adds."""
+
+    checkpointer: str | None = None
+    """A database URL; None is a SQLite file named after the service in `home`."""
+    model: str | None = None
+    """None lets the library choose by the credentials it finds."""
+    data_roots: tuple[Path, ...] = ()
+    """Directories below which the caller may name data; nothing else is opened."""
+    data: Path | None = None
+    """What is looked at where the caller names nothing."""
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The data roots, and what is looked at by default."""
+        return (*self.data_roots, *([self.data] if self.data is not None else []))

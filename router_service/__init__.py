@@ -1,0 +1,1 @@
+"""Turns a goal into a plan, and carries it out over peers."""

@@ -1,0 +1,174 @@
+"""The specialists of the mesh as peers: found in the catalogue, verified, picked, counted."""
+
+import logging
+from collections.abc import AsyncIterator, Generator, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from weft.a2a import A2AClient, Minter, Trust, read_card
+from weft.catalog import Capability, Catalog, Entry, Snapshot
+from weft.core import JsonValue, Principal, Result
+from weft.core.errors import ForbiddenError
+from weft.core.protocol_errors import CardRefusedError, PeerUnavailableError
+from weft.events import Event
+from weft.loop import Peer, PeerRun, Task
+from weft.plan import Picked, Target
+
+log = logging.getLogger(__name__)
+
+ROUTER = "router"
+
+
+@dataclass(slots=True)
+class _Known:
+    """One instance whose card was verified."""
+
+    entry: Entry
+    client: A2AClient
+    open: int = 0
+    failures: int = 0
+    """In a row; a success forgets them."""
+
+    def offers(self, capability: str) -> Capability | None:
+        return next((each for each in self.entry.capabilities if each.id == capability), None)
+
+
+@dataclass(slots=True)
+class MeshPeers:
+    """Picks among the living instances of the catalogue; `builtin` serves roles nobody offers."""
+
+    catalog: Catalog
+    session: aiohttp.ClientSession
+    trust: Trust
+    minter: Minter
+    builtin: Mapping[str, Peer] = field(default_factory=dict)
+    _known: dict[tuple[str, str], _Known] = field(default_factory=dict)
+    _revision: int = -1
+
+    async def refresh(self) -> Snapshot:
+        """Verify what is new in the catalogue, forget what left, and return what may be called."""
+        snapshot = self.catalog.snapshot()
+        if snapshot.revision != self._revision:
+            living = {(each.service, each.instance): each for each in snapshot.entries}
+            for key in set(self._known) - set(living):
+                del self._known[key]
+            for key, entry in living.items():
+                await self._learn(key, entry)
+            self._revision = snapshot.revision
+        callable_now = tuple(known.entry for known in self._known.values())
+        return Snapshot(snapshot.revision, callable_now, stale=snapshot.stale)
+
+    async def _learn(self, key: tuple[str, str], entry: Entry) -> None:
+        known = self._known.get(key)
+        if entry.service == ROUTER or (known is not None and known.entry == entry):
+            return
+        self._known.pop(key, None)
+        try:
+            card = await read_card(
+                entry.card, service=entry.service, origin=entry.url, trust=self.trust
+            )
+        except CardRefusedError as error:
+            log.warning("card_refused", extra={"peer": entry.service, "reason": str(error)})
+            return
+        client = A2AClient(card, self.session, minter=self.minter)
+        self._known[key] = _Known(entry, client)
+
+    def pick(self, target: Target, principal: Principal) -> Picked:
+        """Return the best instance for `target`, among those the principal may call.
+
+        Raises:
+            PeerUnavailableError: There is none now.
+            ForbiddenError: The principal may call none of them.
+        """
+        fitting = [each for each in self._known.values() if _fits(each.entry, target)]
+        allowed = [each for each in fitting if principal.may_call(each.entry.service)]
+        if fitting and not allowed:
+            raise ForbiddenError(f"agents:{fitting[0].entry.service}")
+        if not allowed:
+            return self._spare(target)
+        best = min(allowed, key=lambda each: _preference(each, target))
+        offered = best.offers(target.capability) if target.capability else None
+        return Picked(
+            _Counted(best),
+            effects=offered.effects if offered is not None else "unknown",
+            why=f"least busy of {len(allowed)} that fit",
+        )
+
+    def _spare(self, target: Target) -> Picked:
+        wanted = target.capability or target.peer or target.role or "a peer"
+        peer = self.builtin.get(target.role or "")
+        if peer is None or target.capability or target.peer:
+            raise PeerUnavailableError(f"nobody offers {wanted!r} now")
+        return Picked(peer, effects="none", why="built in: no card offers the role")
+
+    def bound(self, target: Target) -> bool:
+        """Tell that any name may turn up: peers come and go while a plan runs."""
+        return bool(target.capability or target.peer or target.role)
+
+
+def _fits(entry: Entry, target: Target) -> bool:
+    if target.peer is not None:
+        return entry.service == target.peer
+    if target.capability is not None:
+        service, slash, skill = target.capability.rpartition("/")
+        if slash and entry.service != service:
+            return False
+        return any(each.id == skill for each in entry.capabilities)
+    return any(target.role in each.roles for each in entry.capabilities)
+
+
+def _preference(known: _Known, target: Target) -> tuple[bool, bool, bool, int, int, str, str]:
+    entry = known.entry
+    domains = frozenset().union(*(each.domains for each in entry.capabilities))
+    mismatch = target.domain != "general" and bool(domains) and target.domain not in domains
+    tried = entry.service in target.tried
+    author = entry.service in target.authors
+    return (author, tried, mismatch, known.failures, known.open, entry.service, entry.instance)
+
+
+class _Counted:
+    """A peer whose open calls and failures are counted while they last."""
+
+    def __init__(self, known: _Known) -> None:
+        self._known = known
+
+    @property
+    def name(self) -> str:
+        return self._known.entry.service
+
+    def start(self, task: Task) -> "_CountedRun":
+        return _CountedRun(self._known, self._known.client.start(task))
+
+
+class _CountedRun:
+    def __init__(self, known: _Known, run: PeerRun) -> None:
+        self._known = known
+        self._run = run
+        self._open = True
+        known.open += 1
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        async for event in self._run:
+            yield event
+
+    def __await__(self) -> Generator[object, None, Result]:
+        return self._result().__await__()
+
+    async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> JsonValue:
+        self._close()
+        return await self._run.cancel(reason, grace_s=grace_s)
+
+    async def _result(self) -> Result:
+        try:
+            result = await self._run
+        finally:
+            self._close()
+        reachable = not any(reason.code == "peer_unavailable" for reason in result.reasons)
+        self._known.failures = 0 if reachable else self._known.failures + 1
+        return result
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            self._known.open -= 1

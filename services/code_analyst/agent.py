@@ -1,0 +1,15 @@
+"""The code analyst itself: a model, its tools and what it is told."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from weft import Agent
+from weft.models import Model
+from weft.tools import Tool
+
+PROMPT = (Path(__file__).parent / "prompts" / "system.md").read_text(encoding="utf-8")
+
+
+def code_analyst(model: Model, tools: Sequence[Tool]) -> Agent:
+    """Return the agent; it keeps no state of its runs."""
+    return Agent(model, tools, PROMPT, name="code_analyst", max_iterations=6)

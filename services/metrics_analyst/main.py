@@ -1,0 +1,68 @@
+"""Metrics analyst: explains incidents from metrics: what left its usual range, per service."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+
+from services.metrics_analyst.agent import metrics_analyst
+from services.metrics_analyst.tools import metrics_tools
+from weft.a2a import Card, Skill
+from weft.loop import Peer
+from weft.models import get_model
+from weft.service.agent_app import agent_app
+from weft.service.defaults import with_data
+from weft.service.serve import serve
+from weft.service.settings import SpecialistSettings
+from weft.tools.datasets import DataRoots
+
+CARD = Card(
+    name="metrics_analyst",
+    description="Explains incidents from metrics: what left its usual range, per service.",
+    skills=(
+        Skill(
+            id="metrics.analyze",
+            name="Analyze metrics",
+            description="Compare an incident's metrics with a healthy baseline and name the service that changed first.",
+            tags=(
+                "domain:observability",
+                "risk:low",
+                "effects:none",
+                "diagnose",
+                "metrics",
+                "cpu",
+                "memory",
+                "saturation",
+                "slow",
+                "slowdown",
+                "latency",
+                "incident",
+            ),
+            examples=(
+                "Diagnose the checkout slowdown from its metrics",
+                "Which service uses more CPU than usual?",
+            ),
+        ),
+    ),
+)
+
+
+class Settings(SpecialistSettings, env_prefix="METRICS_ANALYST_"):
+    """Everything this service reads from outside itself."""
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Peer]:
+    """Yield a working agent; close what it holds on the way out."""
+    async with aclosing(get_model(settings.model)) as model:
+        tools = metrics_tools(DataRoots(settings.roots))
+        yield with_data(metrics_analyst(model, tools), settings.data)
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = Settings()
+    serve(agent_app(CARD, partial(opened, settings), settings), settings, name=CARD.name)
+
+
+if __name__ == "__main__":
+    main()

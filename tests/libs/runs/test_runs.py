@@ -1,0 +1,229 @@
+"""A run from submission to its end: owned, followed, cancelled, recovered."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from weft.bus import Bus, MemoryBus
+from weft.checkpoint import Checkpointer, Claimed, Journal, NewRun, get_checkpointer
+from weft.core import LOCAL, JsonObject, Principal, Result, RunId, new_id, new_run_id
+from weft.core.errors import NotFoundError
+from weft.events import Accepted, AnyData, Event, RunAccepted
+from weft.runs import Execute, Outcome, Runs, Worker
+
+STRANGER = Principal(tenant="local", subject="stranger")
+
+
+def request(text: str = "hello", *, thread_id: str | None = None) -> NewRun:
+    return NewRun(
+        run_id=new_run_id(),
+        principal=LOCAL,
+        operation="run",
+        idem_key=new_id(),
+        body_hash="0" * 64,
+        thread_id=thread_id or new_id(),
+        request={"input": text},
+        accepted=RunAccepted(data=Accepted(subject=LOCAL.subject)),
+        timeout_s=60,
+    )
+
+
+def said(words: str) -> Event:
+    return Event(type="agent.custom", data=AnyData.model_validate({"name": words}))
+
+
+async def echo(claimed: Claimed, journal: Journal) -> Outcome:
+    journal.emit(said("one"), said("two"))
+    stored = await journal.record(("step",), {"text": str(claimed.run.request["input"])})
+    journal.emit(said("three"))
+    return Outcome(Result(status="completed", text=str(stored["text"])))
+
+
+@pytest.fixture(params=["memory:", "sqlite:{}"])
+async def checkpointer(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Checkpointer]:
+    async with aclosing(get_checkpointer(str(request.param).format(tmp_path / "db"))) as opened:
+        yield opened
+
+
+class LossyBus(MemoryBus):
+    """Loses everything."""
+
+    def publish(self, subject: str, payload: bytes) -> None:
+        del subject, payload
+
+
+@pytest.fixture(params=[MemoryBus, LossyBus])
+def bus(request: pytest.FixtureRequest) -> Bus:
+    made = request.param()
+    assert isinstance(made, Bus)
+    return made
+
+
+def worker(runs: Runs, execute: Execute, name: str = "w1") -> Worker:
+    return Worker(runs, execute, name=name)
+
+
+async def numbers(runs: Runs, run_id: RunId, *, after: int = 0) -> list[tuple[int, str]]:
+    with anyio.fail_after(10):
+        return [(event.seq, event.type) async for event in runs.follow(LOCAL, run_id, after=after)]
+
+
+@pytest.mark.requirement("EV-11", "EV-12", "EV-33")
+async def test_a_run_submitted_here_is_executed_there_and_followed_without_gap(
+    checkpointer: Checkpointer, bus: Bus
+) -> None:
+    front = Runs(checkpointer, bus, pool="router")
+    back = Runs(checkpointer, bus, pool="router")
+
+    async with worker(back, echo).working(), front.listening():
+        accepted = await front.submit(request("hi"), on_busy="reject")
+        seen = await numbers(front, accepted.run.run_id)
+        ended = await front.read(LOCAL, accepted.run.run_id)
+
+    kinds = [kind for _, kind in seen]
+    assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
+    assert kinds[:2] == ["run.accepted", "run.started"]
+    assert kinds[-1] == "run.completed"
+    assert kinds.count("agent.custom") == 3
+    assert ended.status == "completed"
+    assert ended.result is not None
+    assert ended.result["text"] == "hi"
+
+
+async def test_following_from_a_cursor_starts_behind_it(checkpointer: Checkpointer) -> None:
+    runs = Runs(checkpointer, MemoryBus(), pool="router")
+
+    async with worker(runs, echo).working():
+        accepted = await runs.submit(request(), on_busy="reject", own=True)
+        whole = await numbers(runs, accepted.run.run_id)
+        rest = await numbers(runs, accepted.run.run_id, after=3)
+
+    assert rest == whole[3:]
+
+
+async def test_a_run_owned_at_once_is_claimed_in_its_accept_commit(
+    checkpointer: Checkpointer,
+) -> None:
+    runs = Runs(checkpointer, MemoryBus(), pool="router")
+
+    async with worker(runs, echo).working():
+        accepted = await runs.submit(request(), on_busy="reject", own=True)
+
+        assert accepted.claimed is not None
+        assert [event.type for event in accepted.events] == ["run.accepted", "run.started"]
+        await numbers(runs, accepted.run.run_id)
+
+
+async def test_anothers_run_is_as_absent_as_none(checkpointer: Checkpointer) -> None:
+    runs = Runs(checkpointer, MemoryBus(), pool="router")
+    accepted = await runs.submit(request(), on_busy="reject")
+
+    with pytest.raises(NotFoundError):
+        await runs.read(STRANGER, accepted.run.run_id)
+    with pytest.raises(NotFoundError):
+        await anext(runs.follow(STRANGER, accepted.run.run_id))
+    with pytest.raises(NotFoundError):
+        await runs.cancel(STRANGER, accepted.run.run_id, reason="mine now")
+
+
+class Blocker:
+    """An executor that reports it began, then waits for ever."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+        self.stopped = False
+
+    async def __call__(self, _: Claimed, journal: Journal) -> Outcome:
+        journal.report = {"peers": [{"agent": "a", "outcome": "canceled"}]}
+        self.began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.stopped = True
+        raise AssertionError("unreachable")
+
+
+@pytest.mark.requirement("GW-26")
+async def test_a_cancelled_run_stops_its_work_and_tells_the_report(
+    checkpointer: Checkpointer, bus: Bus
+) -> None:
+    runs = Runs(checkpointer, bus, pool="router")
+    blocker = Blocker()
+
+    async with worker(runs, blocker).working():
+        accepted = await runs.submit(request(), on_busy="reject", own=True)
+        with anyio.fail_after(5):
+            await blocker.began.wait()
+            ended = await runs.cancel(LOCAL, accepted.run.run_id, reason="enough", wait_s=4)
+        events = [event async for event in runs.follow(LOCAL, accepted.run.run_id)]
+
+    assert blocker.stopped
+    assert ended.status == "canceled"
+    assert [event.type for event in events[-2:]] == ["run.canceling", "run.canceled"]
+    report = events[-1].data["report"]
+    assert isinstance(report, dict)
+    assert report["reason"] == "enough"
+    assert report["peers"] == [{"agent": "a", "outcome": "canceled"}]
+
+
+async def test_an_executor_that_crashes_fails_its_run_only_and_says_nothing_of_why(
+    checkpointer: Checkpointer,
+) -> None:
+    async def crash(_: Claimed, __: Journal) -> Outcome:
+        raise ZeroDivisionError("secret detail")
+
+    runs = Runs(checkpointer, MemoryBus(), pool="router")
+    async with worker(runs, crash).working():
+        accepted = await runs.submit(request(), on_busy="reject", own=True)
+        with anyio.fail_after(5):
+            ended = await runs.wait(LOCAL, accepted.run.run_id, seconds=4)
+
+    assert ended.status == "failed"
+    assert ended.error is not None
+    assert ended.error["code"] == "internal"
+    assert "secret" not in str(ended)
+
+
+async def test_a_worker_that_leaves_hands_its_run_to_the_next_at_once(
+    checkpointer: Checkpointer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weft.runs.worker.DRAIN_SECONDS", 0.05)
+    runs = Runs(checkpointer, MemoryBus(), pool="router")
+    blocker = Blocker()
+    first = worker(runs, blocker, "first")
+    async with first.working():
+        accepted = await runs.submit(request("again"), on_busy="reject", own=True)
+        with anyio.fail_after(5):
+            await blocker.began.wait()
+
+    async with worker(runs, echo, "second").working():
+        with anyio.fail_after(2):
+            ended = await runs.wait(LOCAL, accepted.run.run_id, seconds=2)
+        kinds = [event.type async for event in runs.follow(LOCAL, accepted.run.run_id)]
+
+    assert ended.status == "completed"
+    assert "run.resumed" in kinds
+    assert "run.recovered" not in kinds
+
+
+async def test_what_was_recorded_is_adopted_not_written_again(checkpointer: Checkpointer) -> None:
+    seen: list[JsonObject] = []
+
+    async def twice(_: Claimed, journal: Journal) -> Outcome:
+        seen.append(await journal.record(("a",), {"n": 1}, [said("first")]))
+        seen.append(await journal.record(("a",), {"n": 2}, [said("second")]))
+        return Outcome(Result(status="completed", text="done"))
+
+    runs = Runs(checkpointer, MemoryBus(), pool="router")
+    async with worker(runs, twice).working():
+        accepted = await runs.submit(request(), on_busy="reject", own=True)
+        kinds = [kind for _, kind in await numbers(runs, accepted.run.run_id)]
+
+    assert seen == [{"n": 1}, {"n": 1}]
+    assert kinds.count("agent.custom") == 1
