@@ -1,5 +1,6 @@
 """The specialists of the mesh as peers: found in the catalogue, verified, picked, counted."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Generator, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ import aiohttp
 
 from weft.a2a import A2AClient, Minter, Trust, read_card
 from weft.catalog import Capability, Catalog, Entry, Snapshot
-from weft.core import JsonValue, Principal, Result
+from weft.core import SYSTEM_CLOCK, Clock, JsonValue, Principal, Result
 from weft.core.errors import ForbiddenError
 from weft.core.protocol_errors import CardRefusedError, PeerUnavailableError
 from weft.events import Event
@@ -18,6 +19,8 @@ from weft.plan import Picked, Target
 log = logging.getLogger(__name__)
 
 ROUTER = "router"
+FRESH_SECONDS = 0.25
+REFUSED_SECONDS = 0.3
 
 
 @dataclass(slots=True)
@@ -43,32 +46,58 @@ class MeshPeers:
     trust: Trust
     minter: Minter
     builtin: Mapping[str, Peer] = field(default_factory=dict)
+    clock: Clock = SYSTEM_CLOCK
     _known: dict[tuple[str, str], _Known] = field(default_factory=dict)
     _revision: int = -1
+    _refused_at: float | None = None
+    """When a card was last refused: its key may be published in a moment."""
+    _order: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def refresh(self) -> Snapshot:
         """Verify what is new in the catalogue, forget what left, and return what may be called."""
         snapshot = self.catalog.snapshot()
-        if snapshot.revision != self._revision:
-            living = {(each.service, each.instance): each for each in snapshot.entries}
-            for key in set(self._known) - set(living):
-                del self._known[key]
-            for key, entry in living.items():
-                await self._learn(key, entry)
-            self._revision = snapshot.revision
+        if self._outdated(snapshot):
+            async with self._order:
+                if self._outdated(snapshot):
+                    await self._learn_all(snapshot)
         callable_now = tuple(known.entry for known in self._known.values())
         return Snapshot(snapshot.revision, callable_now, stale=snapshot.stale)
 
+    async def keep_fresh(self) -> None:
+        """Refresh again and again, so that a request finds the work done; until cancelled."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(FRESH_SECONDS)
+
+    def _outdated(self, snapshot: Snapshot) -> bool:
+        if snapshot.revision != self._revision:
+            return True
+        refused_at = self._refused_at
+        return refused_at is not None and self.clock.monotonic() - refused_at > REFUSED_SECONDS
+
+    async def _learn_all(self, snapshot: Snapshot) -> None:
+        self._refused_at = None
+        living = {
+            (each.service, each.instance): each
+            for each in snapshot.entries
+            if each.service != ROUTER
+        }
+        for key in set(self._known) - set(living):
+            del self._known[key]
+        for key, entry in living.items():
+            known = self._known.get(key)
+            if known is None or known.entry != entry:
+                await self._learn(key, entry)
+        self._revision = snapshot.revision
+
     async def _learn(self, key: tuple[str, str], entry: Entry) -> None:
-        known = self._known.get(key)
-        if entry.service == ROUTER or (known is not None and known.entry == entry):
-            return
         self._known.pop(key, None)
         try:
             card = await read_card(
                 entry.card, service=entry.service, origin=entry.url, trust=self.trust
             )
         except CardRefusedError as error:
+            self._refused_at = self.clock.monotonic()
             log.warning("card_refused", extra={"peer": entry.service, "reason": str(error)})
             return
         client = A2AClient(card, self.session, minter=self.minter)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from weft import Agent
+from weft.loop import Agent
 from weft.models import Model
 from weft.tools import Tool
 

@@ -46,6 +46,7 @@ class RunJournal(Journal):
         self.run_id = claimed.held.run_id
         self.root_id = claimed.run.root_id
         self.thread_id = claimed.run.thread_id
+        self.report = {}
         self._runs = checkpointer.runs
         self._effects = checkpointer.effects
         self._steps = dict(claimed.steps)
@@ -179,6 +180,7 @@ class LocalJournal(Journal):
         self.run_id = run_id or new_run_id()
         self.root_id = self.run_id
         self.thread_id = thread_id
+        self.report = {}
         self._steps: dict[Path, JsonObject] = {}
         self._effects: dict[str, Intent] = {}
         self._tell = tell
@@ -212,7 +214,7 @@ class LocalJournal(Journal):
         elif known.outcome is not None and known.outcome.kind == "not_done":
             attempt = known.attempt + 1
         elif again and known.state == "unknown":
-            attempt = known.attempt
+            attempt = known.attempt + 1
         else:
             return known
         self._effects[call.key] = Intent("in_progress", attempt, run_id=self.run_id)

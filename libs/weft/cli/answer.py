@@ -5,11 +5,7 @@ from collections.abc import Iterator
 from pydantic import Field, JsonValue, ValidationError
 
 from weft.core import JsonObject, Record, Usage
-from weft.plan.report import Finding, Report
-
-MAX_SHOWN = 5
-MAX_EVIDENCE = 4
-MAX_VALUE = 200
+from weft.plan.report import Report
 
 
 class Problem(Record):
@@ -65,35 +61,6 @@ def lines(answer: Answer) -> Iterator[str]:
         yield answer.text
     elif answer.error is None:
         yield f"The run is {answer.status}."
-    if answer.report is not None and answer.report.findings:
-        yield ""
-        yield "Findings"
-        for finding in answer.report.findings[:MAX_SHOWN]:
-            yield from _finding(finding)
-
-
-def _finding(finding: Finding) -> Iterator[str]:
-    who = ", ".join(finding.supporters)
-    yield f"{finding.rank:>3}. [{finding.kind}] {finding.statement}"
-    yield f"     score {finding.score:.2f}, from {who}"
-    for evidence in finding.evidence[:MAX_EVIDENCE]:
-        yield f"     · {evidence.peer} {evidence.ref}: {_short(evidence.value)}"
-
-
-def _short(value: JsonValue) -> str:
-    if isinstance(value, dict):
-        text = ", ".join(f"{name}={_scalar(item)}" for name, item in value.items())
-    else:
-        text = _scalar(value)
-    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
-
-
-def _scalar(value: JsonValue) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list):
-        return f"[{len(value)}]" if len(value) > 3 else str(value)  # noqa: PLR2004 - short lists say more
-    return str(value)
 
 
 def _report(data: JsonValue) -> Report | None:

@@ -112,8 +112,10 @@ class Child:
             self.process.send_signal(number)
 
     def _last_words(self) -> str:
-        lines = self.command.log.read_text(errors="replace").strip().splitlines()
-        return f"{lines[-1][:300] if lines else 'it said nothing'} (log: {self.command.log})"
+        lines = self.command.log.read_text(errors="replace").splitlines()
+        # A traceback of grouped errors ends in lines that only draw its frame.
+        words = [text for line in lines if (text := line.strip(" |+-"))]
+        return f"{words[-1][:300] if words else 'it said nothing'} (log: {self.command.log})"
 
 
 def _how(code: int) -> str:

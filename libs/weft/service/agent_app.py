@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
-from weft.a2a import A2AServer, Card, Verifier, execute_task
+from weft.a2a import A2AServer, Card, Verifier, capabilities_of, execute_task
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK, dumps
 from weft.loop import Peer
@@ -47,7 +47,7 @@ async def _open(
             instance=settings.instance,
             url=listening.url,
             card=dumps(server.card).decode(),
-            capabilities=card.capabilities(),
+            capabilities=capabilities_of(server.card)[0],
             started_at=SYSTEM_CLOCK.now(),
         )
         async with worker.working():

@@ -123,13 +123,14 @@ class Edge:
     async def _authenticate(self, headers: Headers) -> Principal:
         value = headers.get(b"authorization", (b"",))[0]
         scheme, _, credential = value.partition(b" ")
+        # Which of the many reasons it was is nothing a stranger may learn.
+        refused = UnauthenticatedError("this needs a valid bearer credential")
+        if scheme.lower() != b"bearer" or not credential or not credential.isascii():
+            raise refused
         try:
-            if scheme.lower() != b"bearer" or not credential or not credential.isascii():
-                raise UnauthenticatedError
             return await self._authenticator.authenticate(credential.decode("ascii"))
         except UnauthenticatedError as error:
-            # Which of the many reasons it was is nothing a stranger may learn.
-            raise UnauthenticatedError("this needs a valid bearer credential") from error
+            raise refused from error
 
     async def _body(self, headers: Headers, receive: Receive) -> JsonObject | None:
         length = _length(headers)

@@ -1,0 +1,67 @@
+"""The front door's application: routes over durable runs, behind the edge guard."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from weft.core.errors import WeftError
+from weft.runs import Runs
+from weft.service.admission import Admission, ApiOptions
+from weft.service.alias_routes import alias_routes
+from weft.service.edge import Authenticator, Edge, EdgeRules
+from weft.service.problems import on_http_error, on_weft_error
+from weft.service.requests import CancelRequest, ResumeRequest, RunRequest
+from weft.service.routes import definitions
+from weft.service.run_routes import run_routes
+from weft.service.thread_routes import thread_routes
+
+__all__ = ["ApiOptions", "api"]
+
+
+def api(
+    runs: Runs,
+    authenticator: Authenticator,
+    *,
+    options: ApiOptions | None = None,
+    rules: EdgeRules | None = None,
+    extra_routes: Sequence[APIRouter] = (),
+) -> ASGIApp:
+    """Return the application that serves `runs`, and `extra_routes` behind the same guard."""
+    chosen = options or ApiOptions()
+    admission = Admission(runs, chosen)
+    app = _Described(
+        title=chosen.title,
+        description=chosen.description,
+        version=chosen.version,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            WeftError: on_weft_error,
+            HTTPException: on_http_error,
+            Exception: on_weft_error,
+        },
+    )
+    own = (run_routes(admission), thread_routes(runs), alias_routes(admission))
+    for router in (*own, *extra_routes):
+        app.include_router(router)
+    return Edge(app, authenticator, rules or EdgeRules())
+
+
+class _Described(FastAPI):
+    def openapi(self) -> dict[str, object]:
+        """Return the document, with the schemas that bodies described by hand refer to."""
+        if self.openapi_schema is None:
+            document = get_openapi(
+                title=self.title,
+                version=self.version,
+                description=self.description,
+                routes=self.routes,
+            )
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update(definitions(RunRequest, CancelRequest, ResumeRequest))
+            self.openapi_schema = document
+        return self.openapi_schema

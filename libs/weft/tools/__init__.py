@@ -1,0 +1,56 @@
+"""Defining, validating, calling, and journalling the effects of tools."""
+
+from weft.tools.background import EffectHost
+from weft.tools.builtin import TERMINAL, ask_user, task_complete
+from weft.tools.calling import CallLimits, call_by_name, call_tool, failed_call, validated
+from weft.tools.context import ToolContext
+from weft.tools.decorator import ToolOptions, tool
+from weft.tools.definition import NOT_DONE, UNKNOWN, EffectNotDone, Reconciled, Tool, done
+from weft.tools.executors import (
+    CircuitBreakerExecutor,
+    ConcurrentExecutor,
+    Executor,
+    Pending,
+    SequentialExecutor,
+)
+from weft.tools.interrupts import InterruptRaised
+from weft.tools.redaction import redact
+from weft.tools.registry import ToolRegistry
+from weft.tools.rendering import MemoryResultStore, ResultLimit, ResultStore, read_result_tool
+from weft.tools.result import ToolExecution, ToolOutcome, ToolResult
+
+__all__ = [
+    "NOT_DONE",
+    "TERMINAL",
+    "UNKNOWN",
+    "CallLimits",
+    "CircuitBreakerExecutor",
+    "ConcurrentExecutor",
+    "EffectHost",
+    "EffectNotDone",
+    "Executor",
+    "InterruptRaised",
+    "MemoryResultStore",
+    "Pending",
+    "Reconciled",
+    "ResultLimit",
+    "ResultStore",
+    "SequentialExecutor",
+    "Tool",
+    "ToolContext",
+    "ToolExecution",
+    "ToolOptions",
+    "ToolOutcome",
+    "ToolRegistry",
+    "ToolResult",
+    "ask_user",
+    "call_by_name",
+    "call_tool",
+    "done",
+    "failed_call",
+    "read_result_tool",
+    "redact",
+    "task_complete",
+    "tool",
+    "validated",
+]

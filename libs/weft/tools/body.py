@@ -1,0 +1,47 @@
+"""Runs a tool's function: on the loop if it is async, in a worker thread if not."""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import anyio.to_thread
+
+from weft.events import Event
+from weft.tools.context import ToolContext
+from weft.tools.definition import Tool
+from weft.tools.schema import Arguments
+
+
+async def run_body(tool: Tool, arguments: Arguments, context: ToolContext) -> object:
+    """Return what the function returns, or raise what it raises.
+
+    Cancelling ends an async function and abandons a sync one, which goes on in its thread.
+    """
+    here = replace(context, emit=_from_any_thread(context.emit))
+    values = {**arguments.values, **dict.fromkeys(tool.arguments.context_names, here)}
+    return await called(partial(tool.fn, **values), is_async=tool.is_async)
+
+
+async def called(call: Callable[[], object], *, is_async: bool) -> object:
+    """Call a function that may be sync, never blocking the loop."""
+    if is_async:
+        found = call()
+    else:
+        found = await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    return await found if inspect.isawaitable(found) else found
+
+
+def _from_any_thread(emit: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return `emit` such that a worker thread may call it too."""
+    loop, home = asyncio.get_running_loop(), threading.get_ident()
+
+    def anywhere(event: Event) -> None:
+        if threading.get_ident() == home:
+            emit(event)
+        else:
+            loop.call_soon_threadsafe(emit, event)
+
+    return anywhere

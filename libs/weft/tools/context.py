@@ -1,0 +1,71 @@
+"""What a tool body may know of the run that calls it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from weft.core import (
+    LOCAL,
+    SYSTEM_CLOCK,
+    Budget,
+    Clock,
+    Deadline,
+    JsonObject,
+    JsonValue,
+    Message,
+    Path,
+    Principal,
+)
+from weft.events import Event
+from weft.tools.events import Progress, ToolProgress
+
+
+def _unheard(_event: Event) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """Injected into a tool's parameter of this type; never part of its schema."""
+
+    run_id: str = ""
+    root_id: str = ""
+    """The mesh-wide run this one works for: the id behind effect scope "run"; "" means `run_id`."""
+    thread_id: str = ""
+    agent_id: str = ""
+    iteration: int = 0
+    tool_call_id: str = ""
+    tool_name: str = ""
+    span_id: str = ""
+    principal: Principal = LOCAL
+    metadata: JsonObject = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
+    deadline: Deadline | None = None
+    idempotency_key: str | None = None
+    """The effect's key, the same in every attempt; None in a tool that is not idempotent."""
+    attempt: int = 1
+    messages: tuple[Message, ...] = ()
+    confidence: float = 0.0
+    path: Path = ()
+    answers: JsonObject = field(default_factory=dict)
+    """Answers to interrupts of this run, by interrupt id."""
+    clock: Clock = SYSTEM_CLOCK
+    emit: Callable[[Event], None] = _unheard
+    """Tells the run's log; safe to call from a worker thread once a body runs."""
+
+    def report_progress(
+        self, progress: float, total: float | None = None, message: str = ""
+    ) -> None:
+        """Tell whoever watches the run how far this call is; may be called from any thread."""
+        data = Progress(
+            tool_name=self.tool_name,
+            tool_call_id=self.tool_call_id,
+            span_id=self.span_id,
+            progress=progress,
+            total=total,
+            message=message,
+        )
+        self.emit(ToolProgress(path=self.path, data=data))
+
+    def get_metadata(self, name: str, default: JsonValue = None) -> JsonValue:
+        """Return one value of the run's metadata."""
+        return self.metadata.get(name, default)

@@ -1,0 +1,141 @@
+"""`@tool`: makes a tool of a function."""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TypedDict, overload
+
+from typing_extensions import ParamSpec, TypeVar, Unpack
+
+from weft.checkpoint.base import EffectScope
+from weft.core import JsonObject
+from weft.core.errors import ToolDefinitionError
+from weft.tools.definition import KeyFunction, Reconcile, Tool, runs_on_the_loop
+from weft.tools.docstring import parse_docstring
+from weft.tools.schema import ArgumentSchema, argument_schema, json_schema_of
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SCOPES = ("run", "thread", "tenant")
+
+
+class ToolOptions(TypedDict, total=False):
+    """What `@tool` takes besides the function."""
+
+    name: str
+    description: str
+    idempotent: bool
+    """Journal the effect: intent, body, outcome."""
+    scope: EffectScope
+    key: str | Sequence[str] | KeyFunction | None
+    passes_key: bool
+    reconcile: Reconcile | None
+    not_done_on: type[BaseException] | Iterable[type[BaseException]]
+    timeout: float | None
+    labels: Iterable[str]
+    output_schema: type | JsonObject | None
+    tags: Iterable[str]
+    examples: Iterable[str]
+
+
+@overload
+def tool(fn: Callable[P, R], /) -> Tool[P, R]: ...
+@overload
+def tool(
+    fn: None = None, /, **options: Unpack[ToolOptions]
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+def tool(
+    fn: Callable[P, R] | None = None, /, **options: Unpack[ToolOptions]
+) -> Tool[P, R] | Callable[[Callable[P, R]], Tool[P, R]]:
+    """Make a tool of a sync or async function; its signature and docstring give the schema.
+
+    Raises:
+        ToolDefinitionError: The function cannot be called from JSON, or an option is wrong.
+    """
+    if fn is None:
+        return partial(_defined, options)
+    return _defined(options, fn)
+
+
+def _defined(options: ToolOptions, fn: Callable[P, R]) -> Tool[P, R]:
+    name = _name(options, fn)
+    documented = parse_docstring(fn.__doc__)
+    arguments = argument_schema(fn, descriptions=documented.parameters)
+    made = Tool(
+        name=name,
+        description=options.get("description", documented.description),
+        parameters=arguments.json_schema(),
+        fn=fn,
+        arguments=arguments,
+        idempotent=options.get("idempotent", False),
+        scope=_scope(options, name),
+        key=_key(options, name, arguments),
+        passes_key=options.get("passes_key", False),
+        reconcile=options.get("reconcile"),
+        not_done_on=_classes(options.get("not_done_on", ())),
+        timeout=_timeout(options, name),
+        labels=frozenset(options.get("labels", ())),
+        output_schema=_output_schema(options, name),
+        tags=frozenset(options.get("tags", ())),
+        examples=tuple(options.get("examples", ())),
+        is_async=runs_on_the_loop(fn),
+    )
+    if made.idempotent and not made.passes_key and made.reconcile is None:
+        logger.warning("tool.unknown_outcomes_need_a_person", extra={"tool": name})
+    return made
+
+
+def _name(options: ToolOptions, fn: Callable[..., object]) -> str:
+    name = options.get("name") or fn.__name__
+    if not _NAME.fullmatch(name):
+        why = f"{name!r} is no tool name: up to 64 letters, digits, `_` and `-`; give `name=`"
+        raise ToolDefinitionError(fn.__name__, "", why)
+    return name
+
+
+def _scope(options: ToolOptions, name: str) -> EffectScope:
+    scope = options.get("scope", "run")
+    if scope not in _SCOPES:
+        raise ToolDefinitionError(name, "", f"scope is one of {', '.join(_SCOPES)}, not {scope!r}")
+    return scope
+
+
+def _key(
+    options: ToolOptions, name: str, arguments: ArgumentSchema
+) -> tuple[str, ...] | KeyFunction | None:
+    key = options.get("key")
+    if key is None or callable(key):
+        return key
+    names = (key,) if isinstance(key, str) else tuple(key)
+    for each in names:
+        if each not in arguments.names:
+            raise ToolDefinitionError(name, each, "`key` names no parameter of the tool")
+    return names
+
+
+def _classes(
+    given: type[BaseException] | Iterable[type[BaseException]],
+) -> tuple[type[BaseException], ...]:
+    return (given,) if isinstance(given, type) else tuple(given)
+
+
+def _timeout(options: ToolOptions, name: str) -> float | None:
+    timeout = options.get("timeout")
+    if timeout is not None and not 0 < timeout < float("inf"):
+        raise ToolDefinitionError(name, "", f"timeout is a number of seconds, not {timeout!r}")
+    return timeout
+
+
+def _output_schema(options: ToolOptions, name: str) -> JsonObject | None:
+    given = options.get("output_schema")
+    if given is None or isinstance(given, dict):
+        return given
+    try:
+        return json_schema_of(given)
+    except Exception as error:
+        raise ToolDefinitionError(name, "", f"output_schema {given!r} has no JSON form") from error

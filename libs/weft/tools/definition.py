@@ -1,0 +1,88 @@
+"""A tool: a function with a name, a schema and what may be done with its effects."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal
+
+from typing_extensions import ParamSpec, TypeVar
+
+from weft.checkpoint.base import EffectScope
+from weft.core import JsonObject, JsonValue, ToolSpec
+from weft.tools.schema import ArgumentSchema
+
+P = ParamSpec("P", default=...)
+R = TypeVar("R", default=Any)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What the outside says of an effect whose outcome nobody here knows."""
+
+    kind: Literal["done", "not_done", "unknown"]
+    value: JsonValue = None
+
+
+def done(value: JsonValue = None) -> Reconciled:
+    """Say that the effect happened, and what its tool would have returned."""
+    return Reconciled("done", value)
+
+
+NOT_DONE = Reconciled("not_done")
+UNKNOWN = Reconciled("unknown")
+
+Reconcile = Callable[[str, JsonObject], Reconciled | Awaitable[Reconciled]]
+KeyFunction = Callable[[JsonObject], JsonValue]
+
+
+class EffectNotDone(Exception):  # noqa: N818 - a statement of fact that a body makes
+    """Raised by a tool body that knows: nothing happened outside, so it may be run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Generic[P, R]):
+    """A function that a model may call; calling the `Tool` itself calls the function as before."""
+
+    name: str
+    description: str
+    parameters: JsonObject
+    """A JSON schema."""
+    fn: Callable[P, R]
+    arguments: ArgumentSchema
+    idempotent: bool = False
+    scope: EffectScope = "run"
+    key: tuple[str, ...] | KeyFunction | None = None
+    """The parameters, or a function of them, that tell two effects apart; None takes them all."""
+    passes_key: bool = False
+    """The outside deduplicates by `ToolContext.idempotency_key`."""
+    reconcile: Reconcile | None = None
+    not_done_on: tuple[type[BaseException], ...] = ()
+    timeout: float | None = None
+    """Seconds; None takes the caller's."""
+    labels: frozenset[str] = frozenset()
+    output_schema: JsonObject | None = None
+    tags: frozenset[str] = frozenset()
+    examples: tuple[str, ...] = ()
+    is_async: bool = field(default=False)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.fn(*args, **kwargs)
+
+    @property
+    def spec(self) -> ToolSpec:
+        """Return what a model is told."""
+        return ToolSpec(
+            name=self.name,
+            description=self.description,
+            parameters=self.parameters,
+            labels=self.labels,
+            tags=self.tags,
+            examples=self.examples,
+            idempotent=self.idempotent,
+        )
+
+
+def runs_on_the_loop(fn: Callable[..., object]) -> bool:
+    """Tell whether calling `fn` gives an awaitable; anything else runs in a worker thread."""
+    call = getattr(fn, "__call__", None)  # noqa: B004 - an object with an async __call__
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(call)

@@ -1,0 +1,100 @@
+"""The router's control calls over gRPC, each with a verified delegation token and a deadline."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import grpc.aio
+
+from router_service.peers import MeshPeers
+from router_service.routes import Routes
+from weft.a2a import Verifier
+from weft.a2a.errors import wire
+from weft.core import JsonObject, dumps, loads_object
+from weft.core.errors import ConfigError, ForbiddenError, InputError, WeftError
+from weftapi.v1 import control_pb2, control_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGE = 1024 * 1024
+GRACE_SECONDS = 2.0
+
+
+class Control(control_pb2_grpc.ControlServicer):
+    """Answers what the gateway asks beside runs."""
+
+    def __init__(self, routes: Routes, peers: MeshPeers, verifier: Verifier) -> None:
+        self._routes = routes
+        self._peers = peers
+        self._verifier = verifier
+
+    async def Explain(  # noqa: N802 - the name is the contract's
+        self,
+        request: control_pb2.ExplainRequest,
+        context: grpc.aio.ServicerContext[control_pb2.ExplainRequest, control_pb2.ExplainReply],
+    ) -> control_pb2.ExplainReply:
+        """Say how a request would be routed."""
+        try:
+            explanation = await self._explain(request, context)
+        except WeftError as error:
+            await context.abort(grpc.StatusCode[wire(error).grpc], str(error))
+            raise
+        except Exception:
+            # The edge of a call: what went wrong stays here.
+            log.exception("explain_crashed")
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+            raise
+        return control_pb2.ExplainReply(explanation=dumps(explanation))
+
+    async def _explain(
+        self,
+        request: control_pb2.ExplainRequest,
+        context: grpc.aio.ServicerContext[control_pb2.ExplainRequest, control_pb2.ExplainReply],
+    ) -> JsonObject:
+        if context.time_remaining() is None:
+            raise InputError("a deadline is required")
+        headers = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
+        caller = await self._verifier.authenticate(headers)
+        if not caller.principal.may("runs:read"):
+            raise ForbiddenError("runs:read")
+        try:
+            goal = loads_object(request.goal) if request.goal else None
+        except ValueError as error:
+            raise InputError("the goal is no JSON object", field="goal") from error
+        known = await self._peers.refresh()
+        return self._routes.explain(
+            request.input,
+            caller.principal,
+            known,
+            goal=goal,
+            protocol=request.protocol or None,
+        )
+
+
+@asynccontextmanager
+async def control_server(
+    routes: Routes, peers: MeshPeers, verifier: Verifier, *, host: str, port: int
+) -> AsyncIterator[str]:
+    """Yield the address on which the control calls are answered.
+
+    Raises:
+        ConfigError: The port is taken.
+    """
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", MAX_MESSAGE),
+            ("grpc.max_send_message_length", MAX_MESSAGE),
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    control_pb2_grpc.add_ControlServicer_to_server(Control(routes, peers, verifier), server)  # type: ignore[no-untyped-call]  # generated without types
+    try:
+        bound = server.add_insecure_port(f"{host}:{port}")
+    except RuntimeError as error:
+        raise ConfigError(f"cannot listen on {host}:{port} for control calls") from error
+    await server.start()
+    try:
+        yield f"{host}:{bound}"
+    finally:
+        await server.stop(GRACE_SECONDS)

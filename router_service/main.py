@@ -1,0 +1,97 @@
+"""The router's process: takes runs from the shared store and carries them out over the mesh."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from router_service.control import control_server
+from router_service.execute import execute_run
+from router_service.peers import ROUTER, MeshPeers
+from router_service.routes import compiler
+from weft.a2a import Minter, Verifier, open_session
+from weft.catalog import Entry
+from weft.core import SYSTEM_CLOCK
+from weft.runs import Runs, Worker
+from weft.service.mesh import Member, member
+from weft.service.serve import Listening, Served, serve
+from weft.service.settings import ServiceSettings
+
+
+class Settings(ServiceSettings, env_prefix="ROUTER_"):
+    """Everything the router reads from outside itself."""
+
+    runs: str | None = None
+    """The database shared with the gateway; None is `runs.db` in `home`."""
+    control_port: int = 0
+    """Of the gRPC control calls; 0 lets the system choose."""
+
+
+@asynccontextmanager
+async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Served]:
+    """Yield the working router; close what it holds on the way out."""
+    shared = settings.runs or f"sqlite:{settings.home / 'runs.db'}"
+    async with (
+        member(ROUTER, settings, checkpointer=shared) as self,
+        open_session() as session,
+    ):
+        peers = MeshPeers(self.catalog, session, self.trust, Minter(self.key))
+        routes = compiler()
+        runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
+        worker = Worker(
+            runs,
+            execute_run(self.checkpointer, peers, routes.compile),
+            name=f"{ROUTER}/{settings.instance}",
+            slots=settings.slots,
+        )
+        verifier = Verifier(self.trust, audience=ROUTER)
+        async with (
+            control_server(
+                routes, peers, verifier, host=settings.host, port=settings.control_port
+            ) as address,
+            worker.working(),
+            asyncio.TaskGroup() as tasks,
+        ):
+            fresh = tasks.create_task(peers.keep_fresh(), name="peers")
+            entry = Entry(
+                service=ROUTER,
+                instance=settings.instance,
+                url=f"grpc://{address}",
+                card="{}",
+                started_at=SYSTEM_CLOCK.now(),
+            )
+            try:
+                yield Served(_health(), partial(_announced, self, entry))
+            finally:
+                fresh.cancel()
+
+
+@asynccontextmanager
+async def _announced(self: Member, entry: Entry) -> AsyncIterator[None]:
+    await self.catalog.publish(entry)
+    try:
+        yield
+    finally:
+        await self.catalog.withdraw(entry)
+
+
+def _health() -> Starlette:
+    async def livez(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    return Starlette(routes=[Route("/livez", livez)])
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = Settings()
+    serve(partial(opened, settings), settings, name=ROUTER)
+
+
+if __name__ == "__main__":
+    main()

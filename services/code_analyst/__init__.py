@@ -1,0 +1,1 @@
+"""The code specialist: finds faults in source that explain an incident."""

@@ -1,0 +1,143 @@
+"""From source to ranked findings and the claims that rest on them."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from services.code_analyst.blocking import blocking_calls
+from services.code_analyst.findings import Finding
+from services.code_analyst.handling import leaked_handles, swallowed_errors
+from services.code_analyst.names import names_of
+from services.code_analyst.source import Module
+from services.code_analyst.timeouts import missing_timeouts
+from weft.core import Claim, JsonObject, dumps
+from weft.tools.dataset_files import Problem
+
+MOST_BYTES = 48_000
+_MOST_FINDINGS, _MOST_CAUSES, _MOST_FACTS, _MOST_PROBLEMS = 40, 5, 12, 50
+_MOST_SURE = 0.97
+_BESIDE = 0.25
+"""How much a further finding of a service adds to its strongest one."""
+_SAME = (
+    frozenset({"blocking-call-in-async", "missing-timeout"}),
+    frozenset({"swallowed-error", "BLE001"}),
+    frozenset({"leaked-handle", "SIM115"}),
+)
+"""Rules that say the same of one line."""
+
+
+def found_in(modules: Sequence[Module]) -> list[Finding]:
+    """Return what reading the code shows."""
+    named = [names_of(module) for module in modules]
+    found = [*blocking_calls(named), *missing_timeouts(named)]
+    for names in named:
+        found += [*swallowed_errors(names), *leaked_handles(names)]
+    return found
+
+
+def ranked(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort by severity, one finding per place and kind of fault: the earliest given one."""
+    chosen: dict[tuple[str, int, object], Finding] = {}
+    for finding in findings:
+        kind = next((kind for kind in _SAME if finding.rule in kind), finding.rule)
+        chosen.setdefault((finding.file, finding.line, kind), finding)
+    return sorted(chosen.values(), key=lambda one: (-one.strength, one.file, one.line, one.rule))
+
+
+def report(
+    findings: Sequence[Finding], *, source: str, files: int, problems: Sequence[Problem]
+) -> JsonObject:
+    """Return findings and claims in at most `MOST_BYTES`."""
+    shown = findings[:_MOST_FINDINGS]
+    while True:
+        made = _report(shown, findings, source=source, files=files, problems=problems)
+        if len(dumps(made)) <= MOST_BYTES or not shown:
+            return made
+        shown = shown[: len(shown) * 3 // 4]
+
+
+def _report(
+    shown: Sequence[Finding],
+    findings: Sequence[Finding],
+    *,
+    source: str,
+    files: int,
+    problems: Sequence[Problem],
+) -> JsonObject:
+    told = [{"file": one.file, "problem": one.problem} for one in problems[:_MOST_PROBLEMS]]
+    if len(findings) > len(shown):
+        told.append({"file": source, "problem": f"only {len(shown)} of {len(findings)} shown"})
+    claims = [*_causes(shown), *_facts(shown)] if shown else []
+    return {
+        "summary": _summary(shown, files, source),
+        "findings": [finding.to_json() for finding in shown],
+        "problems": [dict(problem) for problem in told],
+        "claims": [claim.to_json() for claim in claims],
+    }
+
+
+def _summary(shown: Sequence[Finding], files: int, source: str) -> str:
+    if not files:
+        return "There is no source code to read, so nothing is claimed."
+    if not shown:
+        return f"Nothing stands out in {files} Python files below {source}."
+    first = shown[0]
+    return (
+        f"{len(shown)} findings in {files} Python files below {source}; first "
+        f"{first.file}:{first.line} ({first.service}): {first.message}."
+    )
+
+
+def _causes(shown: Sequence[Finding]) -> list[Claim]:
+    """Claim a cause per service that has more than nits, the likeliest first."""
+    by_service: dict[str, list[int]] = defaultdict(list)
+    for at, finding in enumerate(shown):
+        if finding.strength:
+            by_service[finding.service].append(at)
+    claims = [_cause(service, places, shown) for service, places in by_service.items()]
+    claims.sort(key=lambda claim: (-claim.strength, claim.subject))
+    return claims[:_MOST_CAUSES]
+
+
+def _cause(service: str, places: Sequence[int], shown: Sequence[Finding]) -> Claim:
+    first = shown[places[0]]
+    doubt = (1 - first.strength) * math.prod(1 - _BESIDE * shown[at].strength for at in places[1:])
+    return Claim(
+        text=f"{service}: {first.file}:{first.line}: {first.message}",
+        type="tool_match",
+        kind="cause",
+        strength=round(min(1 - doubt, _MOST_SURE), 3),
+        evidence_refs=tuple(f"#/findings/{at}" for at in places[:5]),
+        subject=service,
+        predicate="root_cause",
+        value=first.rule,
+    )
+
+
+def _facts(shown: Sequence[Finding]) -> list[Claim]:
+    facts: list[Claim] = []
+    advice: dict[tuple[str, str], Claim] = {}
+    for at, finding in enumerate(shown[:_MOST_FACTS]):
+        place, refs = f"{finding.file}:{finding.line}", (f"#/findings/{at}",)
+        facts.append(
+            Claim(
+                text=f"{place}: {finding.message}",
+                type="tool_match",
+                evidence_refs=refs,
+                subject=finding.service,
+                predicate=finding.rule,
+                value=place,
+            )
+        )
+        if finding.strength:
+            made = Claim(
+                text=f"{finding.service}, {place}: {finding.advice}",
+                kind="recommendation",
+                strength=finding.strength,
+                evidence_refs=refs,
+                subject=finding.service,
+                predicate="fix",
+                value=place,
+            )
+            advice.setdefault((finding.service, finding.rule), made)
+    return [*facts, *advice.values()]

@@ -1,0 +1,147 @@
+"""What a name in a module stands for: imports, and variables that hold a known kind of object."""
+
+import ast
+from dataclasses import dataclass, field
+
+from services.code_analyst.source import Function, Module, own_nodes, written
+
+HOLDERS = frozenset(
+    {
+        "sqlite3.connect", "requests.Session", "requests.session", "httpx.Client", "redis.Redis",
+        "psycopg2.connect", "psycopg.connect", "pymysql.connect", "MySQLdb.connect",
+        "urllib3.PoolManager", "http.client.HTTPConnection", "http.client.HTTPSConnection",
+        "pymongo.MongoClient", "aiohttp.ClientSession", "httpx.AsyncClient",
+    }
+)  # fmt: skip
+_ANNOTATIONS = {
+    "sqlite3.Connection": "sqlite3.connect",
+    "sqlite3.Cursor": "sqlite3.connect",
+    **{name: name for name in HOLDERS},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A function with its place: `owner` is the class of a method."""
+
+    module: Module
+    node: Function
+    qualname: str
+    owner: str | None
+    bindings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_async(self) -> bool:
+        return isinstance(self.node, ast.AsyncFunctionDef)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one module."""
+
+    module: Module
+    imports: dict[str, str]
+    top: dict[str, str]
+    """Module variables that hold a known kind of object."""
+    attributes: dict[str, dict[str, str]]
+    """By class: `self.x` that hold one."""
+    scopes: tuple[Scope, ...]
+
+    def target(self, call: ast.Call, scope: Scope | None) -> str:
+        """Return the dotted name that a call reaches, as far as the module tells."""
+        name = written(call.func)
+        if not name:
+            return ""
+        held, _, method = name.rpartition(".")
+        kinds = {**self.top, **(scope.bindings if scope else {})}
+        if scope and scope.owner:
+            kinds |= self.attributes.get(scope.owner, {})
+        if held in kinds:
+            return f"{kinds[held]}.{method}"
+        return self.imported(name)
+
+    def imported(self, name: str) -> str:
+        """Return `name` with its first part replaced by what was imported under it."""
+        for end in range(name.count(".") + 1, 0, -1):
+            head = ".".join(name.split(".")[:end])
+            if head in self.imports:
+                return self.imports[head] + name[len(head) :]
+        return name
+
+
+def names_of(module: Module) -> Names:
+    """Read a module's imports, functions and the objects its variables hold."""
+    imports = _imports(module.tree)
+    scopes = _scopes(module)
+    names = Names(module, imports, {}, {}, scopes)
+    _bind(names, module.tree, names.top, names.top)
+    for scope in scopes:
+        attributes = names.attributes.setdefault(scope.owner or "", {})
+        for argument in (*scope.node.args.args, *scope.node.args.kwonlyargs):
+            kind = names.imported(written(argument.annotation)) if argument.annotation else ""
+            if kind in _ANNOTATIONS:
+                scope.bindings[argument.arg] = _ANNOTATIONS[kind]
+        _bind(names, scope.node, scope.bindings, attributes)
+    return names
+
+
+def _imports(tree: ast.Module) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found[alias.asname or alias.name.split(".")[0]] = (
+                    alias.name if alias.asname else alias.name.split(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom):
+            prefix = f"{node.module}." if node.module else ""
+            for alias in node.names:
+                found[alias.asname or alias.name] = prefix + alias.name
+    return found
+
+
+def _scopes(module: Module) -> tuple[Scope, ...]:
+    found: list[Scope] = []
+
+    def visit(node: ast.AST, prefix: str, owner: str | None) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, Function):
+                found.append(Scope(module, child, prefix + child.name, owner))
+                visit(child, f"{prefix}{child.name}.", owner)
+            elif isinstance(child, ast.ClassDef):
+                visit(child, f"{prefix}{child.name}.", prefix + child.name)
+            else:
+                visit(child, prefix, owner)
+
+    visit(module.tree, "", None)
+    return tuple(found)
+
+
+def _bind(
+    names: Names, node: ast.AST, variables: dict[str, str], attributes: dict[str, str]
+) -> None:
+    """Note which variables of `node` are assigned, or opened `with`, a known kind of object."""
+    for each in own_nodes(node):
+        for target, value in _assigned(each):
+            kind = _kind(names, value, variables)
+            if kind and (name := written(target)):
+                (attributes if name.startswith("self.") else variables)[name] = kind
+
+
+def _assigned(node: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
+    if isinstance(node, ast.Assign):
+        return [(target, node.value) for target in node.targets]
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        return [(node.target, node.value)]
+    if isinstance(node, ast.With | ast.AsyncWith):
+        return [
+            (item.optional_vars, item.context_expr) for item in node.items if item.optional_vars
+        ]
+    return []
+
+
+def _kind(names: Names, value: ast.expr, variables: dict[str, str]) -> str:
+    if isinstance(value, ast.Call):
+        found = names.imported(written(value.func))
+        return found if found in HOLDERS else ""
+    return variables.get(written(value), "")

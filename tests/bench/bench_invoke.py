@@ -1,0 +1,209 @@
+"""`POST /invoke` through the whole durable path, beside a bare HTTP fan-out of the same shape.
+
+    python -m tests.bench.bench_invoke [--seconds 5] [--clients 1 16 64] [--floor]
+
+The mesh: gateway, router and three specialists that answer at once, each its own process, SQLite
+with `synchronous=FULL`, signed tokens, real NATS. The yardstick: a bare FastAPI front (aiohttp)
+over three bare Starlette servers. Both are measured in turn, in the same run, from this process,
+on the same cores. `--floor` exits 1 below 100 runs/s at 16 clients or above 15 ms p50 at 1.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import psutil
+
+from tests.bench.load import Figures, drive
+from tests.conftest import ROOT, free_port
+
+BODY: dict[str, object] = {"prompt": "Diagnose the checkout slowdown"}
+NAMES = ("echo_a", "echo_b", "echo_c")
+FLOOR_RATE, FLOOR_P50 = 100.0, 15.0
+MAIN = """import os
+os.environ.setdefault("ECHO_NAME", "{name}")
+for key, value in list(os.environ.items()):
+    if key.startswith("{upper}_"):
+        os.environ["ECHO_" + key.removeprefix("{upper}_")] = value
+from tests.bench.echo import main
+main()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the processes of one side used."""
+
+    cpu: float
+    """Seconds, user and system."""
+    commits: int
+    """Of every database; with `synchronous=FULL` each is one fsync of the log."""
+
+
+def cpu_of(pid: int) -> float:
+    """Return the CPU seconds of a process's living children."""
+    spent = 0.0
+    for child in psutil.Process(pid).children(recursive=True):
+        times = child.cpu_times()
+        spent += times.user + times.system
+    return spent
+
+
+@asynccontextmanager
+async def bare() -> AsyncIterator[tuple[str, list[int]]]:
+    """Yield the yardstick's URL and process ids."""
+    ports = [free_port() for _ in range(4)]
+    peers = ",".join(f"http://127.0.0.1:{port}/" for port in ports[1:])
+    processes = []
+    for app, port in zip(("front", "leaf", "leaf", "leaf"), ports, strict=True):
+        environment = {**os.environ, "BARE_APP": app, "BARE_PORT": str(port), "BARE_PEERS": peers}
+        processes.append(
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.bench.bare", env=environment, cwd=ROOT
+            )
+        )
+    try:
+        for port in ports:
+            await answers(port)
+        yield f"http://127.0.0.1:{ports[0]}/invoke", [each.pid for each in processes]
+    finally:
+        for process in processes:
+            process.terminate()
+        await asyncio.gather(*(process.wait() for process in processes))
+
+
+async def answers(port: int) -> None:
+    """Return once something listens on `port`."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
+
+
+@asynccontextmanager
+async def mesh(home: Path) -> AsyncIterator[tuple[str, str, int]]:
+    """Yield the mesh's URL, key and the process id of its supervisor."""
+    project = home / "project"
+    for name in NAMES:
+        folder = project / "services" / name
+        folder.mkdir(parents=True)
+        (folder / "main.py").write_text(MAIN.format(name=name, upper=name.upper()))
+    for part in ("router_service", "gateway"):
+        (project / part).symlink_to(ROOT / part)
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "weft.cli.main", "--home", str(home / "weft")),
+        *("up", "--port", str(port)),
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "WEFT_MODEL": "offline:rules"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        await until_ready(process)
+        stored = json.loads((home / "weft" / "credentials.json").read_text())
+        await settle(stored["url"], stored["key"])
+        yield stored["url"] + "/invoke", stored["key"], process.pid
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def until_ready(process: asyncio.subprocess.Process) -> None:
+    """Return once `weft up` says that everything answers."""
+    assert process.stderr is not None
+    said = b""
+    async with asyncio.timeout(40):
+        async for line in process.stderr:
+            said += line
+            if b"ready in" in line:
+                return
+    raise RuntimeError(said.decode())
+
+
+async def settle(url: str, key: str) -> None:
+    """Return once a run reaches all three specialists."""
+    headers = {"authorization": f"Bearer {key}"}
+    async with asyncio.timeout(20), aiohttp.ClientSession(headers=headers) as session:
+        while True:
+            async with session.post(url + "/invoke", json=BODY) as reply:
+                answer = await reply.json()
+            if answer.get("success") and all(name in answer["message"] for name in NAMES):
+                return
+            await asyncio.sleep(0.1)
+
+
+def commits_in(home: Path) -> int:
+    """Return what the services logged of their databases when they closed them."""
+    total = 0
+    for log in (home / "weft" / "logs").glob("*.log"):
+        for line in log.read_text().splitlines():
+            if '"store_closed"' in line:
+                total += int(json.loads(line)["commits"])
+    return total
+
+
+def row(name: str, figures: Figures, cpu: float) -> str:
+    each = cpu / figures.done * 1000 if figures.done else float("nan")
+    return (
+        f"{name:<6} {figures.clients:>3} clients  {figures.rate:>7.1f} runs/s  "
+        f"p50 {figures.p50:>6.1f} ms  p99 {figures.p99:>6.1f} ms  "
+        f"CPU {each:>5.2f} ms/run  failed {figures.failed}"
+    )
+
+
+async def measure(seconds: float, levels: list[int]) -> dict[int, Figures]:
+    """Measure both sides level by level and print what they came to."""
+    found: dict[int, Figures] = {}
+    runs = 0
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory)
+        async with bare() as (bare_url, pids), mesh(home) as (url, key, supervisor):
+            for clients in levels:
+                before = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
+                plain = await drive(bare_url, BODY, clients=clients, seconds=seconds)
+                after = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
+                print(row("bare", plain, after - before))
+                before = cpu_of(supervisor)
+                figures = await drive(url, BODY, clients=clients, seconds=seconds, key=key)
+                print(row("mesh", figures, cpu_of(supervisor) - before))
+                print(f"       ratio {figures.rate / plain.rate:.3f} of the bare rate")
+                found[clients] = figures
+                runs += figures.done
+        commits = commits_in(home)
+    print(f"commits (= fsyncs of a log) per run, all databases: {commits / max(runs, 1):.2f}")
+    return found
+
+
+def main() -> int:
+    """Run the benchmark and return 1 below the floor, if asked to hold it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 16, 64])
+    parser.add_argument("--floor", action="store_true")
+    asked = parser.parse_args()
+    load = ", ".join(f"{each:.2f}" for each in psutil.getloadavg())
+    print(f"{platform.python_version()}, {psutil.cpu_count()} cores, load before: {load}")
+    found = asyncio.run(measure(asked.seconds, asked.clients))
+    failed = sum(each.failed for each in found.values())
+    slow = (16 in found and found[16].rate < FLOOR_RATE) or (
+        1 in found and found[1].p50 > FLOOR_P50
+    )
+    return 1 if failed or (asked.floor and slow) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

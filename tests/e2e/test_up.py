@@ -1,0 +1,129 @@
+"""`weft up` and `weft ask` as a person uses them."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.conftest import ROOT, free_port
+from tests.e2e.mesh import INCIDENT, UpProcess, mesh_running
+
+pytestmark = pytest.mark.timeout(120)
+TRUTH = json.loads((INCIDENT / "labels.json").read_text())["checkout-slowdown"]
+SCHEMA = ROOT / "deploy" / "schemas" / "answer.json"
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
+    with mesh_running(tmp_path_factory.mktemp("mesh") / "home") as running:
+        yield running
+
+
+@pytest.mark.requirement("CLI-1")
+def test_up_says_where_it_is_and_keeps_its_secrets_to_its_owner(mesh: UpProcess) -> None:
+    assert mesh.until_said("gateway  http").endswith(mesh.url)
+    assert mesh.key in mesh.until_said("API key")
+    assert float(mesh.until_said("ready in").split("ready in ")[1].split(" s")[0]) < 15
+    for name in ("credentials.json", "keys.json"):
+        assert (mesh.home / name).stat().st_mode & 0o077 == 0
+    assert mesh.key not in (mesh.home / "keys.json").read_text()
+
+
+def test_ask_names_the_injected_service_first_with_evidence_of_two(mesh: UpProcess) -> None:
+    asked = mesh.weft("ask", "Diagnose the checkout slowdown", "--json")
+
+    assert asked.returncode == 0, asked.stderr
+    answer = json.loads(asked.stdout)
+    first = answer["report"]["findings"][0]
+    assert answer["status"] == "completed"
+    assert first["subject"] == TRUTH["root_cause_service"]
+    assert first["kind"] == "cause"
+    assert len(first["supporters"]) >= 2
+    assert {each["peer"] for each in first["evidence"]} >= set(first["supporters"][:2])
+
+
+def test_the_json_answer_fits_the_published_schema(mesh: UpProcess) -> None:
+    answer = json.loads(mesh.weft("ask", "Why is checkout slow?", "--json").stdout)
+    schema = json.loads(SCHEMA.read_text())
+
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(answer)
+    assert json.loads(mesh.weft("schema").stdout) == schema
+
+
+def test_ask_prints_a_report_and_shows_progress(mesh: UpProcess) -> None:
+    asked = mesh.weft("ask", "Diagnose the checkout slowdown")
+
+    assert asked.returncode == 0
+    assert TRUTH["root_cause_service"] in asked.stdout.splitlines()[0]
+    assert "analyze_traces" in asked.stderr
+    assert "specialist_fanout" in asked.stderr
+
+
+def test_a_failed_run_is_no_success(mesh: UpProcess) -> None:
+    asked = mesh.weft("ask", "Diagnose the checkout slowdown", "--protocol", "no_such_protocol")
+
+    assert asked.returncode != 0
+    assert "no_such_protocol" in asked.stdout + asked.stderr
+
+
+def test_data_outside_the_roots_is_refused(mesh: UpProcess, tmp_path: Path) -> None:
+    asked = mesh.weft("ask", "Diagnose the slowdown", "--data", str(tmp_path), "--json")
+
+    answer = json.loads(asked.stdout)
+    assert "data root" in json.dumps(answer)
+    assert answer["report"] is None or answer["report"]["findings"] == []
+
+
+def test_asking_where_no_mesh_runs_says_what_to_do(mesh: UpProcess, tmp_path: Path) -> None:
+    nowhere = UpProcess(tmp_path, mesh.port, mesh.process)
+
+    asked = nowhere.weft("ask", "anything")
+
+    assert asked.returncode == 5
+    assert "weft up" in asked.stderr
+
+
+def test_a_second_up_in_the_same_place_is_one_clear_sentence(mesh: UpProcess) -> None:
+    second = mesh.weft("up", "--port", str(free_port()))
+
+    assert second.returncode == 2
+    assert "already" in second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+
+
+def test_a_taken_port_is_one_clear_sentence(mesh: UpProcess, tmp_path: Path) -> None:
+    elsewhere = UpProcess(tmp_path / "other", mesh.port, mesh.process)
+
+    second = elsewhere.weft("up", "--port", str(mesh.port))
+
+    assert second.returncode == 2
+    assert str(mesh.port) in second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+
+
+def test_ctrl_c_stops_everything_and_leaves_nothing(tmp_path: Path) -> None:
+    with mesh_running(tmp_path / "home") as mesh:
+        children = mesh.children()
+
+        seconds = mesh.stop(signal.SIGINT)
+
+        assert len(children) >= 7
+        assert seconds < 10
+        assert mesh.process.returncode == 0
+        assert [child for child in children if child.is_running()] == []
+
+
+def test_a_killed_up_leaves_nothing_either(tmp_path: Path) -> None:
+    with mesh_running(tmp_path / "home") as mesh:
+        children = mesh.children()
+
+        mesh.process.kill()
+        mesh.process.wait(5)
+        _, alive = psutil.wait_procs(children, timeout=10)
+
+        assert alive == []
