@@ -1,0 +1,1 @@
+"""The log specialist: finds where an incident's logs leave their usual course."""

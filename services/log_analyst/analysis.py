@@ -1,0 +1,120 @@
+"""From log lines to ranked findings: how much each departure speaks for its service."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from services.log_analyst.changes import Changed, changed
+from services.log_analyst.flows import Departure, departures
+from services.log_analyst.peers import Peers
+from services.log_analyst.rates import Burst, Shift, bursts, shifts
+from services.log_analyst.templates import mine
+from weft.core import JsonObject, JsonValue, rfc3339
+from weft.tools.dataset_logs import LogLine
+from weft.tools.dataset_report import Finding
+from weft.tools.dataset_windows import Split
+
+_EXAMPLES = 5
+
+
+def findings(lines: Split[LogLine]) -> list[Finding]:
+    """Compare the incident's lines with the normal ones."""
+    templates = mine([*lines.normal, *lines.onset, *lines.incident])
+    normal = list(zip(lines.normal, templates, strict=False))
+    onset = list(zip(lines.onset, templates[len(normal) :], strict=False))
+    incident = list(zip(lines.incident, templates[len(normal) + len(onset) :], strict=True))
+    peers = Peers(line.service for line, _ in [*normal, *onset, *incident])
+    found = [_departed(one, peers) for one in departures(normal, incident)]
+    found += [_shifted(one, peers) for one in shifts(normal, incident)]
+    found += [_change(one) for one in changed(normal, [*onset, *incident])]
+    spans = bursts(normal, incident, normal_seconds=lines.normal_seconds)
+    return found + [_burst(one) for one in spans]
+
+
+def _departed(one: Departure, peers: Peers) -> Finding:
+    """A break counts by how often it happens and how often nothing departed before it."""
+    if one.missing:
+        worth = 0.95
+        what = f"{one.then} no longer follows {one.after}"
+    else:
+        worth = 1.0 if one.then.is_error else 0.45 if one.then.is_warning else 0.3
+        what = f"{one.then} now follows {one.after}"
+    sure = 1 - math.exp(-one.gain / 12)
+    strength = worth * sure * (0.15 + 0.85 * one.lead) * one.change**0.75
+    evidence: JsonObject = {
+        "baseline": {"followed": one.normal[0], "of": one.normal[1]},
+        "incident": {"followed": one.incident[0], "of": one.incident[1]},
+        "first_in_trace": {"traces": one.first, "of": one.traces},
+        **_lines(line for line, _ in one.places),
+    }
+    return Finding(
+        "broken_pair" if one.missing else "new_step",
+        one.then.service if one.missing else peers.blamed(one.then, one.places[0][0]),
+        f"{what} ({_share(one.normal)} before, {_share(one.incident)} now)",
+        strength,
+        evidence,
+        "tool_match",
+    )
+
+
+def _shifted(one: Shift, peers: Peers) -> Finding:
+    vanished, new = not one.incident, not one.normal
+    complaint = one.template.is_error or one.template.is_warning
+    sure = 1 - math.exp(-max(one.gain, 0.5 * one.incident) / 12)
+    if one.template.is_error and one.incident > one.expected:
+        worth, kind = 0.6, "new_error" if new else "more_errors"
+    elif one.template.is_warning and one.incident > one.expected:
+        worth, kind = 0.2, "new_warning" if new else "more_warnings"
+    elif vanished:
+        worth, kind = 0.05 if complaint else 0.5, "vanished_template"
+    else:
+        worth, kind = 0.1, "new_template" if new else "rate_shift"
+    evidence: JsonObject = {
+        "baseline": {"lines": one.normal, "expected_in_incident": round(one.expected, 1)},
+        "incident": {"lines": one.incident},
+        **_lines(one.examples),
+    }
+    text = f"{one.template}: {one.incident} lines, {one.expected:.1f} expected"
+    service = one.template.service if vanished else peers.blamed(one.template, one.examples[0])
+    return Finding(kind, service, text, worth * sure, evidence, "signal_match")
+
+
+def _change(one: Changed) -> Finding:
+    """Somebody changed the service, and then there was trouble: seldom a coincidence."""
+    text = f"it was changed at {rfc3339(one.line.time)}: {one.line.message[:160]}"
+    evidence: JsonObject = {
+        "baseline": {"lines": 0},
+        "incident": {"lines": one.count},
+        **_lines([one.line]),
+    }
+    return Finding("changed", one.template.service, text, 0.8, evidence, "complementary_finding")
+
+
+def _burst(one: Burst) -> Finding:
+    when = f"{rfc3339(one.start)} to {rfc3339(one.end)}"
+    evidence: JsonObject = {
+        "window": {"start": one.start, "end": one.end},
+        "baseline": {"errors": round(one.usual, 2)},
+        "incident": {"errors": one.errors},
+        **_lines(one.examples),
+    }
+    text = f"{one.errors} errors from {when}, usually {one.usual:.1f}"
+    return Finding("error_burst", one.service, text, 0.1, evidence, "signal_match", symptom=True)
+
+
+def _lines(lines: Iterable[LogLine]) -> dict[str, JsonValue]:
+    shown: list[LogLine] = list(lines)[:_EXAMPLES]
+    return {
+        "lines": [
+            {
+                "file": line.file,
+                "line": line.line,
+                "time": rfc3339(line.time),
+                "text": line.message[:160],
+            }
+            for line in shown
+        ]
+    }
+
+
+def _share(counts: Sequence[int]) -> str:
+    return f"{counts[0]} of {counts[1]}"

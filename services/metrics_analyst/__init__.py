@@ -1,0 +1,1 @@
+"""The metrics specialist: finds which measurements left their usual range."""

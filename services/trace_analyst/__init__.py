@@ -1,0 +1,1 @@
+"""The trace specialist: finds where an incident's requests lose time, or stop."""

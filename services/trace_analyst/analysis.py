@@ -1,0 +1,182 @@
+"""From spans to ranked findings: added time, changed shapes, failures, the critical path."""
+
+import math
+from collections.abc import Sequence
+
+from services.trace_analyst.failures import Failing, failures
+from services.trace_analyst.latency import Slowdown, blamed, measured, slowdowns
+from services.trace_analyst.shapes import Change, changes
+from services.trace_analyst.trees import Node, critical_path, roots, self_time, trees
+from weft.core import JsonObject, JsonValue, rfc3339
+from weft.tools.dataset_report import Finding
+from weft.tools.dataset_traces import Span
+from weft.tools.dataset_windows import Split
+
+_EXAMPLES = 5
+_LONG_PATH = 25
+_CLEAR_DELAY = 0.03
+_SLOWEST = 12
+
+
+def findings(spans: Split[Span]) -> list[Finding]:
+    """Compare the incident's traces with the normal ones."""
+    normal, incident = trees(spans.normal), trees(spans.incident)
+    samples = measured(incident)
+    slow = slowdowns(measured(normal), samples)
+    found = _slowed(slow, blamed(slow, samples))
+    for change in changes(normal, incident):
+        found += _changed(change)
+    found += [_failing(one) for one in failures(normal, incident)]
+    return found + _slowest(incident)
+
+
+def _slowed(slow: Sequence[Slowdown], shares: dict[str, float]) -> list[Finding]:
+    found = []
+    for service, share in shares.items():
+        touching = [one for one in slow if service in (one.key.service, one.key.other)]
+        own = [one for one in touching if _belongs(one, service)]
+        if own:
+            enough = 0.1 * max(one.added for one in own)
+            told = [one for one in own if one.added >= enough]
+            lead = max(told, key=lambda one: (_clarity(one), one.added, one.key.other))
+            strength = share * _clarity(lead)
+            found.append(_slowdown(service, lead, strength, share))
+    rest = sorted(slow, key=lambda one: (-one.added, one.key.service, one.key.other))
+    return found + [_symptom(one) for one in rest[:_SLOWEST]]
+
+
+def _belongs(one: Slowdown, service: str) -> bool:
+    return one.key.kind == "edge" or one.key.service == service
+
+
+def _clarity(one: Slowdown) -> float:
+    """Grow with how many samples are slower, how many there are, and how large the delay is."""
+    delay = max(one.median - one.normal_median, 0.5 * one.slower * (one.p95 - one.normal_p95), 0)
+    relative = delay / (one.normal_p95 + 1e-3)
+    sized = 1 - math.exp(-delay / _CLEAR_DELAY)
+    return (
+        math.sqrt(one.slower) * sized * (1 - math.exp(-relative)) * (1 - math.exp(-one.count / 3))
+    )
+
+
+def _slowdown(service: str, one: Slowdown, strength: float, share: float) -> Finding:
+    text = f"{_told(one)}; {share:.0%} of all added time belongs to {service}"
+    return Finding("added_time", service, text, strength, _numbers(one))
+
+
+def _symptom(one: Slowdown) -> Finding:
+    return Finding(
+        "slower", one.key.service, _told(one), 0.1 * _clarity(one), _numbers(one), symptom=True
+    )
+
+
+def _told(one: Slowdown) -> str:
+    what = (
+        f"{one.key.service} {one.key.other}"
+        if one.key.kind == "self"
+        else (f"the way from {one.key.service} to {one.key.other}")
+    )
+    return f"{what} takes {_ms(one.median)}, usually {_ms(one.normal_median)}"
+
+
+def _numbers(one: Slowdown) -> JsonObject:
+    return {
+        "measured": "self time" if one.key.kind == "self" else "time between caller and called",
+        "baseline": {
+            "median_ms": _round(one.normal_median),
+            "p95_ms": _round(one.normal_p95),
+            "samples": one.normal_count,
+        },
+        "incident": {
+            "median_ms": _round(one.median),
+            "p95_ms": _round(one.p95),
+            "samples": one.count,
+            "slower_share": round(one.slower, 3),
+            "added_ms": _round(one.added),
+        },
+        "spans": _spans(one.examples),
+    }
+
+
+def _changed(one: Change) -> list[Finding]:
+    found = []
+    parent, child = " ".join(one.parent), " ".join(one.child)
+    what = f"{parent} no longer calls {child}" if one.missing else f"{parent} now calls {child}"
+    for service, traces in sorted(one.blamed.items()):
+        sure = (1 - math.exp(-one.gain / 12)) * (1 - math.exp(-traces / 2))
+        worth = 0.8 if one.missing else 0.5
+        strength = worth * sure * min(1.0, traces / one.traces) * (0.5 + 0.5 * one.change)
+        evidence: JsonObject = {
+            "baseline": {"with": one.normal[0], "of": one.normal[1]},
+            "incident": {"with": one.incident[0], "of": one.incident[1]},
+            "begins_here": {"traces": round(traces, 1), "of": one.traces},
+            "spans": _spans([node.span for node in one.places[:_EXAMPLES]]),
+        }
+        text = (
+            f"{what} ({one.incident[0]} of {one.incident[1]} now, "
+            f"{one.normal[0]} of {one.normal[1]} before)"
+        )
+        kind = "missing_operation" if one.missing else "new_operation"
+        found.append(Finding(kind, service, text, strength, evidence, "tool_match"))
+    return found
+
+
+def _failing(one: Failing) -> Finding:
+    before, now = one.normal[0] / max(one.normal[1], 1), one.incident[0] / max(one.incident[1], 1)
+    strength = 0.9 * (1 - math.exp(-one.incident[0] / 4)) * min(1.0, 0.3 + 2 * (now - before))
+    evidence: JsonObject = {
+        "baseline": {"failed": one.normal[0], "of": one.normal[1]},
+        "incident": {"failed": one.incident[0], "of": one.incident[1]},
+        "spans": _spans(one.examples),
+    }
+    text = f"errors begin here: {one.incident[0]} of {one.incident[1]} spans, {before:.1%} before"
+    return Finding("failing", one.service, text, strength, evidence, "tool_match")
+
+
+def _slowest(incident: Sequence[Node]) -> list[Finding]:
+    """Show what the slowest request waited for."""
+    root = max(
+        roots(incident), key=lambda node: (node.span.duration, node.span.trace_id), default=None
+    )
+    if root is None:
+        return []
+    path = critical_path(root)
+    steps: list[JsonValue] = [
+        {
+            "service": node.span.service,
+            "operation": node.span.operation,
+            "duration_ms": _round(node.span.duration),
+            "self_ms": _round(self_time(node)),
+        }
+        for node in path[:_LONG_PATH]
+    ]
+    text = f"the slowest request took {_ms(root.span.duration)}: {root.span.operation}"
+    evidence: JsonObject = {
+        "trace_id": root.span.trace_id,
+        "critical_path": steps,
+        "spans": _spans([root.span]),
+    }
+    service = root.span.service
+    return [Finding("critical_path", service, text, 0.02, evidence, symptom=True)]
+
+
+def _spans(spans: Sequence[Span]) -> JsonValue:
+    return [
+        {
+            "file": span.file,
+            "line": span.line,
+            "time": rfc3339(span.start),
+            "trace_id": span.trace_id,
+            "span_id": span.span_id,
+            "duration_ms": _round(span.duration),
+        }
+        for span in spans
+    ]
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def _round(seconds: float) -> float:
+    return round(seconds * 1000, 2)

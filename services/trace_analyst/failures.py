@@ -1,0 +1,54 @@
+"""Which services fail by themselves, and which only because something below them failed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.trace_analyst.trees import Node
+from weft.tools.dataset_traces import Span
+
+_EXAMPLES = 5
+_NOTABLE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A service whose spans fail more often with nothing below them failing."""
+
+    service: str
+    normal: tuple[int, int]
+    incident: tuple[int, int]
+    examples: tuple[Span, ...]
+
+
+def failures(normal: Sequence[Node], incident: Sequence[Node]) -> list[Failing]:
+    """Compare how often each service's spans are where an error began."""
+    before, spans_before = _origins(normal), _spans(normal)
+    now, spans_now = _origins(incident), _spans(incident)
+    found = []
+    for service, nodes in sorted(now.items()):
+        was = len(before.get(service, ()))
+        share, share_before = len(nodes) / spans_now[service], was / max(spans_before[service], 1)
+        if share - share_before >= _NOTABLE:
+            examples = tuple(node.span for node in nodes[:_EXAMPLES])
+            counts = (was, spans_before[service]), (len(nodes), spans_now[service])
+            found.append(Failing(service, *counts, examples))
+    return found
+
+
+def _origins(nodes: Sequence[Node]) -> dict[str, list[Node]]:
+    found: dict[str, list[Node]] = {}
+    for node in nodes:
+        if node.span.error and not any(child.span.error for child in node.children):
+            found.setdefault(_failed(node), []).append(node)
+    return found
+
+
+def _failed(node: Node) -> str:
+    """A call that fails although the called reports nothing: the called was too slow, or away."""
+    called = [child.span.service for child in node.children]
+    return next((name for name in called if name != node.span.service), node.span.service)
+
+
+def _spans(nodes: Sequence[Node]) -> Counter[str]:
+    return Counter(node.span.service for node in nodes)

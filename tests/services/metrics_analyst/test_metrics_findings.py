@@ -1,0 +1,183 @@
+"""The metrics analyst finds a planted change, and tells a cause from a symptom."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.metrics_analyst.meanings import meaning
+from services.metrics_analyst.tools import metrics_tools
+from weft.core import Claim
+from weft.core.errors import DataRefusedError
+from weft.tools.datasets import DataRoots
+
+ALERT = 1_700_001_000
+SERVICES = ("shop", "store", "mail")
+METRICS = {"cpu_usage_percent": 10.0, "request_duration_seconds_p95": 0.05, "bytes_sent": 1e5}
+Value = Callable[[str, str, float], float]
+
+
+def usual(_service: str, _metric: str, value: float) -> float:
+    return value
+
+
+def busy(service: str, metric: str, value: float) -> float:
+    """The store's processor is full, and so its caller waits."""
+    if (service, metric) == ("store", "cpu_usage_percent"):
+        return 97.0
+    if service == "shop" and metric.startswith("request_duration"):
+        return value * 40
+    return value
+
+
+def write(path: Path, *, start: int, count: int, value: Value) -> None:
+    noise = random.Random(start)  # noqa: S311 - no secret
+    rows = [
+        f"{start + 15 * n},{service},{metric},{value(service, metric, noise.gauss(1, 0.1) * base)}"
+        for n in range(count)
+        for service in SERVICES
+        for metric, base in METRICS.items()
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["timestamp,service,metric,value", *rows, ""]))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write(tmp_path / "baseline/metrics.csv", start=ALERT - 9000, count=60, value=usual)
+    facts = {"alert_time_unix": ALERT, "baseline": "baseline", "logs": [], "traces": []}
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "case.json").write_text(json.dumps(facts))
+    return tmp_path
+
+
+def happened(root: Path, value: Value) -> None:
+    write(root / "case/metrics.csv", start=ALERT, count=8, value=value)
+
+
+async def analyzed(root: Path, data: str = "case") -> dict[str, Any]:
+    (analyze_metrics,) = metrics_tools(DataRoots([root]))
+    found: dict[str, Any] = await analyze_metrics(data)
+    return found
+
+
+def claims(found: dict[str, Any], kind: str) -> dict[str, float]:
+    made = [Claim.model_validate(claim) for claim in found["claims"]]
+    return {claim.subject: claim.strength for claim in made if claim.kind == kind}
+
+
+async def test_a_full_processor_is_a_cause_with_its_numbers_and_window(root: Path) -> None:
+    happened(root, busy)
+
+    found = await analyzed(root)
+
+    first = found["findings"][0]
+    assert (first["service"], first["evidence"]["metric"]) == ("store", "cpu_usage_percent")
+    assert first["evidence"]["incident"]["median"] == 97.0
+    assert first["evidence"]["baseline"]["median"] == pytest.approx(10, abs=1)
+    assert first["evidence"]["window"] == {"start": ALERT, "end": ALERT + 7 * 15}
+    assert first["evidence"]["files"] == ["case/metrics.csv", "baseline/metrics.csv"]
+    assert claims(found, "cause")["store"] > 0.9
+
+
+async def test_latency_alone_is_a_symptom(root: Path) -> None:
+    happened(root, busy)
+
+    found = await analyzed(root)
+
+    assert "shop" not in claims(found, "cause")
+    assert claims(found, "symptom")["shop"] < 0.3
+
+
+async def test_noise_and_a_lone_spike_are_no_findings(root: Path) -> None:
+    happened(root, usual)
+    with (root / "case/metrics.csv").open("a") as file:
+        file.write(f"{ALERT + 3},mail,cpu_usage_percent,99\n")
+
+    found = await analyzed(root)
+
+    assert found["findings"] == []
+
+
+async def test_a_change_only_before_the_alert_is_no_finding(root: Path) -> None:
+    write(root / "case/metrics.csv", start=ALERT - 8 * 15, count=16, value=usual)
+    text = (root / "case/metrics.csv").read_text()
+    (root / "case/metrics.csv").write_text(
+        text + "".join(f"{ALERT - n},store,cpu_usage_percent,97\n" for n in range(1, 20))
+    )
+
+    assert (await analyzed(root))["findings"] == []
+
+
+async def test_missing_values_and_zeros_are_borne(root: Path) -> None:
+    happened(root, busy)
+    with (root / "case/metrics.csv").open("a") as file:
+        file.write(f"{ALERT},store,cpu_usage_percent,NaN\n{ALERT},idle,cpu,0\n{ALERT},idle,cpu,\n")
+    with (root / "baseline/metrics.csv").open("a") as file:
+        file.writelines(f"{ALERT - 9000 + n},idle,cpu,0\n" for n in range(10))
+
+    found = await analyzed(root)
+
+    assert found["findings"][0]["service"] == "store"
+    assert not [each for each in found["findings"] if each["service"] == "idle"]
+    assert found["problems"] == [
+        {"file": "case/metrics.csv", "problem": "1 malformed rows were skipped"}
+    ]
+
+
+async def test_wide_tables_are_analyzed_like_long_ones(root: Path) -> None:
+    def wide(path: Path, start: int, *, cpu: int) -> None:
+        rows = [f"x,{start + 60 * n},store-f5756978c-6sb8t,{cpu + n % 2}.0,NaN" for n in range(10)]
+        path.write_text("\n".join(["Time,TimeStamp,PodName,CpuUsageRate(%),Ops", *rows, ""]))
+
+    wide(root / "baseline/metrics.csv", ALERT - 6000, cpu=5)
+    wide(root / "case/metrics.csv", ALERT, cpu=95)
+
+    assert claims(await analyzed(root), "cause")["store"] > 0.9
+
+
+async def test_an_absent_table_or_baseline_is_told(root: Path) -> None:
+    absent = await analyzed(root)
+    (root / "baseline/metrics.csv").unlink()
+    happened(root, busy)
+    alone = await analyzed(root)
+
+    assert {"file": "case", "problem": "has no metrics of the incident"} in absent["problems"]
+    assert {"file": "case", "problem": "has no metrics of normal times to compare with"} in alone[
+        "problems"
+    ]
+    assert alone["findings"] == []
+
+
+async def test_a_refused_directory_is_an_error(root: Path) -> None:
+    with pytest.raises(DataRefusedError):
+        await analyzed(root, "labels.json")
+
+
+async def test_the_same_metrics_give_the_same_answer(root: Path) -> None:
+    happened(root, busy)
+
+    assert await analyzed(root) == await analyzed(root)
+
+
+@pytest.mark.parametrize(
+    ("metric", "role"),
+    [
+        ("CpuUsageRate(%)", "resource"),
+        ("PodClientLatencyP90(s)", "latency"),
+        ("http_server_request_duration_seconds_p95", "latency"),
+        ("http_server_active_requests", "latency"),
+        ("event_loop_lag_seconds", "saturation"),
+        ("db_pool_waiting", "saturation"),
+        ("http_server_errors_per_second", "failure"),
+        ("PodSuccessRate(%)", "failure"),
+        ("NodeCpuUsageRate(%)", "other"),
+        ("NetworkReceiveBytes", "traffic"),
+        ("up", "failure"),
+    ],
+)
+def test_a_metric_says_its_role_by_its_name(metric: str, role: str) -> None:
+    assert meaning(metric).role == role
