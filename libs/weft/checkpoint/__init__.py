@@ -1,5 +1,8 @@
 """Durable runs, threads and effects: backends behind contracts."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from weft.checkpoint.base import (
     LEASE_SECONDS,
     TERMINAL,
@@ -28,7 +31,13 @@ from weft.checkpoint.base import (
     ThreadStore,
     Turn,
 )
+from weft.checkpoint.faults import Faults
 from weft.checkpoint.journal import Journal
+from weft.checkpoint.urls import get_checkpointer
+
+if TYPE_CHECKING:
+    from weft.checkpoint.memory import memory_checkpointer
+    from weft.checkpoint.sqlite import sqlite_checkpointer
 
 __all__ = [
     "LEASE_SECONDS",
@@ -42,6 +51,7 @@ __all__ = [
     "EffectScope",
     "EffectStore",
     "Ending",
+    "Faults",
     "Held",
     "Intent",
     "Journal",
@@ -58,4 +68,20 @@ __all__ = [
     "ThreadKey",
     "ThreadStore",
     "Turn",
+    "get_checkpointer",
+    "memory_checkpointer",
+    "sqlite_checkpointer",
 ]
+
+_FACTORIES = {
+    "memory_checkpointer": "weft.checkpoint.memory",
+    "sqlite_checkpointer": "weft.checkpoint.sqlite",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a backend when its factory is first asked for."""
+    if name not in _FACTORIES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    factory: object = getattr(import_module(_FACTORIES[name]), name)
+    return factory

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from weft.core import Interrupt, JsonObject, JsonValue, Path, Principal, RunId
+from weft.core import Interrupt, JsonObject, JsonValue, Path, Principal, RunId, secret_id
 from weft.events import Envelope, Event
 
 RunStatus = Literal[
@@ -369,6 +369,8 @@ class EffectCall:
     args_hash: str
     arguments: JsonObject
     path: Path = ()
+    nonce: str = field(default_factory=secret_id, compare=False)
+    """Tells this call, handed in again after a lost acknowledgement, from an equal one."""
 
 
 @dataclass(frozen=True, slots=True)

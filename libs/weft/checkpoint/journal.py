@@ -20,6 +20,8 @@ class Journal(ABC):
     thread_id: str
     held: Held | None
     """None where nothing durable stands behind the journal."""
+    report: JsonObject
+    """What became of the work's parts, kept current by whoever does it; told if it is cancelled."""
 
     @property
     @abstractmethod

@@ -16,7 +16,7 @@ from weft.checkpoint.base import (
     StepWrite,
 )
 from weft.checkpoint.journal import Journal
-from weft.core import JsonObject, Path, RunId, new_run_id
+from weft.core import JsonObject, Path, Principal, RunId, new_run_id
 from weft.core.errors import EffectSettledError, StoreUnavailableError
 from weft.events import Envelope, Event
 
@@ -52,12 +52,16 @@ class RunJournal(Journal):
         self._steps = dict(claimed.steps)
         self._sink = sink
         self._pending: list[Event] = []
+        self._claimed = claimed
+        self._adopted: dict[str, int] = {}
         self._batch = 0
         self._order = asyncio.Lock()
         self._wake = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        if self.held.epoch > 1:
+            await self._learn_adopted()
         return self
 
     async def __aexit__(
@@ -97,9 +101,10 @@ class RunJournal(Journal):
         return recorded.outcome
 
     def emit(self, *events: Event) -> None:
-        if not events:
+        fresh = [event for event in events if self._is_fresh(event)]
+        if not fresh:
             return
-        self._pending.extend(events)
+        self._pending.extend(fresh)
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush_soon(), name=f"flush {self.run_id}")
         self._wake.set()
@@ -141,6 +146,28 @@ class RunJournal(Journal):
     def _take(self) -> list[Event]:
         pending, self._pending = self._pending, []
         return pending
+
+    def _is_fresh(self, event: Event) -> bool:
+        """Tell whether the event is ours, or was not adopted from its own run before."""
+        origin = event.origin
+        if origin is None:
+            return True
+        if origin.seq <= self._adopted.get(origin.run_id, 0):
+            return False
+        self._adopted[origin.run_id] = origin.seq
+        return True
+
+    async def _learn_adopted(self) -> None:
+        """Read how far earlier owners adopted each peer's events: a peer tells them all again."""
+        run = self._claimed.run
+        owner = Principal(tenant=run.tenant, subject=run.subject)
+        after = 0
+        while page := await self._runs.events(owner, self.run_id, after=after):
+            after = page[-1].seq
+            for event in page:
+                if event.origin is not None:
+                    known = self._adopted.get(event.origin.run_id, 0)
+                    self._adopted[event.origin.run_id] = max(known, event.origin.seq)
 
     async def _flush_soon(self) -> None:
         while True:
@@ -211,9 +238,7 @@ class LocalJournal(Journal):
         known = self._effects.get(call.key)
         if known is None:
             attempt = 1
-        elif known.outcome is not None and known.outcome.kind == "not_done":
-            attempt = known.attempt + 1
-        elif again and known.state == "unknown":
+        elif _repeatable(known, again=again):
             attempt = known.attempt + 1
         else:
             return known
@@ -237,3 +262,10 @@ class LocalJournal(Journal):
 
     async def find_effect(self, key: str) -> Intent | None:
         return self._effects.get(key)
+
+
+def _repeatable(known: Intent, *, again: bool) -> bool:
+    """Tell whether the body may run once more under the same key."""
+    if known.outcome is not None:
+        return known.outcome.kind == "not_done"
+    return again and known.state == "unknown"

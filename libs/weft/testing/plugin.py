@@ -7,3 +7,6 @@ pytest.register_assert_rewrite("weft.testing")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(*ids): the promises this test proves")
+    config.addinivalue_line(
+        "markers", "backend(name): needs a running backend; skips on a laptop, fails in CI"
+    )

@@ -1,0 +1,1 @@
+"""What a database of runs decides, written once for every transactional backend."""

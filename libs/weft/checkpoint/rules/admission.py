@@ -1,0 +1,219 @@
+"""What clients may do to runs: have one accepted, cancel it, answer it."""
+
+from collections.abc import Mapping
+
+from weft.checkpoint.base import (
+    LEASE_SECONDS,
+    TERMINAL,
+    Accepted,
+    Claimed,
+    Held,
+    NewRun,
+    OnBusy,
+    Run,
+)
+from weft.checkpoint.rules.closing import stop
+from weft.checkpoint.rules.writing import owned, run_of, waiting, write
+from weft.checkpoint.tables import RunRow, Tables
+from weft.checkpoint.text import EventText, encode, encode_events, same
+from weft.core import JsonObject, JsonValue, Principal, RunId
+from weft.core.errors import (
+    IdempotencyKeyReusedError,
+    InputError,
+    InterruptAnsweredError,
+    InterruptExpiredError,
+    InterruptNotFoundError,
+    QueueFullError,
+    RunNotInterruptedError,
+    ThreadBusyError,
+    ThreadInterruptedError,
+)
+from weft.events import Ownership, RunStarted
+
+MAX_QUEUED = 16
+
+
+def fresh(new: NewRun) -> RunRow:
+    """Return the row of a run that is not accepted yet."""
+    return RunRow(
+        position=0,
+        run_id=new.run_id,
+        tenant=new.principal.tenant,
+        subject=new.principal.subject,
+        scopes=encode(sorted(new.principal.scopes)),
+        operation=new.operation,
+        idem_key=new.idem_key,
+        body_hash=new.body_hash,
+        thread_id=new.thread_id,
+        root_id=new.root_id or new.run_id,
+        trace_id=new.trace_id,
+        created=0.0,
+        request=encode(new.request),
+        status="queued",
+        epoch=0,
+        owner=None,
+        lease_until=0.0,
+        deadline=None,
+        rest=None,
+        interrupts="[]",
+        expires_at=None,
+        cancel=None,
+        lost_leases=0,
+        last_seq=1,
+        last_batch=0,
+        result=None,
+        error=None,
+        erased=0,
+        started=None,
+        updated=0.0,
+    )
+
+
+def accept(
+    tables: Tables,
+    row: RunRow,
+    told: tuple[EventText, ...],
+    *,
+    timeout_s: float | None,
+    on_busy: OnBusy,
+    owner: str | None,
+) -> Accepted:
+    """Insert the fresh `row` with the events that tell of it, or return what its key made."""
+    known = tables.run_by_key(row.tenant, row.subject, row.operation, row.idem_key)
+    if known is not None:
+        return _replay(tables, known, row, owner)
+    waits = _make_way(tables, row, on_busy)
+    now = tables.now()
+    deadline = None if timeout_s is None else now + timeout_s
+    row = row._replace(created=now, updated=now, deadline=deadline)
+    if waits or owner is None:
+        tables.insert_run(row)
+        return Accepted(run_of(row, now), replayed=False, events=write(tables, row, told))
+    started = RunStarted(data=Ownership(owner=owner, epoch=1))
+    told = (*told, *encode_events([started]))
+    row = row._replace(
+        status="running",
+        epoch=1,
+        owner=owner,
+        lease_until=now + LEASE_SECONDS,
+        started=now,
+        last_seq=len(told),
+    )
+    tables.insert_run(row)
+    envelopes = write(tables, row, told)
+    run = run_of(row, now)
+    claimed = Claimed(Held(run.run_id, 1), run, {}, envelopes[1:])
+    return Accepted(run, replayed=False, events=envelopes, claimed=claimed)
+
+
+def _replay(tables: Tables, known: RunRow, row: RunRow, owner: str | None) -> Accepted:
+    if known.body_hash != row.body_hash:
+        raise IdempotencyKeyReusedError(row.idem_key)
+    run = run_of(known, tables.now())
+    # The same run id is the same request again after a lost acknowledgement, not a duplicate of
+    # it: whoever got the claim then never heard of it.
+    repeated = known.run_id == row.run_id
+    if not (repeated and owner and known.owner == owner and known.epoch == 1):
+        return Accepted(run, replayed=not repeated)
+    return Accepted(run, replayed=False, claimed=Claimed(Held(run.run_id, 1), run, {}))
+
+
+def _make_way(tables: Tables, row: RunRow, on_busy: OnBusy) -> bool:
+    """Tell whether the new run must wait for its thread; cancel what is in its way."""
+    if on_busy == "rollback":
+        raise InputError(
+            "on_busy 'rollback' is not supported by this store; use 'interrupt'", field="on_busy"
+        )
+    living = tables.open_runs(row.key)
+    if not living:
+        return False
+    if on_busy == "interrupt":
+        for other in living:
+            stop(tables, other, by=row.subject, reason="a newer run took the thread", grace_s=5.0)
+        return bool(tables.open_runs(row.key))
+    parked = next((other for other in living if other.status == "interrupted"), None)
+    if parked is not None:
+        raise ThreadInterruptedError(row.thread_id, parked.run_id)
+    if on_busy == "reject":
+        raise ThreadBusyError(row.thread_id, living[0].run_id)
+    if sum(other.status == "queued" for other in living) >= MAX_QUEUED:
+        raise QueueFullError(f"{MAX_QUEUED} runs wait for thread {row.thread_id!r} already")
+    return True
+
+
+def cancel(
+    tables: Tables, principal: Principal, run_id: RunId, *, reason: str, grace_s: float
+) -> Run:
+    row = owned(tables, principal, run_id)
+    if row.status not in TERMINAL:
+        stop(tables, row, by=principal.subject, reason=reason, grace_s=grace_s)
+        row = owned(tables, principal, run_id)
+    return run_of(row, tables.now())
+
+
+def resume(
+    tables: Tables, principal: Principal, run_id: RunId, answers: Mapping[str, JsonValue]
+) -> Run:
+    row = owned(tables, principal, run_id)
+    now = tables.now()
+    new = _unanswered(tables, run_id, answers)
+    if new and row.status != "interrupted":
+        raise RunNotInterruptedError(f"run {run_id} is {row.status} and waits for no answer")
+    if not new:
+        return run_of(row, now)
+    entries = {_id(entry): entry for entry in waiting(row)}
+    for interrupt_id, answer in new.items():
+        _take(tables, run_id, entries.get(interrupt_id), interrupt_id, answer)
+    left = [entry for entry in entries.values() if not entry.get("answered")]
+    row = row._replace(interrupts=encode(list(entries.values())), updated=max(row.updated, now))
+    if left:
+        row = row._replace(expires_at=min(_expiry(entry) for entry in left))
+    else:
+        deadline = None if row.rest is None else now + row.rest
+        row = row._replace(status="queued", expires_at=None, deadline=deadline, rest=None)
+    tables.save_run(row)
+    return run_of(row, now)
+
+
+def _unanswered(
+    tables: Tables, run_id: str, answers: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """Return the answers that are not recorded yet.
+
+    Raises:
+        InterruptAnsweredError: Another answer came first.
+    """
+    new: dict[str, JsonValue] = {}
+    for interrupt_id, answer in answers.items():
+        stored = tables.step(run_id, answer_path(interrupt_id))
+        if stored is None:
+            new[interrupt_id] = answer
+        elif not same(stored, encode({"answer": answer})):
+            raise InterruptAnsweredError(f"interrupt {interrupt_id!r} has another answer already")
+    return new
+
+
+def _take(
+    tables: Tables, run_id: str, entry: JsonObject | None, interrupt_id: str, answer: JsonValue
+) -> None:
+    if entry is None:
+        raise InterruptNotFoundError(f"run {run_id} has no interrupt {interrupt_id!r}")
+    if _expiry(entry) <= tables.now():
+        raise InterruptExpiredError(f"interrupt {interrupt_id!r} can no longer be answered")
+    tables.add_step(run_id, answer_path(interrupt_id), encode({"answer": answer}))
+    entry["answered"] = True
+
+
+def answer_path(interrupt_id: str) -> str:
+    """Return the stored path of an interrupt's answer."""
+    return encode(["interrupt", interrupt_id])
+
+
+def _id(entry: JsonObject) -> str:
+    interrupt = entry["interrupt"]
+    return str(interrupt["id"]) if isinstance(interrupt, dict) else ""
+
+
+def _expiry(entry: JsonObject) -> float:
+    at = entry["expires_at"]
+    return float(at) if isinstance(at, int | float) else 0.0

@@ -1,0 +1,136 @@
+"""Who holds a run: claims, renewals, releases, and parking it for an answer."""
+
+from collections.abc import Sequence
+
+from weft.checkpoint.base import LEASE_SECONDS, Claimed, Held, Renewal
+from weft.checkpoint.rules.closing import close
+from weft.checkpoint.rules.writing import held_run, run_of, tell, waiting, write
+from weft.checkpoint.tables import RunRow, Tables
+from weft.checkpoint.text import EventText, decode_path, encode
+from weft.core import Interrupt, JsonObject, JsonValue, Path, RunId, loads_object
+from weft.core.errors import CanceledError
+from weft.events import (
+    Envelope,
+    Event,
+    Ownership,
+    Recovery,
+    Resumption,
+    RunRecovered,
+    RunResumed,
+    RunStarted,
+)
+
+MAX_LOST_LEASES = 5
+
+
+def claim(tables: Tables, owner: str, limit: int) -> list[Claimed]:
+    now = tables.now()
+    claimed: list[Claimed] = []
+    while len(claimed) < limit and (row := tables.claimable(now)) is not None:
+        lost = row.owner is not None
+        poisoned = lost and row.lost_leases + 1 >= MAX_LOST_LEASES
+        overdue = row.deadline is not None and row.deadline <= now
+        if overdue or poisoned or row.status == "interrupted":
+            close(tables, row, poisoned=poisoned)
+        else:
+            claimed.append(_take(tables, row, owner, lost=lost))
+    return claimed
+
+
+def _take(tables: Tables, row: RunRow, owner: str, *, lost: bool) -> Claimed:
+    now, epoch = tables.now(), row.epoch + 1
+    steps = {decode_path(path): loads_object(text) for path, text in tables.steps(row.run_id)}
+    events = _told(row, owner, epoch, lost=lost, steps=steps)
+    row, envelopes = tell(
+        tables,
+        row._replace(
+            status="canceling" if row.status == "canceling" else "running",
+            epoch=epoch,
+            owner=owner,
+            lease_until=now + LEASE_SECONDS,
+            interrupts="[]",
+            lost_leases=row.lost_leases + lost,
+            last_batch=0,
+            started=now if row.started is None else row.started,
+        ),
+        *events,
+    )
+    run = run_of(row, now)
+    return Claimed(Held(run.run_id, epoch), run, steps, envelopes)
+
+
+def _told(
+    row: RunRow, owner: str, epoch: int, *, lost: bool, steps: dict[Path, JsonObject]
+) -> list[Event]:
+    if row.epoch == 0:
+        return [RunStarted(data=Ownership(owner=owner, epoch=epoch))]
+    if lost:
+        recovery = Recovery(
+            owner=owner, epoch=epoch, previous_owner=row.owner or "", steps_done=len(steps)
+        )
+        resumed = Resumption(cause="recovered", owner=owner, epoch=epoch)
+        return [RunRecovered(data=recovery), RunResumed(data=resumed)]
+    if row.status != "queued":
+        return [RunResumed(data=Resumption(cause="released", owner=owner, epoch=epoch))]
+    answered = tuple(
+        str(entry["interrupt"]["id"])
+        for entry in waiting(row)
+        if isinstance(entry["interrupt"], dict)
+    )
+    data = Resumption(cause="answered", owner=owner, epoch=epoch, interrupt_ids=answered)
+    return [RunResumed(data=data)]
+
+
+def renew(tables: Tables, helds: Sequence[Held]) -> Renewal:
+    until = tables.now() + LEASE_SECONDS
+    lost: set[RunId] = set()
+    canceling: dict[RunId, JsonObject] = {}
+    for held in helds:
+        found = tables.renew(held, until)
+        if found is None:
+            lost.add(held.run_id)
+        elif found[1] is not None:
+            canceling[held.run_id] = loads_object(found[1])
+    return Renewal(frozenset(lost), canceling)
+
+
+def release(tables: Tables, held: Held) -> None:
+    row = tables.run(held.run_id)
+    if (
+        row is not None
+        and row.epoch == held.epoch
+        and row.owner is None
+        and row.status == "running"
+    ):
+        return
+    row = held_run(tables, held)
+    tables.save_run(row._replace(owner=None, lease_until=0.0))
+
+
+def park(
+    tables: Tables, held: Held, interrupts: Sequence[Interrupt], texts: Sequence[EventText]
+) -> tuple[Envelope, ...]:
+    row = tables.run(held.run_id)
+    if row is not None and row.epoch == held.epoch and row.status == "interrupted":
+        return ()
+    row, now = held_run(tables, held), tables.now()
+    if row.status == "canceling":
+        raise CanceledError(f"run {held.run_id} is being canceled and waits for nothing")
+    entries: list[JsonValue] = [
+        {"interrupt": interrupt.to_json(), "expires_at": now + interrupt.expires_in}
+        for interrupt in interrupts
+    ]
+    row = row._replace(
+        status="interrupted",
+        owner=None,
+        lease_until=0.0,
+        interrupts=encode(entries),
+        expires_at=min((now + interrupt.expires_in for interrupt in interrupts), default=None),
+        rest=None if row.deadline is None else row.deadline - now,
+        deadline=None,
+        lost_leases=0,
+        last_seq=row.last_seq + len(texts),
+        updated=max(row.updated, now),
+    )
+    tables.save_run(row)
+    return write(tables, row, texts)

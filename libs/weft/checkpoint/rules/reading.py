@@ -1,0 +1,36 @@
+"""What a principal may see of its own runs."""
+
+from weft.checkpoint.base import Run, ThreadKey
+from weft.checkpoint.rules.writing import owned, run_of
+from weft.checkpoint.tables import Tables
+from weft.checkpoint.text import decode_path, envelope
+from weft.core import JsonObject, Path, Principal, RunId, loads_object
+from weft.events import Envelope
+
+
+def read(tables: Tables, principal: Principal, run_id: RunId) -> Run:
+    return run_of(owned(tables, principal, run_id), tables.now())
+
+
+def find(tables: Tables, principal: Principal, operation: str, idem_key: str) -> Run | None:
+    row = tables.run_by_key(principal.tenant, principal.subject, operation, idem_key)
+    return None if row is None or row.erased else run_of(row, tables.now())
+
+
+def events(
+    tables: Tables, principal: Principal, run_id: RunId, *, after: int, limit: int
+) -> tuple[Envelope, ...]:
+    run = owned(tables, principal, run_id)
+    rows = tables.events(run_id, after, limit)
+    return tuple([envelope(row, run.tenant, run.thread_id, run.trace_id) for row in rows])
+
+
+def steps(tables: Tables, principal: Principal, run_id: RunId) -> dict[Path, JsonObject]:
+    owned(tables, principal, run_id)
+    return {decode_path(path): loads_object(text) for path, text in tables.steps(run_id)}
+
+
+def thread_runs(tables: Tables, key: ThreadKey, limit: int) -> tuple[Run, ...]:
+    now = tables.now()
+    rows = tables.thread_runs(key, max(limit, 0))
+    return tuple([run_of(row, now) for row in rows if not row.erased])

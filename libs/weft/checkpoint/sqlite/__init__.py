@@ -1,0 +1,64 @@
+"""Runs, threads and effects in one SQLite file, which several processes of a machine may share."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, cast
+
+from weft.checkpoint.base import Durability
+from weft.checkpoint.faults import NO_FAULTS, Faults
+from weft.checkpoint.sqlite.worker import Reader, Stats, Writer
+from weft.checkpoint.store import Database, DatabaseCheckpointer
+from weft.checkpoint.tables import Tables
+from weft.core.errors import ConfigError
+
+__all__ = ["SqliteCheckpointer", "Stats", "from_url", "sqlite_checkpointer"]
+
+T = TypeVar("T")
+
+
+class _SqliteDatabase(Database):
+    durability: Durability = "strong"
+
+    def __init__(self, path: Path, faults: Faults) -> None:
+        self.writer = Writer(path, faults)
+        self.reader = Reader(path, faults)
+
+    async def write(self, operation: Callable[[Tables], T]) -> T:
+        return cast("T", await self.writer.submit(operation))
+
+    async def read(self, operation: Callable[[Tables], T]) -> T:
+        return cast("T", await self.reader.submit(operation))
+
+    async def aclose(self) -> None:
+        await asyncio.gather(self.writer.aclose(), self.reader.aclose())
+
+
+class SqliteCheckpointer(DatabaseCheckpointer):
+    """A SQLite file, opened with the first call; it serves any number of event loops."""
+
+    def __init__(self, database: _SqliteDatabase) -> None:
+        super().__init__(database)
+        self._writer = database.writer
+
+    @property
+    def stats(self) -> Stats:
+        """Return what was written since it was opened."""
+        return self._writer.stats
+
+
+def sqlite_checkpointer(path: str | Path, *, faults: Faults = NO_FAULTS) -> SqliteCheckpointer:
+    """Return the database in the file `path`, which is made if it is absent; its directory not."""
+    return SqliteCheckpointer(_SqliteDatabase(Path(path), faults))
+
+
+def from_url(rest: str) -> SqliteCheckpointer:
+    """Return the database of `sqlite:<path>`; `sqlite:///a/b` is the file `/a/b`.
+
+    Raises:
+        ConfigError: There is no path.
+    """
+    path = rest.removeprefix("//")
+    if not path or path == ":memory:":
+        raise ConfigError("name a file, as in 'sqlite:weft.db'; without one there is 'memory:'")
+    return sqlite_checkpointer(path)

@@ -1,0 +1,177 @@
+"""The layout of a SQLite database, and how a connection to it is opened."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from weft.core.errors import ConfigError, LayoutError
+
+LAYOUT = 1
+
+_LAYOUT_1 = (
+    """CREATE TABLE runs (
+        position INTEGER PRIMARY KEY,
+        run_id TEXT NOT NULL UNIQUE,
+        tenant TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        idem_key TEXT NOT NULL,
+        body_hash TEXT NOT NULL,
+        thread_id TEXT NOT NULL,
+        root_id TEXT NOT NULL,
+        trace_id TEXT,
+        created REAL NOT NULL,
+        status TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        owner TEXT,
+        lease_until REAL NOT NULL,
+        deadline REAL,
+        rest REAL,
+        interrupts TEXT NOT NULL,
+        expires_at REAL,
+        cancel TEXT,
+        lost_leases INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL,
+        last_batch INTEGER NOT NULL,
+        result TEXT,
+        error TEXT,
+        erased INTEGER NOT NULL,
+        started REAL,
+        updated REAL NOT NULL,
+        UNIQUE (tenant, subject, operation, idem_key)
+    )""",
+    "CREATE INDEX runs_thread ON runs (tenant, subject, thread_id)",
+    """CREATE INDEX runs_open ON runs (tenant, subject, thread_id)
+        WHERE status IN ('queued', 'running', 'interrupted', 'canceling')""",
+    "CREATE INDEX runs_queued ON runs (position) WHERE status = 'queued'",
+    """CREATE INDEX runs_leased ON runs (lease_until)
+        WHERE status IN ('running', 'canceling')""",
+    "CREATE INDEX runs_waiting ON runs (expires_at) WHERE status = 'interrupted'",
+    # Apart from `runs`, whose rows are rewritten with every event.
+    "CREATE TABLE requests (position INTEGER PRIMARY KEY, request TEXT NOT NULL)",
+    """CREATE TABLE steps (
+        run_id TEXT NOT NULL,
+        path TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        PRIMARY KEY (run_id, path)
+    )""",
+    """CREATE TABLE events (
+        run_id TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        ts TEXT NOT NULL,
+        type TEXT NOT NULL,
+        path TEXT NOT NULL,
+        agent TEXT,
+        span_id TEXT,
+        origin TEXT,
+        data TEXT NOT NULL,
+        PRIMARY KEY (run_id, seq)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE ledger (
+        key TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        tenant TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        scope_id TEXT NOT NULL,
+        tool TEXT NOT NULL,
+        args_hash TEXT NOT NULL,
+        arguments TEXT NOT NULL,
+        path TEXT NOT NULL,
+        nonce TEXT NOT NULL,
+        run_id TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        outcome TEXT,
+        recorded_at REAL NOT NULL,
+        PRIMARY KEY (key, attempt)
+    )""",
+    "CREATE INDEX ledger_run ON ledger (run_id)",
+    """CREATE TABLE threads (
+        number INTEGER PRIMARY KEY,
+        tenant TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        thread_id TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        created REAL NOT NULL,
+        updated REAL NOT NULL,
+        UNIQUE (tenant, subject, thread_id)
+    )""",
+    """CREATE TABLE messages (
+        thread INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        run_id TEXT NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (thread, n)
+    )""",
+)
+_STEPS_TO = {1: _LAYOUT_1}
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+PATIENCE = 1.5
+"""Seconds to wait for another process's transaction."""
+_PAUSE = 0.0003
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """Return a connection of this thread, its database laid out and as durable as promised.
+
+    Raises:
+        ConfigError: The directory is missing, or the file cannot be kept durable there.
+        LayoutError: A newer Weft wrote it.
+        sqlite3.Error: SQLite refused.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"the directory of the database {path.name!r} does not exist: make it")
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def execute_patiently(connection: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+    """Execute `statement`, trying again while another process holds the database.
+
+    SQLite's own busy handler backs off so far that one of two processes starves.
+    """
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF in BUSY
+            if not busy or time.monotonic() > give_up:
+                raise
+            time.sleep(_PAUSE)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    (layout,) = execute_patiently(connection, "PRAGMA user_version").fetchone()
+    if layout > LAYOUT:
+        raise LayoutError(
+            f"this database has layout {layout}, and this Weft knows {LAYOUT}: use a newer one"
+        )
+    (mode,) = execute_patiently(connection, "PRAGMA journal_mode = WAL").fetchone()
+    connection.execute("PRAGMA synchronous = FULL")
+    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+    if mode != "wal" or synchronous != 2:  # noqa: PLR2004 - FULL
+        raise ConfigError("SQLite cannot write ahead here: use a file on a local disk")
+    if layout < LAYOUT:
+        _migrate(connection)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    execute_patiently(connection, "BEGIN IMMEDIATE")
+    try:
+        (layout,) = connection.execute("PRAGMA user_version").fetchone()
+        for step in range(layout + 1, LAYOUT + 1):
+            for statement in _STEPS_TO[step]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {LAYOUT:d}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

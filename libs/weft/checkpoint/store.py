@@ -1,0 +1,238 @@
+"""The contracts over any database that runs a rule inside one transaction."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from weft.checkpoint.base import (
+    Accepted,
+    Checkpointer,
+    Claimed,
+    Durability,
+    EffectCall,
+    EffectOutcome,
+    EffectStore,
+    Ending,
+    Held,
+    Intent,
+    NewRun,
+    OnBusy,
+    Recorded,
+    Renewal,
+    Run,
+    RunStore,
+    StepWrite,
+    Thread,
+    ThreadKey,
+    ThreadStore,
+)
+from weft.checkpoint.rules import admission, ledger, log, ownership, reading, threads
+from weft.checkpoint.tables import Tables
+from weft.checkpoint.text import checked, encode, encode_events
+from weft.core import Interrupt, JsonObject, JsonValue, Path, Principal, RunId
+from weft.events import Envelope, Event
+
+T = TypeVar("T")
+
+
+class Database(ABC):
+    """Runs functions of rows in transactions: all of one is kept, or, if it raises, nothing."""
+
+    durability: Durability
+
+    @abstractmethod
+    async def write(self, operation: Callable[[Tables], T]) -> T:
+        """Return what `operation` returned once it is durable; it may share its commit."""
+
+    @abstractmethod
+    async def read(self, operation: Callable[[Tables], T]) -> T:
+        """Return what `operation` found in one snapshot, without waiting for a commit."""
+
+    @abstractmethod
+    async def aclose(self) -> None: ...
+
+
+class DatabaseRuns(RunStore):
+    """Runs in a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def durability(self) -> Durability:
+        return self._database.durability
+
+    async def accept(self, new: NewRun, *, on_busy: OnBusy, owner: str | None = None) -> Accepted:
+        principal = new.principal
+        checked(principal.tenant, principal.subject, new.operation, new.idem_key, new.thread_id)
+        row, told = admission.fresh(new), encode_events([new.accepted])
+        return await self._database.write(
+            lambda tables: admission.accept(
+                tables, row, told, timeout_s=new.timeout_s, on_busy=on_busy, owner=owner
+            )
+        )
+
+    async def claim(self, owner: str, *, limit: int) -> list[Claimed]:
+        return await self._database.write(partial(ownership.claim, owner=owner, limit=limit))
+
+    async def renew(self, held: Sequence[Held]) -> Renewal:
+        return await self._database.write(partial(ownership.renew, helds=tuple(held)))
+
+    async def release(self, held: Held) -> None:
+        await self._database.write(partial(ownership.release, held=held))
+
+    async def append(self, held: Held, batch: int, events: Sequence[Event]) -> tuple[Envelope, ...]:
+        log.refuse_terminal([event.type for event in events])
+        texts = encode_events(events)
+        return await self._database.write(lambda tables: log.append(tables, held, batch, texts))
+
+    async def record_step(self, held: Held, step: StepWrite) -> Recorded:
+        log.refuse_terminal([event.type for event in step.events])
+        text = log.StepText(encode(step.path), step.outcome, encode_events(step.events))
+        return await self._database.write(lambda tables: log.record_step(tables, held, text))
+
+    async def finish(self, held: Held, ending: Ending) -> tuple[Envelope, ...]:
+        text = log.EndingText(ending)
+        return await self._database.write(lambda tables: log.finish(tables, held, text))
+
+    async def park(
+        self, held: Held, interrupts: Sequence[Interrupt], events: Sequence[Event]
+    ) -> tuple[Envelope, ...]:
+        log.refuse_terminal([event.type for event in events])
+        texts = encode_events(events)
+        return await self._database.write(
+            lambda tables: ownership.park(tables, held, interrupts, texts)
+        )
+
+    async def resume(
+        self, principal: Principal, run_id: RunId, answers: Mapping[str, JsonValue]
+    ) -> Run:
+        checked(run_id, *answers)
+        return await self._database.write(
+            lambda tables: admission.resume(tables, principal, run_id, answers)
+        )
+
+    async def cancel(
+        self, principal: Principal, run_id: RunId, *, reason: str, grace_s: float
+    ) -> Run:
+        checked(run_id)
+        return await self._database.write(
+            lambda tables: admission.cancel(
+                tables, principal, run_id, reason=reason, grace_s=grace_s
+            )
+        )
+
+    async def read(self, principal: Principal, run_id: RunId) -> Run:
+        checked(run_id)
+        return await self._database.read(lambda tables: reading.read(tables, principal, run_id))
+
+    async def find(self, principal: Principal, operation: str, idem_key: str) -> Run | None:
+        checked(operation, idem_key)
+        return await self._database.read(
+            lambda tables: reading.find(tables, principal, operation, idem_key)
+        )
+
+    async def events(
+        self, principal: Principal, run_id: RunId, *, after: int = 0, limit: int = 1000
+    ) -> tuple[Envelope, ...]:
+        checked(run_id)
+        return await self._database.read(
+            lambda tables: reading.events(tables, principal, run_id, after=after, limit=limit)
+        )
+
+    async def steps(self, principal: Principal, run_id: RunId) -> Mapping[Path, JsonObject]:
+        checked(run_id)
+        return await self._database.read(lambda tables: reading.steps(tables, principal, run_id))
+
+    async def thread_runs(self, key: ThreadKey, *, limit: int = 100) -> tuple[Run, ...]:
+        checked(key.tenant, key.subject, key.thread_id)
+        return await self._database.read(lambda tables: reading.thread_runs(tables, key, limit))
+
+
+class DatabaseThreads(ThreadStore):
+    """Threads in a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, key: ThreadKey) -> Thread | None:
+        checked(key.tenant, key.subject, key.thread_id)
+        return await self._database.read(partial(threads.load, key=key))
+
+    async def append(
+        self, key: ThreadKey, entries: Sequence[bytes], *, expected: int, fence: Held
+    ) -> int:
+        checked(key.tenant, key.subject, key.thread_id)
+        added = tuple(entries)
+        return await self._database.write(
+            lambda tables: threads.append(tables, key, added, expected, fence)
+        )
+
+    async def delete(self, key: ThreadKey, *, cancel: bool = False) -> bool:
+        checked(key.tenant, key.subject, key.thread_id)
+        return await self._database.write(partial(threads.delete, key=key, cancel=cancel))
+
+
+class DatabaseEffects(EffectStore):
+    """The ledger in a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def intend(
+        self, held: Held, call: EffectCall, *, again: bool = False, events: Sequence[Event] = ()
+    ) -> Intent:
+        checked(call.key, call.tenant, call.scope_id, call.tool)
+        row, texts = ledger.prepared(held, call), encode_events(events)
+        return await self._database.write(
+            lambda tables: ledger.intend(tables, held, row, again=again, texts=texts)
+        )
+
+    async def settle(
+        self,
+        held: Held,
+        key: str,
+        attempt: int,
+        outcome: EffectOutcome,
+        *,
+        events: Sequence[Event] = (),
+    ) -> tuple[Envelope, ...]:
+        text, texts = ledger.outcome_text(outcome), encode_events(events)
+        return await self._database.write(
+            lambda tables: ledger.settle(tables, held, (key, attempt), (outcome.kind, text), texts)
+        )
+
+    async def doubt(self, held: Held, key: str, attempt: int) -> None:
+        await self._database.write(lambda tables: ledger.doubt(tables, held, key, attempt))
+
+    async def find_effect(self, key: str) -> Intent | None:
+        return await self._database.read(partial(ledger.find, key=key))
+
+
+class DatabaseCheckpointer(Checkpointer):
+    """Runs, threads and effects of one `Database`, which it closes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._runs = DatabaseRuns(database)
+        self._threads = DatabaseThreads(database)
+        self._effects = DatabaseEffects(database)
+
+    @property
+    def runs(self) -> RunStore:
+        return self._runs
+
+    @property
+    def threads(self) -> ThreadStore:
+        return self._threads
+
+    @property
+    def effects(self) -> EffectStore:
+        return self._effects
+
+    async def ping(self) -> None:
+        await self._database.read(lambda tables: tables.now())
+
+    async def aclose(self) -> None:
+        await self._database.aclose()

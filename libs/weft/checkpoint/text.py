@@ -1,0 +1,131 @@
+"""Values as the JSON text that every backend keeps, and back."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pydantic_core import PydanticSerializationError
+
+from weft.core import JsonObject, JsonValue, Path, dumps, loads, loads_object
+from weft.core.errors import InputError
+from weft.events import Envelope, Event, Origin
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class EventText(NamedTuple):
+    """An event ready to be stored."""
+
+    type: str
+    path: str
+    agent: str | None
+    span_id: str | None
+    origin: str | None
+    data: str
+
+
+class EventRow(NamedTuple):
+    """An event as it is stored."""
+
+    run_id: str
+    seq: int
+    ts: str
+    type: str
+    path: str
+    agent: str | None
+    span_id: str | None
+    origin: str | None
+    data: str
+
+
+def checked(*names: str) -> None:
+    """Refuse identifiers that not every database can keep.
+
+    Raises:
+        InputError: One holds NUL or a lone surrogate.
+    """
+    for name in names:
+        if "\0" in name:
+            raise InputError("an identifier holds the character NUL: leave it out")
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise InputError("an identifier holds a lone surrogate: send valid Unicode") from error
+
+
+def encode(value: object) -> str:
+    """Return JSON text of plain values.
+
+    Raises:
+        InputError: It holds NUL, a lone surrogate, or what JSON cannot say.
+    """
+    try:
+        text = dumps(value)
+    except TypeError as error:
+        raise InputError(f"this cannot be stored as JSON: {error}") from error
+    if b"\\u0000" in text and _NUL.search(text):
+        raise InputError("a text holds the character NUL: leave it out")
+    return text.decode()
+
+
+def encode_events(events: Sequence[Event]) -> tuple[EventText, ...]:
+    """Return the stored form of `events`.
+
+    Raises:
+        InputError: As of `encode`.
+    """
+    return tuple([_encoded(event) for event in events])
+
+
+def _encoded(event: Event) -> EventText:
+    if event.agent is not None:
+        checked(event.agent)
+    try:
+        data = event.data.model_dump(mode="json")
+    except (PydanticSerializationError, UnicodeEncodeError) as error:
+        raise InputError(f"this event cannot be stored as JSON: {error}") from error
+    return EventText(
+        event.type,
+        encode(event.path) if event.path else "[]",
+        event.agent,
+        event.span_id,
+        None if event.origin is None else encode(event.origin.to_json()),
+        encode(data) if data else "{}",
+    )
+
+
+def decode_path(text: str) -> Path:
+    parts = loads(text)
+    return tuple(str(part) for part in parts) if isinstance(parts, list) else ()
+
+
+def decode_object(text: str | None) -> JsonObject | None:
+    return None if text is None else loads_object(text)
+
+
+def same(first: str, second: str) -> bool:
+    """Tell whether two JSON texts say the same, whatever the order of their members."""
+    return first == second or _value(first) == _value(second)
+
+
+def _value(text: str) -> JsonValue:
+    return loads(text)
+
+
+def envelope(row: EventRow, tenant: str, thread_id: str, trace_id: str | None) -> Envelope:
+    """Return the event as streams carry it; what the store wrote needs no validation."""
+    return Envelope.model_construct(
+        v=1,
+        run_id=row.run_id,
+        seq=row.seq,
+        type=row.type,
+        ts=row.ts,
+        tenant=tenant,
+        thread_id=thread_id,
+        path=() if row.path == "[]" else decode_path(row.path),
+        agent=row.agent,
+        trace_id=trace_id,
+        span_id=row.span_id,
+        origin=None if row.origin is None else Origin.model_validate_json(row.origin),
+        data=loads_object(row.data),
+    )

@@ -1,0 +1,342 @@
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import aclosing, closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from weft.checkpoint import Accepted, Faults, Held, sqlite_checkpointer
+from weft.checkpoint.sqlite import SqliteCheckpointer, schema, tables, worker
+from weft.checkpoint.store import DatabaseCheckpointer
+from weft.checkpoint.tables import Tables
+from weft.core import JsonObject, RunId
+from weft.core.errors import (
+    ConfigError,
+    FencedError,
+    LayoutError,
+    StoreFullError,
+    StoreUnavailableError,
+    ThreadBusyError,
+)
+from weft.testing.store_values import ALICE, all_of, ending, new_run, running, step
+
+
+class Gate(Faults):
+    """Holds the writer before its next commit until it is opened."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+
+    def before_commit(self) -> None:
+        self.reached.set()
+        assert self.opened.wait(10)
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+async def gated(tmp_path: Path, gate: Gate) -> AsyncIterator[SqliteCheckpointer]:
+    async with aclosing(sqlite_checkpointer(tmp_path / "db", faults=gate)) as them:
+        yield them
+        gate.opened.set()
+
+
+@pytest.fixture
+async def them(tmp_path: Path) -> AsyncIterator[SqliteCheckpointer]:
+    async with aclosing(sqlite_checkpointer(tmp_path / "db")) as opened:
+        yield opened
+
+
+async def test_what_waits_during_a_commit_shares_the_next(
+    gated: SqliteCheckpointer, gate: Gate
+) -> None:
+    first = asyncio.ensure_future(running(gated))
+    await asyncio.to_thread(gate.reached.wait, 5)
+    rest = [asyncio.ensure_future(running(gated)) for _ in range(50)]
+    await anyio.lowlevel.checkpoint()
+
+    gate.opened.set()
+    await asyncio.gather(first, *rest)
+
+    assert (gated.stats.commits, gated.stats.operations) == (2, 51)
+
+
+async def test_a_refused_operation_leaves_nothing_and_spoils_none_beside_it(
+    gated: SqliteCheckpointer, gate: Gate
+) -> None:
+    first = asyncio.ensure_future(running(gated))
+    await asyncio.to_thread(gate.reached.wait, 5)
+    new, twin, other = new_run("t"), new_run("t"), new_run("u")
+    writes: list[Awaitable[object]] = [
+        gated.runs.accept(new, on_busy="reject", owner="one"),
+        gated.runs.accept(twin, on_busy="reject"),
+        # Only after its row is written does the claim turn out to be stale.
+        gated.runs.record_step(Held(new.run_id, 9), step()),
+        gated.runs.accept(other, on_busy="reject"),
+    ]
+    calls = asyncio.gather(*writes, return_exceptions=True)
+    await anyio.lowlevel.checkpoint()
+
+    gate.opened.set()
+    await first
+    answers = await calls
+
+    assert [type(answer) for answer in answers] == [
+        Accepted,
+        ThreadBusyError,
+        FencedError,
+        Accepted,
+    ]
+    assert gated.stats.commits == 2
+    assert await gated.runs.steps(ALICE, new.run_id) == {}
+
+
+async def test_a_caller_that_goes_away_spoils_none_beside_it(
+    gated: SqliteCheckpointer, gate: Gate
+) -> None:
+    news = [new_run() for _ in range(3)]
+    calls = [
+        asyncio.ensure_future(gated.runs.accept(new, on_busy="reject", owner="one")) for new in news
+    ]
+    await asyncio.to_thread(gate.reached.wait, 5)
+
+    calls[1].cancel()
+    gate.opened.set()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert isinstance(answers[1], asyncio.CancelledError)
+    for new in news:
+        assert (await gated.runs.read(ALICE, new.run_id)).status == "running"
+
+
+async def test_readers_do_not_wait_for_a_commit(gated: SqliteCheckpointer, gate: Gate) -> None:
+    await gated.ping()
+    writing = asyncio.ensure_future(running(gated))
+    await asyncio.to_thread(gate.reached.wait, 5)
+
+    with anyio.fail_after(5):
+        assert await gated.runs.find(ALICE, "run", "k") is None
+
+    assert not writing.done()
+    gate.opened.set()
+    await writing
+
+
+async def test_too_much_waiting_is_refused_at_once(
+    gated: SqliteCheckpointer, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "MAX_WAITING", 5)
+    first = asyncio.ensure_future(running(gated))
+    await asyncio.to_thread(gate.reached.wait, 5)
+    calls = asyncio.gather(*[running(gated) for _ in range(8)], return_exceptions=True)
+    await anyio.lowlevel.checkpoint()
+    await anyio.lowlevel.checkpoint()
+
+    gate.opened.set()
+    await first
+    answers = await calls
+
+    refused = [answer for answer in answers if isinstance(answer, StoreUnavailableError)]
+    assert len(refused) == 3
+
+
+async def test_closing_finishes_what_was_submitted(tmp_path: Path) -> None:
+    them = sqlite_checkpointer(tmp_path / "db")
+    news = [new_run() for _ in range(20)]
+    calls = [asyncio.ensure_future(them.runs.accept(new, on_busy="reject")) for new in news]
+    await anyio.lowlevel.checkpoint()
+
+    await them.aclose()
+
+    assert len(await asyncio.gather(*calls)) == 20
+    async with aclosing(sqlite_checkpointer(tmp_path / "db")) as again:
+        assert len(await again.runs.claim("one", limit=50)) == 20
+
+
+def test_a_forgotten_close_does_not_keep_the_interpreter_alive(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from weft.checkpoint import sqlite_checkpointer\n"
+        "them = sqlite_checkpointer(sys.argv[1])\n"
+        "asyncio.run(them.ping())\n"
+        "asyncio.run(them.runs.claim('one', limit=1))\n"
+    )
+
+    subprocess.run([sys.executable, "-c", code, tmp_path / "db"], check=True, timeout=15)
+
+
+async def test_a_run_in_three_writes_costs_three_commits(them: SqliteCheckpointer) -> None:
+    before = them.stats
+    held = await running(them)
+    await them.runs.append(held, 1, [])
+    await them.runs.finish(held, ending())
+
+    assert them.stats.commits - before.commits == 3
+
+
+async def test_looking_for_work_commits_nothing(them: SqliteCheckpointer) -> None:
+    assert await them.runs.claim("one", limit=5) == []
+
+    assert them.stats.commits == 0
+
+
+@pytest.mark.requirement("RS-22", "CKPT-14")
+async def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "db")) as newer:
+        newer.execute(f"PRAGMA user_version = {schema.LAYOUT + 1}")
+        newer.execute("CREATE TABLE theirs (x)")
+    before = (tmp_path / "db").read_bytes()
+
+    async with aclosing(sqlite_checkpointer(tmp_path / "db")) as them:
+        for call in (them.ping(), them.runs.claim("one", limit=1)):
+            with pytest.raises(LayoutError):
+                await call
+
+    assert (tmp_path / "db").read_bytes() == before
+
+
+@pytest.mark.requirement("CKPT-14")
+async def test_an_older_layout_is_brought_forward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with aclosing(sqlite_checkpointer(tmp_path / "db")) as them:
+        held = await running(them)
+    steps = {**schema._STEPS_TO, schema.LAYOUT + 1: ("ALTER TABLE runs ADD COLUMN note TEXT",)}
+    monkeypatch.setattr(schema, "_STEPS_TO", steps)
+    monkeypatch.setattr(schema, "LAYOUT", schema.LAYOUT + 1)
+
+    for _ in range(2):
+        async with aclosing(sqlite_checkpointer(tmp_path / "db")) as them:
+            assert (await them.runs.read(ALICE, held.run_id)).status == "running"
+
+    with closing(sqlite3.connect(tmp_path / "db")) as found:
+        assert found.execute("PRAGMA user_version").fetchone() == (schema.LAYOUT,)
+        assert found.execute("SELECT note FROM runs").fetchall() == [(None,)]
+
+
+@pytest.mark.requirement("RS-23", "CKPT-12")
+async def test_a_full_disk_refuses_the_write_and_reads_go_on(them: SqliteCheckpointer) -> None:
+    kept = await running(them)
+    await _limit_pages(them, 0)
+    large: JsonObject = {"text": "x" * 400_000}
+
+    answers = await all_of(
+        them.runs.accept(new_run(key=f"k{n}", request=large), on_busy="reject") for n in range(5)
+    )
+
+    assert {type(answer) for answer in answers} == {StoreFullError}
+    assert (await them.runs.read(ALICE, kept.run_id)).status == "running"
+    assert await them.runs.find(ALICE, "run", "k0") is None
+    await _limit_pages(them, 1_000_000)
+    assert (await them.runs.accept(new_run(request=large), on_busy="reject")).run.request == large
+
+
+async def _limit_pages(them: DatabaseCheckpointer, most: int) -> None:
+    """Let the file grow to `most` pages; it never becomes smaller than it is."""
+
+    def limit(rows: Tables) -> None:
+        assert isinstance(rows, tables.SqliteTables)
+        rows.connection.execute(f"PRAGMA max_page_count = {max(most, 1)}")
+
+    await them._database.write(limit)
+
+
+@pytest.mark.requirement("CKPT-12")
+async def test_a_database_that_somebody_keeps_locked_is_unavailable_and_readable(
+    them: SqliteCheckpointer, tmp_path: Path
+) -> None:
+    held = await running(them)
+    other = sqlite3.connect(tmp_path / "db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with anyio.fail_after(2):
+        writing = asyncio.ensure_future(running(them))
+        assert (await them.runs.read(ALICE, held.run_id)).status == "running"
+        with pytest.raises(StoreUnavailableError):
+            await writing
+    other.execute("ROLLBACK")
+    other.close()
+
+    assert (await running(them)).epoch == 1
+
+
+@pytest.mark.requirement("CKPT-12")
+async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "db").write_bytes(b"this is no database, it only looks like a file" * 100)
+
+    async with aclosing(sqlite_checkpointer(tmp_path / "db")) as them:
+        with pytest.raises(StoreUnavailableError):
+            await them.ping()
+        with pytest.raises(StoreUnavailableError):
+            await running(them)
+
+
+async def test_a_missing_directory_is_named_and_found_once_it_is_there(tmp_path: Path) -> None:
+    async with aclosing(sqlite_checkpointer(tmp_path / "none" / "db")) as them:
+        with pytest.raises(ConfigError, match="directory"):
+            await them.ping()
+
+        (tmp_path / "none").mkdir()
+
+        await them.ping()
+
+
+async def test_a_bug_reaches_its_caller_and_no_other(them: SqliteCheckpointer) -> None:
+    def bug(_: Tables) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await them._database.write(bug)
+
+    assert (await running(them)).epoch == 1
+
+
+@pytest.mark.requirement("FX-15")
+async def test_every_look_up_uses_an_index(them: SqliteCheckpointer) -> None:
+    statements = {
+        name: text
+        for name, text in vars(tables).items()
+        if isinstance(text, str) and text.startswith(("SELECT", "UPDATE", "DELETE"))
+    }
+    scans: dict[str, list[str]] = {}
+
+    def explain(rows: Tables) -> None:
+        assert isinstance(rows, tables.SqliteTables)
+        for name, text in statements.items():
+            values = [0] * text.count("?")
+            plan = rows.connection.execute(f"EXPLAIN QUERY PLAN {text}", values).fetchall()
+            found = [line[3] for line in plan if line[3].startswith("SCAN")]
+            scans[name] = [line for line in found if "INDEX" not in line and "CONSTANT" not in line]
+
+    await them._database.read(explain)
+
+    assert {"_NEWEST", "_LOST", "_QUEUED", "_OPEN", "_ENTRIES"} <= set(scans)
+    del scans["_RUN"]
+    assert {name: found for name, found in scans.items() if found} == {}
+
+
+async def test_the_file_is_as_durable_as_promised(them: SqliteCheckpointer, tmp_path: Path) -> None:
+    def settings(rows: Tables) -> list[object]:
+        assert isinstance(rows, tables.SqliteTables)
+        names = ("journal_mode", "synchronous")
+        return [rows.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+    assert await them._database.write(settings) == ["wal", 2]
+    assert (tmp_path / "db-wal").exists()
+    assert them.runs.durability == "strong"
+
+
+async def test_an_absent_run_is_held_by_nobody(them: SqliteCheckpointer) -> None:
+    assert await them.runs.find(ALICE, "run", "k") is None
+    assert await them.runs.claim("one", limit=0) == []
+    assert (await them.runs.renew([])).lost == frozenset()
+    assert RunId("x") not in (await them.runs.renew([])).canceling
