@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ import psutil
 
 from tests.conftest import ROOT, free_port
 
+Frame = tuple[int | None, str, dict[str, Any]]
+"""(id, event, data) of a server-sent event."""
 INCIDENT = ROOT / "deploy" / "demo" / "incident"
 CASE = INCIDENT / "checkout-slowdown"
 START_SECONDS = 40.0
@@ -174,7 +176,7 @@ def mesh_running(home: Path, *, data: Path = INCIDENT, project: Path = ROOT) -> 
             process.stderr.close()
 
 
-def frames(response: httpx.Response) -> Iterator[tuple[int | None, str, dict[str, Any]]]:
+def frames(response: httpx.Response) -> Iterator[Frame]:
     """Yield (id, event, data) of a server-sent stream."""
     number: int | None = None
     kind = ""
@@ -189,3 +191,32 @@ def frames(response: httpx.Response) -> Iterator[tuple[int | None, str, dict[str
         elif not line and data:
             yield number, kind, json.loads(data)
             number, kind, data = None, "", ""
+
+
+def follow(mesh: UpProcess, run: str, seen: list[Frame], *, until: str = "run.") -> None:
+    """Add frames to `seen`, reconnecting behind the last one, until an event named `until`."""
+    terminal = ("run.completed", "run.failed", "run.canceled", "run.expired")
+    while True:
+        last = max((number for number, _, _ in seen if number), default=0)
+        headers = {"last-event-id": str(last)} if last else {}
+        try:
+            with (
+                mesh.client() as client,
+                client.stream("GET", f"/v1/runs/{run}/stream", headers=headers) as stream,
+            ):
+                if stream.status_code == 204:
+                    return
+                for frame in frames(stream):
+                    seen.append(frame)
+                    if frame[1] in terminal or (until != "run." and frame[1].startswith(until)):
+                        return
+        except httpx.HTTPError:
+            continue
+
+
+def until(holds: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Return once `holds()`; what it looks at is another process's doing."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to that"
+        os.sched_yield()

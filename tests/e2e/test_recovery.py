@@ -5,44 +5,20 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from tests.conftest import ROOT
-from tests.e2e.mesh import UpProcess, frames, mesh_running
+from tests.e2e.mesh import Frame, UpProcess, follow, mesh_running
 
 pytestmark = pytest.mark.timeout(150)
-Frame = tuple[int | None, str, dict[str, Any]]
 GOAL = {"input": "Diagnose the checkout slowdown"}
 
 
-@pytest.fixture
-def mesh(tmp_path: Path) -> Iterator[UpProcess]:
-    with mesh_running(tmp_path / "home") as running:
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
+    with mesh_running(tmp_path_factory.mktemp("mesh") / "home") as running:
         yield running
-
-
-def follow(mesh: UpProcess, run: str, seen: list[Frame], *, until: str = "run.") -> None:
-    """Add frames to `seen`, reconnecting behind the last one, until an event named `until`."""
-    terminal = ("run.completed", "run.failed", "run.canceled", "run.expired")
-    while True:
-        last = max((number for number, _, _ in seen if number), default=0)
-        headers = {"last-event-id": str(last)} if last else {}
-        try:
-            with (
-                mesh.client() as client,
-                client.stream("GET", f"/v1/runs/{run}/stream", headers=headers) as stream,
-            ):
-                if stream.status_code == 204:
-                    return
-                for frame in frames(stream):
-                    seen.append(frame)
-                    if frame[1] in terminal or (until != "run." and frame[1].startswith(until)):
-                        return
-        except httpx.HTTPError:
-            continue
 
 
 def started(mesh: UpProcess) -> str:

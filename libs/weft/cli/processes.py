@@ -6,6 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from weft.core.errors import ConfigError
 
@@ -28,6 +29,8 @@ class Command:
     environment: Mapping[str, str]
     says_ready: bool = True
     """It prints `ready <url>`; otherwise it counts as ready once started."""
+    port_variable: str | None = None
+    """Set to the port it first listened on when it is started again: its address stays."""
     probe: Callable[[], Awaitable[None]] | None = None
     """Returns once it answers, for one that does not say so."""
 
@@ -75,7 +78,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if self.command.says_ready else log,
                 stderr=log,
-                env=dict(self.command.environment),
+                env=self._environment(),
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
@@ -93,6 +96,13 @@ class Child:
                     self.url = text.removeprefix(READY)
                     self.ready.set()
         return await self.process.wait()
+
+    def _environment(self) -> dict[str, str]:
+        environment = dict(self.command.environment)
+        port = urlsplit(self.url).port
+        if self.command.port_variable is not None and port is not None:
+            environment[self.command.port_variable] = str(port)
+        return environment
 
     async def stop(self) -> None:
         """Ask it to leave, and end it after `STOP_SECONDS`."""

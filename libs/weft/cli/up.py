@@ -153,7 +153,7 @@ def _python(project: Path, logs: Path, module: str, name: str, settings: dict[st
         **{f"{prefix}{key}": value for key, value in settings.items()},
     }
     argv = (sys.executable, "-m", f"{module}.main")
-    return Command(name, argv, logs / f"{name}.log", environment)
+    return Command(name, argv, logs / f"{name}.log", environment, port_variable=f"{prefix}PORT")
 
 
 def _nats_command(home: Path, logs: Path) -> tuple[Command, str]:

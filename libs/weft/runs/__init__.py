@@ -2,7 +2,19 @@
 
 from weft.runs.hub import Hub, Listener
 from weft.runs.outcome import Execute, Outcome
+from weft.runs.publisher import EventPublisher, Publisher, TaskPublisher
 from weft.runs.runs import POLL_SECONDS, Runs
 from weft.runs.worker import Worker
 
-__all__ = ["POLL_SECONDS", "Execute", "Hub", "Listener", "Outcome", "Runs", "Worker"]
+__all__ = [
+    "POLL_SECONDS",
+    "EventPublisher",
+    "Execute",
+    "Hub",
+    "Listener",
+    "Outcome",
+    "Publisher",
+    "Runs",
+    "TaskPublisher",
+    "Worker",
+]

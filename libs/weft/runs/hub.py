@@ -26,14 +26,14 @@ class Listener:
         self._news.set()
 
     async def next(self, *, within: float) -> list[Envelope]:
-        """Return the unread events, or [] after `within` seconds without any."""
-        if not self._unread:
-            self._news.clear()
+        """Return the unread events; [] asks to read the store, at the latest after `within` s."""
+        if not self._unread and not self._news.is_set():
             try:
                 async with asyncio.timeout(within):
                     await self._news.wait()
             except TimeoutError:
                 return []
+        self._news.clear()
         unread, self._unread = self._unread, []
         return unread
 

@@ -1,7 +1,7 @@
 """What executing a run comes to, and the ending it makes."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from weft.checkpoint import Claimed, Ending, Journal, StepWrite, TerminalStatus, Turn
 from weft.core import Interrupt, JsonObject, Reason, Result
@@ -44,11 +44,16 @@ def ending(outcome: Outcome, *, pending: tuple[Event, ...], seconds: float) -> E
     result = outcome.result
     status = _status(result)
     last = _terminal(outcome, status, duration_ms=round(seconds * 1000, 3))
+    steps = outcome.steps
+    if steps:
+        # What was told before a step ended stands before its end, in the same commit.
+        first = replace(steps[0], events=(*pending, *steps[0].events))
+        steps, pending = (first, *steps[1:]), ()
     return Ending(
         status=status,
         result=result.to_json(),
         error=_error(result).to_json() if status == "failed" else None,
-        steps=outcome.steps,
+        steps=steps,
         turn=outcome.turn if status == "completed" else None,
         events=(*pending, *outcome.events, last),
     )

@@ -6,14 +6,23 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
 
-import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from weft.bus import Bus, subjects
-from weft.checkpoint import TERMINAL, Accepted, Checkpointer, Claimed, NewRun, OnBusy, Run
+from weft.checkpoint import (
+    TERMINAL,
+    Accepted,
+    Checkpointer,
+    Claimed,
+    NewRun,
+    OnBusy,
+    Run,
+    ThreadKey,
+)
 from weft.core import JsonValue, Principal, RunId
 from weft.events import TERMINAL_EVENTS, Envelope
 from weft.runs.hub import Hub, Listener
+from weft.runs.publisher import EventPublisher, Publisher
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +54,21 @@ class Runs:
     events. Losing every message costs at most `POLL_SECONDS`.
     """
 
-    def __init__(self, checkpointer: Checkpointer, bus: Bus, *, pool: str) -> None:
+    def __init__(
+        self,
+        checkpointer: Checkpointer,
+        bus: Bus,
+        *,
+        pool: str,
+        publisher: Publisher | None = None,
+    ) -> None:
+        """`publisher` tells other processes of events; None tells the whole mesh."""
         self.checkpointer = checkpointer
         self.bus = bus
         self.pool = pool
         self.hub = Hub()
         self.owner: Owner | None = None
+        self._publisher = publisher or EventPublisher(bus)
 
     async def submit(self, new: NewRun, *, on_busy: OnBusy, own: bool = False) -> Accepted:
         """Make the request durable; with `own` this process's worker takes it at once if it can.
@@ -62,11 +80,20 @@ class Runs:
             new, on_busy=on_busy, owner=owner.name if owner else None
         )
         self.tell(accepted.events)
+        if on_busy in {"interrupt", "rollback"} and not accepted.replayed:
+            await self._signal_stopped(new)
         if accepted.claimed is not None and owner is not None:
             owner.take(accepted.claimed)
         elif not accepted.replayed:
             self.ring()
         return accepted
+
+    async def _signal_stopped(self, new: NewRun) -> None:
+        """Signal the owners of runs that `new` took its thread from; they would poll otherwise."""
+        key = ThreadKey(new.principal.tenant, new.principal.subject, new.thread_id)
+        for run in await self.checkpointer.runs.thread_runs(key):
+            if run.status == "canceling":
+                self.bus.publish(subjects.cancel(self.pool, run.run_id), b"")
 
     def ring(self) -> None:
         """Wake one worker: there is a run that nobody holds."""
@@ -76,12 +103,8 @@ class Runs:
         """Pass committed events of one run on to whoever follows it, here and elsewhere."""
         if not events:
             return
-        run_id = RunId(events[0].run_id)
-        self.hub.tell(run_id, events)
-        payload = b"[" + b",".join(event.model_dump_json().encode() for event in events) + b"]"
-        if len(payload) > MAX_MESSAGE:
-            payload = orjson.dumps({"seq": events[-1].seq})
-        self.bus.publish(subjects.run(events[0].tenant, run_id), payload)
+        self.hub.tell(RunId(events[0].run_id), events)
+        self._publisher.tell(events)
 
     async def read(self, principal: Principal, run_id: RunId) -> Run:
         return await self.checkpointer.runs.read(principal, run_id)
@@ -134,6 +157,9 @@ class Runs:
             NotFoundError: No such run of this principal.
         """
         with self.hub.listen(run_id) as listener:
+            run = await self.read(principal, run_id)
+            if run.status in TERMINAL or run.status == "interrupted":
+                return run
             return await self.settled(principal, run_id, listener, seconds=seconds)
 
     async def settled(
@@ -190,7 +216,7 @@ class Runs:
     async def listening(self) -> AsyncIterator[None]:
         """Hear of events that other processes commit, for as long as the context lasts."""
         async with (
-            self.bus.subscribe(subjects.all_runs(), places=8192) as messages,
+            self.bus.subscribe(self._publisher.heard_at, places=8192) as messages,
             asyncio.TaskGroup() as tasks,
         ):
             hearing = tasks.create_task(self._hear(messages), name="run events")
@@ -207,12 +233,9 @@ class Runs:
             try:
                 self.hub.tell(run_id, _ENVELOPES.validate_json(payload))
             except ValidationError:
-                # Too large to travel, or from a newer writer: its number alone sends the
-                # listener to the store.
+                # A mere wake-up, too large to travel, or from a newer writer: the listener reads
+                # the store.
                 self.hub.tell(run_id, ())
-
-
-MAX_MESSAGE = 256 * 1024
 
 
 def _settles(event: Envelope) -> bool:

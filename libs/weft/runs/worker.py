@@ -175,7 +175,9 @@ class Worker:
                 self._runs.checkpointer, claimed, sink=self._runs.tell
             ) as journal:
                 if claimed.run.status == "canceling":
-                    outcome = Outcome(Result(status="canceled"), report=_report(claimed.run.cancel, {}))
+                    outcome = Outcome(
+                        Result(status="canceled"), report=_report(claimed.run.cancel, {})
+                    )
                 else:
                     outcome = await self._carry_out(claimed, journal)
                 await self._end(journal, outcome, began)
@@ -199,7 +201,9 @@ class Worker:
             task = asyncio.current_task()
             if task is not None:
                 task.uncancel()
-            return Outcome(Result(status="canceled"), report=_report(mine.canceling, journal.report))
+            return Outcome(
+                Result(status="canceled"), report=_report(mine.canceling, journal.report)
+            )
         except (FencedError, StoreUnavailableError):
             raise
         except WeftError as error:

@@ -152,7 +152,7 @@ def _new_run(
     timeout_s = min(given, default=DEFAULT_TIMEOUT_S)
     budget = asked.budget.model_dump()
     data = AcceptedData(
-        input=text if len(text) * 4 <= MAX_EVENT_INPUT else None,
+        input=text if len(dumps(text)) <= MAX_EVENT_INPUT else None,
         input_preview=preview(text),
         subject=principal.subject,
         agent=asked.agent,

@@ -8,7 +8,7 @@ from weft.a2a import A2AServer, Card, Verifier, capabilities_of, execute_task
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK, dumps
 from weft.loop import Peer
-from weft.runs import Runs, Worker
+from weft.runs import Runs, TaskPublisher, Worker
 from weft.service.mesh import Member, member
 from weft.service.serve import Listening, Opening, Served
 from weft.service.settings import SpecialistSettings
@@ -33,7 +33,12 @@ async def _open(
         member(card.name, settings, checkpointer=settings.checkpointer) as self,
         opened() as peer,
     ):
-        runs = Runs(self.checkpointer, self.bus, pool=card.name)
+        runs = Runs(
+            self.checkpointer,
+            self.bus,
+            pool=card.name,
+            publisher=TaskPublisher(self.bus, card.name),
+        )
         worker = Worker(
             runs,
             execute_task(peer),
@@ -50,7 +55,7 @@ async def _open(
             capabilities=capabilities_of(server.card)[0],
             started_at=SYSTEM_CLOCK.now(),
         )
-        async with worker.working():
+        async with worker.working(), runs.listening():
             yield Served(server.app(), partial(_announced, self, entry, server))
 
 

@@ -34,6 +34,8 @@ def alias_routes(admission: Admission) -> APIRouter:
         **described("stream", body=RunRequest, errors=CREATING),
     )
     routes.add_api_route("/health", door.health, **described("health", errors=(503,)))
+    routes.add_api_route("/liveness", door.liveness, **described("liveness"))
+    routes.add_api_route("/readiness", door.readiness, **described("readiness", errors=(503,)))
     routes.add_api_route("/v1/me", door.me, **described("getMe"))
     routes.add_api_route("/", door.root, **described("root"))
     return routes
@@ -77,10 +79,7 @@ class _Door:
 
     async def health(self, request: Request) -> Response:  # noqa: ARG002 - a route
         """Tell whether runs can be accepted; no credential is needed."""
-        try:
-            with anyio.fail_after(PROBE_SECONDS):
-                await self._runs.checkpointer.ping()
-        except (StoreUnavailableError, TimeoutError):
+        if not await self._store_answers():
             return json_response({"status": "unavailable"}, status=503)
         owner = self._runs.owner
         return json_response(
@@ -90,6 +89,25 @@ class _Door:
                 "busy": owner is not None and owner.busy > 0,
             }
         )
+
+    async def liveness(self, request: Request) -> Response:  # noqa: ARG002 - a route
+        """Tell that this process answers."""
+        return json_response({"status": "ok"})
+
+    async def readiness(self, request: Request) -> Response:  # noqa: ARG002 - a route
+        """Tell whether requests should be sent here."""
+        stopping = self._options.pace.stopping
+        if (stopping is not None and stopping.is_set()) or not await self._store_answers():
+            return json_response({"status": "unavailable"}, status=503)
+        return json_response({"status": "ok"})
+
+    async def _store_answers(self) -> bool:
+        try:
+            with anyio.fail_after(PROBE_SECONDS):
+                await self._runs.checkpointer.ping()
+        except (StoreUnavailableError, TimeoutError):
+            return False
+        return True
 
     async def me(self, request: Request) -> Response:
         """Return who asks, and what they may do."""

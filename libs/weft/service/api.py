@@ -45,8 +45,10 @@ def api(
             Exception: on_weft_error,
         },
     )
-    own = (run_routes(admission), thread_routes(runs), alias_routes(admission))
-    for router in (*own, *extra_routes):
+    # Routes are matched in order, and an included router costs every request that passes it.
+    for own in (alias_routes(admission), run_routes(admission), thread_routes(runs)):
+        app.router.routes.extend(own.routes)
+    for router in extra_routes:
         app.include_router(router)
     return Edge(app, authenticator, rules or EdgeRules())
 

@@ -1,12 +1,14 @@
 """API keys: shown once, kept as hashes, compared in constant time."""
 
+import asyncio
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
@@ -14,6 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from weft.core import ALL_SCOPES, SYSTEM_CLOCK, Clock, Principal, Record, secret_id
 from weft.core.errors import ConfigError, UnauthenticatedError
+
+log = logging.getLogger(__name__)
 
 KEY_FORM = re.compile(r"wft_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 REREAD_SECONDS = 2.0
@@ -44,7 +48,7 @@ _RECORDS = TypeAdapter(list[KeyRecord])
 class NewKey:
     """A key just made; `text` is shown once and kept nowhere."""
 
-    text: str
+    text: str = field(repr=False)
     record: KeyRecord
 
 
@@ -79,7 +83,8 @@ class KeyFile:
         self._clock = clock
         self._keys: dict[str, KeyRecord] = {}
         self._read_at = -REREAD_SECONDS
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
+        self._order = asyncio.Lock()
 
     async def authenticate(self, credential: str) -> Principal:
         """Return whose key this is.
@@ -87,8 +92,11 @@ class KeyFile:
         Raises:
             UnauthenticatedError: It is nobody's, revoked or expired; which one is not said.
         """
-        if self._clock.monotonic() - self._read_at >= REREAD_SECONDS:
-            await anyio.to_thread.run_sync(self.read)
+        if self._outdated():
+            async with self._order:
+                # Of many requests at once one reads, and the others wait for what it finds.
+                if self._outdated():
+                    await self._reread()
         match = KEY_FORM.fullmatch(credential)
         record = self._keys.get(match[1]) if match else None
         # An unknown id costs the same comparison as a known one.
@@ -98,16 +106,27 @@ class KeyFile:
             raise UnauthenticatedError("this needs a valid API key")
         return record.principal()
 
+    def _outdated(self) -> bool:
+        return self._clock.monotonic() - self._read_at >= REREAD_SECONDS
+
+    async def _reread(self) -> None:
+        try:
+            await anyio.to_thread.run_sync(self.read)
+        except (ConfigError, OSError):
+            # The keys of the last good reading stand until somebody mends the file.
+            log.exception("key_file_unreadable", extra={"path": str(self.path)})
+        self._read_at = self._clock.monotonic()
+
     def read(self) -> None:
-        """Read the file if it changed.
+        """Read the file if it changed; where there is none, nobody has a key.
 
         Raises:
             ConfigError: It is not a key file.
         """
-        self._read_at = self._clock.monotonic()
         try:
             stat = self.path.stat()
-            if self._stamp == (stat.st_mtime_ns, stat.st_size):
+            stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if self._stamp == stamp:
                 return
             records = _RECORDS.validate_json(self.path.read_bytes())
         except FileNotFoundError:
@@ -116,7 +135,7 @@ class KeyFile:
         except ValidationError as error:
             raise ConfigError(f"{self.path} is not a key file") from error
         self._keys = {record.key_id: record for record in records}
-        self._stamp = (stat.st_mtime_ns, stat.st_size)
+        self._stamp = stamp
 
     def records(self) -> list[KeyRecord]:
         self.read()

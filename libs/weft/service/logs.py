@@ -3,6 +3,9 @@
 import logging
 import re
 import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Final
 
 import orjson
@@ -30,11 +33,16 @@ def redact(text: str) -> str:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, event name, then the fields."""
+    """One JSON object a line: time, level, logger, event name, then the fields.
 
-    def __init__(self, service: str) -> None:
+    Of an exception it says type and place: what it says itself may hold a prompt or SQL, and
+    comes with its stack only where `traces` asks for it.
+    """
+
+    def __init__(self, service: str, *, traces: bool = False) -> None:
         super().__init__()
         self._service = service
+        self._traces = traces
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -46,20 +54,41 @@ class JsonLines(logging.Formatter):
         }
         for name, value in vars(record).items():
             if name not in _STANDARD:
-                line[name] = "[redacted]" if _SECRET_NAMES.search(name) else _plain(value)
-        if record.exc_info:
-            line["traceback"] = redact(self.formatException(record.exc_info))
+                line[name] = _plain(value, secret=_SECRET_NAMES.search(name) is not None)
+        if record.exc_info and record.exc_info[1] is not None:
+            line |= _origin(record.exc_info[1])
+            if self._traces:
+                line["traceback"] = redact(self.formatException(record.exc_info))
         return orjson.dumps(line, default=str).decode()
 
 
 def configure_logs(service: str, level: str = "INFO") -> None:
-    """Send every log line of this process to standard error as JSON."""
+    """Send every log line of this process to standard error as JSON; stacks at DEBUG only."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines(service))
+    handler.setFormatter(JsonLines(service, traces=level.upper() == "DEBUG"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("httpx", "httpcore", "nats", "openai", "uvicorn.access", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _plain(value: object) -> object:
-    return redact(value) if isinstance(value, str) else value
+def _origin(error: BaseException) -> dict[str, object]:
+    """Return the type of an exception and where it was raised."""
+    line: dict[str, object] = {"error_type": type(error).__name__}
+    for frame in traceback.extract_tb(error.__traceback__)[-1:]:
+        line["place"] = f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}"
+    return line
+
+
+def _plain(value: object, *, secret: bool) -> object:
+    if isinstance(value, str):
+        return "[redacted]" if secret else redact(value)
+    if isinstance(value, Mapping):
+        return {
+            str(name): _plain(each, secret=secret or _SECRET_NAMES.search(str(name)) is not None)
+            for name, each in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each, secret=secret) for each in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return "[redacted]" if secret else redact(str(value))

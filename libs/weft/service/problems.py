@@ -2,9 +2,7 @@
 
 import logging
 import secrets
-import traceback
 from collections.abc import Mapping
-from pathlib import PurePath
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -64,8 +62,7 @@ def problem(error: WeftError, *, instance: str, trace_id: str) -> JsonObject:
     if code not in STATUS_OF:
         # An error of the inside that reached the edge is a bug: its words help no caller.
         code, members["detail"] = "internal", _UNEXPECTED
-    if code != error.code:
-        members |= named(code)
+    members |= named(code)
     members |= {"instance": instance, "trace_id": trace_id, "errors": _faults(error)}
     if isinstance(error, ThreadBusyError | ThreadInterruptedError):
         members["active_run_id"] = error.active_run_id
@@ -129,18 +126,8 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 
 def crashed(error: Exception, *, trace_id: str) -> WeftError:
-    """Log a bug and return what its caller hears of it.
-
-    What an exception says may hold a prompt, SQL or a credential: the log has its type and place,
-    and the whole of it at level DEBUG only.
-    """
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    place = [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in last]
-    log.error(
-        "request_crashed",
-        extra={"trace_id": trace_id, "error_type": type(error).__name__, "place": place},
-    )
-    log.debug("request_crash_trace", extra={"trace_id": trace_id}, exc_info=error)
+    """Log a bug and return what its caller hears of it."""
+    log.error("request_crashed", extra={"trace_id": trace_id}, exc_info=error)
     return WeftError(_UNEXPECTED)
 
 

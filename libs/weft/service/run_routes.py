@@ -1,5 +1,7 @@
 """Runs: created, read, streamed, cancelled, answered."""
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +31,7 @@ from weft.service.requests import (
     wants_stream,
 )
 from weft.service.routes import CREATING, described, router
-from weft.service.streams import EventStream, cursor_of, log_frames, number
+from weft.service.streams import EventStream, LogFrames, cursor_of, log_frames, number
 from weft.service.views import event_view, run_view
 
 MAX_PAGE = 1000
@@ -80,6 +82,14 @@ def run_routes(admission: Admission) -> APIRouter:
     return routes
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What of a run's log a reader wants."""
+
+    frames: LogFrames
+    after: int
+
+
 class _Door:
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
@@ -107,7 +117,8 @@ class _Door:
         """Stream the run's events: those behind the cursor, then live ones, to the terminal one."""
         principal, run_id = principal_of(request, "runs:read"), run_id_of(request)
         run = await self._runs.read(principal, run_id)
-        return self._streamed(request, principal, run, {})
+        shown = _Shown(log_frames(request.query_params), cursor_of(request, run))
+        return self._streamed(principal, run, shown, {})
 
     async def events(self, request: Request) -> Response:
         """Return committed events as one page."""
@@ -151,11 +162,13 @@ class _Door:
         run = await self._runs.read(principal, run_id)
         self._check_answers(principal, run, asked)
         answers = {each.interrupt_id: _said(each) for each in asked.responses}
+        # What is wrong with the wish for a stream is found before anything is answered.
+        shown = _Shown(log_frames(request.query_params), cursor_of(request, run))
         with self._runs.hub.listen(run_id) as listener:
             resumed = await self._runs.resume(principal, run_id, answers)
             headers = {"location": f"/v1/runs/{run_id}", "cache-control": "no-store"}
             if wants_stream(request):
-                return self._streamed(request, principal, resumed, headers)
+                return self._streamed(principal, resumed, shown, headers)
             wait = wait_of(request)
             if wait is None or resumed.terminal or resumed.status == "interrupted":
                 return await self._shown(principal, resumed, status=202, headers=headers)
@@ -163,13 +176,14 @@ class _Door:
             return await self._waited(principal, run, wait, headers)
 
     async def _created(self, request: Request, thread_id: str | None) -> Response:
-        run_id = new_run_id()
+        run_id, frames = new_run_id(), log_frames(request.query_params)
         with self._runs.hub.listen(run_id) as listener:
             accepted = await self._admission.admit(request, run_id=run_id, thread_id=thread_id)
             principal = principal_of(request)
             headers = accepted_headers(request, accepted)
             if wants_stream(request):
-                return self._streamed(request, principal, accepted.run, headers)
+                after = cursor_of(request, accepted.run) if accepted.replayed else 0
+                return self._streamed(principal, accepted.run, _Shown(frames, after), headers)
             wait = wait_of(request)
             if wait is None:
                 return await self._shown(principal, accepted.run, status=202, headers=headers)
@@ -177,18 +191,12 @@ class _Door:
             return await self._waited(principal, run, wait, headers)
 
     def _streamed(
-        self, request: Request, principal: Principal, run: Run, headers: dict[str, str]
+        self, principal: Principal, run: Run, shown: _Shown, headers: dict[str, str]
     ) -> Response:
-        after = cursor_of(request, run)
-        if run.terminal and after >= run.last_seq:
+        if run.terminal and shown.after >= run.last_seq:
             return Response(status_code=204, headers=headers)
         stream = EventStream(
-            self._runs,
-            principal,
-            run,
-            log_frames(request.query_params),
-            after=after,
-            pace=self._pace,
+            self._runs, principal, run, shown.frames, after=shown.after, pace=self._pace
         )
         stream.headers.update(headers)
         return stream

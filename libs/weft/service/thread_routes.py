@@ -35,6 +35,7 @@ def thread_routes(runs: Runs) -> APIRouter:
 
 class _Door:
     def __init__(self, runs: Runs) -> None:
+        self._runs = runs
         self._store = runs.checkpointer
 
     async def read(self, request: Request) -> Response:
@@ -79,6 +80,11 @@ class _Door:
         if cancel not in {"true", "false"}:
             raise InputError("'cancel' is true or false", field="cancel")
         key = _key(principal, request)
+        if cancel == "true":
+            # Asked to stop, their owners let go at once; the deletion alone they would find out.
+            for run in await self._store.runs.thread_runs(key):
+                if not run.terminal:
+                    await self._runs.cancel(principal, run.run_id, reason="its thread was deleted")
         deleted = await self._store.threads.delete(key, cancel=cancel == "true")
         return json_response({"deleted": deleted})
 

@@ -1,0 +1,227 @@
+"""The planner as a model: frame, match, bind, call, compose, label."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from weft.core import JsonValue, Message, ToolCall, ToolSpec, dumps
+from weft.core.errors import ConfigError
+from weft.models.base import (
+    FREE,
+    Capabilities,
+    ModelChunk,
+    ModelRequest,
+    ModelResponse,
+    ModelUsage,
+)
+from weft.models.chunks import CallIds, numbered, split
+from weft.models.errors import NoApplicableToolError
+from weft.models.offline.bind import Bound, Known, bind
+from weft.models.offline.compose import ABSTAINS, NOT_VALIDATED, Unbound, compose
+from weft.models.offline.cues import Reading
+from weft.models.offline.entities import entities
+from weft.models.offline.frame import frame_of
+from weft.models.offline.match import RESERVED, has_effects, is_about, is_named
+from weft.models.offline.schema import ABSTAIN, fill
+from weft.models.offline.turns import ASK, Turns, identity
+from weft.models.registry import Provider
+
+NAME = "offline:rules"
+MAX_ROUNDS = 3
+FINISH = "task_complete"
+JUDGING = frozenset({"judge", "validate"})
+ABSTAINING = frozenset({"argue", "code"})
+"""Roles that rules cannot fill: debater and code writer."""
+
+_CAPABILITIES = Capabilities(prices=FREE, structured=True, generated_by="rules")
+_NOTHING_SPENT = ModelUsage(cost_usd=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    calls: tuple[tuple[ToolSpec, Bound], ...]
+    unbound: tuple[Unbound, ...]
+
+
+class OfflineModel:
+    """Equal requests get equal replies: there is no network, clock or chance in here."""
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return _CAPABILITIES
+
+    async def complete(self, request: ModelRequest) -> ModelResponse:
+        turns = Turns.of(request)
+        reading = Reading.of(turns.text)
+        known = _known(request, turns, reading)
+        if request.metadata.get("role") in JUDGING | ABSTAINING and not request.output_schema:
+            return _reply(_abstention(request))
+        decision = _decide(request, turns, reading, known)
+        if decision.calls and turns.rounds < MAX_ROUNDS:
+            return _calling(request, decision.calls)
+        if (question := _question(request, turns, decision)) is not None:
+            return _calling(request, (question,))
+        return _closing(request, turns, reading, known, decision.unbound)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
+        response = await self.complete(request)
+        for chunk in split(response, response.message.content.splitlines(keepends=True)):
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Hold nothing open."""
+
+
+def _known(request: ModelRequest, turns: Turns, reading: Reading) -> Known:
+    earlier = (entity for text in turns.earlier for entity in entities(Reading.of(text)))
+    return Known(
+        text=turns.text,
+        entities=entities(reading),
+        earlier=tuple(earlier),
+        metadata=request.metadata,
+        results=turns.result_values(),
+        answers=turns.answers,
+    )
+
+
+def _decide(request: ModelRequest, turns: Turns, reading: Reading, known: Known) -> _Decision:
+    calls: list[tuple[ToolSpec, Bound]] = []
+    unbound: list[Unbound] = []
+    for tool in _offered(request):
+        acts = has_effects(tool)
+        if acts and not is_named(tool, reading):
+            continue
+        bound = bind(tool, known.request_only() if acts else known)
+        fits = bound.typed or bound.given or is_about(tool, reading, reading.goals)
+        if not (acts or fits):
+            continue
+        if bound.missing:
+            if not any(tool.name == name for name, _ in turns.called):
+                unbound.append(Unbound(tool.name, bound.missing))
+        elif identity(tool.name, bound.arguments) not in turns.called:
+            calls.append((tool, bound))
+    return _Decision(tuple(calls), tuple(unbound))
+
+
+def _offered(request: ModelRequest) -> Sequence[ToolSpec]:
+    if request.tool_choice == "none":
+        return ()
+    if request.tool_choice in ("auto", "required"):
+        return [tool for tool in request.tools if tool.name not in RESERVED]
+    return [tool for tool in request.tools if tool.name == request.tool_choice]
+
+
+def _question(
+    request: ModelRequest, turns: Turns, decision: _Decision
+) -> tuple[ToolSpec, Bound] | None:
+    """Return a call of `ask_user` for the first missing argument that nobody was asked for."""
+    asking = next((tool for tool in request.tools if tool.name == ASK), None)
+    if asking is None or request.tool_choice == "none" or turns.rounds >= MAX_ROUNDS:
+        return None
+    for tool in decision.unbound:
+        for argument in tool.missing:
+            if f"{tool.tool}.{argument}" not in turns.answers:
+                text = f"What should `{tool.tool}` get for its argument `{argument}`?"
+                return asking, Bound({"question": text}, {}, (), typed=False)
+    return None
+
+
+def _calling(request: ModelRequest, chosen: Sequence[tuple[ToolSpec, Bound]]) -> ModelResponse:
+    ids = CallIds(request, make=numbered)
+    calls: list[ToolCall] = []
+    sources: dict[str, JsonValue] = {}
+    for tool, bound in chosen:
+        call = ToolCall(id=ids.admit(None), name=tool.name, arguments=bound.arguments)
+        calls.append(call)
+        sources[call.id] = dict(bound.sources)
+    message = Message(role="assistant", tool_calls=tuple(calls), metadata={"sources": sources})
+    return _response(message)
+
+
+def _closing(
+    request: ModelRequest,
+    turns: Turns,
+    reading: Reading,
+    known: Known,
+    unbound: Sequence[Unbound],
+) -> ModelResponse:
+    something = bool(turns.outcomes or unbound)
+    answer = compose(turns.outcomes, unbound, english=reading.english) if something else ""
+    if request.output_schema is not None:
+        goal = frame_of(reading, *_vocabulary(request))
+        filled = fill(request.output_schema, goal, known, answer=answer, abstention=NOT_VALIDATED)
+        return _reply(dumps(filled).decode())
+    if not something:
+        raise NoApplicableToolError(_nothing_fits(request))
+    if any(tool.name == FINISH for tool in request.tools) and request.tool_choice != "none":
+        finish = next(tool for tool in request.tools if tool.name == FINISH)
+        return _calling(request, [(finish, Bound({"summary": answer}, {}, (), typed=False))])
+    return _reply(answer)
+
+
+def _vocabulary(request: ModelRequest) -> tuple[Sequence[str], Sequence[Mapping[str, Any]]]:
+    """Return the domains and capabilities that the caller named beside the request."""
+    domains = request.metadata.get("domains")
+    capabilities = request.metadata.get("capabilities")
+    return (
+        [str(each) for each in domains] if isinstance(domains, list) else [],
+        [each for each in capabilities if isinstance(each, dict)]
+        if isinstance(capabilities, list)
+        else [],
+    )
+
+
+def _abstention(request: ModelRequest) -> str:
+    """Return a text whose first line is both a readable verdict and the label."""
+    if request.metadata.get("role") in JUDGING:
+        return f"{ABSTAIN}: {NOT_VALIDATED}"
+    return f"{ABSTAIN}: no language model was used.\n\n{ABSTAINS}"
+
+
+def _nothing_fits(request: ModelRequest) -> str:
+    tools = [tool for tool in request.tools if tool.name not in RESERVED]
+    can = "; ".join(_described(tool) for tool in tools)
+    offers = f"its tools can do this: {can}" if can else "it has no tools"
+    return (
+        f"no language model is configured and no tool fits the request; {offers}. "
+        "Set OPENAI_API_KEY, or WEFT_MODEL to a model such as 'openai:gpt-4o', for other questions"
+    )
+
+
+def _described(tool: ToolSpec) -> str:
+    first = next(iter(tool.description.splitlines()), "").rstrip(".")
+    return f"{tool.name}: {first}" if first else tool.name
+
+
+def _reply(text: str) -> ModelResponse:
+    return _response(Message.assistant(text))
+
+
+def _response(message: Message) -> ModelResponse:
+    return ModelResponse(
+        message=message,
+        usage=_NOTHING_SPENT,
+        stop_reason="tool_calls" if message.tool_calls else "stop",
+        model=NAME,
+        generated_by="rules",
+    )
+
+
+def open_offline(rest: str, **model_kwargs: object) -> OfflineModel:
+    """Open the planner; there is one only, called `offline:` or `offline:rules`.
+
+    Raises:
+        ConfigError: something else was asked for.
+    """
+    if rest not in ("", "rules"):
+        raise ConfigError(f"offline: has one model, 'offline:rules', got 'offline:{rest}'")
+    if model_kwargs:
+        raise ConfigError(f"offline: takes no options, got {', '.join(sorted(model_kwargs))}")
+    return OfflineModel()
+
+
+PROVIDER = Provider(open=open_offline, default_model="rules")

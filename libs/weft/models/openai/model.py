@@ -1,0 +1,155 @@
+"""Chat completions through the official SDK: one attempt per call, errors of our own."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import anyio.to_thread
+
+from weft.core import Message
+from weft.models.base import Capabilities, ModelChunk, ModelRequest, ModelResponse
+from weft.models.chunks import CallIds
+from weft.models.errors import ContentFilterError, ModelError, ModelUnavailableError, Origin
+from weft.models.openai import wire
+from weft.models.openai.settings import Settings
+from weft.models.openai.streaming import StreamReader
+from weft.models.timing import LONGEST_SECONDS, bounded, within
+from weft.models.usage import CONTEXT_WINDOWS, PRICES, estimated, priced
+
+if TYPE_CHECKING:
+    import openai
+
+
+_SDK = "weft.models.openai.sdk"
+
+
+class OpenAIModel:
+    """One model of an OpenAI-compatible server; safe in several event loops at once."""
+
+    def __init__(self, model: str, settings: Settings) -> None:
+        self._model = model
+        self._settings = settings
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = (
+            WeakKeyDictionary()
+        )
+        # Loops of other threads share the table; nothing is awaited while it is held.
+        self._lock = threading.Lock()
+        official = settings.base_url is None
+        prices = settings.prices or (PRICES.get(model) if official else None)
+        self._capabilities = Capabilities(
+            context_window=settings.context_window or CONTEXT_WINDOWS.get(model),
+            parallel_tools=settings.parallel_tools,
+            structured=settings.structured,
+            images=True,
+            prices=prices,
+        )
+
+    def __repr__(self) -> str:
+        return f"OpenAIModel({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        return f"{self._settings.provider}:{self._model}"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    async def complete(self, request: ModelRequest) -> ModelResponse:
+        limit = LONGEST_SECONDS if request.timeout is None else request.timeout
+        reply = await within(self._reply(request), seconds=limit, origin=self._origin)
+        return self._response(request, reply)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
+        reader = StreamReader(request, self._origin, self.name, self._capabilities.prices)
+        pieces = bounded(
+            self._pieces(request),
+            seconds=request.timeout,
+            silence=self._settings.silence,
+            origin=self._origin,
+        )
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    if (chunk := reader.read(piece)) is not None:
+                        yield chunk
+            yield reader.last()
+        except ModelError as error:
+            error.usage = priced(reader.spent(), self._capabilities.prices)
+            raise
+
+    async def aclose(self) -> None:
+        here = asyncio.get_running_loop()
+        with self._lock:
+            clients = dict(self._clients)
+            self._clients.clear()
+        for loop, client in clients.items():
+            if loop is here:
+                await client.close()
+            elif loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(client.close(), loop)
+                await asyncio.wrap_future(closing)
+
+    async def _reply(self, request: ModelRequest) -> Any:  # noqa: ANN401 - the SDK's own type
+        sdk, client = await self._connected()
+        with sdk.translated(self._settings.provider):
+            return await client.chat.completions.create(
+                model=self._model, **wire.body(request, self._settings)
+            )
+
+    async def _pieces(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
+        sdk, client = await self._connected()
+        with sdk.translated(self._settings.provider):
+            stream = await client.chat.completions.create(
+                model=self._model,
+                stream=True,
+                stream_options={"include_usage": True},
+                **wire.body(request, self._settings),
+            )
+            async with stream:
+                async for piece in stream:
+                    yield piece
+
+    def _response(self, request: ModelRequest, reply: Any) -> ModelResponse:  # noqa: ANN401 - SDK
+        if not reply.choices or reply.choices[0].message is None:
+            nothing = f"{self._settings.provider}: the reply has no message"
+            raise ModelUnavailableError(nothing, origin=self._origin)
+        choice = reply.choices[0]
+        said = choice.message
+        if said.refusal or (choice.finish_reason == "content_filter" and not said.content):
+            refused = f"{self._settings.provider}: policy forbids an answer"
+            raise ContentFilterError(refused, origin=self._origin)
+        calls = wire.calls(said.tool_calls, CallIds(request))
+        message = Message.assistant(said.content or "", tool_calls=calls)
+        counted = wire.usage(reply.usage) or estimated(request, message)
+        return ModelResponse(
+            message=message,
+            usage=priced(counted, self._capabilities.prices),
+            stop_reason=wire.stop_reason(choice.finish_reason, called=bool(calls)),
+            model=self.name,
+        )
+
+    async def _connected(self) -> tuple[Any, "openai.AsyncOpenAI"]:
+        """Return the loaded SDK and this loop's client."""
+        loop = asyncio.get_running_loop()
+        # Loading the SDK and reading certificates take long enough to stall a loop.
+        sdk: Any = sys.modules.get(_SDK) or await anyio.to_thread.run_sync(import_module, _SDK)
+        with self._lock:
+            known = self._clients.get(loop)
+        if known is not None:
+            return sdk, known
+        made = await anyio.to_thread.run_sync(sdk.connect, self._settings)
+        with self._lock:
+            kept = self._clients.setdefault(loop, made)
+        if kept is not made:
+            await made.close()
+        return sdk, kept
+
+    @property
+    def _origin(self) -> Origin:
+        return Origin(self._settings.provider)

@@ -1,0 +1,185 @@
+"""Our requests in the provider's words, and its replies in ours."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from weft.core import JsonObject, Message, Part, ToolCall, dumps
+from weft.models.base import ModelRequest, ModelUsage, StopReason
+from weft.models.chunks import CallIds, arguments_text, parsed_call
+from weft.models.openai.settings import Settings
+
+_STOP_REASONS: dict[str, StopReason] = {
+    "stop": "stop",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "length": "length",
+    "content_filter": "content_filter",
+}
+_MODES = ("auto", "none", "required")
+_REPLY = "reply"
+GUIDANCE = "Guidance, not from the user: "
+"""Stands before guidance where it has to go as a user's message."""
+
+
+def body(request: ModelRequest, dialect: Settings) -> dict[str, Any]:
+    """Return the arguments of a chat completion, in what the server at hand understands."""
+    messages = request.messages if dialect.late_system else _early(request.messages)
+    made: dict[str, Any] = {"messages": [_message(message) for message in messages]}
+    if request.tools:
+        made["tools"] = [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": tool.parameters or {"type": "object", "properties": {}},
+                },
+            }
+            for tool in request.tools
+        ]
+        made["tool_choice"] = _choice(request.tool_choice)
+        if not dialect.parallel_tools:
+            made["parallel_tool_calls"] = False
+    if request.output_schema is not None and dialect.structured:
+        made["response_format"] = _response_format(request.output_schema)
+    if request.max_tokens is not None:
+        # The provider's own service has renamed what compatible servers still expect.
+        official = dialect.base_url is None
+        made["max_completion_tokens" if official else "max_tokens"] = request.max_tokens
+    if request.temperature is not None:
+        made["temperature"] = request.temperature
+    if request.stop:
+        made["stop"] = list(request.stop)
+    return made
+
+
+def calls(raw: Iterable[Any] | None, ids: CallIds) -> tuple[ToolCall, ...]:
+    """Return a whole reply's calls, each with an id of its own."""
+    return tuple(
+        parsed_call(ids.admit(one.id), one.function.name, one.function.arguments or "")
+        for one in raw or ()
+        if one.function is not None
+    )
+
+
+def usage(raw: Any) -> ModelUsage | None:  # noqa: ANN401 - the SDK's own type, loaded late
+    """Return what the provider counted, or None if it did not."""
+    if raw is None or raw.prompt_tokens is None:
+        return None
+    prompt, completion = raw.prompt_tokens, raw.completion_tokens or 0
+    cached = getattr(raw.prompt_tokens_details, "cached_tokens", None)
+    reasoning = getattr(raw.completion_tokens_details, "reasoning_tokens", None)
+    return ModelUsage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=raw.total_tokens or prompt + completion,
+        cache_read_tokens=cached or 0,
+        reasoning_tokens=reasoning or 0,
+    )
+
+
+def stop_reason(raw: str | None, *, called: bool) -> StopReason:
+    """Return why the reply ended; some servers say `stop` where they call tools."""
+    reason = _STOP_REASONS.get(raw or "stop", "stop")
+    return "tool_calls" if called and reason == "stop" else reason
+
+
+def is_strict(schema: JsonObject) -> bool:
+    """Tell whether strict mode can hold a reply to exactly this schema.
+
+    It knows no optional and no free-form fields; for others the mode only guides.
+    """
+    if schema.get("type") == "object" or "properties" in schema:
+        fields = schema.get("properties")
+        if not isinstance(fields, dict) or schema.get("additionalProperties") not in (None, False):
+            return False
+        required = schema.get("required")
+        if set(fields) != set(required if isinstance(required, list) else ()):
+            return False
+    inner = [*_values(schema, "properties"), *_values(schema, "$defs")]
+    inner += [schema["items"]] if "items" in schema else []
+    inner += [each for key in ("anyOf", "oneOf", "allOf") for each in _values(schema, key)]
+    return all(is_strict(each) for each in inner if isinstance(each, dict))
+
+
+def closed(schema: Any) -> Any:  # noqa: ANN401 - any JSON within a schema
+    """Return `schema` with every object closed to further fields, as strict mode demands."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: closed(value) for key, value in schema.items()}
+    return {**made, "additionalProperties": False} if "properties" in made else made
+
+
+def _response_format(schema: JsonObject) -> dict[str, Any]:
+    strict = is_strict(schema)
+    wanted = {"name": _REPLY, "schema": closed(schema) if strict else schema, "strict": strict}
+    return {"type": "json_schema", "json_schema": wanted}
+
+
+def _values(schema: JsonObject, key: str) -> list[Any]:
+    inner = schema.get(key)
+    if isinstance(inner, dict):
+        return list(inner.values())
+    return inner if isinstance(inner, list) else []
+
+
+def _early(messages: Sequence[Message]) -> Iterator[Message]:
+    """Yield the messages with guidance in mid-conversation given to the user's role, in place."""
+    begun = False
+    for message in messages:
+        begun = begun or message.role != "system"
+        if begun and message.role == "system":
+            yield Message.user(f"{GUIDANCE}{message.content}")
+        else:
+            yield message
+
+
+def _choice(choice: str) -> Any:  # noqa: ANN401 - JSON
+    return choice if choice in _MODES else {"type": "function", "function": {"name": choice}}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    if message.role == "tool":
+        return {
+            "role": "tool",
+            "tool_call_id": message.tool_call_id or "",
+            "content": message.content,
+        }
+    if message.role != "assistant":
+        return {"role": message.role, "content": _content(message)}
+    made: dict[str, Any] = {"role": "assistant", "content": message.content or None}
+    if message.tool_calls:
+        made["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": arguments_text(call)},
+            }
+            for call in message.tool_calls
+        ]
+    elif not message.content:
+        made["content"] = ""
+    return made
+
+
+def _content(message: Message) -> Any:  # noqa: ANN401 - text, or a list of parts
+    if not message.parts:
+        return message.content
+    texts = [{"type": "text", "text": message.content}] if message.content else []
+    return [*texts, *(_part(part) for part in message.parts)]
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if part.text is not None:
+        return {"type": "text", "text": part.text}
+    if part.url is not None:
+        return {"type": "image_url", "image_url": {"url": part.url}}
+    if part.bytes is not None:
+        media_type = part.media_type or "application/octet-stream"
+        return {
+            "type": "image_url",
+            "image_url": {"url": f"data:{media_type};base64,{part.bytes}"},
+        }
+    return {"type": "text", "text": dumps(part.data).decode()}

@@ -1,0 +1,236 @@
+"""Repeating a call: when, how long, and what becomes of its chunks."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft.core import Deadline
+from weft.models import (
+    AllModelsFailedError,
+    ContentFilterError,
+    ContextLengthError,
+    ModelAuthError,
+    ModelChunk,
+    ModelError,
+    ModelRequestError,
+    ModelRetryConfig,
+    ModelTimeoutError,
+    ModelUnavailableError,
+    ModelUsage,
+    RateLimitedError,
+    Retry,
+    Retrying,
+    attempts,
+)
+from weft.models.errors import Origin
+from weft.models.retry import complete, is_retryable
+from weft.testing.model_contract import ASKED
+from weft.testing.models import ScriptedModel, Turn
+
+NOW = 1_800_000_000.0
+
+
+@dataclass
+class Waits:
+    """A clock that jumps over every wait, and remembers it."""
+
+    seconds: float = 0.0
+    waits: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        return NOW + self.seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.seconds += seconds
+
+
+def retrying(
+    waits: Waits,
+    *,
+    config: ModelRetryConfig | None = None,
+    chance: Callable[[], float] = lambda: 1.0,
+    sleep: Callable[[float], Awaitable[None]] | None = None,
+    deadline: Deadline | None = None,
+) -> Retrying:
+    return Retrying(
+        config=config or ModelRetryConfig(),
+        deadline=deadline,
+        clock=waits,
+        chance=chance,
+        sleep=sleep or waits.sleep,
+    )
+
+
+def limited(retry_after: str | None = None) -> RateLimitedError:
+    headers = {} if retry_after is None else {"retry-after": retry_after}
+    return RateLimitedError("slow down", origin=Origin("p", 429, headers=headers))
+
+
+async def test_a_retryable_failure_is_repeated_until_it_succeeds() -> None:
+    model = ScriptedModel([limited(), ModelTimeoutError("late"), "done"])
+    waits = Waits()
+
+    reply = await complete(model, ASKED, retrying(waits))
+
+    assert reply.message.content == "done"
+    assert waits.waits == [1.0, 2.0], "exponential"
+
+
+@pytest.mark.requirement("MOD-17")
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModelAuthError("x"),
+        ModelRequestError("x"),
+        ContextLengthError("x"),
+        ContentFilterError("x"),
+        ValueError("a bug"),
+        ConnectionError("nobody classified it"),
+    ],
+)
+async def test_other_failures_are_raised_at_once(error: Exception) -> None:
+    model = ScriptedModel([error, "never asked"])
+
+    with pytest.raises(type(error)):
+        await complete(model, ASKED, retrying(Waits()))
+
+    assert len(model.requests) == 1
+
+
+async def test_the_number_of_retries_is_bounded() -> None:
+    model = ScriptedModel([ModelUnavailableError("down")] * 4)
+
+    with pytest.raises(ModelUnavailableError):
+        await complete(model, ASKED, retrying(Waits(), config=ModelRetryConfig(max_retries=3)))
+
+    model.assert_exhausted()
+
+
+@given(chance=st.floats(0, 1), retries=st.integers(0, 30), initial=st.floats(0.01, 10))
+def test_the_delay_is_anywhere_up_to_the_ceiling(
+    chance: float, retries: int, initial: float
+) -> None:
+    config = ModelRetryConfig(max_retries=100, initial_delay=initial)
+    policy = retrying(Waits(), config=config, chance=lambda: chance)
+
+    delay = policy.delay(limited(), retries, 0.0)
+
+    assert delay == chance * min(60.0, initial * 2**retries)
+
+
+@pytest.mark.requirement("MOD-18")
+@pytest.mark.parametrize(
+    "told", ["7", format_datetime(datetime.fromtimestamp(NOW + 7, tz=UTC), usegmt=True)]
+)
+async def test_retry_after_replaces_the_computed_delay(told: str) -> None:
+    waits = Waits()
+
+    await complete(ScriptedModel([limited(told), "done"]), ASKED, retrying(waits))
+
+    assert waits.waits == [7.0]
+
+
+@pytest.mark.requirement("MOD-18")
+async def test_a_wait_beyond_the_budget_is_not_begun() -> None:
+    waits = Waits()
+
+    with pytest.raises(RateLimitedError):
+        await complete(ScriptedModel([limited("301"), "never"]), ASKED, retrying(waits))
+
+    assert waits.waits == []
+
+
+@pytest.mark.requirement("MOD-18")
+async def test_a_wait_beyond_the_time_left_is_not_begun() -> None:
+    waits = Waits()
+    policy = retrying(waits, deadline=Deadline(5.0))
+
+    with pytest.raises(RateLimitedError):
+        await complete(ScriptedModel([limited("6"), "never"]), ASKED, policy)
+
+    assert waits.waits == []
+
+
+async def test_waits_add_up_to_the_budget_at_most() -> None:
+    waits = Waits()
+    model = ScriptedModel([limited("100")] * 7)
+
+    with pytest.raises(RateLimitedError):
+        await complete(model, ASKED, retrying(waits))
+
+    assert waits.waits == [100.0, 100.0, 100.0]
+
+
+async def test_each_retry_is_told_before_its_wait() -> None:
+    model = ScriptedModel([limited("3"), "done"])
+    waits = Waits()
+    seen: list[tuple[Retry | ModelChunk, int]] = []
+
+    async for piece in attempts(model, ASKED, retrying(waits)):
+        seen.append((piece, len(waits.waits)))  # noqa: PERF401 - an async for over a side effect
+
+    first, waited = seen[0]
+    assert first == Retry(attempt=2, delay_seconds=3.0, reason="rate_limited", status_code=429)
+    assert waited == 0
+
+
+@pytest.mark.requirement("MOD-20")
+async def test_a_broken_stream_starts_over_and_its_chunks_are_void() -> None:
+    broken = Turn(chunks=("half ", "an "), error=ModelUnavailableError("cut"))
+    model = ScriptedModel([broken, Turn(chunks=("a whole ", "answer"))])
+    text = ""
+    retries = 0
+
+    async for piece in attempts(model, ASKED, retrying(Waits())):
+        if isinstance(piece, Retry):
+            text, retries = "", retries + 1
+        else:
+            text += piece.content
+
+    assert (text, retries) == ("a whole answer", 1)
+
+
+async def test_what_failed_attempts_spent_counts() -> None:
+    failed = ModelUnavailableError("cut")
+    failed.usage = ModelUsage(prompt_tokens=10, total_tokens=10)
+    answer = Turn(text="x", usage=ModelUsage(prompt_tokens=1, total_tokens=1))
+
+    reply = await complete(ScriptedModel([failed, answer]), ASKED, retrying(Waits()))
+
+    assert reply.usage.total_tokens == 11
+
+
+async def test_waiting_ends_on_cancel() -> None:
+    waiting = anyio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        waiting.set()
+        await anyio.sleep_forever()
+
+    model = ScriptedModel([limited(), "never"])
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(complete, model, ASKED, retrying(Waits(), sleep=sleep))
+            await waiting.wait()
+            tasks.cancel_scope.cancel()
+
+    assert len(model.requests) == 1
+
+
+def test_a_failed_fallback_is_worth_repeating_if_one_of_its_causes_is() -> None:
+    auth: tuple[str, ModelError] = ("a", ModelAuthError("x"))
+    busy: tuple[str, ModelError] = ("b", limited())
+
+    assert is_retryable(AllModelsFailedError([auth, busy]))
+    assert not is_retryable(AllModelsFailedError([auth]))
