@@ -14,13 +14,13 @@ class InvalidJsonError(InputError):
 class MalformedCallError(InputError):
     """The body is JSON, but no call of the protocol."""
 
-    code = "invalid_request_line"
+    code = "invalid_call"
 
 
 class UnknownMethodError(InputError):
     """The protocol has no such operation."""
 
-    code = "method_not_allowed"
+    code = "unknown_method"
 
 
 class BodyTooLargeError(WeftError):
@@ -84,6 +84,13 @@ class VersionNotSupportedError(WeftError):
             f"version {asked[:20]!r} is not supported; use one of {', '.join(supported)}"
         )
         self.supported = tuple(supported)
+
+
+class TooManyCallsError(WeftError):
+    """The caller calls too often, or holds too many streams open."""
+
+    code = "rate_limited"
+    retryable = True
 
 
 class CardRefusedError(WeftError):

@@ -1,5 +1,51 @@
 """The agent: think, execute, reflect, terminate."""
 
+from weft.loop.agent import Agent
+from weft.loop.config import AgentConfig
 from weft.loop.peer import Peer, PeerRun, Task
+from weft.loop.result import AgentResult, ExecutionMetrics, RunError
+from weft.loop.run import AgentRun, TaskRun
+from weft.loop.state import AgentState, ReasoningStep
+from weft.loop.stream import (
+    EffectIntendedEvent,
+    EffectSettledEvent,
+    InterruptEvent,
+    LoopEvent,
+    ModelChunkEvent,
+    ModelCompleteEvent,
+    ModelRetryEvent,
+    ReflectEvent,
+    TerminateEvent,
+    ThinkEvent,
+    ToolCompleteEvent,
+    ToolProgressEvent,
+    ToolStartEvent,
+)
 
-__all__ = ["Peer", "PeerRun", "Task"]
+__all__ = [
+    "Agent",
+    "AgentConfig",
+    "AgentResult",
+    "AgentRun",
+    "AgentState",
+    "EffectIntendedEvent",
+    "EffectSettledEvent",
+    "ExecutionMetrics",
+    "InterruptEvent",
+    "LoopEvent",
+    "ModelChunkEvent",
+    "ModelCompleteEvent",
+    "ModelRetryEvent",
+    "Peer",
+    "PeerRun",
+    "ReasoningStep",
+    "ReflectEvent",
+    "RunError",
+    "Task",
+    "TaskRun",
+    "TerminateEvent",
+    "ThinkEvent",
+    "ToolCompleteEvent",
+    "ToolProgressEvent",
+    "ToolStartEvent",
+]

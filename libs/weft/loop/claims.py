@@ -1,0 +1,58 @@
+"""What tools found, as claims with the results they rest on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from weft.core import Artifact, Claim, JsonValue, Reason
+from weft.tools import ToolExecution
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Claims, the tool results they refer to, and what was dropped."""
+
+    claims: tuple[Claim, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+
+
+def findings(executions: Iterable[ToolExecution]) -> Findings:
+    """Collect the `claims` of structured results; one that is no claim is dropped and counted."""
+    claims: list[Claim] = []
+    reasons: list[Reason] = []
+    known: dict[str, ToolExecution] = {}
+    for execution in executions:
+        known[execution.tool_call_id] = execution
+        dropped = 0
+        for item in _stated(execution.structured):
+            claim = _claim(item, execution.tool_call_id)
+            if claim is None:
+                dropped += 1
+            else:
+                claims.append(claim)
+        if dropped:
+            told = f"{dropped} invalid claims of {execution.name} were dropped"
+            reasons.append(Reason(code="claims_dropped", message=told))
+    cited = {ref.partition("#")[0] for claim in claims for ref in claim.evidence_refs}
+    artifacts = tuple(
+        Artifact(id=call_id, name=execution.name, data=execution.structured)
+        for call_id, execution in known.items()
+        if call_id in cited
+    )
+    return Findings(tuple(claims), artifacts, tuple(reasons))
+
+
+def _stated(structured: JsonValue) -> list[JsonValue]:
+    stated = structured.get("claims") if isinstance(structured, dict) else None
+    return stated if isinstance(stated, list) else []
+
+
+def _claim(item: JsonValue, call_id: str) -> Claim | None:
+    try:
+        claim = Claim.model_validate(item)
+    except ValidationError:
+        return None
+    refs = tuple(f"{call_id}{ref}" if ref[:1] == "#" else ref for ref in claim.evidence_refs)
+    return claim.model_copy(update={"evidence_refs": refs})

@@ -1,0 +1,360 @@
+"""The only loop: think, execute, reflect, terminate, for fresh and for recovered runs.
+
+It owns the clock, the counters and cancellation. Phases take a frozen state and return the next.
+"""
+
+import asyncio
+import logging
+import threading
+from dataclasses import replace
+
+import anyio
+
+from weft.core import NO_USAGE, JsonObject, Message, ToolCall, Usage
+from weft.core.errors import WeftError
+from weft.events import ErrorData, Event
+from weft.loop.closing import final_message, last_words
+from weft.loop.events import AgentTerminated
+from weft.loop.execute import Executed, Hands, canceled, execute, unstarted, with_results
+from weft.loop.invocation import Invocation, Setup
+from weft.loop.limits import Limits
+from weft.loop.outlet import Outlet
+from weft.loop.reflect import Memory, reflect
+from weft.loop.result import AgentResult
+from weft.loop.start import UNKNOWN_OUTCOME, first_state
+from weft.loop.state import AgentState
+from weft.loop.steps import Asked, Steps
+from weft.loop.terminate import (
+    LIMITS,
+    OUT_OF_RESOURCES,
+    Moment,
+    Stop,
+    ends_run,
+    failed,
+    interrupt_event,
+    terminal_event,
+    terminate,
+)
+from weft.loop.think import ANSWER_NOW, Ask, Thought, think, with_reply
+from weft.loop.wakeup import Wakeup
+from weft.models import NO_TOKENS, GeneratedBy, ModelError
+from weft.termination import TimeLimit
+from weft.tools import ToolContext, ToolExecution
+from weft.tools.background import EffectHost
+from weft.tools.builtin import ask_user
+from weft.tools.calling import CallLimits
+from weft.tools.rendering import ResultLimit
+
+logger = logging.getLogger(__name__)
+
+EMPTY_ANSWER = ErrorData(code="empty_answer", message="the model replied with nothing, twice")
+INTERNAL = ErrorData(code="internal", message="the agent failed because of a bug; see its log")
+CUT = "the reply was cut at its length limit inside the calls; nothing was called"
+
+
+class Driver:
+    """One run of an agent, from its prompt or its last durable step to its end."""
+
+    def __init__(self, setup: Setup, invocation: Invocation, outlet: Outlet) -> None:
+        self._setup = setup
+        self._invocation = invocation
+        self._outlet = outlet
+        self._clock = setup.clock
+        self._began = setup.clock.monotonic()
+        self._scope = anyio.CancelScope()
+        self._home: tuple[asyncio.AbstractEventLoop, int] | None = None
+        self._canceled: str | None = None
+        self._stop: Stop | None = None
+        self._generated_by: GeneratedBy = setup.model.capabilities.generated_by
+        self._steps = Steps(invocation.journal)
+        self._limits = Limits.of(setup.config, invocation, setup.clock)
+        self._memory = Memory(
+            setup.config.tool_loop_threshold,
+            with_reflexion=setup.config.reflexion_config is not None,
+        )
+        self._state = first_state(setup, invocation)
+        self._open: Thought | None = None
+        self._results: dict[str, ToolExecution] = {}
+        self._host: EffectHost | None = None
+        self._children = NO_USAGE
+        self._calls: dict[str, JsonObject] = {}
+        self._wakeup = Wakeup(setup.stop_when, self._timed, self._give_up)
+
+    @property
+    def run_id(self) -> str:
+        return self._invocation.run_id
+
+    @property
+    def thread_id(self) -> str:
+        return self._invocation.thread_id
+
+    @property
+    def report(self) -> JsonObject:
+        """What became of each tool call so far."""
+        return {"effects": list(self._calls.values())}
+
+    def cancel(self, reason: str = "") -> None:
+        """Ask for the end, from any thread; before the start it prevents the run."""
+        self._canceled = reason or "canceled"
+        if self._home is None:
+            return
+        loop, thread = self._home
+        if thread == threading.get_ident():
+            self._scope.cancel()
+        else:
+            loop.call_soon_threadsafe(self._scope.cancel)
+
+    async def run(self) -> AgentResult:
+        """Drive the run to its end; a failure is a result."""
+        self._home = (asyncio.get_running_loop(), threading.get_ident())
+        try:
+            with self._scope:
+                if self._canceled is None:
+                    await self._hosted()
+        finally:
+            self._wakeup.disarm()
+            self._invocation.journal.report = self.report
+        return self._ended()
+
+    async def _hosted(self) -> None:
+        if not any(tool.idempotent for tool in self._setup.tools):
+            await self._guarded()
+            return
+        async with EffectHost() as self._host:
+            await self._guarded()
+
+    async def _guarded(self) -> None:
+        try:
+            self._wakeup.arm(self._moment())
+            stop = None
+            while stop is None:
+                stop = await self._iteration()
+            self._stop = stop
+        except WeftError as error:
+            if isinstance(error, ModelError) and error.usage != NO_TOKENS:
+                self._state = self._state.with_token_usage(error.usage)
+            self._stop = failed(error)
+        except Exception:
+            logger.exception("agent.failed", extra={"run_id": self.run_id})
+            self._stop = Stop("error", INTERNAL.message, error=INTERNAL)
+
+    async def _iteration(self) -> Stop | None:
+        """Think, execute, reflect; return why the run stops, if it does."""
+        config = self._setup.config
+        if stop := await self._exhausted():
+            return stop
+        thought = await self._think(self._state.next_iteration())
+        self._state = thought.state
+        if thought.empty:
+            return Stop("error", EMPTY_ANSWER.message, error=EMPTY_ANSWER)
+        executed = await self._execute(thought)
+        if executed.interrupt is not None:
+            told = executed.interrupt.message
+            return Stop("interrupted", told, interrupts=(executed.interrupt,))
+        state = executed.state.with_child_usage(self._taken_usage())
+        reflected = reflect(state, executed.executions, self._memory, self._outlet.tell)
+        self._state = reflected.state.but(updated_at=self._clock.now())
+        moment = self._moment(thought.reply, loops_on=reflected.loops_on)
+        self._wakeup.arm(moment)
+        stop = await terminate(self._setup.stop_when, moment)
+        if stop is not None:
+            return await self._closed(stop, thought.reply)
+        if config.completion_mode == "explicit" and not thought.reply.tool_calls:
+            self._state = self._state.with_message(self._reminder())
+        return None
+
+    async def _exhausted(self) -> Stop | None:
+        """Return why no model call may start."""
+        seconds = self._setup.config.time_budget_seconds
+        limits = LIMITS if seconds is None else LIMITS | TimeLimit(seconds)
+        return await terminate(limits, self._moment())
+
+    async def _think(self, state: AgentState) -> Thought:
+        stored = self._steps.reply(state.iteration)
+        if stored is not None:
+            self._generated_by = stored.generated_by
+            return with_reply(state, stored)
+        thought = await think(state, self._ask(), self._outlet.tell)
+        self._generated_by = thought.response.generated_by
+        explicit = self._setup.config.completion_mode == "explicit"
+        if thought.reply.tool_calls or (explicit and not thought.empty):
+            kept = await self._steps.keep_reply(state.iteration, thought.response)
+            if kept is not thought.response:
+                thought = with_reply(state, kept)
+        return thought
+
+    async def _execute(self, thought: Thought) -> Executed:
+        calls, state = thought.reply.tool_calls, thought.state
+        if not calls:
+            return Executed(state, ())
+        stored = self._steps.results(state.iteration)
+        if stored is not None:
+            return Executed(with_results(state, stored), stored)
+        asked = self._steps.asked(state.iteration)
+        self._open, self._results = thought, self._known(thought, asked)
+        again = [call for call in calls if call.id in asked.asking - self._results.keys()]
+        if any(map(self._only_once, again)):
+            await self._steps.begin_again(state.iteration)
+        executed = await execute(state, calls, self._hands(), self._outlet.tell, self._results)
+        if executed.interrupt is not None:
+            await self._steps.keep_asked(state.iteration, executed.executions, executed.asking)
+            self._open = None
+            return executed
+        kept = await self._steps.keep_results(state.iteration, executed.executions)
+        self._open = None
+        if kept is not executed.executions:
+            return Executed(with_results(state, kept), kept)
+        return executed
+
+    def _known(self, thought: Thought, asked: Asked) -> dict[str, ToolExecution]:
+        """Return the results of calls that must not be made (again)."""
+        calls, iteration = thought.reply.tool_calls, thought.state.iteration
+        if thought.cut:
+            return unstarted(calls, CUT)
+        if not self._steps.was_replied(iteration):
+            return dict(asked.results)
+        redone = frozenset() if self._steps.was_begun_again(iteration) else asked.asking
+        lost = [call for call in calls if call.id not in redone and self._only_once(call)]
+        return {**unstarted(lost, UNKNOWN_OUTCOME, outcome="unknown"), **asked.results}
+
+    def _only_once(self, call: ToolCall) -> bool:
+        """Tell whether making the call a second time might do something a second time."""
+        tool = self._setup.tools.get(call.name)
+        return tool is not None and not tool.idempotent and tool.fn is not ask_user.fn
+
+    async def _closed(self, stop: Stop, reply: Message) -> Stop:
+        """Ask for a last word where the run would end without one, and there is something left."""
+        self._stop = stop
+        if reply.content.strip() or stop.reason in OUT_OF_RESOURCES | {"error"}:
+            return stop
+        if final_message(stop, self._state, self._setup.tools) or await self._exhausted():
+            return stop
+        ask = replace(self._ask(), tools=(), guidance=(ANSWER_NOW,), insist=False)
+        try:
+            self._state = (await think(self._state, ask, self._outlet.tell)).state
+        except WeftError as error:
+            logger.warning("agent.closing_call_failed", extra={"code": error.code})
+        return stop
+
+    def _ask(self) -> Ask:
+        config, left = self._setup.config, self._limits.left(self._state)
+        caps = [each for each in (config.max_tokens, left.tokens) if each is not None]
+        model = self._setup.model
+        return Ask(
+            model=model,
+            clock=self._clock,
+            tools=self._setup.specs,
+            temperature=config.temperature,
+            max_tokens=min(caps, default=None),
+            deadline=self._limits.deadline_for_calls(),
+            retry=config.model_retry,
+            stream=self._outlet.heard and model.capabilities.stream,
+            metadata=self._state.metadata,
+            output_schema=self._invocation.output_schema,
+        )
+
+    def _hands(self) -> Hands:
+        config, invocation, state = self._setup.config, self._invocation, self._state
+        context = ToolContext(
+            run_id=invocation.run_id,
+            root_id=invocation.journal.root_id,
+            thread_id=invocation.thread_id,
+            agent_id=self._setup.agent_id,
+            iteration=state.iteration,
+            principal=invocation.principal,
+            metadata=state.metadata,
+            budget=self._limits.left(state),
+            deadline=self._limits.deadline_for_calls(),
+            messages=tuple(state.messages),
+            confidence=state.confidence,
+            answers=invocation.answers,
+            clock=self._clock,
+            emit=self._relay,
+        )
+        limit = ResultLimit(
+            config.max_tool_result_length,
+            config.tool_result_head_fraction,
+            config.tool_result_store,
+        )
+        return Hands(
+            tools=self._setup.tools,
+            journal=invocation.journal,
+            host=self._host,
+            context=context,
+            limits=CallLimits(config.tool_timeout, limit),
+            report=self._calls,
+            width=1 if config.tool_execution == "sequential" else config.max_concurrency,
+        )
+
+    def _taken_usage(self) -> Usage:
+        spent, self._children = self._children, NO_USAGE
+        return spent
+
+    def _relay(self, event: Event) -> None:
+        """Pass on what tools tell; what an agent among them spent is this run's too."""
+        if event.path and isinstance(event, AgentTerminated):
+            self._children += event.data.usage
+        self._outlet.relay(event)
+
+    def _moment(self, reply: Message | None = None, *, loops_on: bool = False) -> Moment:
+        """Return what the conditions see now."""
+        state = self._state
+        return Moment(
+            iteration=state.iteration,
+            seconds=self._clock.monotonic() - self._began,
+            remaining_seconds=self._limits.until_deadline(self._clock),
+            tokens=state.total_tokens_used,
+            cost_usd=state.cost_usd_used or 0.0,
+            confidence=state.confidence,
+            last_text="" if reply is None else reply.content,
+            last_had_calls=None if reply is None else bool(reply.tool_calls),
+            calls=self._memory.calls,
+            remaining_budget=self._limits.left(state),
+            loops_on=loops_on,
+        )
+
+    def _timed(self, moment: Moment) -> Moment:
+        """Return `moment` with the time of now."""
+        seconds = self._clock.monotonic() - self._began
+        return replace(
+            moment, seconds=seconds, remaining_seconds=self._limits.until_deadline(self._clock)
+        )
+
+    def _give_up(self, stop: Stop) -> None:
+        """Stop the work under way; an end that was decided before stands."""
+        self._stop = self._stop or stop
+        self._scope.cancel()
+
+    def _reminder(self) -> Message:
+        config, tools = self._setup.config, self._setup.tools
+        names = [tool.name for tool in tools if ends_run(tool, config)]
+        return Message.system(
+            "The task ends only with a call of " + " or ".join(names) + ". Go on, or make it."
+        )
+
+    def _ended(self) -> AgentResult:
+        """Return the result, having told the last event."""
+        stop = self._stop
+        if stop is None or (self._canceled is not None and self._scope.cancelled_caught):
+            stop = Stop("canceled", self._canceled or "canceled")
+        if self._open is not None:
+            calls = self._open.reply.tool_calls
+            self._state = canceled(self._open.state, calls, self._results)
+        self._state = self._state.with_child_usage(self._taken_usage())
+        message = last_words(stop, self._state, self._setup.tools)
+        if stop.interrupts:
+            self._outlet.tell(interrupt_event(stop.interrupts[0]))
+        else:
+            self._outlet.tell(terminal_event(self._state, stop, message))
+        completed_at = self._clock.now()
+        return AgentResult(
+            message=message,
+            state=self._state.but(updated_at=completed_at),
+            stop=stop,
+            run_id=self.run_id,
+            thread_id=self.thread_id or None,
+            generated_by=self._generated_by,
+            started_at=self._state.started_at,
+            completed_at=completed_at,
+            duration_ms=(self._clock.monotonic() - self._began) * 1000,
+        )

@@ -1,0 +1,146 @@
+"""What an agent tells the mesh: the `agent.*` events that are not about tools."""
+
+from typing import Literal
+
+from weft.core import NO_USAGE, Usage
+from weft.events import Data, ErrorData, Event
+from weft.models.base import GeneratedBy
+
+
+class Thought(Data):
+    """What the model said, and how much it asks for."""
+
+    iteration: int
+    reasoning_preview: str = ""
+    has_tool_calls: bool = False
+    tool_call_count: int = 0
+
+
+class AgentThought(Event, frozen=True):
+    """The model replied."""
+
+    type: Literal["agent.think"] = "agent.think"
+    data: Thought
+
+
+class Chunk(Data):
+    """A piece of a reply."""
+
+    content: str = ""
+    reasoning: str = ""
+    done: bool = False
+    has_tool_calls: bool = False
+
+
+class ModelChunked(Event, frozen=True):
+    """A reply grew; a retry voids the pieces before it."""
+
+    type: Literal["agent.model.chunk"] = "agent.model.chunk"
+    data: Chunk
+
+
+class ModelCall(Data):
+    """Who replied, and what it took."""
+
+    model: str
+    content_preview: str = ""
+    tool_call_count: int = 0
+    stop_reason: str = "stop"
+    usage: Usage = NO_USAGE
+    duration_ms: float = 0.0
+    generated_by: GeneratedBy = "model"
+
+
+class ModelCompleted(Event, frozen=True):
+    """A model call ended with a reply."""
+
+    type: Literal["agent.model.completed"] = "agent.model.completed"
+    data: ModelCall
+
+
+class Tokens(Data):
+    """What one model call spent."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class TokensUsed(Event, frozen=True):
+    """A model call was paid for; the run's usage adds these up."""
+
+    type: Literal["agent.tokens.used"] = "agent.tokens.used"
+    data: Tokens
+
+
+class Retry(Data):
+    """Why a model call is made again, and when."""
+
+    attempt: int
+    max_retries: int = 0
+    delay_seconds: float = 0.0
+    reason: str = ""
+    status_code: int | None = None
+
+
+class ModelRetried(Event, frozen=True):
+    """A model call failed and is made again."""
+
+    type: Literal["agent.model.retry"] = "agent.model.retry"
+    data: Retry
+
+
+class Assessed(Data):
+    """What an iteration was worth."""
+
+    iteration: int
+    assessment: str
+    confidence_delta: float
+    new_confidence: float
+    novelty: float
+    guidance_preview: str = ""
+
+
+class AgentReflected(Event, frozen=True):
+    """The run's confidence changed."""
+
+    type: Literal["agent.reflect"] = "agent.reflect"
+    data: Assessed
+
+
+class Question(Data):
+    """What somebody outside must answer."""
+
+    interrupt_id: str
+    reason: str
+    question_preview: str = ""
+    options: tuple[str, ...] = ()
+    tool_call_id: str | None = None
+
+
+class AgentInterrupted(Event, frozen=True):
+    """The agent waits for an answer."""
+
+    type: Literal["agent.interrupt"] = "agent.interrupt"
+    data: Question
+
+
+class Termination(Data):
+    """Why the agent stopped, and with what."""
+
+    reason: str
+    explanation: str = ""
+    iterations_used: int = 0
+    final_confidence: float = 0.0
+    total_tool_calls: int = 0
+    final_message_preview: str = ""
+    usage: Usage = NO_USAGE
+    total_tokens: int = 0
+    error: ErrorData | None = None
+
+
+class AgentTerminated(Event, frozen=True):
+    """The agent stopped."""
+
+    type: Literal["agent.terminate"] = "agent.terminate"
+    data: Termination

@@ -1,0 +1,258 @@
+"""The tools' turn: the calls of one reply, at once or in order, folded in call order."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from weft.checkpoint import Journal
+from weft.core import Interrupt, JsonObject, Message, ToolCall
+from weft.core.errors import WeftError
+from weft.loop.state import AgentState
+from weft.loop.stream import ToolCompleteEvent, ToolStartEvent
+from weft.loop.think import Tell
+from weft.tools import ToolContext, ToolExecution, ToolOutcome, ToolRegistry
+from weft.tools.background import INTERRUPT_GRACE, EffectHost, Underway
+from weft.tools.calling import CallLimits, call_by_name, failed_call
+from weft.tools.interrupts import InterruptRaised
+
+CANCELED = "canceled before it ended"
+NOT_STARTED = "not called: another call of this reply stopped the run first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """What calls are made with."""
+
+    tools: ToolRegistry
+    journal: Journal
+    host: EffectHost | None
+    """Where effects go on after their call was given up; None without idempotent tools."""
+    context: ToolContext
+    limits: CallLimits
+    width: int
+    """How many calls run at once."""
+    report: dict[str, JsonObject]
+    """What became of each call so far, by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What became of a reply's calls."""
+
+    state: AgentState
+    executions: tuple[ToolExecution, ...]
+    """In call order; calls that wait for an answer are not among them."""
+    interrupt: Interrupt | None = None
+    asking: tuple[str, ...] = ()
+    """The calls to be made again once there are answers."""
+
+
+async def execute(
+    state: AgentState,
+    calls: Sequence[ToolCall],
+    hands: Hands,
+    tell: Tell,
+    results: dict[str, ToolExecution],
+) -> Executed:
+    """Make the calls that `results` does not know yet, and add theirs to it as they end.
+
+    Raises:
+        WeftError: The run cannot go on: an effect cannot be recorded, or the claim is lost.
+    """
+    batch = _Batch(hands, tell, results)
+    todo = [call for call in calls if call.id not in results]
+    if len(todo) == 1 or hands.width == 1:
+        for call in todo:
+            await batch.make(call)
+    elif todo:
+        await batch.make_at_once(todo)
+    if batch.failure is not None:
+        raise batch.failure
+    executions = tuple(results[call.id] for call in calls if call.id in results)
+    if batch.interrupt is not None:
+        return Executed(state, executions, batch.interrupt, tuple(batch.asking))
+    return Executed(with_results(state, executions), executions)
+
+
+def with_results(state: AgentState, executions: Sequence[ToolExecution]) -> AgentState:
+    """Return the state with the results of a reply, in call order."""
+    messages = [
+        Message(
+            role="tool",
+            content=each.content,
+            tool_call_id=each.tool_call_id,
+            name=each.name,
+            parts=each.blocks,
+        )
+        for each in executions
+    ]
+    return state.with_messages(*messages).with_tool_execution(*executions)
+
+
+def unstarted(
+    calls: Sequence[ToolCall], why: str, *, outcome: ToolOutcome = "error"
+) -> dict[str, ToolExecution]:
+    """Return error results for calls that are not made."""
+    return {call.id: failed_call(call, why, outcome=outcome) for call in calls}
+
+
+def canceled(
+    state: AgentState, calls: Sequence[ToolCall], results: Mapping[str, ToolExecution]
+) -> AgentState:
+    """Return the state with the results that were there when the run was stopped."""
+    ended = [
+        results.get(call.id) or failed_call(call, CANCELED, outcome="canceled") for call in calls
+    ]
+    return with_results(state, ended)
+
+
+class _Noted(EffectHost):
+    """Remembers whether its one call began an effect on the run's own host."""
+
+    def __init__(self, host: EffectHost) -> None:
+        super().__init__()
+        self._host = host
+        self.begun = False
+
+    def start(self, work: Callable[[], Awaitable[None]]) -> Underway:
+        self.begun = True
+        return self._host.start(work)
+
+
+@dataclass(slots=True)
+class _Running:
+    scope: anyio.CancelScope
+    host: _Noted | None
+
+    def stop(self) -> None:
+        """End the call now, or soon if its effect has begun."""
+        if self.host is not None and self.host.begun:
+            self.scope.deadline = anyio.current_time() + INTERRUPT_GRACE
+        else:
+            self.scope.cancel()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The calls of one reply while they run."""
+
+    hands: Hands
+    tell: Tell
+    results: dict[str, ToolExecution]
+    interrupt: Interrupt | None = None
+    asking: list[str] = field(default_factory=list)
+    failure: WeftError | None = None
+    _running: dict[str, _Running] = field(default_factory=dict)
+
+    async def make_at_once(self, calls: Sequence[ToolCall]) -> None:
+        room = anyio.Semaphore(self.hands.width)
+        async with anyio.create_task_group() as group:
+            for call in calls:
+                group.start_soon(self._in_turn, call, room)
+
+    async def _in_turn(self, call: ToolCall, room: anyio.Semaphore) -> None:
+        async with room:
+            await self.make(call)
+
+    async def make(self, call: ToolCall) -> None:
+        """Make one call and keep its result, unless the run stopped already."""
+        if self.interrupt is not None or self.failure is not None:
+            self.results[call.id] = failed_call(call, NOT_STARTED, outcome="canceled")
+            self._report(call, "not_started")
+            return
+        span_id = secrets.token_hex(8)
+        self._report(call, "unknown")
+        self.tell(
+            ToolStartEvent(
+                tool_name=call.name,
+                tool_call_id=call.id,
+                span_id=span_id,
+                arguments=call.arguments,
+            )
+        )
+        ended = failed_call(call, CANCELED, outcome="canceled")
+        try:
+            ended = await self._called(call, span_id) or ended
+        finally:
+            self._tell_end(call, span_id, ended)
+        if call.id not in self.asking:
+            self.results[call.id] = ended
+
+    async def _called(self, call: ToolCall, span_id: str) -> ToolExecution | None:
+        """Return the call's result; None if it was stopped, or asks."""
+        hands = self.hands
+        host = None if hands.host is None else _Noted(hands.host)
+        running = self._running[call.id] = _Running(anyio.CancelScope(), host)
+        try:
+            with running.scope:
+                return await call_by_name(
+                    hands.tools,
+                    call,
+                    _placed(hands.context, call, span_id),
+                    journal=hands.journal,
+                    host=host,
+                    limits=hands.limits,
+                )
+        except InterruptRaised as raised:
+            self.asking.append(call.id)
+            self.interrupt = self.interrupt or raised.interrupt
+            self._stop_others(call)
+        except WeftError as error:
+            self.failure = self.failure or error
+            self._stop_others(call)
+        finally:
+            del self._running[call.id]
+        return None
+
+    def _stop_others(self, call: ToolCall) -> None:
+        for call_id, running in self._running.items():
+            if call_id != call.id:
+                running.stop()
+
+    def _tell_end(self, call: ToolCall, span_id: str, ended: ToolExecution) -> None:
+        asks = call.id in self.asking
+        self._report(call, "not_started" if asks else ended.outcome)
+        self.tell(
+            ToolCompleteEvent(
+                tool_name=call.name,
+                tool_call_id=call.id,
+                span_id=span_id,
+                result="" if asks else ended.content,
+                structured=ended.structured,
+                error="waits for an answer" if asks else ended.error,
+                outcome="interrupted" if asks else ended.outcome,
+                duration_ms=ended.duration_ms,
+                replayed=ended.replayed,
+            )
+        )
+
+    def _report(self, call: ToolCall, outcome: str) -> None:
+        """Keep current what a cancelled run says of this call."""
+        outcome = {"ok": "done"}.get(outcome, outcome)
+        self.hands.report[call.id] = {"id": call.id, "tool": call.name, "outcome": outcome}
+
+
+def _placed(context: ToolContext, call: ToolCall, span_id: str) -> ToolContext:
+    """Return the run's context for one call; `replace` would cost three times as much."""
+    return ToolContext(
+        run_id=context.run_id,
+        root_id=context.root_id,
+        thread_id=context.thread_id,
+        agent_id=context.agent_id,
+        iteration=context.iteration,
+        tool_call_id=call.id,
+        tool_name=call.name,
+        span_id=span_id,
+        principal=context.principal,
+        metadata=context.metadata,
+        budget=context.budget,
+        deadline=context.deadline,
+        messages=context.messages,
+        confidence=context.confidence,
+        path=context.path,
+        answers=context.answers,
+        clock=context.clock,
+        emit=context.emit,
+    )

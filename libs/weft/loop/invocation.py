@@ -1,0 +1,64 @@
+"""What one run is asked, within which limits, and with what it works."""
+
+from dataclasses import dataclass, field
+
+from weft.checkpoint import Journal
+from weft.core import (
+    LOCAL,
+    SYSTEM_CLOCK,
+    Budget,
+    Clock,
+    Deadline,
+    JsonObject,
+    Message,
+    Principal,
+    ToolSpec,
+)
+from weft.loop.config import AgentConfig
+from weft.models import Model
+from weft.termination import Condition
+from weft.tools import ToolRegistry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One request to an agent."""
+
+    prompt: str
+    journal: Journal
+    """Where steps and effects are written; its ids are the run's."""
+    arguments: JsonObject = field(default_factory=dict)
+    """Structured input beside the prompt."""
+    history: tuple[Message, ...] = ()
+    principal: Principal = LOCAL
+    metadata: JsonObject = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
+    deadline: Deadline | None = None
+    answers: JsonObject = field(default_factory=dict)
+    output_schema: JsonObject | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.journal.run_id
+
+    @property
+    def thread_id(self) -> str:
+        return self.journal.thread_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What an agent is made of, as one run holds it."""
+
+    config: AgentConfig
+    model: Model
+    tools: ToolRegistry
+    specs: tuple[ToolSpec, ...]
+    """What the model is told of the tools."""
+    stop_when: Condition
+    """The user's condition and the built-in rules."""
+    clock: Clock = SYSTEM_CLOCK
+
+    @property
+    def agent_id(self) -> str:
+        return self.config.agent_id or self.config.name

@@ -1,0 +1,97 @@
+"""What an iteration was worth: confidence, repetition, and what the model is told of both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from weft.core import Message
+from weft.loop.state import AgentState
+from weft.loop.stream import ReflectEvent
+from weft.loop.think import Tell
+from weft.reasoning.reflexion import GUIDANCE, Evidence, Outcome, reflect_on
+from weft.termination import Call
+from weft.tools import ToolExecution
+
+
+@dataclass(frozen=True, slots=True)
+class Reflected:
+    """The state after reflection."""
+
+    state: AgentState
+    loops_on: bool = False
+    """The run repeats itself though the model was warned."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one run has called and learned so far; it only grows."""
+
+    threshold: int
+    """How many iterations without anything new make a loop."""
+    with_reflexion: bool
+    calls: tuple[Call, ...] = ()
+    _known: set[tuple[str, str]] = field(default_factory=set)
+    _evidence: Evidence = field(default_factory=Evidence)
+    _results: list[ToolExecution] = field(default_factory=list)
+    """Results whose evidence nobody has needed yet."""
+    _repeats: int = 0
+    _warned: bool = False
+
+    def add(self, executions: Sequence[ToolExecution]) -> "Observed":
+        """Take in an iteration's calls and return what is to be said of them."""
+        calls = [Call.of(each.name, each.arguments, ok=each.ok) for each in executions]
+        self.calls += tuple(calls)
+        keys = {(call.name, call.arguments) for call in calls}
+        repeated = bool(keys) and keys <= self._known
+        self._known |= keys
+        novelties = self._novelties(executions, needed=repeated or self.with_reflexion)
+        self._repeats = self._repeats + 1 if repeated and not any(novelties) else 0
+        looping = self._repeats >= self.threshold
+        loops_on, self._warned = looping and self._warned, self._warned or looping
+        outcomes = [
+            Outcome(each.ok, novelty) for each, novelty in zip(executions, novelties, strict=True)
+        ]
+        return Observed(tuple(outcomes), looping=looping, loops_on=loops_on)
+
+    def _novelties(self, executions: Sequence[ToolExecution], *, needed: bool) -> list[float]:
+        """Taking results apart costs time: it is put off until a call repeats an earlier one."""
+        if not needed:
+            self._results += executions
+            return [0.0] * len(executions)
+        for each in self._results:
+            self._evidence.novelty(each.content, each.structured)
+        self._results.clear()
+        return [self._evidence.novelty(each.content, each.structured) for each in executions]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """An iteration's calls in the light of the earlier ones."""
+
+    outcomes: tuple[Outcome, ...]
+    looping: bool
+    loops_on: bool
+
+
+def reflect(
+    state: AgentState, executions: Sequence[ToolExecution], memory: Memory, tell: Tell
+) -> Reflected:
+    """Return the state with its new confidence, and guidance where the model needs some."""
+    seen = memory.add(executions)
+    guidance = GUIDANCE["loop_detected"] if seen.looping and not seen.loops_on else ""
+    if memory.with_reflexion:
+        found = reflect_on(state.confidence, seen.outcomes, looping=seen.looping)
+        state = state.with_confidence(found.confidence)
+        guidance = guidance or (found.guidance if found.assessment == "stuck" else "")
+        tell(
+            ReflectEvent(
+                iteration=state.iteration,
+                assessment=found.assessment,
+                confidence_delta=found.delta,
+                new_confidence=found.confidence,
+                novelty=found.novelty,
+                guidance=guidance,
+            )
+        )
+    if guidance:
+        state = state.with_message(Message.system(guidance))
+    return Reflected(state, seen.loops_on)

@@ -1,0 +1,217 @@
+"""What an agent hands back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from weft.core import Claim, Interrupt, JsonObject, Message, Reason, Result, loads
+from weft.core.result import ResultStatus
+from weft.loop.claims import Findings, findings
+from weft.loop.state import AgentState, ReasoningStep
+from weft.loop.terminate import Stop
+from weft.models.base import GeneratedBy
+from weft.termination import StopReason
+from weft.tools import ToolExecution
+
+CODES: Mapping[StopReason, str] = {
+    "deadline": "deadline_exceeded",
+    "token_budget": "budget_exhausted",
+    "cost_budget": "budget_exhausted",
+}
+"""Stop reasons that have another name everywhere else in the mesh."""
+
+
+NO_JSON = Reason(code="output_invalid", message="the answer is not the JSON that was asked for")
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """Why a run failed; free of stack traces and secrets."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionMetrics:
+    """What a run took, children included."""
+
+    iterations: int
+    tool_calls: int
+    tool_errors: int
+    total_tokens: int
+    prompt_tokens: int
+    completion_tokens: int
+    cache_read_tokens: int
+    cache_creation_tokens: int
+    cost_usd: float | None
+    duration_ms: float
+    reflexion_evaluations: int = 0
+
+    @property
+    def tools_success_rate(self) -> float:
+        """Return the share of calls that succeeded; 1 without calls."""
+        return 1 - self.tool_errors / self.tool_calls if self.tool_calls else 1.0
+
+    @property
+    def tokens_per_iteration(self) -> float:
+        return self.total_tokens / self.iterations if self.iterations else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentResult:
+    """How a run ended, and with what."""
+
+    message: str
+    state: AgentState
+    stop: Stop
+    run_id: str
+    thread_id: str | None = None
+    generated_by: GeneratedBy = "model"
+    started_at: float = 0.0
+    completed_at: float = 0.0
+    duration_ms: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return self.message
+
+    @property
+    def stop_reason(self) -> StopReason:
+        return self.stop.reason
+
+    @property
+    def stop_explanation(self) -> str:
+        return self.stop.explanation
+
+    @property
+    def success(self) -> bool:
+        return self.stop.success and bool(self.message)
+
+    @property
+    def error(self) -> RunError | None:
+        found = self.stop.error
+        if found is None:
+            return None
+        return RunError(found.code, found.message, self.stop.retryable)
+
+    @property
+    def interrupt(self) -> Interrupt | None:
+        return next(iter(self.stop.interrupts), None)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """Return the claims of the run's tools with what they rest on."""
+        return findings(self.state.tool_executions)
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return self.findings.claims
+
+    @property
+    def metrics(self) -> ExecutionMetrics:
+        state = self.state
+        return ExecutionMetrics(
+            iterations=state.iteration,
+            tool_calls=state.tool_calls,
+            tool_errors=sum(not each.ok for each in state.tool_executions),
+            total_tokens=state.total_tokens_used,
+            prompt_tokens=state.prompt_tokens_used,
+            completion_tokens=state.completion_tokens_used,
+            cache_read_tokens=state.cache_read_tokens_used,
+            cache_creation_tokens=state.cache_creation_tokens_used,
+            cost_usd=state.cost_usd_used,
+            duration_ms=self.duration_ms,
+            reflexion_evaluations=len(state.confidence_history),
+        )
+
+    @property
+    def confidence(self) -> float:
+        return self.state.confidence
+
+    @property
+    def iterations(self) -> int:
+        return self.state.iteration
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        return self.state.messages
+
+    @property
+    def tool_executions(self) -> Sequence[ToolExecution]:
+        return self.state.tool_executions
+
+    @property
+    def reasoning_steps(self) -> Sequence[ReasoningStep]:
+        return self.state.reasoning_steps
+
+    @property
+    def last_assistant_message(self) -> Message | None:
+        return self.state.last_assistant_message
+
+    def to_dict(self) -> JsonObject:
+        """Return plain JSON; each message stands in it once, inside the state."""
+        error = self.error
+        return {
+            "run_id": self.run_id,
+            "thread_id": self.thread_id,
+            "message": self.message,
+            "stop_reason": self.stop_reason,
+            "stop_explanation": self.stop_explanation,
+            "success": self.success,
+            "error": None if error is None else {"code": error.code, "message": error.message},
+            "interrupt": None if self.interrupt is None else self.interrupt.to_json(),
+            "claims": [claim.to_json() for claim in self.claims],
+            "generated_by": self.generated_by,
+            "started_at": self.started_at,
+            "completed_at": self.completed_at,
+            "duration_ms": self.duration_ms,
+            "state": self.state.to_checkpoint(),
+        }
+
+
+def as_peer_result(result: AgentResult, *, structured: bool = False) -> Result:
+    """Return the same in the words of peers; what is no success has at least one reason.
+
+    With `structured` the answer must be JSON, which becomes the result's data.
+    """
+    status, data = _status(result), None
+    found = result.findings
+    reasons = found.reasons
+    if status != "completed":
+        reasons = (_why(result), *reasons)
+    elif structured:
+        try:
+            data = loads(result.message)
+        except ValueError:
+            status, reasons = "failed", (NO_JSON, *reasons)
+    return Result(
+        status=status,
+        text=result.message,
+        data=data,
+        artifacts=found.artifacts,
+        claims=found.claims,
+        usage=result.state.usage,
+        reasons=reasons,
+        partial=status == "failed" and bool(result.message or found.claims),
+        interrupts=result.stop.interrupts,
+        generated_by=result.generated_by,
+        stop_reason=result.stop_reason,
+    )
+
+
+def _status(result: AgentResult) -> ResultStatus:
+    if result.stop_reason == "interrupted":
+        return "interrupted"
+    if result.stop_reason == "canceled":
+        return "canceled"
+    return "completed" if result.success else "failed"
+
+
+def _why(result: AgentResult) -> Reason:
+    error = result.error
+    if error is not None:
+        return Reason(code=error.code, message=error.message, retryable=error.retryable)
+    told = result.stop_explanation or f"the agent stopped: {result.stop_reason}"
+    return Reason(code=CODES.get(result.stop_reason, result.stop_reason), message=told)

@@ -1,0 +1,53 @@
+"""The first state of a run: instructions, earlier turns, and what is asked now."""
+
+from collections.abc import Iterator, Sequence
+
+from weft.core import Message, Part
+from weft.loop.grown import Grown
+from weft.loop.invocation import Invocation, Setup
+from weft.loop.state import CONFIDENCE_THRESHOLD, AgentState
+
+UNKNOWN_OUTCOME = (
+    "the run was stopped while this call was under way: its outcome is unknown, and it was not"
+    " made again"
+)
+
+
+def first_state(setup: Setup, invocation: Invocation) -> AgentState:
+    """Return the state before the first model call."""
+    config = setup.config
+    reflexion = config.reflexion_config
+    now = setup.clock.now()
+    state = AgentState(
+        run_id=invocation.run_id,
+        agent_id=setup.agent_id,
+        max_iterations=config.max_iterations,
+        confidence_threshold=reflexion.threshold if reflexion else CONFIDENCE_THRESHOLD,
+        metadata={**config.metadata, **invocation.metadata},
+        started_at=now,
+        updated_at=now,
+    )
+    prompt = config.system_prompt
+    instructions = prompt if isinstance(prompt, str) else prompt(state)
+    messages = Grown([Message.system(instructions)] if instructions else [])
+    messages = messages.plus(*mended(invocation.history), asked(invocation))
+    return state.with_messages(*messages)
+
+
+def asked(invocation: Invocation) -> Message:
+    """Return the message that the run answers."""
+    if not invocation.arguments:
+        return Message.user(invocation.prompt)
+    parts = (Part(data=invocation.arguments),)
+    return Message(role="user", content=invocation.prompt, parts=parts)
+
+
+def mended(history: Sequence[Message]) -> Iterator[Message]:
+    """Yield `history` with one result for each tool call, right behind its reply."""
+    results = {each.tool_call_id: each for each in history if each.role == "tool"}
+    for message in history:
+        if message.role != "tool":
+            yield message
+        for call in message.tool_calls:
+            content = f"Error: {UNKNOWN_OUTCOME}"
+            yield results.get(call.id) or Message.tool(content, call=call)

@@ -1,0 +1,55 @@
+"""An agent as another agent's tool: within the caller's limits, on its event loop."""
+
+from weft.core import Result, name_digest
+from weft.core.errors import WeftError
+from weft.loop.peer import Peer, Task
+from weft.tools import Tool, ToolContext, tool
+from weft.tools.interrupts import InterruptRaised
+
+
+class SubagentFailedError(WeftError):
+    """The agent that was asked ended without success."""
+
+    code = "subagent_failed"
+
+
+def agent_tool(peer: Peer, name: str, description: str) -> Tool:
+    """Return a tool that hands its task to `peer` and returns the answer."""
+
+    async def ask(task: str, context: ToolContext) -> object:
+        """Hand a task to another agent.
+
+        Args:
+            task: What to do, with everything needed to understand it.
+            context: The run that asks.
+        """
+        run = peer.start(_task(task, context))
+        async for event in run:
+            context.emit(event.under((context.tool_call_id,)))
+        return _answer(await run, name)
+
+    return tool(name=name, description=description)(ask)
+
+
+def _task(prompt: str, context: ToolContext) -> Task:
+    return Task(
+        prompt=prompt,
+        message_id=name_digest(f"{context.run_id}\n{context.tool_call_id}"),
+        principal=context.principal,
+        metadata=context.metadata,
+        budget=context.budget,
+        deadline=context.deadline,
+        run_id=context.root_id or context.run_id,
+        answers=context.answers,
+    )
+
+
+def _answer(result: Result, name: str) -> object:
+    if result.interrupts:
+        raise InterruptRaised(result.interrupts[0])
+    if not result.ok:
+        why = "; ".join(reason.message for reason in result.reasons)
+        raise SubagentFailedError(f"{name}: {why or result.status}")
+    if result.claims:
+        return {"text": result.text, "claims": [claim.to_json() for claim in result.claims]}
+    return result.text

@@ -1,0 +1,191 @@
+"""The model's turn: the view of the conversation, the call, and what it adds to the state."""
+
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from weft.core import Clock, Deadline, JsonObject, Message, ToolSpec
+from weft.loop.state import AgentState
+from weft.loop.stream import (
+    LoopEvent,
+    ModelChunkEvent,
+    ModelCompleteEvent,
+    ModelRetryEvent,
+    ThinkEvent,
+)
+from weft.models import ChunkJoiner, Model, ModelChunk, ModelRequest, ModelResponse
+from weft.models.retry import ModelRetryConfig, Retry, Retrying, attempts
+
+Tell = Callable[[LoopEvent], None]
+
+JOIN_SECONDS = 0.01
+JOIN_LENGTH = 4096
+"""Pieces of a reply that come within this time, up to this length, are told as one."""
+
+ASK_AGAIN = Message.system(
+    "Your last reply was empty. Answer in words, or call a tool if one is offered."
+)
+ANSWER_NOW = Message.system(
+    "No more tools can be called. Answer now, from what is known so far, and say what is missing."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What one model call is made with, besides the conversation."""
+
+    model: Model
+    clock: Clock
+    tools: tuple[ToolSpec, ...] = ()
+    temperature: float | None = None
+    max_tokens: int | None = None
+    deadline: Deadline | None = None
+    retry: ModelRetryConfig = field(default_factory=ModelRetryConfig)
+    stream: bool = False
+    """Somebody watches the reply grow."""
+    metadata: JsonObject = field(default_factory=dict)
+    output_schema: JsonObject | None = None
+    insist: bool = True
+    """An empty reply is asked for once more."""
+    guidance: tuple[Message, ...] = ()
+    """Said to the model this once, and not kept."""
+
+    def request(self, state: AgentState) -> ModelRequest:
+        return ModelRequest(
+            messages=(*state.messages, *self.guidance),
+            tools=self.tools,
+            tool_choice="auto" if self.tools else "none",
+            output_schema=self.output_schema,
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
+            timeout=self.deadline and max(0.0, self.deadline.remaining(self.clock)),
+            metadata=self.metadata,
+            provider_state=state.provider_state,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """A reply, and the state with it."""
+
+    state: AgentState
+    response: ModelResponse
+
+    @property
+    def reply(self) -> Message:
+        return self.response.message
+
+    @property
+    def empty(self) -> bool:
+        return is_empty(self.reply)
+
+    @property
+    def cut(self) -> bool:
+        """Tell whether the reply ended inside a call: such calls are not what was meant."""
+        return self.response.stop_reason == "length" and bool(self.reply.tool_calls)
+
+
+async def think(state: AgentState, ask: Ask, tell: Tell) -> Thought:
+    """Ask the model.
+
+    Raises:
+        ModelError: There is no reply.
+    """
+    response = await _called(state, ask, tell)
+    if ask.insist and is_empty(response.message):
+        state = state.with_token_usage(response.usage)
+        again = replace(ask, guidance=(*ask.guidance, ASK_AGAIN))
+        response = await _called(state, again, tell)
+    told = response.message
+    tell(ThinkEvent(iteration=state.iteration, reasoning=told.content, tool_calls=told.tool_calls))
+    return with_reply(state, response)
+
+
+def with_reply(state: AgentState, response: ModelResponse) -> Thought:
+    """Return the state with a reply, fresh or recorded."""
+    state = state.with_token_usage(response.usage)
+    if response.provider_state:
+        state = state.with_provider_state(response.provider_state)
+    if is_empty(response.message):
+        return Thought(state, response)
+    state = state.with_message(response.message)
+    if response.message.content:
+        state = state.with_reasoning_step(response.message.content)
+    return Thought(state, response)
+
+
+def is_empty(reply: Message) -> bool:
+    return not (reply.tool_calls or reply.parts or reply.content.strip())
+
+
+async def _called(state: AgentState, ask: Ask, tell: Tell) -> ModelResponse:
+    began = ask.clock.monotonic()
+    response = await _replied(ask, ask.request(state), tell)
+    tell(
+        ModelCompleteEvent(
+            model=response.model or ask.model.name,
+            usage=response.usage.as_run_usage(),
+            stop_reason=response.stop_reason,
+            duration_ms=(ask.clock.monotonic() - began) * 1000,
+            generated_by=response.generated_by,
+            content=response.message.content,
+            tool_call_count=len(response.message.tool_calls),
+        )
+    )
+    return response
+
+
+async def _replied(ask: Ask, request: ModelRequest, tell: Tell) -> ModelResponse:
+    retrying = Retrying(ask.retry, deadline=ask.deadline, clock=ask.clock)
+    joiner, shown = ChunkJoiner(), _Shown(ask, tell)
+    stream = attempts(ask.model, request, retrying, stream=ask.stream)
+    async with aclosing(stream) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Retry):
+                joiner = ChunkJoiner()
+                shown.forget()
+                tell(
+                    ModelRetryEvent(
+                        attempt=piece.attempt,
+                        max_retries=ask.retry.max_retries,
+                        delay_seconds=piece.delay_seconds,
+                        reason=piece.reason,
+                        status_code=piece.status_code,
+                    )
+                )
+            else:
+                joiner.add(piece)
+                shown.add(piece)
+    return joiner.response()
+
+
+class _Shown:
+    """Tells of a growing reply, pieces that come close together as one."""
+
+    def __init__(self, ask: Ask, tell: Tell) -> None:
+        self._ask = ask
+        self._tell = tell
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._since = ask.clock.monotonic()
+
+    def add(self, chunk: ModelChunk) -> None:
+        if not self._ask.stream:
+            return
+        self._content.append(chunk.content)
+        self._reasoning.append(chunk.reasoning)
+        waited = self._ask.clock.monotonic() - self._since
+        if chunk.done or waited >= JOIN_SECONDS or sum(map(len, self._content)) >= JOIN_LENGTH:
+            self._flush(done=chunk.done)
+
+    def forget(self) -> None:
+        """Drop what was not told yet of an attempt that failed."""
+        self._content.clear()
+        self._reasoning.clear()
+
+    def _flush(self, *, done: bool) -> None:
+        content, reasoning = "".join(self._content), "".join(self._reasoning)
+        self.forget()
+        self._since = self._ask.clock.monotonic()
+        if content or reasoning:
+            self._tell(ModelChunkEvent(content=content, reasoning=reasoning, done=done))

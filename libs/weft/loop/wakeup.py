@@ -1,0 +1,66 @@
+"""Wakes a run when time alone may end it, though a model or a tool is still at work."""
+
+import asyncio
+from collections.abc import Callable
+
+from weft.core.errors import WeftError
+from weft.loop.terminate import Moment, Stop, failed, stopped
+from weft.termination import Condition, CustomCondition, Reason, next_wakeup
+
+
+class Wakeup:
+    """A timer for the next time threshold anywhere in a condition."""
+
+    def __init__(
+        self,
+        condition: Condition,
+        now: Callable[[Moment], Moment],
+        on_stop: Callable[[Stop], None],
+    ) -> None:
+        self._condition = condition
+        self._now = now
+        self._on_stop = on_stop
+        self._moment = Moment()
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_thread = any(isinstance(each, CustomCondition) for each in condition.leaves())
+
+    def arm(self, moment: Moment) -> None:
+        """Wait for the threshold that follows `moment`, whose counters count until the next."""
+        self.disarm()
+        self._moment = moment
+        self._wait()
+
+    def disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wait(self) -> None:
+        delay = next_wakeup(self._condition, self._now(self._moment))
+        if delay is not None:
+            self._timer = asyncio.get_running_loop().call_later(delay, self._ring)
+
+    def _ring(self) -> None:
+        now = self._now(self._moment)
+        if not self._in_thread:
+            self._judge(self._condition.reasons(now))
+            return
+        loop = asyncio.get_running_loop()
+        asking = loop.run_in_executor(None, self._condition.reasons, now)
+        asking.add_done_callback(self._answered)
+
+    def _answered(self, answer: "asyncio.Future[frozenset[Reason]]") -> None:
+        if self._timer is None or answer.cancelled():
+            return
+        error = answer.exception()
+        if isinstance(error, WeftError):
+            self._on_stop(failed(error))
+        elif error is None:
+            self._judge(answer.result())
+
+    def _judge(self, found: frozenset[Reason]) -> None:
+        stop = stopped(self._condition, found)
+        if stop is None:
+            self._wait()
+        else:
+            self._on_stop(stop)

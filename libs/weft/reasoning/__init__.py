@@ -1,0 +1,1 @@
+"""Strategies a loop may use: pure code, a judge is handed in."""
