@@ -8,11 +8,12 @@ from gateway.control import control
 from gateway.explain import explain_routes
 from weft.a2a import Minter
 from weft.runs import Runs
-from weft.service.api import api
+from weft.service.api import ApiOptions, api
 from weft.service.keys import KeyFile
 from weft.service.mesh import member
 from weft.service.serve import Listening, Served, serve, unannounced
 from weft.service.settings import ServiceSettings
+from weft.service.streams import Pace
 
 POOL = "router"
 """Whose doorbell a new run rings."""
@@ -24,10 +25,12 @@ class Settings(ServiceSettings, env_prefix="GATEWAY_"):
     port: int = 8000
     runs: str | None = None
     """The database shared with the router; None is `runs.db` in `home`."""
+    self_approval: bool = False
+    """Whether who asked for an action may approve it; `weft up` allows it on one machine."""
 
 
 @asynccontextmanager
-async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Served]:
+async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Served]:
     """Yield the front door; close what it holds on the way out."""
     shared = settings.runs or f"sqlite:{settings.home / 'runs.db'}"
     async with (
@@ -35,7 +38,11 @@ async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Ser
         control(self.catalog, Minter(self.key)) as router,
     ):
         runs = Runs(self.checkpointer, self.bus, pool=POOL)
-        app = api(runs, KeyFile(settings.home / "keys.json"), extra_routes=[explain_routes(router)])
+        options = ApiOptions(
+            pace=Pace(stopping=listening.stopping), self_approval=settings.self_approval
+        )
+        keys = KeyFile(settings.home / "keys.json")
+        app = api(runs, keys, options=options, extra_routes=[explain_routes(router)])
         async with runs.listening():
             yield Served(app, unannounced)
 

@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 
 from router_service.peers import MeshPeers
-from router_service.routes import Routes
+from router_service.routes import Asked, Routes
 from weft.a2a import Verifier
 from weft.a2a.errors import wire
 from weft.core import JsonObject, dumps, loads_object
@@ -63,13 +63,8 @@ class Control(control_pb2_grpc.ControlServicer):
         except ValueError as error:
             raise InputError("the goal is no JSON object", field="goal") from error
         known = await self._peers.refresh()
-        return self._routes.explain(
-            request.input,
-            caller.principal,
-            known,
-            goal=goal,
-            protocol=request.protocol or None,
-        )
+        asked = Asked(input=request.input, goal=goal, protocol=request.protocol or None)
+        return self._routes.explain(asked, caller.principal, known)
 
 
 @asynccontextmanager

@@ -1,69 +1,25 @@
 """Carries a routed run out: its plan is written down first, then walked over the mesh."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
-
-from pydantic import Field
-
 from router_service.peers import MeshPeers
+from router_service.routes import Asked, Routes
 from weft.catalog import Snapshot
 from weft.checkpoint import Checkpointer, Claimed, Journal, Run, Thread, ThreadKey, Turn
-from weft.core import (
-    Budget,
-    Deadline,
-    JsonObject,
-    Message,
-    Path,
-    Principal,
-    Record,
-    Result,
-    StrictRecord,
-)
-from weft.events import Event
+from weft.core import Deadline, JsonObject, Message, Principal, Result, StrictRecord
 from weft.plan import Interpreter, Mandate, Plan
-from weft.runs import Execute, Outcome
+from weft.runs import PLAN_STEP, Execute, Outcome
 
-PLAN_STEP: Path = ()
-"""The plan is the run's first recorded step: a second owner adopts it like any other."""
 HISTORY = 40
 """Messages of the thread that a plan may hand on."""
-
-
-class Asked(Record):
-    """A run's request, as the gateway stored it."""
-
-    input: str = ""
-    agent: str | None = None
-    goal: JsonObject | None = None
-    protocol: str | None = None
-    metadata: JsonObject = Field(default_factory=dict)
-    budget: Budget = Field(default_factory=Budget)
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A plan with the events that say how it came about."""
-
-    plan: Plan
-    protocol: str
-    events: Sequence[Event] = ()
-
-
-class Compile(Protocol):
-    """Turns a request into a plan: a pure function of its arguments."""
-
-    def __call__(self, asked: Asked, principal: Principal, known: Snapshot) -> Compiled: ...
 
 
 class StoredPlan(StrictRecord):
     """The outcome of the plan's step."""
 
-    protocol: str
+    protocol: str | None
     plan: JsonObject
 
 
-def execute_run(checkpointer: Checkpointer, peers: MeshPeers, compile_run: Compile) -> Execute:
+def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) -> Execute:
     """Return what the router's worker calls with each claimed run."""
 
     async def execute(claimed: Claimed, journal: Journal) -> Outcome:
@@ -72,7 +28,7 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, compile_run: Compi
         known = await peers.refresh()
         key = ThreadKey(run.tenant, run.subject, run.thread_id)
         thread = await checkpointer.threads.load(key)
-        plan = await _plan(asked, run, known, journal, compile_run)
+        plan = await _plan(asked, run, known, journal, routes)
         interpreter = Interpreter(peers, journal)
         try:
             outcome = await interpreter.run(plan, _mandate(run, asked, thread))
@@ -88,16 +44,17 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, compile_run: Compi
     return execute
 
 
-async def _plan(
-    asked: Asked, run: Run, known: Snapshot, journal: Journal, compile_run: Compile
-) -> Plan:
+async def _plan(asked: Asked, run: Run, known: Snapshot, journal: Journal, routes: Routes) -> Plan:
     stored = journal.steps.get(PLAN_STEP)
     if stored is None:
-        compiled = compile_run(asked, _principal(run), known)
-        made = StoredPlan(protocol=compiled.protocol, plan=compiled.plan.to_json())
-        stored = await journal.record(PLAN_STEP, made.to_json(), compiled.events)
-        if stored == made.to_json():
-            return compiled.plan
+        chosen = routes.choose(asked, _principal(run), known)
+        if chosen.plan is None:
+            journal.emit(*chosen.events)
+            raise chosen.error or RuntimeError("routing ended without a plan and without a reason")
+        made = StoredPlan(protocol=chosen.protocol, plan=chosen.plan.to_json()).to_json()
+        stored = await journal.record(PLAN_STEP, made, chosen.events)
+        if stored == made:
+            return chosen.plan
     return Plan.from_json(StoredPlan.model_validate(stored).plan)
 
 

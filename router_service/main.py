@@ -13,7 +13,7 @@ from starlette.routing import Route
 from router_service.control import control_server
 from router_service.execute import execute_run
 from router_service.peers import ROUTER, MeshPeers
-from router_service.routes import compiler
+from router_service.routes import Routes
 from weft.a2a import Minter, Verifier, open_session
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK
@@ -41,11 +41,11 @@ async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Ser
         open_session() as session,
     ):
         peers = MeshPeers(self.catalog, session, self.trust, Minter(self.key))
-        routes = compiler()
+        routes = Routes()
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
         worker = Worker(
             runs,
-            execute_run(self.checkpointer, peers, routes.compile),
+            execute_run(self.checkpointer, peers, routes),
             name=f"{ROUTER}/{settings.instance}",
             slots=settings.slots,
         )

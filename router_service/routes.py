@@ -1,35 +1,102 @@
-"""Temporary seam."""
+"""From a stored request to a plan: the pure router, given what the mesh offers right now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from router_service.execute import Asked, Compiled
+from pydantic import Field
+
 from weft.catalog import Snapshot
-from weft.core import JsonObject, Principal, new_id
-from weft.plan import Call, Parallel, Plan, PlanCompiled
-from weft.plan.events import Compiled as CompiledData
+from weft.core import Budget, JsonObject, Principal, Record
+from weft.core.edge_errors import UnknownAgentError
+from weft.core.errors import WeftError
+from weft.events import Event
+from weft.plan import Call, Plan, PlanCompiled
+from weft.plan.events import Compiled
+from weft.routing import CapabilityIndex, CognitiveCompiler, Extraction, Request, extract
+from weft.routing.events import events_of
+from weft.routing.explain import explanation_of
+
+NAMED = "agent"
+"""The protocol of a request that names its agent: there is nothing to choose."""
 
 
+class Asked(Record):
+    """A run's request, as the gateway stored it."""
+
+    input: str = ""
+    agent: str | None = None
+    goal: JsonObject | None = None
+    protocol: str | None = None
+    metadata: JsonObject = Field(default_factory=dict)
+    budget: Budget = Field(default_factory=Budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A plan or the error that stands instead of one, with the events that led to it."""
+
+    protocol: str | None
+    events: Sequence[Event]
+    plan: Plan | None = None
+    error: WeftError | None = None
+
+
+@dataclass(slots=True)
 class Routes:
-    def compile(self, asked: Asked, principal: Principal, known: Snapshot) -> Compiled:
-        caps = sorted({c.id for e in known.entries for c in e.capabilities})
-        plan = Plan(
-            id="p1",
-            goal=asked.input,
-            protocol="specialist_fanout",
-            root=Parallel(
-                id="probe",
-                join="synthesize",
-                tolerate=max(len(caps) - 1, 0),
-                branches=tuple(Call(id=c.replace(".", "_"), capability=c) for c in caps),
-            ),
-        )
-        data = CompiledData(plan=plan.to_json(), step_count=len(caps) + 1)
-        return Compiled(plan, "specialist_fanout", [PlanCompiled(data=data)])
+    """Routes requests; keeps the compilers of the latest catalogue, one per set of rights."""
 
-    def explain(self, text, principal, known, *, goal, protocol) -> JsonObject:
-        return {}
+    _revision: tuple[int, int] = (-1, -1)
+    _compilers: dict[frozenset[str], CognitiveCompiler] = field(default_factory=dict)
+
+    def choose(self, asked: Asked, principal: Principal, known: Snapshot) -> Chosen:
+        """Return what to do for a request; equal arguments give equal answers."""
+        if asked.agent is not None:
+            return _named(asked.agent, asked, principal, known)
+        compiler = self._compiler(principal, known)
+        try:
+            extraction = _extracted(asked.input, asked.goal, compiler)
+        except WeftError as error:
+            return Chosen(None, (), error=error)
+        request = Request(goal=asked.input, protocol=asked.protocol)
+        routed = compiler.route(extraction.frame, request)
+        events = events_of(routed, extraction)
+        selected = routed.parts[0].selection if routed.parts else None
+        protocol = selected.protocol.id if selected is not None else None
+        return Chosen(protocol, events, plan=routed.plan, error=routed.error)
+
+    def explain(self, asked: Asked, principal: Principal, known: Snapshot) -> JsonObject:
+        """Say how a request would be routed, denials and dead ends included.
+
+        Raises:
+            InputError: The goal is none.
+        """
+        compiler = self._compiler(principal, known)
+        extraction = _extracted(asked.input, asked.goal, compiler)
+        request = Request(goal=asked.input, protocol=asked.protocol)
+        routed = compiler.route(extraction.frame, request)
+        return explanation_of(routed, compiler.capabilities).to_json()
+
+    def _compiler(self, principal: Principal, known: Snapshot) -> CognitiveCompiler:
+        revision = (known.revision, len(known.entries))
+        if revision != self._revision:
+            self._compilers.clear()
+            self._revision = revision
+        rights = frozenset(each for each in principal.scopes if each.startswith("agents:"))
+        if rights not in self._compilers:
+            index = CapabilityIndex.of(known, principal)
+            self._compilers[rights] = CognitiveCompiler(index)
+        return self._compilers[rights]
 
 
-def compiler() -> Routes:
-    return Routes()
+def _extracted(text: str, goal: JsonObject | None, compiler: CognitiveCompiler) -> Extraction:
+    return extract(text, compiler.capabilities, given=goal)
+
+
+def _named(name: str, asked: Asked, principal: Principal, known: Snapshot) -> Chosen:
+    callable_now = {each.service for each in known.entries if principal.may_call(each.service)}
+    if name not in callable_now:
+        return Chosen(NAMED, (), error=UnknownAgentError(name, sorted(callable_now)))
+    root = Call(id="agent", peer=name, prompt="{goal}", context="thread")
+    plan = Plan(id="plan", goal=asked.input, protocol=NAMED, root=root)
+    told = PlanCompiled(data=Compiled(plan=plan.to_json(), step_count=1))
+    return Chosen(NAMED, (told,), plan=plan)

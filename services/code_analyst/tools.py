@@ -22,6 +22,9 @@ def code_tools(roots: SourceRoots) -> list[Tool]:
             "calls without a timeout, swallowed errors and leaked handles, with file and line."
         ),
         labels={"read"},
+        # Reading twice changes nothing: recovery may do it again.
+        idempotent=True,
+        passes_key=True,
         timeout=_WITHIN,
     )
     async def analyze_code(data: str) -> JsonObject:

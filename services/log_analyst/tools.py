@@ -23,6 +23,9 @@ def log_tools(roots: DataRoots) -> list[Tool]:
             "error bursts, and steps that no longer follow each other."
         ),
         labels={"read"},
+        # Reading twice changes nothing: recovery may do it again.
+        idempotent=True,
+        passes_key=True,
         timeout=_WITHIN,
     )
     async def analyze_logs(data: str) -> JsonObject:

@@ -24,6 +24,9 @@ def metrics_tools(roots: DataRoots) -> list[Tool]:
             "left its usual range, and whether it shows a cause or only a symptom."
         ),
         labels={"read"},
+        # Reading twice changes nothing: recovery may do it again.
+        idempotent=True,
+        passes_key=True,
         timeout=_WITHIN,
     )
     async def analyze_metrics(data: str) -> JsonObject:

@@ -23,6 +23,9 @@ def trace_tools(roots: DataRoots) -> list[Tool]:
             "missing and new operations, failing services, the critical path."
         ),
         labels={"read"},
+        # Reading twice changes nothing: recovery may do it again.
+        idempotent=True,
+        passes_key=True,
         timeout=_WITHIN,
     )
     async def analyze_traces(data: str) -> JsonObject:

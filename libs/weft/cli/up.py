@@ -130,7 +130,11 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
     data = {"DATA_ROOTS": json.dumps(roots)}
     if options.data is not None:
         data["DATA"] = str(options.data.resolve())
-    front = shared | {"HOST": options.host, "PORT": str(options.port)}
+    front = shared | {
+        "HOST": options.host,
+        "PORT": str(options.port),
+        "SELF_APPROVAL": "true",
+    }
     return [
         nats,
         *(_python(project, logs, f"services.{name}", name, shared | data) for name in services),

@@ -1,12 +1,13 @@
 """The durable run: admitted, owned, journalled, interrupted, resumed, cancelled."""
 
 from weft.runs.hub import Hub, Listener
-from weft.runs.outcome import Execute, Outcome
+from weft.runs.outcome import PLAN_STEP, Execute, Outcome
 from weft.runs.publisher import EventPublisher, Publisher, TaskPublisher
 from weft.runs.runs import POLL_SECONDS, Runs
 from weft.runs.worker import Worker
 
 __all__ = [
+    "PLAN_STEP",
     "POLL_SECONDS",
     "EventPublisher",
     "Execute",

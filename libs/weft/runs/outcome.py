@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from weft.checkpoint import Claimed, Ending, Journal, StepWrite, TerminalStatus, Turn
-from weft.core import Interrupt, JsonObject, Reason, Result
+from weft.core import Interrupt, JsonObject, Path, Reason, Result
 from weft.events import (
     Cancellation,
     Completion,
@@ -19,6 +19,9 @@ from weft.events import (
     RunFailed,
     preview,
 )
+
+PLAN_STEP: Path = ()
+"""Where a routed run keeps its plan and protocol: its first step, write-once like any other."""
 
 
 @dataclass(frozen=True, slots=True)

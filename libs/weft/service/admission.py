@@ -12,7 +12,7 @@ from weft.core.edge_errors import InvalidFieldsError, UnknownAgentError
 from weft.core.errors import NotFoundError, WeftError
 from weft.events import Accepted as AcceptedData
 from weft.events import RunAccepted, preview
-from weft.runs import Runs
+from weft.runs import PLAN_STEP, Runs
 from weft.service.requests import (
     MAX_WAIT_S,
     RunRequest,
@@ -22,7 +22,7 @@ from weft.service.requests import (
     timeout_of,
 )
 from weft.service.streams import Pace
-from weft.service.views import run_view
+from weft.service.views import Details, run_view
 
 OPERATION = "run"
 DEFAULT_TIMEOUT_S = 300.0
@@ -91,8 +91,17 @@ class Admission:
         return None
 
 
-async def report_of(runs: Runs, principal: Principal, run: Run) -> JsonObject | None:
-    """Return what a cancelled run's last event reports."""
+async def details_of(runs: Runs, principal: Principal, run: Run) -> Details:
+    """Return what a Run shows beside its own row: one more read, or two for a cancelled run."""
+    plan = await runs.checkpointer.runs.step(principal, run.run_id, PLAN_STEP)
+    protocol = plan.get("protocol") if plan is not None else None
+    return Details(
+        report=await _report(runs, principal, run),
+        protocol=protocol if isinstance(protocol, str) else None,
+    )
+
+
+async def _report(runs: Runs, principal: Principal, run: Run) -> JsonObject | None:
     if run.status != "canceled":
         return None
     last = await runs.checkpointer.runs.events(principal, run.run_id, after=run.last_seq - 1)
@@ -117,9 +126,9 @@ def run_response(
     *,
     status: int = 200,
     headers: dict[str, str] | None = None,
-    report: JsonObject | None = None,
+    details: Details,
 ) -> Response:
-    return json_response(run_view(run, report=report), status=status, headers=headers)
+    return json_response(run_view(run, details=details), status=status, headers=headers)
 
 
 def json_response(

@@ -15,8 +15,8 @@ from weft.runs import Listener, Runs
 from weft.service.admission import (
     Admission,
     accepted_headers,
+    details_of,
     json_response,
-    report_of,
     run_response,
 )
 from weft.service.requests import (
@@ -32,7 +32,7 @@ from weft.service.requests import (
 )
 from weft.service.routes import CREATING, described, router
 from weft.service.streams import EventStream, LogFrames, cursor_of, log_frames, number
-from weft.service.views import event_view, run_view
+from weft.service.views import Details, event_view, run_view
 
 MAX_PAGE = 1000
 
@@ -147,8 +147,8 @@ class _Door:
         asked = validated(request.state.body or {}, CancelRequest)
         run = await self._runs.cancel(principal, run_id, reason=asked.reason, grace_s=asked.grace_s)
         if run.status == "canceled":
-            report = await report_of(self._runs, principal, run)
-            return json_response({"run_id": run_id, "status": run.status, **_report(run, report)})
+            details = await details_of(self._runs, principal, run)
+            return json_response({"run_id": run_id, "status": run.status, **_report(run, details)})
         if run.terminal:
             raise RunFinishedError(run_id, run.status)
         return json_response({"run_id": run_id, "status": "canceling"}, status=202)
@@ -216,8 +216,8 @@ class _Door:
         status: int = 200,
         headers: dict[str, str] | None = None,
     ) -> Response:
-        report = await report_of(self._runs, principal, run)
-        return run_response(run, status=status, headers=headers, report=report)
+        details = await details_of(self._runs, principal, run)
+        return run_response(run, status=status, headers=headers, details=details)
 
     def _check_answers(self, principal: Principal, run: Run, asked: ResumeRequest) -> None:
         given = {each.interrupt_id: each for each in asked.responses}
@@ -269,6 +269,6 @@ def _said(answer: Answer) -> JsonValue:
     return answer.payload
 
 
-def _report(run: Run, report: dict[str, JsonValue] | None) -> dict[str, JsonValue]:
-    cancel = run_view(run, report=report)["cancel"]
+def _report(run: Run, details: Details) -> dict[str, JsonValue]:
+    cancel = run_view(run, details=details)["cancel"]
     return cancel if isinstance(cancel, dict) else {}

@@ -16,6 +16,9 @@ from weft.service.requests import checked_id, principal_of
 from weft.service.routes import described, router
 from weft.service.views import thread_status, usage_of
 
+MAX_RUNS = 1000
+"""How far back a thread is told from its runs."""
+
 
 def thread_routes(runs: Runs) -> APIRouter:
     """Return the routes of threads, under `/v1` and as aliases."""
@@ -91,7 +94,7 @@ class _Door:
     async def _found(self, request: Request) -> tuple[Thread | None, Sequence[Run], ThreadKey]:
         key = _key(principal_of(request, "threads:read"), request)
         thread = await self._store.threads.load(key)
-        runs = await self._store.runs.thread_runs(key)
+        runs = await self._store.runs.thread_runs(key, limit=MAX_RUNS)
         if thread is None and not runs:
             raise NotFoundError("thread", key.thread_id)
         return thread, runs, key

@@ -1,6 +1,7 @@
 """A run as its client sees it: every field always there, null where nothing is known."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from weft.a2a.errors import WIRE
 from weft.checkpoint import Run
@@ -16,17 +17,28 @@ _STATUS_BY_CODE = {kind.code: wire.http for kind, wire in WIRE.items()}
 _STOP = {"completed": "complete", "failed": "error"}
 
 
-def run_view(
-    run: Run, *, report: JsonObject | None = None, clock: Clock = SYSTEM_CLOCK
-) -> JsonObject:
-    """Return the Run; `report` is what its `run.canceled` event says."""
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a Run shows beside its own row."""
+
+    report: JsonObject | None = None
+    """What its `run.canceled` event says."""
+    protocol: str | None = None
+    """What the router chose."""
+
+
+NO_DETAILS = Details()
+
+
+def run_view(run: Run, *, details: Details = NO_DETAILS, clock: Clock = SYSTEM_CLOCK) -> JsonObject:
+    """Return the Run as clients see it."""
     request, usage = run.request, usage_of(run)
     return {
         "run_id": run.run_id,
         "thread_id": run.thread_id,
         "status": run.status,
         "agent": request.get("agent"),
-        "protocol": request.get("protocol"),
+        "protocol": details.protocol or request.get("protocol"),
         "created_at": rfc3339(run.created_at),
         "started_at": _time(run.started_at),
         "ended_at": rfc3339(run.updated_at) if run.terminal else None,
@@ -38,7 +50,7 @@ def run_view(
         "budget": _budget(request.get("budget"), usage),
         "deadline": None if run.remaining_s is None else rfc3339(clock.now() + run.remaining_s),
         "interrupts": interrupts_of(run),
-        "cancel": _cancel(run, report or {}),
+        "cancel": _cancel(run, details.report or {}),
         "last_seq": run.last_seq,
         "metadata": request.get("metadata") or {},
         "trace_id": run.trace_id,

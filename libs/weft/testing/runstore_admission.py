@@ -200,6 +200,7 @@ class AdmissionContract:
                 runs.read(other, run_id),
                 runs.events(other, run_id),
                 runs.steps(other, run_id),
+                runs.step(other, run_id, ()),
                 runs.cancel(other, run_id, reason="mine", grace_s=1),
                 runs.resume(other, run_id, {"q": True}),
             ]

@@ -135,6 +135,14 @@ class LogContract:
         events = await runs.events(ALICE, held.run_id)
         assert [event.type for event in events].count("plan.step.finished") == 1
 
+    async def test_one_step_can_be_read_alone(self, checkpointer: Checkpointer) -> None:
+        runs = checkpointer.runs
+        held = await running(checkpointer)
+        await runs.record_step(held, step(text="first"))
+
+        assert await runs.step(ALICE, held.run_id, ("collect",)) == {"text": "first"}
+        assert await runs.step(ALICE, held.run_id, ()) is None
+
     async def test_paths_that_join_alike_are_different_steps(
         self, checkpointer: Checkpointer
     ) -> None:

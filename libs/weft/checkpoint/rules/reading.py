@@ -3,7 +3,7 @@
 from weft.checkpoint.base import Run, ThreadKey
 from weft.checkpoint.rules.writing import owned, run_of
 from weft.checkpoint.tables import Tables
-from weft.checkpoint.text import decode_path, envelope
+from weft.checkpoint.text import decode_path, encode, envelope
 from weft.core import JsonObject, Path, Principal, RunId, loads_object
 from weft.events import Envelope
 
@@ -28,6 +28,12 @@ def events(
 def steps(tables: Tables, principal: Principal, run_id: RunId) -> dict[Path, JsonObject]:
     owned(tables, principal, run_id)
     return {decode_path(path): loads_object(text) for path, text in tables.steps(run_id)}
+
+
+def step(tables: Tables, principal: Principal, run_id: RunId, path: Path) -> JsonObject | None:
+    owned(tables, principal, run_id)
+    text = tables.step(run_id, encode(path))
+    return None if text is None else loads_object(text)
 
 
 def thread_runs(tables: Tables, key: ThreadKey, limit: int) -> tuple[Run, ...]:

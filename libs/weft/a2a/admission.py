@@ -1,0 +1,82 @@
+"""How much one caller may ask for: a rate of calls, and streams open at once."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from weft.core import SYSTEM_CLOCK, Clock, Principal
+from weft.core.protocol_errors import TooManyCallsError
+
+MAX_CALLERS = 4096
+"""Callers remembered; the one unheard of for longest starts anew with a full bucket."""
+
+
+@dataclass(slots=True)
+class _Account:
+    tokens: float
+    at: float
+    streams: int = 0
+
+
+class Admission:
+    """Counts per tenant and subject; refuses before anything is read or stored."""
+
+    def __init__(
+        self,
+        *,
+        per_second: float = 1000.0,
+        burst: float = 2000.0,
+        streams: int = 512,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._streams = streams
+        self._clock = clock
+        self._accounts: OrderedDict[tuple[str, str], _Account] = OrderedDict()
+
+    def call(self, principal: Principal) -> None:
+        """Count one call.
+
+        Raises:
+            TooManyCallsError: The caller must wait.
+        """
+        account = self._account(principal)
+        now = self._clock.monotonic()
+        earned = (now - account.at) * self._per_second
+        account.tokens = min(account.tokens + earned, self._burst)
+        account.at = now
+        if account.tokens < 1:
+            raise TooManyCallsError("too many calls; wait a second")
+        account.tokens -= 1
+
+    @contextmanager
+    def stream(self, principal: Principal) -> Iterator[None]:
+        """Count a stream for as long as the context lasts."""
+        account = self._account(principal)
+        account.streams += 1
+        try:
+            yield
+        finally:
+            account.streams -= 1
+
+    def check_streams(self, principal: Principal) -> None:
+        """Return if the caller may open another stream.
+
+        Raises:
+            TooManyCallsError: It must close one first.
+        """
+        if self._account(principal).streams >= self._streams:
+            raise TooManyCallsError("too many open streams; close one first")
+
+    def _account(self, principal: Principal) -> _Account:
+        key = (principal.tenant, principal.subject)
+        account = self._accounts.get(key)
+        if account is None:
+            account = self._accounts[key] = _Account(self._burst, self._clock.monotonic())
+            while len(self._accounts) > MAX_CALLERS:
+                self._accounts.popitem(last=False)
+        else:
+            self._accounts.move_to_end(key)
+        return account

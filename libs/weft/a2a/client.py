@@ -1,0 +1,188 @@
+"""Another agent as a peer, spoken to over A2A."""
+
+import asyncio
+import logging
+import random
+
+import aiohttp
+
+from weft.a2a import extensions
+from weft.a2a.cards import MAX_CARD, WELL_KNOWN, PeerCard, read_card, read_foreign_card
+from weft.a2a.delegation import Minter, remaining
+from weft.a2a.keys import Trust
+from weft.a2a.models import VERSION
+from weft.a2a.remote import RemoteRun
+from weft.a2a.transport import Answer, post
+from weft.catalog import Entry
+from weft.core import JsonObject, new_id
+from weft.core.errors import DeadlineExceededError
+from weft.core.protocol_errors import (
+    AnswerLostError,
+    CardRefusedError,
+    PeerUnavailableError,
+)
+from weft.loop import Task
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+FIRST_DELAY = 0.05
+MAX_DELAY = 2.0
+CARD_SECONDS = 5.0
+
+
+class A2AClient:
+    """A peer behind a card; keep one per peer, it holds no connection of its own.
+
+    `minter` makes the tokens of a member of the mesh; any other peer is called without one.
+    """
+
+    def __init__(
+        self, card: PeerCard, session: aiohttp.ClientSession, *, minter: Minter | None = None
+    ) -> None:
+        self.card = card
+        self._session = session
+        self._minter = minter if card.trusted else None
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        session: aiohttp.ClientSession,
+        *,
+        service: str,
+        trust: Trust | None = None,
+        minter: Minter | None = None,
+    ) -> "A2AClient":
+        """Return a client for the agent at `url`; with `trust` its card must be signed.
+
+        Raises:
+            CardRefusedError: The card is not what it must be.
+            PeerUnavailableError: It cannot be fetched.
+        """
+        text = await fetch_card(session, url)
+        if trust is None:
+            return cls(read_foreign_card(text, service=service, origin=url), session)
+        card = await _pinned(text, service=service, origin=url, trust=trust)
+        return cls(card, session, minter=minter)
+
+    @classmethod
+    async def of_entry(
+        cls, entry: Entry, session: aiohttp.ClientSession, *, trust: Trust, minter: Minter
+    ) -> "A2AClient":
+        """Return a client for a service of the catalogue, without asking it anything.
+
+        Raises:
+            CardRefusedError: The entry's card is not what it must be.
+        """
+        card = await _pinned(entry.card, service=entry.service, origin=entry.url, trust=trust)
+        return cls(card, session, minter=minter)
+
+    @property
+    def name(self) -> str:
+        return self.card.service
+
+    def start(self, task: Task) -> RemoteRun:
+        return RemoteRun(self, task)
+
+    def until(self, task: Task) -> float:
+        """Return when a call for `task` is over, as a time of the running loop.
+
+        Raises:
+            DeadlineExceededError: Too little time is left to call at all.
+        """
+        return asyncio.get_running_loop().time() + remaining(task)
+
+    async def call(
+        self,
+        method: str,
+        params: JsonObject,
+        task: Task,
+        *,
+        until: float,
+        last_event_id: int | None = None,
+    ) -> Answer:
+        """Send one call, repeated while it is certain that the peer did not take it.
+
+        A member of the mesh deduplicates, so it is also asked again when an answer got lost.
+        Raises what `weft.a2a.transport.post` raises.
+        """
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await self._call(method, params, task, until=until, seen=last_event_id)
+            except PeerUnavailableError as error:
+                lost = isinstance(error, AnswerLostError) and not self.card.trusted
+                if lost or attempt == TRIES:
+                    raise
+                await self._pause(attempt, error.retry_after, until)
+        raise AssertionError("unreachable")
+
+    async def _call(
+        self, method: str, params: JsonObject, task: Task, *, until: float, seen: int | None
+    ) -> Answer:
+        headers = self._headers(task)
+        if seen is not None:
+            headers["Last-Event-ID"] = str(seen)
+        if self.card.tenant:
+            params = {**params, "tenant": self.card.tenant}
+        call = {"jsonrpc": "2.0", "id": new_id(), "method": method, "params": params}
+        return await post(self._session, self.card.url, call, headers=headers, until=until)
+
+    def _headers(self, task: Task) -> dict[str, str]:
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json, text/event-stream",
+            "Accept-Encoding": "identity",
+            "A2A-Version": VERSION,
+        }
+        if self.card.extensions:
+            headers[extensions.HEADER] = extensions.ALL_HEADER
+        if self._minter is not None:
+            token = self._minter.mint(task, audience=self.card.service)
+            headers["Authorization"] = f"Bearer {token}"
+        if task.traceparent:
+            headers["traceparent"] = task.traceparent
+        return headers
+
+    async def _pause(self, attempt: int, retry_after: float | None, until: float) -> None:
+        ceiling = min(FIRST_DELAY * 4**attempt, MAX_DELAY)
+        delay = retry_after if retry_after is not None else random.uniform(FIRST_DELAY, ceiling)  # noqa: S311 - spreads load, guards nothing
+        if asyncio.get_running_loop().time() + delay >= until:
+            raise DeadlineExceededError("the peer could not be reached in the time left")
+        await asyncio.sleep(delay)
+
+
+async def _pinned(text: str | bytes, *, service: str, origin: str, trust: Trust) -> PeerCard:
+    try:
+        return await read_card(text, service=service, origin=origin, trust=trust)
+    except CardRefusedError:
+        log.warning("a2a_card_refused", extra={"service": service})
+        raise
+
+
+async def fetch_card(session: aiohttp.ClientSession, url: str) -> bytes:
+    """Return the card served at `url`, as bytes that nobody has vouched for.
+
+    Raises:
+        PeerUnavailableError: It cannot be fetched.
+        CardRefusedError: It is too large.
+    """
+    try:
+        async with (
+            asyncio.timeout(CARD_SECONDS),
+            session.get(
+                url.rstrip("/") + WELL_KNOWN,
+                headers={"Accept-Encoding": "identity"},
+                allow_redirects=False,
+            ) as response,
+        ):
+            if response.status != 200:  # noqa: PLR2004 - an HTTP status
+                raise PeerUnavailableError(f"the peer has no card (HTTP {response.status})")
+            text = await response.content.read(MAX_CARD + 1)
+            while len(text) <= MAX_CARD and (more := await response.content.readany()):
+                text += more
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise PeerUnavailableError("the peer's card cannot be fetched") from error
+    if len(text) > MAX_CARD:
+        raise CardRefusedError(f"the card is larger than {MAX_CARD} bytes")
+    return text

@@ -1,0 +1,173 @@
+"""The wire records of A2A 1.0 that a server reads; unknown fields are ignored."""
+
+import hashlib
+import re
+from typing import Annotated, Literal, TypeVar
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from weft.core import JsonObject
+from weft.core.errors import InputError
+
+VERSION = "1.0"
+Role = Literal["ROLE_USER", "ROLE_AGENT"]
+TaskState = Literal[
+    "TASK_STATE_SUBMITTED",
+    "TASK_STATE_WORKING",
+    "TASK_STATE_COMPLETED",
+    "TASK_STATE_FAILED",
+    "TASK_STATE_CANCELED",
+    "TASK_STATE_INPUT_REQUIRED",
+    "TASK_STATE_REJECTED",
+    "TASK_STATE_AUTH_REQUIRED",
+]
+ENDED: frozenset[str] = frozenset(
+    {"TASK_STATE_COMPLETED", "TASK_STATE_FAILED", "TASK_STATE_CANCELED", "TASK_STATE_REJECTED"}
+)
+WAITING: frozenset[str] = frozenset({"TASK_STATE_INPUT_REQUIRED", "TASK_STATE_AUTH_REQUIRED"})
+
+LIMIT_MEMBERS = ("tokens", "costUsd", "seconds", "depth")
+"""The members of a message's metadata that limit what it may spend."""
+OWN_METADATA = "weft"
+"""The member for what a task of ours says beyond plain A2A."""
+
+MAX_ID = 256
+_UNIQUE = re.compile(
+    r"[0-9a-fA-F]{32}"
+    r"|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+    r"|[0-7][0-9A-HJKMNP-TV-Z]{25}"
+)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+Name = Annotated[str, Field(max_length=MAX_ID), AfterValidator(_printable)]
+
+
+class Wire(BaseModel):
+    """A value of the protocol: camelCase names, frozen, lenient."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True
+    )
+
+
+class WirePart(Wire):
+    """One piece of content."""
+
+    text: str | None = None
+    raw: str | None = None
+    url: str | None = None
+    data: JsonValue = None
+    media_type: str | None = None
+    filename: str | None = None
+
+    @model_validator(mode="after")
+    def _one_content(self) -> "WirePart":
+        given = [name for name in ("text", "raw", "url") if getattr(self, name) is not None]
+        if self.data is not None or ("data" in self.model_fields_set and not given):
+            given.append("data")
+        if len(given) != 1:
+            raise ValueError("a part has exactly one of text, raw, url and data")
+        return self
+
+
+class WireMessage(Wire):
+    """One turn."""
+
+    message_id: Annotated[Name, Field(min_length=1)]
+    role: Role
+    parts: Annotated[tuple[WirePart, ...], Field(min_length=1)]
+    context_id: Name | None = None
+    task_id: Name | None = None
+    metadata: JsonObject | None = None
+
+    @property
+    def unique(self) -> bool:
+        """Whether the id is unique by form, so that a second use of it is a repeat."""
+        return _UNIQUE.search(self.message_id) is not None
+
+    def text(self) -> str:
+        """Return the text parts, a line each."""
+        return "\n".join(part.text for part in self.parts if part.text)
+
+    def data(self) -> list[JsonValue]:
+        return [part.data for part in self.parts if part.data is not None]
+
+
+class SendConfiguration(Wire):
+    """How the caller wants its answer."""
+
+    accepted_output_modes: tuple[str, ...] = ()
+    history_length: Annotated[int, Field(ge=0)] | None = None
+    return_immediately: bool = False
+    task_push_notification_config: JsonObject | None = None
+
+
+class Scoped(Wire):
+    """A request that may name the caller's tenant."""
+
+    tenant: str | None = None
+
+
+class SendRequest(Scoped):
+    """SendMessage and SendStreamingMessage."""
+
+    message: WireMessage
+    configuration: SendConfiguration = SendConfiguration()
+    metadata: JsonObject | None = None
+
+
+class TaskRequest(Scoped):
+    """Names a task: SubscribeToTask, and the base of what asks for more."""
+
+    id: Annotated[Name, Field(min_length=1)]
+
+
+class GetRequest(TaskRequest):
+    """GetTask."""
+
+    history_length: Annotated[int, Field(ge=0)] | None = None
+
+
+class CancelRequest(TaskRequest):
+    """CancelTask."""
+
+    metadata: JsonObject | None = None
+
+
+T = TypeVar("T", bound=Wire)
+
+
+def parse(kind: type[T], params: object) -> T:
+    """Return the request's record.
+
+    Raises:
+        InputError: Something in it is wrong; `field` says what.
+    """
+    try:
+        return kind.model_validate(params)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise InputError(first["msg"].removeprefix("Value error, "), field=where) from error
+
+
+def body_hash(message: WireMessage) -> str:
+    """Return what makes two messages of one id the same: everything but their metadata."""
+    content = message.model_dump(include={"context_id", "task_id", "role", "parts"})
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

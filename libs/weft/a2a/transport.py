@@ -1,0 +1,221 @@
+"""JSON-RPC calls to one peer over a shared session: bounded, deadlined, never repeated here."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+import orjson
+
+from weft.core import JsonObject
+from weft.core.errors import DeadlineExceededError
+from weft.core.protocol_errors import (
+    AnswerLostError,
+    InvalidPeerAnswerError,
+    PeerRefusedError,
+    PeerUnavailableError,
+)
+
+CONNECT_SECONDS = 2.0
+IDLE_SECONDS = 45.0
+STREAMS = frozenset({"SendStreamingMessage", "SubscribeToTask"})
+"""A server keeps these alive, so their silence means something; other calls may take long."""
+PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=IDLE_SECONDS)
+MAX_ANSWER = 8 * 1024 * 1024
+MAX_STREAM = 8 * MAX_ANSWER
+"""A stream tells how an answer came about, which may be longer than the answer."""
+MAX_EVENT = 1024 * 1024
+MAX_RETRY_AFTER = 60.0
+_REFUSALS_FOR_NOW = frozenset({429, 502, 503, 504})
+
+
+def open_session(*, connections: int = 256) -> aiohttp.ClientSession:
+    """Return a session for all peers: no cookies, no proxies, no redirects followed by its users."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, ttl_dns_cache=30),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        timeout=TIMEOUT,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One event of a stream: its number, where it has one, and the JSON-RPC result in it."""
+
+    number: int | None
+    result: JsonObject
+    size: int
+
+
+class Answer:
+    """An open answer, read piece by piece; `close` it."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self._unread = bytearray()
+        self._size = 0
+        self.streamed = response.content_type == "text/event-stream"
+
+    async def frames(self, until: float) -> list[Frame] | None:
+        """Return the next complete events, perhaps none, or None at the end of the stream.
+
+        `until` is a time of the running loop.
+
+        Raises:
+            AnswerLostError: The stream broke, or was silent for too long.
+            InvalidPeerAnswerError: It is over the limits, or no stream of the protocol.
+            PeerRefusedError: It holds an error.
+            DeadlineExceededError: It is past `until`.
+        """
+        chunk = await self._chunk(until)
+        if not chunk:
+            return None
+        # A carriage return never stands raw in JSON, so leaving all out only ends lines alike.
+        start = max(len(self._unread) - 1, 0)
+        self._unread += chunk.replace(b"\r", b"")
+        found: list[Frame] = []
+        while (end := self._unread.find(b"\n\n", start)) >= 0:
+            if end > MAX_EVENT:
+                raise InvalidPeerAnswerError(f"the peer sent an event over {MAX_EVENT} bytes")
+            if (frame := _frame(bytes(self._unread[:end]))) is not None:
+                found.append(frame)
+            del self._unread[: end + 2]
+            start = 0
+        if len(self._unread) > MAX_EVENT:
+            raise InvalidPeerAnswerError(f"the peer sent an event over {MAX_EVENT} bytes")
+        return found
+
+    async def result(self, until: float) -> JsonObject:
+        """Return the whole answer's JSON-RPC result; raises what `frames` raises."""
+        chunks: list[bytes] = []
+        while chunk := await self._chunk(until):
+            chunks.append(chunk)
+        return _result(b"".join(chunks))
+
+    def close(self) -> None:
+        """Let go of the connection; one that was not read to its end is not used again."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+    async def _chunk(self, until: float) -> bytes:
+        try:
+            async with asyncio.timeout_at(until):
+                chunk = await self._response.content.readany()
+        except aiohttp.ServerTimeoutError as error:
+            raise AnswerLostError("the peer fell silent") from error
+        except TimeoutError as error:
+            raise DeadlineExceededError("the peer did not answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise AnswerLostError("the connection to the peer broke") from error
+        self._size += len(chunk)
+        limit = MAX_STREAM if self.streamed else MAX_ANSWER
+        if self._size > limit:
+            raise InvalidPeerAnswerError(f"the peer's answer is over {limit} bytes")
+        return chunk
+
+
+async def post(
+    session: aiohttp.ClientSession,
+    url: str,
+    call: Mapping[str, object],
+    *,
+    headers: Mapping[str, str],
+    until: float,
+) -> Answer:
+    """Send one call and return its answer, unread.
+
+    Raises:
+        PeerUnavailableError: It was not taken: nobody listens, or the peer refuses for now.
+        AnswerLostError: It may have been taken.
+        PeerRefusedError: It was refused for good.
+        DeadlineExceededError: It is past `until`.
+    """
+    try:
+        async with asyncio.timeout_at(until):
+            response = await session.post(
+                url,
+                data=orjson.dumps(call),
+                headers=headers,
+                allow_redirects=False,
+                timeout=TIMEOUT if call["method"] in STREAMS else PATIENT,
+            )
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise PeerUnavailableError("the peer cannot be reached") from error
+    except aiohttp.ServerTimeoutError as error:
+        raise AnswerLostError("the peer fell silent") from error
+    except TimeoutError as error:
+        raise DeadlineExceededError("the peer did not answer in time") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise AnswerLostError("the connection to the peer broke") from error
+    answer = Answer(response)
+    if response.status == 200:  # noqa: PLR2004 - an HTTP status
+        return answer
+    try:
+        await _refused(response, answer, until)
+    finally:
+        answer.close()
+    raise InvalidPeerAnswerError(f"the peer answered with HTTP status {response.status}")
+
+
+async def _refused(response: aiohttp.ClientResponse, answer: Answer, until: float) -> None:
+    if response.status in _REFUSALS_FOR_NOW:
+        raise PeerUnavailableError(
+            f"the peer refuses for now (HTTP {response.status})",
+            retry_after=_seconds(response.headers.get("Retry-After", "")),
+        )
+    if response.content_type in ("application/json", "application/a2a+json"):
+        await answer.result(until)
+
+
+def _frame(block: bytes) -> Frame | None:
+    number: int | None = None
+    data: list[bytes] = []
+    for line in block.split(b"\n"):
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        elif name == b"id" and value.isdigit():
+            number = int(value)
+    if not data:
+        return None
+    return Frame(number, _result(b"\n".join(data)), len(block))
+
+
+def _result(text: bytes) -> JsonObject:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidPeerAnswerError("the peer's answer is not JSON") from error
+    if not isinstance(value, dict):
+        raise InvalidPeerAnswerError("the peer's answer is no JSON-RPC answer")
+    if isinstance(refused := value.get("error"), dict):
+        raise _refusal(refused)
+    result = value.get("result")
+    if not isinstance(result, dict):
+        raise InvalidPeerAnswerError("the peer's answer has neither result nor error")
+    return result
+
+
+def _refusal(error: JsonObject) -> PeerRefusedError:
+    code = error.get("code")
+    data = error.get("data")
+    infos = [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+    told = [info["metadata"] for info in infos if isinstance(info.get("metadata"), dict)]
+    own = next(
+        (str(each["code"]) for each in told if isinstance(each, dict) and "code" in each), ""
+    )
+    return PeerRefusedError(
+        f"the peer refused: {str(error.get('message', ''))[:200]}",
+        rpc_code=code if isinstance(code, int) else None,
+        told=own,
+    )
+
+
+def _seconds(text: str) -> float | None:
+    return min(float(text), MAX_RETRY_AFTER) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,207 @@
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.libs.a2a.harness import Mesh, principal
+from weft.a2a import Caller, Minter, Verifier
+from weft.core import Budget, Clock, Deadline, Principal
+from weft.core.errors import DeadlineExceededError, DepthExceededError, UnauthenticatedError
+from weft.loop import Task
+
+NOW = 1_800_000_000.0
+
+
+class Fixed(Clock):
+    """A clock that stands at one time."""
+
+    def __init__(self, at: float = NOW) -> None:
+        self.at = at
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+MESH = Mesh()
+KEY = MESH.router.private
+
+
+def a_task(**more: Any) -> Task:  # noqa: ANN401 - fields of a task
+    return Task("p", "m", principal=principal(), run_id="a" * 32, **more)
+
+
+def claims(**changed: object) -> dict[str, object]:
+    token = Minter(MESH.router, clock=Fixed()).mint(a_task(), audience="echo")
+    body = token.split(".")[1]
+    made: dict[str, object] = json.loads(base64.urlsafe_b64decode(body + "=="))
+    return {**made, **changed}
+
+
+def signed(header: dict[str, object] | None = None, **changed: object) -> str:
+    head = {"alg": "EdDSA", "kid": MESH.router.kid, "typ": "JWT", **(header or {})}
+    return by_hand(head, claims(**changed), KEY.sign)
+
+
+def by_hand(head: object, body: object, sign: Any) -> str:  # noqa: ANN401 - bytes to bytes
+    text = f"{_b64(json.dumps(head).encode())}.{_b64(json.dumps(body).encode())}"
+    return f"{text}.{_b64(sign(text.encode()))}"
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def hs256(text: bytes) -> bytes:
+    return hmac.new(KEY.public_key().public_bytes_raw(), text, hashlib.sha256).digest()
+
+
+async def verify(token: str, *, clock: Clock | None = None) -> Caller:
+    return await Verifier(MESH.trust, audience="echo", clock=clock or Fixed()).verify(token)
+
+
+@pytest.mark.requirement("A2A-64")
+async def test_a_token_says_who_asks_and_what_is_left() -> None:
+    task = a_task(
+        budget=Budget(tokens=0, cost_usd=1.5), deadline=Deadline(NOW + 10), act=("gateway",)
+    )
+
+    caller = await verify(Minter(MESH.router, clock=Fixed()).mint(task, audience="echo"))
+
+    assert caller.principal == Principal(
+        tenant="t", subject="s", scopes=frozenset({"agents:*"}), kind="delegated"
+    )
+    assert caller.budget == Budget(tokens=0, cost_usd=1.5)
+    assert caller.seconds == 9.95
+    assert caller.act == ("gateway", "router")
+    assert (caller.run, caller.depth) == ("a" * 32, 0)
+
+
+def test_a_token_is_a_jwt_that_others_can_read() -> None:
+    token = Minter(MESH.router).mint(a_task(), audience="echo")
+
+    read = jwt.decode(token, KEY.public_key(), algorithms=["EdDSA"], audience="echo")
+
+    assert set(read) == {
+        "iss", "aud", "jti", "exp", "tenant", "sub", "scope", "act", "run", "depth",
+        "rem_ms", "rem_tokens", "rem_cost",
+    }  # fmt: skip
+
+
+BROKEN = {
+    "alg none": by_hand({"alg": "none", "kid": MESH.router.kid}, claims(), lambda _: b""),
+    "alg lies": by_hand({"alg": "none", "kid": MESH.router.kid}, claims(), KEY.sign),
+    "hs256": by_hand({"alg": "HS256", "kid": MESH.router.kid}, claims(), hs256),
+    "aud": signed(aud="metrics"),
+    "iss": signed(iss="echo"),
+    "expired": signed(exp=NOW - 61),
+    "kid path": signed({"kid": "../../x"}),
+    "kid url": signed({"kid": "http://127.0.0.1:1/key"}),
+    "jku": signed({"kid": "stranger", "jku": "http://127.0.0.1:1/", "x5u": "http://127.0.0.1:1/"}),
+    "crit": signed({"crit": ["b64"]}),
+    "far expiry": signed(exp=NOW + 3600),
+    "no expiry": by_hand(
+        {"alg": "EdDSA", "kid": MESH.router.kid},
+        {name: value for name, value in claims().items() if name != "exp"},
+        KEY.sign,
+    ),
+    "negative": signed(rem_tokens=-1),
+    "signature": signed()[:-4] + "AAAA",
+    "body": signed().replace(".", ".e30", 1),
+    "padded": signed() + "=",
+    "parts": "a.b",
+    "empty": "",
+    "long": "a." + "b" * 9000 + ".c",
+}
+
+
+@pytest.mark.requirement("A2A-64")
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("alg none", marks=pytest.mark.requirement("SEC-11")),
+        pytest.param("alg lies", marks=pytest.mark.requirement("SEC-11")),
+        pytest.param("hs256", marks=pytest.mark.requirement("SEC-12")),
+        pytest.param("aud", marks=pytest.mark.requirement("SEC-13")),
+        pytest.param("iss", marks=pytest.mark.requirement("SEC-14")),
+        pytest.param("expired", marks=pytest.mark.requirement("SEC-15")),
+        pytest.param("kid path", marks=pytest.mark.requirement("SEC-16")),
+        pytest.param("kid url", marks=pytest.mark.requirement("SEC-16")),
+        pytest.param("jku", marks=pytest.mark.requirement("SEC-17")),
+        "crit", "far expiry", "no expiry", "negative", "signature", "body", "padded", "parts",
+        "empty", "long",
+    ],
+)  # fmt: skip
+async def test_a_token_that_is_not_wholly_right_is_refused_in_equal_words(how: str) -> None:
+    with pytest.raises(UnauthenticatedError) as caught:
+        await verify(BROKEN[how])
+
+    assert str(caught.value) == "no valid delegation token came with the request"
+
+
+async def test_the_same_token_untouched_is_taken() -> None:
+    assert (await verify(signed())).principal.subject == "s"
+
+
+@pytest.mark.requirement("A2A-64")
+async def test_the_ninth_call_in_a_row_is_refused_by_caller_and_callee() -> None:
+    with pytest.raises(DepthExceededError):
+        await verify(signed(depth=8))
+    with pytest.raises(DepthExceededError):
+        Minter(MESH.router).mint(a_task(depth=8), audience="echo")
+    assert (await verify(signed(depth=7))).depth == 7
+
+
+def test_a_call_with_no_time_left_is_not_made() -> None:
+    minter = Minter(MESH.router, clock=Fixed())
+
+    with pytest.raises(DeadlineExceededError):
+        minter.mint(a_task(deadline=Deadline(NOW + 0.04)), audience="echo")
+
+
+@pytest.mark.requirement("A2A-65")
+@given(
+    tokens=st.none() | st.integers(0, 10**9),
+    cost=st.none() | st.floats(0, 1e6),
+    seconds=st.floats(0.06, 3600),
+    depth=st.integers(0, 7),
+    scopes=st.frozensets(st.sampled_from(["runs:read", "agents:*", "agents:x", "admin", "new"])),
+)
+async def test_what_arrives_is_never_more_than_what_was_held(
+    tokens: int | None, cost: float | None, seconds: float, depth: int, scopes: frozenset[str]
+) -> None:
+    task = Task(
+        "p",
+        "m",
+        principal=Principal(tenant="t", subject="alice", scopes=scopes),
+        budget=Budget(tokens=tokens, cost_usd=cost),
+        deadline=Deadline(NOW + seconds),
+        depth=depth,
+        act=("gateway",),
+    )
+
+    caller = await verify(Minter(MESH.router, clock=Fixed()).mint(task, audience="echo"))
+
+    assert caller.principal.scopes <= scopes
+    assert caller.principal.subject == "alice"
+    assert caller.budget == Budget(tokens=tokens, cost_usd=cost)
+    assert caller.seconds is not None
+    assert caller.seconds < seconds
+    assert caller.depth == depth
+    assert caller.act == ("gateway", "router")
+
+
+async def test_scopes_that_the_receiver_does_not_give_are_dropped() -> None:
+    verifier = Verifier(MESH.trust, audience="echo", scopes=frozenset({"agents:*"}), clock=Fixed())
+
+    caller = await verifier.verify(signed(scope=["admin", "agents:echo", "runs:write"]))
+
+    assert caller.principal.scopes == {"agents:echo"}

@@ -1,0 +1,187 @@
+"""Peers that misbehave: bounded, typed, and never believed beyond their own task."""
+
+import asyncio
+
+import anyio
+import pytest
+
+from tests.libs.a2a.byhand import (
+    SSE,
+    TASK,
+    Peer,
+    against,
+    always,
+    artifact,
+    ask,
+    chunk,
+    code,
+    frame,
+    status,
+    task,
+    update,
+)
+from tests.libs.a2a.harness import a_task
+from weft.a2a import transport
+from weft.core import JsonObject
+
+
+@pytest.mark.requirement("A2A-63")
+@pytest.mark.requirement("SEC-108")
+@pytest.mark.parametrize(
+    "opening",
+    [
+        SSE,
+        SSE + chunk(b"data: "),
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+async def test_an_answer_without_end_is_cut(opening: bytes) -> None:
+    sent = 0
+
+    async def flood(_: Peer, __: JsonObject, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(opening)
+        while sent < 1024**3:
+            writer.write(chunk(b"x" * 65_536))
+            await writer.drain()
+            sent += 65_536
+
+    async with against(flood) as (_, client):
+        result = await ask(client)
+
+    assert code(result) == "peer_failed"
+    assert sent < 32 * 1024 * 1024
+
+
+@pytest.mark.requirement("A2A-63")
+@pytest.mark.requirement("SEC-108")
+async def test_a_stream_of_comments_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert transport.MAX_STREAM == 64 * 1024 * 1024
+    monkeypatch.setattr(transport, "MAX_STREAM", 1024 * 1024)
+
+    async def flood(_: Peer, __: JsonObject, writer: asyncio.StreamWriter) -> None:
+        writer.write(SSE)
+        while True:
+            writer.write(chunk(b": x\n\n" * 8192))
+            await writer.drain()
+
+    async with against(flood) as (_, client):
+        assert code(await ask(client)) == "peer_failed"
+
+
+@pytest.mark.requirement("A2A-63")
+@pytest.mark.requirement("SEC-108")
+async def test_an_answer_of_many_artifacts_is_cut_at_eight_mebibytes() -> None:
+    sent = 0
+
+    async def piles_up(_: Peer, __: JsonObject, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(SSE + frame(task("SUBMITTED")))
+        while sent < 1024**3:
+            writer.write(frame(artifact("x" * 262_144, append=True)))
+            await writer.drain()
+            sent += 262_144
+
+    async with against(piles_up) as (_, client):
+        assert code(await ask(client)) == "peer_failed"
+    assert 8 * 1024 * 1024 <= sent < 32 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"jsonrpc": "2.0", "id": 1, "result": 5}',
+        b'{"jsonrpc": "2.0", "id": 1, "result": {"task": {}}}',
+        b'{"jsonrpc": "2.0", "id": 1, "result": {"task": {"id": "x", "status": "done"}}}',
+        b'{"jsonrpc": "2.0", "id": 1, "error": {}}',
+        b'{"jsonrpc": "2.0", "id": 1, "error": {"code": "x", "message": 5, "data": [1]}}',
+        b"[" * 5000,
+    ],
+)
+async def test_an_answer_outside_the_protocol_is_a_typed_failure(body: bytes) -> None:
+    async with against(always(status("200 OK", body, "Content-Type: application/json"))) as (
+        _,
+        client,
+    ):
+        assert code(await ask(client)) == "peer_failed"
+
+
+async def test_what_a_stream_tells_of_other_tasks_is_dropped() -> None:
+    other = "d" * 32
+    foreign = {"events": [{"run_id": other, "seq": 1, "type": "agent.custom", "ts": "",
+                           "tenant": "t", "thread_id": "c"}]}  # fmt: skip
+    pieces = (
+        SSE,
+        frame(task("SUBMITTED")),
+        frame(artifact("stolen", other, name="s")),
+        frame(update("COMPLETED", other)),
+        frame(update("WORKING", metadata=foreign)),
+        frame(artifact("mine")),
+        frame(update("COMPLETED")),
+        chunk(b""),
+    )
+    async with against(always(*pieces)) as (_, client):
+        run = client.start(a_task())
+        events = [event async for event in run]
+        result = await run
+
+    assert events == []
+    assert result.text == "mine"
+
+
+async def test_events_told_again_after_a_break_are_adopted_once() -> None:
+    def told(*numbers: int) -> bytes:
+        events = [
+            {
+                "run_id": TASK,
+                "seq": number,
+                "type": "agent.custom",
+                "ts": "",
+                "tenant": "t",
+                "thread_id": "c",
+            }
+            for number in numbers
+        ]
+        return frame(update("WORKING", metadata={"events": events}))
+
+    async def forgetful(peer: Peer, _: JsonObject, writer: asyncio.StreamWriter) -> None:
+        if len(peer.calls) == 1:
+            writer.write(SSE + frame(task("SUBMITTED")) + told(1, 2))
+            await writer.drain()
+            writer.transport.abort()
+        else:
+            writer.write(SSE + told(1, 2, 3) + frame(artifact("ok")) + frame(update("COMPLETED")))
+
+    async with against(forgetful) as (_, client):
+        run = client.start(a_task())
+        with anyio.fail_after(5):
+            origins = [event.origin async for event in run]
+
+    assert [(it.run_id, it.seq) for it in origins if it] == [(TASK, 1), (TASK, 2), (TASK, 3)]
+
+
+async def test_a_complete_event_beyond_the_limit_is_cut_too() -> None:
+    pieces = (SSE, frame(task("SUBMITTED")), frame(artifact("x" * 2_000_000)))
+    async with against(always(*pieces)) as (_, client):
+        result = await ask(client)
+
+    assert code(result) == "peer_failed"
+    assert "1048576" in result.reasons[0].message
+
+
+async def test_a_stream_that_turns_into_another_task_is_refused() -> None:
+    pieces = (SSE, frame(task("SUBMITTED")), frame(task("COMPLETED", "d" * 32)))
+    async with against(always(*pieces)) as (_, client):
+        assert code(await ask(client)) == "peer_failed"
+
+
+async def test_no_redirect_is_followed() -> None:
+    moved = status("307 Temporary Redirect", b"", "Location: http://127.0.0.1:1/")
+    async with against(always(moved)) as (peer, client):
+        assert code(await ask(client)) == "peer_failed"
+
+    assert len(peer.calls) == 1
