@@ -1,0 +1,213 @@
+"""What the steps of one run share: the journal, what is open, and what is held back for its end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from weft.checkpoint import Journal, StepWrite
+from weft.core import (
+    SYSTEM_CLOCK,
+    Budget,
+    Clock,
+    Deadline,
+    Interrupt,
+    JsonObject,
+    Message,
+    Path,
+    Principal,
+    Reason,
+    Result,
+    earliest,
+)
+from weft.core.errors import FencedError
+from weft.core.principal import LOCAL
+from weft.loop import PeerRun
+from weft.plan.budgets import Purse
+from weft.plan.model import Node, Plan
+from weft.plan.peers import PeerSource
+
+RETRY_SECONDS = 0.2
+"""Before a step's second attempt; it doubles before each further one."""
+CallState = Literal["done", "failed", "canceled", "unknown", "not_started", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """On whose behalf a plan runs, within which limits, and with what at hand."""
+
+    principal: Principal = LOCAL
+    deadline: Deadline | None = None
+    budget: Budget = field(default_factory=Budget)
+    metadata: JsonObject = field(default_factory=dict)
+    history: tuple[Message, ...] = ()
+    act: tuple[str, ...] = ()
+    depth: int = 0
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class Scope:
+    """Which steps have ended, as seen from one place of the tree."""
+
+    outer: "Scope | None" = None
+    own: dict[str, Result] = field(default_factory=dict)
+    nested: dict[str, Result] = field(default_factory=dict)
+    authors: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The peers behind each step."""
+
+    def find(self, step: str) -> Result | None:
+        scope: Scope | None = self
+        while scope is not None:
+            found = scope.own.get(step) or scope.nested.get(step)
+            if found is not None:
+                return found
+            scope = scope.outer
+        return None
+
+    def peers_of(self, step: str) -> frozenset[str]:
+        scope: Scope | None = self
+        while scope is not None:
+            if step in scope.authors:
+                return scope.authors[step]
+            scope = scope.outer
+        return frozenset()
+
+    def adopt(self, inner: "Scope", node: str) -> None:
+        """Make what ended inside `node` visible here, below this scope's own steps."""
+        behind = self.authors.get(node, frozenset())
+        self.authors[node] = behind.union(*inner.authors.values())
+        self.nested.update(inner.nested)
+        self.nested.update(inner.own)
+        for step, names in inner.authors.items():
+            self.authors.setdefault(step, names)
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a node runs, and what it sees."""
+
+    path: Path
+    """Of the node that contains it; inside a handler, its own."""
+    purse: Purse
+    scope: Scope
+    deadline: Deadline | None = None
+    input: Result | None = None
+    input_step: str = ""
+    """The id of the step that `input` is the result of."""
+    feedback: Result | None = None
+    iteration: int = 1
+    approval: JsonObject | None = None
+
+    def inside(self, scope: Scope) -> "At":
+        return replace(self, scope=scope)
+
+
+Handler = Callable[["Engine", Node, At], Awaitable[Result]]
+
+
+@dataclass(slots=True)
+class Engine:
+    """One run of one plan."""
+
+    plan: Plan
+    journal: Journal
+    peers: PeerSource
+    mandate: Mandate
+    handlers: Mapping[str, Handler]
+    predicates: Mapping[str, Callable[[Scope], bool]]
+    approvals: bool = False
+    """Whether a gate may park the run; without a store it refuses."""
+    on_approval: Callable[[Interrupt], Awaitable[bool]] | None = None
+    """Asked in place of parking."""
+    clock: Clock = SYSTEM_CLOCK
+    retry_seconds: float = RETRY_SECONDS
+    active: int = 1
+    """Branches that do not wait for a commit."""
+    held_back: list[StepWrite] = field(default_factory=list)
+    open: dict[Path, PeerRun] = field(default_factory=dict)
+    calls: dict[Path, CallState] = field(default_factory=dict)
+    canceling: bool = False
+    grace_s: float = 5.0
+    why_canceled: str = ""
+    _order: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self, node: Node, at: At) -> Result:
+        """Run `node` below `at`, and make its result visible to what follows."""
+        here = self._at(node, at)
+        result = await self.handlers[node.kind](self, node, here)
+        if result.status == "failed" and node.fallback is not None and not self.canceling:
+            spare = await self.run(node.fallback, here)
+            result = spare.model_copy(update={"usage": result.usage + spare.usage})
+        if result.status == "failed" and node.on_failure == "absorb":
+            result = Result(
+                status="skipped", reasons=result.reasons, usage=result.usage, partial=True
+            )
+        if result.ok and node.notes:
+            said = tuple(Reason(code="note", message=each, path=here.path) for each in node.notes)
+            result = result.model_copy(update={"reasons": (*result.reasons, *said)})
+        at.scope.own[node.id] = result
+        return result
+
+    async def settle(self) -> None:
+        """Make what was held back durable, because a further step is about to start.
+
+        Raises:
+            FencedError: Another writer's outcome was used already.
+        """
+        if not self.held_back and not self._order.locked():
+            return
+        async with self._order:
+            writes, self.held_back = self.held_back, []
+            for write in writes:
+                stored = await self.journal.record(write.path, write.outcome, write.events)
+                if stored is not write.outcome and stored != write.outcome:
+                    held = self.journal.held
+                    raise FencedError(self.journal.run_id, held.epoch if held else 0)
+
+    async def keep(self, write: StepWrite) -> JsonObject:
+        """Record a finished step, or hold it back while nothing else is under way.
+
+        What is held back is recorded before the next step starts, or in the commit that ends the
+        run.
+        """
+        self.active -= 1
+        try:
+            if self.active == 0:
+                self.held_back.append(write)
+                return write.outcome
+            return await self.journal.record(write.path, write.outcome, write.events)
+        finally:
+            self.active += 1
+
+    def refusal(self, at: At) -> Reason | None:
+        """Return why no step may start here, or None."""
+        if self.canceling:
+            return Reason(code="canceled", message="the run is being cancelled")
+        if at.deadline is not None and at.deadline.remaining(self.clock) <= 0:
+            return Reason(code="deadline_exceeded", message="the time is over")
+        if at.purse.limit.hops == 0:
+            return Reason(code="depth_exceeded", message="no hop is left")
+        spent = at.purse.left().exhausted()
+        if spent is not None:
+            return Reason(code="budget_exhausted", message=f"nothing left of {spent}")
+        return None
+
+    def _at(self, node: Node, at: At) -> At:
+        purse, deadline = at.purse.child(node.budget), at.deadline
+        if node.timeout is not None:
+            deadline = earliest(deadline, Deadline.after(node.timeout, self.clock))
+        if node.budget is not None and node.budget.seconds is not None:
+            deadline = earliest(deadline, Deadline.after(node.budget.seconds, self.clock))
+        # Spelled out: this is done for every node, and `replace` costs five times as much.
+        return At(
+            (*at.path, node.id),
+            purse,
+            at.scope,
+            deadline,
+            at.input,
+            at.input_step,
+            at.feedback,
+            at.iteration,
+            at.approval,
+        )

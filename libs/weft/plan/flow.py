@@ -1,0 +1,123 @@
+"""Steps one after the other, passes of a loop, and choices."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from weft.core import NO_USAGE, Reason, Result
+from weft.plan.conditions import Facts, holds
+from weft.plan.engine import At, Engine, Scope
+from weft.plan.events import StepEnd, StepSkipped
+from weft.plan.model import Choose, Loop, Node, Sequence
+from weft.plan.sections import in_sections
+
+STOPPED = frozenset({"failed", "interrupted", "canceled"})
+ABSTAIN = "abstain"
+
+
+async def run_sequence(engine: Engine, node: Node, at: At) -> Result:
+    if not isinstance(node, Sequence):
+        raise TypeError(f"not a sequence: {node.kind}")
+    inner, usage, partial_result = Scope(at.scope), NO_USAGE, False
+    result, seen, source = Result(status="skipped"), at.input, at.input_step
+    ended: list[Result] = []
+    for step in node.steps:
+        here = replace(at, scope=inner, input=seen, input_step=source)
+        result = await engine.run(step, here)
+        usage, partial_result = usage + result.usage, partial_result or result.partial
+        ended.append(result)
+        if result.status in STOPPED:
+            result = result if node.sections else _kept(result, seen)
+            break
+        seen, source = result, step.id
+    at.scope.adopt(inner, node.id)
+    if node.sections and result.status != "interrupted":
+        result = in_sections(node, ended)
+        _skip(engine, at, node.steps[len(ended) :])
+    return result.model_copy(update={"usage": usage, "partial": partial_result or result.partial})
+
+
+def _skip(engine: Engine, at: At, steps: tuple[Node, ...]) -> None:
+    """Say of steps behind a failure that they will not run."""
+    for step in steps:
+        data = StepEnd(kind=step.kind)
+        engine.journal.emit(StepSkipped(path=(*at.path, step.id), data=data))
+
+
+def _kept(result: Result, earlier: Result | None) -> Result:
+    """Keep what earlier steps brought, where the one that stopped brought nothing."""
+    if earlier is None or result.text or result.data is not None or not earlier.text:
+        return result
+    return result.model_copy(update={"text": earlier.text, "data": earlier.data, "partial": True})
+
+
+async def run_loop(engine: Engine, node: Node, at: At) -> Result:
+    if not isinstance(node, Loop):
+        raise TypeError(f"not a loop: {node.kind}")
+    usage, last = NO_USAGE, None
+    *outer, name = at.path
+    for number in range(1, node.max + 1):
+        inner = Scope(at.scope)
+        path = (*outer, f"{name}#{number}")
+        here = replace(at, path=path, scope=inner, feedback=last, iteration=number)
+        last = await engine.run(node.body, here)
+        usage = usage + last.usage
+        at.scope.adopt(inner, node.id)
+        if last.status in STOPPED:
+            return last.model_copy(update={"usage": usage})
+        if node.until is not None and holds(node.until, facts(engine, inner)):
+            return _ended(last, at).model_copy(update={"usage": usage})
+    exhausted = Result(status="skipped") if last is None else last
+    return _exhausted(node, exhausted, at).model_copy(update={"usage": usage})
+
+
+def _ended(last: Result, at: At) -> Result:
+    """A judge that abstained lets the work through, but not as validated."""
+    if last.verdict is None or last.verdict.choice != ABSTAIN:
+        return last
+    why = Reason(code="not_validated", message="validated: false", path=at.path)
+    return last.model_copy(update={"partial": True, "reasons": (*last.reasons, why)})
+
+
+def _exhausted(node: Loop, last: Result, at: At) -> Result:
+    if node.on_exhausted == "return" and last.ok:
+        return last.model_copy(update={"partial": True})
+    judged = last.verdict is not None
+    why = Reason(
+        code="validation_failed" if judged else "loop_exhausted",
+        message=_why_exhausted(node, last),
+        path=at.path,
+    )
+    return last.model_copy(
+        update={"status": "failed", "partial": True, "reasons": (why, *last.reasons)}
+    )
+
+
+def _why_exhausted(node: Loop, last: Result) -> str:
+    if last.verdict is None:
+        return f"{node.max} passes without reaching the end"
+    said = f": {last.verdict.reasons}" if last.verdict.reasons else ""
+    return f"not accepted after {node.max} attempts: {last.verdict.choice}{said}"
+
+
+async def run_choose(engine: Engine, node: Node, at: At) -> Result:
+    if not isinstance(node, Choose):
+        raise TypeError(f"not a choice: {node.kind}")
+    seen = facts(engine, at.scope)
+    found = [case.then for case in node.cases if holds(case.when, seen)]
+    chosen = found[0] if found else node.default
+    if chosen is None:
+        why = Reason(code="no_branch", message="no case holds and there is no default",
+                     path=at.path)  # fmt: skip
+        return Result(status="failed", reasons=(why,))
+    inner = Scope(at.scope)
+    result = await engine.run(chosen, at.inside(inner))
+    at.scope.adopt(inner, node.id)
+    return result
+
+
+def facts(engine: Engine, scope: Scope) -> Facts:
+    bound: dict[str, Callable[[], bool]] = {
+        name: partial(predicate, scope) for name, predicate in engine.predicates.items()
+    }
+    return Facts(scope.find, bound)

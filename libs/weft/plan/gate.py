@@ -1,0 +1,95 @@
+"""A body that starts only once a person approved exactly this."""
+
+import hashlib
+from dataclasses import replace
+
+from weft.core import Interrupt, JsonObject, JsonValue, Reason, Result, canonical, name_digest
+from weft.events import preview
+from weft.plan.engine import At, Engine, Scope
+from weft.plan.model import Gate, Node
+from weft.plan.placeholders import shown
+
+YES = frozenset({"approve", "approved", "yes"})
+REFUSED = "approval_refused"
+
+
+async def run_gate(engine: Engine, node: Node, at: At) -> Result:
+    if not isinstance(node, Gate):
+        raise TypeError(f"not a gate: {node.kind}")
+    seen = _shown(node, at)
+    digest = _digest(engine, node, seen)
+    question = _question(engine, node, at, seen, digest)
+    answer = engine.journal.steps.get(("interrupt", question.id))
+    if answer is None and engine.on_approval is not None:
+        await engine.settle()
+        said = await engine.on_approval(question)
+        answer = await engine.journal.record(("interrupt", question.id), {"answer": said})
+    if answer is None:
+        if not engine.approvals:
+            return _refused(at, "no approval store is configured, so nobody can approve this step")
+        return Result(status="interrupted", interrupts=(question,))
+    if not _approves(answer.get("answer")):
+        return _refused(at, f"the step was not approved: {', '.join(node.reasons)}")
+    inner = Scope(at.scope)
+    decision: JsonObject = {"interrupt_id": question.id, "digest": digest, **answer}
+    result = await engine.run(node.body, replace(at, scope=inner, approval=decision))
+    at.scope.adopt(inner, node.id)
+    return result
+
+
+def _shown(node: Gate, at: At) -> dict[str, Result]:
+    """Return what the approver sees, by step."""
+    if not node.shows:
+        return {} if at.input is None else {at.input_step: at.input}
+    found = {step: at.scope.find(step) for step in node.shows}
+    return {step: result for step, result in found.items() if result is not None}
+
+
+def _digest(engine: Engine, node: Gate, seen: dict[str, Result]) -> str:
+    """Return what the approval is bound to: body, principal and what the approver saw."""
+    principal = engine.mandate.principal
+    bound: JsonObject = {
+        "body": node.body.model_dump(mode="json"),
+        "principal": [principal.tenant, principal.subject],
+        "goal": engine.plan.goal,
+        "shown": {step: {"text": each.text, "data": each.data} for step, each in seen.items()},
+    }
+    return hashlib.sha256(canonical(bound)).hexdigest()
+
+
+def _question(
+    engine: Engine, node: Gate, at: At, seen: dict[str, Result], digest: str
+) -> Interrupt:
+    place = "\0".join((engine.journal.run_id, *at.path, digest))
+    reasons: list[JsonValue] = list(node.reasons)
+    return Interrupt(
+        id=name_digest(f"approval:{place}"),
+        reason="approval",
+        message=_message(engine, node, seen),
+        path=at.path,
+        response_schema={
+            "type": "object",
+            "properties": {"approved": {"type": "boolean"}, "comment": {"type": "string"}},
+            "required": ["approved"],
+        },
+        options=("approve", "refuse"),
+        approver_scope=node.approver_scope,
+        expires_in=node.expires_in,
+        metadata={"digest": digest, "reasons": reasons},
+    )
+
+
+def _message(engine: Engine, node: Gate, seen: dict[str, Result]) -> str:
+    title = node.title or preview(engine.plan.goal)
+    parts = [f"{step}:\n{shown(each)}" for step, each in seen.items()]
+    return "\n\n".join((f"Approve: {title} ({', '.join(node.reasons)})", *parts))
+
+
+def _approves(answer: JsonValue) -> bool:
+    if isinstance(answer, dict):
+        return answer.get("approved") is True
+    return answer is True or (isinstance(answer, str) and answer.strip().casefold() in YES)
+
+
+def _refused(at: At, message: str) -> Result:
+    return Result(status="failed", reasons=(Reason(code=REFUSED, message=message, path=at.path),))

@@ -1,0 +1,195 @@
+"""Runs any plan over any peers: the one place that walks the tree."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from weft.checkpoint import Journal, StepWrite
+from weft.core import (
+    SYSTEM_CLOCK,
+    Clock,
+    Deadline,
+    Interrupt,
+    JsonObject,
+    Reason,
+    Result,
+    earliest,
+)
+from weft.plan.assignments import run_call
+from weft.plan.budgets import Purse
+from weft.plan.conditions import predicate_names
+from weft.plan.engine import RETRY_SECONDS, At, CallState, Engine, Handler, Mandate, Scope
+from weft.plan.flow import run_choose, run_loop, run_sequence
+from weft.plan.gate import run_gate
+from weft.plan.judging import run_judge, run_synthesize
+from weft.plan.model import Call, Choose, Loop, Plan
+from weft.plan.parallel import run_parallel
+from weft.plan.peers import PeerSource, Target
+
+HANDLERS: Mapping[str, Handler] = MappingProxyType(
+    {
+        "call": run_call,
+        "sequence": run_sequence,
+        "parallel": run_parallel,
+        "loop": run_loop,
+        "gate": run_gate,
+        "judge": run_judge,
+        "synthesize": run_synthesize,
+        "choose": run_choose,
+    }
+)
+Approver = Callable[[Interrupt], Awaitable[bool]]
+PredicateOf = Callable[[Scope], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a plan came to, with what belongs into the commit that ends its run."""
+
+    result: Result
+    unrecorded: tuple[StepWrite, ...] = ()
+    """Finished steps that nothing has been built on yet; never any when the run parks."""
+    report: JsonObject | None = None
+    """What became of each call."""
+
+
+class Interpreter:
+    """Walks one run's plan; a second walk over the same journal skips what is done."""
+
+    def __init__(
+        self,
+        peers: PeerSource,
+        journal: Journal,
+        *,
+        predicates: Mapping[str, PredicateOf] | None = None,
+        approvals: bool | Approver | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        """`approvals` lets gates park, or asks in place; None lets them with a durable journal."""
+        self._peers = peers
+        self._journal = journal
+        self._predicates = dict(predicates or {})
+        self._parks = journal.held is not None if approvals is None else approvals is True
+        self._on_approval = approvals if callable(approvals) else None
+        self._clock = clock
+        self._retry_seconds = retry_seconds
+        self._engine: Engine | None = None
+
+    async def run(self, plan: Plan, mandate: Mandate | None = None) -> Outcome:
+        """Carry `plan` out and return what it came to; a failure is a result too.
+
+        Cancelling the task tells every open peer and then re-raises; `report` says what became of
+        the calls.
+
+        Raises:
+            FencedError: Another owner has the run.
+        """
+        engine = self._open(plan, mandate or Mandate())
+        unbound = self._unbound(plan)
+        if unbound is not None:
+            return Outcome(Result(status="failed", reasons=(unbound,)))
+        budget = engine.mandate.budget
+        if plan.budget is not None:
+            budget = plan.budget.within(budget)
+        deadline = engine.mandate.deadline
+        if budget.seconds is not None:
+            deadline = earliest(deadline, Deadline.after(budget.seconds, self._clock))
+        at = At((), Purse(budget), Scope(), deadline)
+        result = await engine.run(plan.root, at)
+        if result.status == "interrupted":
+            await engine.settle()
+        # What has no event of its own was joined from steps that are all here: it is not needed.
+        unrecorded = tuple(write for write in engine.held_back if write.events)
+        return Outcome(_final(engine, result), unrecorded, self.report)
+
+    async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> None:
+        """Start no further step and tell every open peer to stop; `run` then returns."""
+        engine = self._engine
+        if engine is None:
+            return
+        engine.canceling, engine.why_canceled, engine.grace_s = True, reason, grace_s
+        async with asyncio.TaskGroup() as group:
+            for run in list(engine.open.values()):
+                group.create_task(_stop(run.cancel(reason, grace_s=grace_s)))
+
+    @property
+    def report(self) -> JsonObject:
+        """What became of each call: done, failed, canceled, unknown or not_started."""
+        if self._engine is None:
+            return {"calls": {}}
+        return {"calls": _states(self._engine)}
+
+    def _open(self, plan: Plan, mandate: Mandate) -> Engine:
+        self._engine = Engine(
+            plan=plan,
+            journal=self._journal,
+            peers=self._peers,
+            mandate=mandate,
+            handlers=HANDLERS,
+            predicates=self._predicates,
+            approvals=self._parks,
+            on_approval=self._on_approval,
+            clock=self._clock,
+            retry_seconds=self._retry_seconds,
+        )
+        return self._engine
+
+    def _unbound(self, plan: Plan) -> Reason | None:
+        for path, node in plan.nodes():
+            names: list[str] = []
+            if isinstance(node, Call) and node.peer is not None:
+                known = self._peers.bound(Target(node.capability, node.peer, node.role))
+                names = [] if known else [node.peer]
+            elif isinstance(node, Loop) and node.until is not None:
+                names = list(predicate_names(node.until))
+            elif isinstance(node, Choose):
+                names = [name for case in node.cases for name in predicate_names(case.when)]
+            missing = [name for name in names if name not in self._predicates]
+            if missing:
+                message = f"nothing is bound to {', '.join(map(repr, missing))}"
+                return Reason(code="unbound_name", message=message, path=path)
+        return None
+
+
+async def _stop(stopping: Awaitable[object]) -> None:
+    try:
+        await stopping
+    except Exception:  # noqa: BLE001 - one peer that cannot be told must not keep the others running
+        return
+
+
+def _final(engine: Engine, result: Result) -> Result:
+    """Say what the walk as a whole came to: nothing done is no success."""
+    if engine.canceling and result.status != "completed":
+        return result.model_copy(update={"status": "canceled"})
+    deadline = engine.mandate.deadline
+    if result.status == "failed" and deadline is not None:
+        if deadline.remaining(engine.clock) <= 0:
+            late = Reason(code="deadline_exceeded", message="the run's time is over")
+            result = result.model_copy(update={"reasons": (late, *result.reasons)})
+    elif result.status == "skipped" or (result.ok and not _did_something(engine, result)):
+        nothing = Reason(code="peer_failed", message="no step brought an answer")
+        reasons = result.reasons or (nothing,)
+        result = result.model_copy(update={"status": "failed", "reasons": reasons})
+    return result
+
+
+def _did_something(engine: Engine, result: Result) -> bool:
+    """Tell whether a call completed, and whether anything can be shown for it."""
+    shown = result.text or result.data is not None or result.artifacts or result.claims
+    return bool(shown) and "done" in engine.calls.values()
+
+
+def _states(engine: Engine) -> JsonObject:
+    known: dict[str, CallState] = {".".join(path): state for path, state in engine.calls.items()}
+    planned = {
+        ".".join(path)
+        for path, node in engine.plan.nodes()
+        if node.kind in {"call", "judge"} and not any("#" in part for part in path)
+    }
+    passes = {name for name in known if "#" in name}
+    plain = {".".join(part.partition("#")[0] for part in name.split(".")) for name in passes}
+    missing = sorted(planned - set(known) - plain)
+    return {**known, **dict.fromkeys(missing, "not_started")}

@@ -1,0 +1,155 @@
+"""How the results of branches become one; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from weft.core import NO_USAGE, JsonValue, Path, Reason, Result
+from weft.plan.engine import Scope
+from weft.plan.grounding import Branch
+from weft.plan.model import Parallel
+from weft.plan.placeholders import shown
+from weft.plan.synthesis import NOTHING_FOUND, synthesize
+
+FIRST = frozenset({"any", "quorum"})
+"""Joins that end before all branches do."""
+CANCELED = Result(status="canceled")
+"""Stands for a branch that did not end on its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The branches of a node once nothing of them runs any more."""
+
+    node: Parallel
+    path: Path
+    goal: str
+    results: tuple[Result, ...]
+    done: tuple[int, ...]
+    """Completed branches in the order they ended."""
+    scopes: Sequence[Scope]
+
+    @property
+    def lost(self) -> list[Result]:
+        return [each for each in self.results if not each.ok]
+
+
+def needed(node: Parallel) -> int:
+    """Return how many completed branches decide an early join."""
+    return 1 if node.join == "any" else node.quorum or 1
+
+
+def joined(ended: Ended) -> Result:
+    """Return the node's result with the usage and the losses of all its branches."""
+    result = _stopped(ended) or _decided(ended)
+    losses = tuple(reason for each in ended.lost for reason in each.reasons)
+    partial = any(each.partial or each.status == "skipped" for each in ended.results)
+    return result.model_copy(
+        update={
+            "usage": sum(
+                (each.usage for each in ended.results if each.usage is not NO_USAGE), NO_USAGE
+            ),
+            "partial": result.partial or partial,
+            "reasons": result.reasons or losses,
+        }
+    )
+
+
+def _stopped(ended: Ended) -> Result | None:
+    """Return what keeps the node from an outcome of its own: a question, or the run's end."""
+    if ended.node.join in FIRST and len(ended.done) >= needed(ended.node):
+        return None
+    for status in ("interrupted", "canceled"):
+        stopped = [e for e in ended.results if e.status == status and e is not CANCELED]
+        if stopped:
+            asked = tuple(each for result in stopped for each in result.interrupts)
+            return stopped[0].model_copy(update={"interrupts": asked})
+    return None
+
+
+def _decided(ended: Ended) -> Result:
+    node, count = ended.node, len(ended.results)
+    failed = [each for each in ended.lost if each.status != "skipped"]
+    if not ended.done:
+        return _failed(ended, "every branch failed")
+    if node.join in FIRST and len(ended.done) < needed(node):
+        return _failed(ended, f"{len(ended.done)} of the {needed(node)} branches needed completed")
+    if node.join == "last" and not ended.results[-1].ok:
+        return _failed(ended, "the last branch failed")
+    tolerated = node.tolerate if node.join in {"concatenate", "synthesize"} else 0
+    if node.join not in FIRST | {"last"} and len(failed) > tolerated:
+        return _failed(ended, f"{len(failed)} of {count} branches failed")
+    return _complete(ended)
+
+
+def _complete(ended: Ended) -> Result:
+    node, results = ended.node, ended.results
+    match node.join:
+        case "any" | "last":
+            return results[ended.done[0] if node.join == "any" else -1]
+        case "quorum":
+            return _mapped(ended, sorted(ended.done[: needed(node)]))
+        case "concatenate":
+            texts = [shown(each) for each in results if each.ok]
+            return Result(status="completed", text=node.separator.join(filter(None, texts)))
+        case "synthesize":
+            return report_over(_branches(ended), goal=ended.goal)
+        case "all":
+            return _mapped(ended, range(len(results)))
+
+
+def _branches(ended: Ended) -> list[Branch]:
+    named = zip(ended.node.branches, ended.scopes, ended.results, strict=True)
+    return [
+        Branch(branch.id, _peer_of(scope, branch.id, result), result)
+        for branch, scope, result in named
+    ]
+
+
+def _peer_of(scope: Scope, branch: str, result: Result) -> str:
+    names = sorted(scope.authors.get(branch, ()))
+    if names:
+        return ", ".join(names)
+    return next((reason.peer for reason in result.reasons if reason.peer), branch)
+
+
+def _mapped(ended: Ended, chosen: Sequence[int]) -> Result:
+    data: dict[str, JsonValue] = {}
+    texts = []
+    for index in chosen:
+        result, name = ended.results[index], ended.node.branches[index].id
+        data[name] = result.text if result.data is None else result.data
+        texts.append(f"{name}:\n{shown(result)}")
+    return Result(status="completed", text=ended.node.separator.join(texts), data=data)
+
+
+def _failed(ended: Ended, message: str) -> Result:
+    whole = Reason(code="fan_out_failed", message=message, path=ended.path)
+    each = tuple(
+        reason
+        for branch, result in zip(ended.node.branches, ended.results, strict=True)
+        if not result.ok
+        for reason in result.reasons[:1] or (_silent(ended, branch.id, result),)
+    )
+    kept = _mapped(ended, sorted(ended.done))
+    return kept.model_copy(
+        update={"status": "failed", "reasons": (whole, *each), "partial": bool(ended.done)}
+    )
+
+
+def _silent(ended: Ended, branch: str, result: Result) -> Reason:
+    path = (*ended.path, branch)
+    return Reason(code=result.status, message=f"the branch was {result.status}", path=path)
+
+
+def report_over(branches: Sequence[Branch], *, goal: str) -> Result:
+    """Return the report over `branches` as a result."""
+    report = synthesize(branches, goal=goal)
+    # Built without another look at data that is checked JSON already.
+    return Result.model_construct(
+        status="completed",
+        text=report.summary,
+        data=report.to_json(),
+        usage=NO_USAGE,
+        generated_by="rules",
+        partial=any(gap.code != NOTHING_FOUND for gap in report.gaps),
+    )

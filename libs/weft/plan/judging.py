@@ -1,0 +1,132 @@
+"""A verdict on earlier work, and a report over it."""
+
+import re
+from collections.abc import Sequence
+
+from weft.core import JsonObject, JsonValue, Reason, Result, Verdict
+from weft.plan.assignments import UNREADABLE, perform
+from weft.plan.engine import At, Engine
+from weft.plan.flow import ABSTAIN
+from weft.plan.grounding import Branch
+from weft.plan.jobs import Assignment
+from weft.plan.joins import report_over
+from weft.plan.model import Judge, Node, Synthesize
+from weft.plan.peers import Target
+from weft.plan.placeholders import fenced, shown
+from weft.plan.prompts import criteria_of
+
+NOT_VALIDATED = "not validated"
+_FIRST = re.compile(r"^[\s\"'*_#>`-]*([^:\n]*?)[\s\"'*_`.]*(?::\s*(.*))?$")
+
+
+async def run_judge(engine: Engine, node: Node, at: At) -> Result:
+    if not isinstance(node, Judge):
+        raise TypeError(f"not a judge: {node.kind}")
+    work = at.scope.find(node.of)
+    if work is None:
+        why = Reason(code="no_branch", message=f"step {node.of!r} did not run", path=at.path)
+        return Result(status="failed", reasons=(why,))
+    choices = tuple(dict.fromkeys((*node.choices, ABSTAIN)))
+    job = Assignment(
+        kind="judge",
+        path=at.path,
+        target=Target(
+            role=node.role,
+            domain=str((engine.plan.frame or {}).get("domain", "general")),
+            authors=at.scope.peers_of(node.of),
+        ),
+        prompt=_question(engine, node, work, choices),
+        output_schema=_schema(choices),
+        read=lambda result: _read(result, choices, at),
+    )
+    judged = await perform(engine, job, at)
+    if not judged.ok or node.role == "judge":
+        return judged
+    return work.model_copy(update={"verdict": judged.verdict, "usage": judged.usage})
+
+
+def _question(engine: Engine, node: Judge, work: Result, choices: Sequence[str]) -> str:
+    criteria = node.criteria or criteria_of(engine)
+    lines = [f"Goal: {engine.plan.goal}", "", "Judge this work:", fenced(node.of, shown(work)), ""]
+    if criteria:
+        lines += ["Criteria:", *(f"- {each}" for each in criteria), ""]
+    lines.append(f"Answer with one of: {', '.join(choices)}; then a colon and your reason.")
+    lines.append(f"Choose {ABSTAIN} if you cannot tell.")
+    return "\n".join(lines)
+
+
+def _schema(choices: Sequence[str]) -> JsonObject:
+    names: list[JsonValue] = list(choices)
+    return {
+        "type": "object",
+        "properties": {
+            "choice": {"type": "string", "enum": names},
+            "reasons": {"type": "string"},
+            "per_criterion": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+        "required": ["choice"],
+        "additionalProperties": False,
+    }
+
+
+def _read(result: Result, choices: Sequence[str], at: At) -> Result:
+    verdict = verdict_of(result, choices)
+    if verdict is not None:
+        text = result.text or ": ".join(filter(None, (verdict.choice, verdict.reasons)))
+        return result.model_copy(update={"verdict": verdict, "text": text})
+    why = Reason(
+        code=UNREADABLE,
+        message=f"the answer is none of {', '.join(choices)}",
+        path=at.path,
+        retryable=True,
+    )
+    return Result(status="failed", reasons=(why,), usage=result.usage)
+
+
+def verdict_of(result: Result, choices: Sequence[str]) -> Verdict | None:
+    """Read a verdict from the answer's data, else from its first line; None if it has none."""
+    if result.verdict is not None and _choice(result.verdict.choice, choices):
+        return result.verdict
+    if isinstance(result.data, dict):
+        found = _choice(result.data.get("choice"), choices)
+        return None if found is None else _verdict(found, result.data)
+    lines = [line for line in result.text.splitlines() if line.strip()]
+    # Rules say first that no language model was used; their verdict follows.
+    for line in lines if result.generated_by == "rules" else lines[:1]:
+        if line.strip().casefold().startswith(NOT_VALIDATED):
+            return Verdict(choice=ABSTAIN, reasons=line.strip())
+        match = _FIRST.match(line)
+        found = _choice(match[1], choices) if match else None
+        if match and found:
+            return Verdict(choice=found, reasons=(match[2] or "").strip())
+    return None
+
+
+def _choice(said: JsonValue, choices: Sequence[str]) -> str | None:
+    if not isinstance(said, str):
+        return None
+    return next((each for each in choices if each.casefold() == said.strip().casefold()), None)
+
+
+def _verdict(choice: str, data: JsonObject) -> Verdict:
+    reasons, criteria = data.get("reasons"), data.get("per_criterion")
+    return Verdict(
+        choice=choice,
+        reasons=reasons if isinstance(reasons, str) else "",
+        per_criterion={
+            name: str(said)
+            for name, said in (criteria if isinstance(criteria, dict) else {}).items()
+        },
+    )
+
+
+async def run_synthesize(engine: Engine, node: Node, at: At) -> Result:
+    if not isinstance(node, Synthesize):
+        raise TypeError(f"not a synthesis: {node.kind}")
+    found = [(step, at.scope.find(step)) for step in node.of]
+    branches = [
+        Branch(step, ", ".join(sorted(at.scope.peers_of(step))) or step, result)
+        for step, result in found
+        if result is not None
+    ]
+    return report_over(branches, goal=engine.plan.goal)

@@ -1,0 +1,61 @@
+"""The journal of a peer that works inside a step: the same log, below the step's path."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from weft.checkpoint import EffectCall, EffectOutcome, Intent, Journal
+from weft.core import JsonObject, Path
+from weft.events import Event
+
+
+class NestedJournal(Journal):
+    """Puts everything below `prefix`, so that peers of one run cannot meet each other's steps."""
+
+    def __init__(self, outer: Journal, prefix: Path) -> None:
+        self.run_id = outer.run_id
+        self.root_id = outer.root_id
+        self.thread_id = outer.thread_id
+        self.held = outer.held
+        self.report = {}
+        self._outer = outer
+        self._prefix = prefix
+
+    @property
+    def steps(self) -> Mapping[Path, JsonObject]:
+        depth = len(self._prefix)
+        return {
+            path[depth:]: outcome
+            for path, outcome in self._outer.steps.items()
+            if len(path) > depth and path[:depth] == self._prefix
+        }
+
+    async def record(
+        self, path: Path, outcome: JsonObject, events: Sequence[Event] = ()
+    ) -> JsonObject:
+        return await self._outer.record((*self._prefix, *path), outcome, self._placed(events))
+
+    def emit(self, *events: Event) -> None:
+        self._outer.emit(*self._placed(events))
+
+    async def flush(self) -> None:
+        await self._outer.flush()
+
+    async def intend(
+        self, call: EffectCall, *, again: bool = False, events: Sequence[Event] = ()
+    ) -> Intent:
+        placed = replace(call, path=(*self._prefix, *call.path))
+        return await self._outer.intend(placed, again=again, events=self._placed(events))
+
+    async def settle(
+        self, key: str, attempt: int, outcome: EffectOutcome, *, events: Sequence[Event] = ()
+    ) -> None:
+        await self._outer.settle(key, attempt, outcome, events=self._placed(events))
+
+    async def doubt(self, key: str, attempt: int) -> None:
+        await self._outer.doubt(key, attempt)
+
+    async def find_effect(self, key: str) -> Intent | None:
+        return await self._outer.find_effect(key)
+
+    def _placed(self, events: Sequence[Event]) -> list[Event]:
+        return [event.under(self._prefix) for event in events]

@@ -1,0 +1,134 @@
+"""Branches at the same time, and the ways their results are joined."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from weft.checkpoint import StepWrite
+from weft.core import JsonObject, Result
+from weft.core.errors import FencedError
+from weft.plan.budgets import Purse, reserve
+from weft.plan.engine import At, Engine, Scope
+from weft.plan.joins import CANCELED, FIRST, Ended, joined, needed
+from weft.plan.model import Node, Parallel
+
+
+async def run_parallel(engine: Engine, node: Node, at: At) -> Result:
+    if not isinstance(node, Parallel):
+        raise TypeError(f"not parallel: {node.kind}")
+    stored = engine.journal.steps.get(at.path)
+    if stored is not None:
+        return _restored(engine, node, at, stored)
+    race = _Race(engine, node, at)
+    results = await race.run()
+    for scope in race.scopes:
+        at.scope.adopt(scope, node.id)
+    ended = Ended(node, at.path, engine.plan.goal, tuple(results), tuple(race.done), race.scopes)
+    return await _recorded(engine, node, at, joined(ended))
+
+
+@dataclass(slots=True)
+class _Race:
+    """The branches of one node while they run."""
+
+    engine: Engine
+    node: Parallel
+    at: At
+    scopes: list[Scope] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+    """Completed branches in the order they ended."""
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    decided: bool = False
+
+    async def run(self) -> list[Result]:
+        node, engine = self.node, self.engine
+        count = len(node.branches)
+        self.results = [CANCELED] * count
+        self.scopes = [Scope(self.at.scope) for _ in node.branches]
+        purse = reserve(self.at.purse) if node.join == "synthesize" else self.at.purse
+        purse.open_for(count)
+        await engine.settle()
+        slots = asyncio.Semaphore(node.max_parallel)
+        engine.active += count - 1
+        try:
+            async with asyncio.TaskGroup() as group:
+                for index in range(count):
+                    task = group.create_task(self._branch(index, purse, slots))
+                    task.add_done_callback(self._leave)
+                    self.tasks.append(task)
+        except BaseExceptionGroup as errors:
+            raise _first_of(errors) from None
+        finally:
+            engine.active += 1
+        return self.results
+
+    def _leave(self, _: asyncio.Task[None]) -> None:
+        self.engine.active -= 1
+
+    async def _branch(self, index: int, purse: Purse, slots: asyncio.Semaphore) -> None:
+        async with slots:
+            share = purse.share()
+            here = replace(self.at, scope=self.scopes[index], purse=share)
+            try:
+                result = await self.engine.run(self.node.branches[index], here)
+            finally:
+                purse.give_back(share)
+        self.results[index] = result
+        if result.ok:
+            self.done.append(index)
+        if not self.decided and self._is_decided():
+            self.decided = True
+            self._cancel_others(index)
+
+    def _is_decided(self) -> bool:
+        node = self.node
+        if node.join in FIRST:
+            return len(self.done) >= needed(self.node) or self._left() < needed(self.node)
+        failed = sum(result.status == "failed" for result in self.results)
+        return node.fail_fast and failed > node.tolerate
+
+    def _left(self) -> int:
+        """How many branches have completed or still may."""
+        return sum(each.ok or each is CANCELED for each in self.results)
+
+    def _cancel_others(self, index: int) -> None:
+        for other, task in enumerate(self.tasks):
+            if other != index and not task.done():
+                task.cancel()
+
+
+def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that ended the branches: a lost claim before anything else."""
+    leaves = [
+        _first_of(error) if isinstance(error, BaseExceptionGroup) else error
+        for error in errors.exceptions
+    ]
+    return next((error for error in leaves if isinstance(error, FencedError)), leaves[0])
+
+
+def _restored(engine: Engine, node: Parallel, at: At, stored: JsonObject) -> Result:
+    """Return the recorded outcome, and make the steps behind it visible again."""
+    depth = len(at.path)
+    for path, outcome in engine.journal.steps.items():
+        inside = len(path) > depth and path[:depth] == at.path
+        if inside and path[-1][0] not in "~?" and "peer" in outcome:
+            at.scope.nested[path[-1]] = Result.model_validate(outcome)
+            at.scope.authors.setdefault(path[-1], frozenset({str(outcome.get("peer") or "")}))
+            engine.calls[path] = "done"
+    at.scope.authors[node.id] = frozenset(
+        str(outcome.get("peer"))
+        for path, outcome in engine.journal.steps.items()
+        if path[:depth] == at.path and outcome.get("peer")
+    )
+    result = Result.model_validate(stored)
+    at.purse.spend(result.usage)
+    return result
+
+
+async def _recorded(engine: Engine, node: Parallel, at: At, result: Result) -> Result:
+    """Keep an outcome that a second walk of the plan might not find again."""
+    if not result.ok or not (node.join in FIRST or result.partial):
+        return result
+    outcome = result.model_dump(mode="json", exclude_defaults=True)
+    stored = await engine.keep(StepWrite(at.path, outcome))
+    return result if stored is outcome else Result.model_validate(stored)

@@ -1,0 +1,49 @@
+"""How an interpreter comes by the peers that its plan calls."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from weft.catalog import Effects
+from weft.core import Principal
+from weft.loop import Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who is wanted for a step, as the plan says it."""
+
+    capability: str | None = None
+    peer: str | None = None
+    role: str | None = None
+    domain: str = "general"
+    tried: frozenset[str] = frozenset()
+    """Names that failed in this step; another provider is better."""
+    authors: frozenset[str] = frozenset()
+    """Names behind the work to be judged; anybody else is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Who does the step, and what may be done if it fails."""
+
+    peer: Peer
+    effects: Effects = "unknown"
+    """`none` allows another attempt whatever became of the first."""
+    why: str = ""
+
+
+class PeerSource(Protocol):
+    """Picks a peer at the moment a step starts, among those the principal may call."""
+
+    def pick(self, target: Target, principal: Principal) -> Picked:
+        """Return the best peer for `target`.
+
+        Raises:
+            PeerUnavailableError: There is none now.
+            ForbiddenError: The principal may call none of them.
+        """
+        ...
+
+    def bound(self, target: Target) -> bool:
+        """Tell whether `target` names something this source could ever provide."""
+        ...

@@ -1,0 +1,51 @@
+"""The prompt of a step, with what it may see put in."""
+
+from weft.core import Result, dumps
+from weft.plan.engine import At, Engine
+from weft.plan.placeholders import fenced, render, shown
+
+
+def prompt_of(engine: Engine, template: str, at: At) -> str:
+    """Return `template` with its placeholders replaced; what is absent becomes nothing."""
+    return render(template, lambda name: _value(engine, name, at)).strip()
+
+
+def criteria_of(engine: Engine) -> tuple[str, ...]:
+    found = (engine.plan.frame or {}).get("success_criteria")
+    return tuple(str(each) for each in found) if isinstance(found, list) else ()
+
+
+def _value(engine: Engine, name: str, at: At) -> str:
+    head, _, rest = name.partition(".")
+    match head:
+        case "step":
+            value = _of(rest, at.scope.find(rest))
+        case "frame":
+            found = (engine.plan.frame or {}).get(rest)
+            value = found if isinstance(found, str) else dumps(found).decode()
+        case "input" | "previous_output":
+            value = _of(at.input_step, at.input)
+        case "feedback":
+            value = _feedback(at.feedback)
+        case "criteria":
+            value = "\n".join(f"- {each}" for each in criteria_of(engine))
+        case "iteration":
+            value = str(at.iteration)
+        case _:
+            value = engine.plan.goal
+    return value
+
+
+def _of(step: str, result: Result | None) -> str:
+    return "" if result is None else fenced(step, shown(result))
+
+
+def _feedback(last: Result | None) -> str:
+    """Return what the judge of the last pass said, else what the pass brought forth."""
+    if last is None:
+        return ""
+    if last.verdict is None:
+        return _of("the last attempt", last)
+    lines = [last.verdict.reasons or last.verdict.choice]
+    lines += [f"- {name}: {said}" for name, said in last.verdict.per_criterion.items()]
+    return fenced("the review of the last attempt", "\n".join(lines))

@@ -1,0 +1,81 @@
+"""GoalFrame, protocols, policy: from a request to a plan, without any I/O."""
+
+from weft.routing.builtins import BUILTINS, builtin_protocols
+from weft.routing.capabilities import HUMAN, CapabilityIndex, Eligible, Lookup
+from weft.routing.compiler import CognitiveCompiler
+from weft.routing.errors import (
+    FrameExtractionError,
+    FrameInvalidError,
+    NoCapabilityError,
+    NoMatchingProtocolError,
+    PolicyDeniedError,
+    Rejected,
+    UnknownCapabilityError,
+    UnknownProtocolError,
+)
+from weft.routing.events import (
+    FrameExtracted,
+    FrameFailed,
+    PolicyDecided,
+    ProtocolNoMatch,
+    ProtocolSelected,
+    RunnableCompiled,
+    events_of,
+)
+from weft.routing.explain import RoutingExplanation
+from weft.routing.extract import Extraction, accept, extract
+from weft.routing.frame import Complexity, GoalFrame, Level, Risk, TaskType
+from weft.routing.modifiers import Modifier
+from weft.routing.policy import Policies, PolicyGate, PolicyVerdict
+from weft.routing.protocols import Protocol, ProtocolRegistry, View
+from weft.routing.routed import Request, Routed, RoutedPart
+from weft.routing.select import Candidate, Offered, Selection, filter_candidates, select
+
+__all__ = [
+    "BUILTINS",
+    "HUMAN",
+    "Candidate",
+    "CapabilityIndex",
+    "CognitiveCompiler",
+    "Complexity",
+    "Eligible",
+    "Extraction",
+    "FrameExtracted",
+    "FrameExtractionError",
+    "FrameFailed",
+    "FrameInvalidError",
+    "GoalFrame",
+    "Level",
+    "Lookup",
+    "Modifier",
+    "NoCapabilityError",
+    "NoMatchingProtocolError",
+    "Offered",
+    "Policies",
+    "PolicyDecided",
+    "PolicyDeniedError",
+    "PolicyGate",
+    "PolicyVerdict",
+    "Protocol",
+    "ProtocolNoMatch",
+    "ProtocolRegistry",
+    "ProtocolSelected",
+    "Rejected",
+    "Request",
+    "Risk",
+    "Routed",
+    "RoutedPart",
+    "RoutingExplanation",
+    "RunnableCompiled",
+    "Selection",
+    "TaskType",
+    "UnknownCapabilityError",
+    "UnknownProtocolError",
+    "View",
+    "accept",
+    "builtin_protocols",
+    "events_of",
+    "extract",
+    "filter_candidates",
+    "select",
+]

@@ -1,0 +1,214 @@
+"""What the peers in view can do, at one revision of the catalogue, for one caller."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from weft.catalog import Capability, Effects, Snapshot
+from weft.core import Principal, ToolSpec
+from weft.models.offline.text import name_words, stems
+from weft.routing.frame import GENERAL, GoalFrame, Level, TaskType, highest
+
+HUMAN = "$human"
+"""The tool name of a person: its call is a question."""
+_WORDS = re.compile(r"[A-Za-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What was found of the ids asked for; none is dropped silently."""
+
+    found: tuple[Capability, ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Eligible:
+    """What a part may use, and what it may not, with the reason."""
+
+    capabilities: tuple[Capability, ...]
+    left_out: Mapping[str, str]
+
+
+class CapabilityIndex:
+    """Immutable; a new card is a new index."""
+
+    def __init__(
+        self,
+        capabilities: Iterable[Capability] = (),
+        *,
+        tools: Iterable[ToolSpec] = (),
+        revision: int = 0,
+    ) -> None:
+        """`tools` are local ones; each is a capability of its own name until annotated."""
+        merged: dict[str, Capability] = {}
+        for each in (*capabilities, *map(_local, tools)):
+            known = merged.get(each.id)
+            merged[each.id] = each if known is None else _joint(known, each)
+        self.revision = revision
+        self._by_id = dict(sorted(merged.items()))
+
+    @classmethod
+    def of(
+        cls, snapshot: Snapshot, principal: Principal, *, tools: Iterable[ToolSpec] = ()
+    ) -> "CapabilityIndex":
+        """Return the index of what `principal` may call."""
+        allowed = [
+            capability.model_copy(update={"providers": (entry.service,)})
+            for entry in snapshot.entries
+            if principal.may_call(entry.service)
+            for capability in entry.capabilities
+        ]
+        return cls(allowed, tools=tools, revision=snapshot.revision)
+
+    def annotate(
+        self,
+        tool: str,
+        *,
+        id: str,  # noqa: A002 - the name of the field it sets
+        domain: str = GENERAL,
+        risk: Level = Level.LOW,
+    ) -> "CapabilityIndex":
+        """Return an index in which the local `tool` is the capability `id`.
+
+        Raises:
+            KeyError: There is no such tool.
+        """
+        found = next(each for each in self.all() if tool in (each.tool_name, each.id))
+        domains = frozenset() if domain == GENERAL else frozenset({domain})
+        renamed = found.model_copy(
+            update={"id": id, "domains": domains, "risk": risk.value, "tool_name": tool}
+        )
+        others = [each for each in self.all() if each is not found]
+        return CapabilityIndex([*others, renamed], revision=self.revision)
+
+    def all(self) -> tuple[Capability, ...]:
+        return tuple(self._by_id.values())
+
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self._by_id)
+
+    def lookup(self, ids: Sequence[str]) -> Lookup:
+        """Find capabilities by id, or one agent's by `agent/skill`."""
+        found, unknown = [], []
+        for name in ids:
+            capability = self._find(name)
+            if capability is None:
+                unknown.append(name)
+            else:
+                found.append(capability)
+        return Lookup(tuple(found), tuple(unknown))
+
+    def for_domain(self, domain: str) -> tuple[Capability, ...]:
+        """Return what works in `domain`, without what only plays roles."""
+        return tuple(
+            each
+            for each in self._by_id.values()
+            if not _only_plays_roles(each)
+            and (domain == GENERAL or not each.domains or domain in each.domains)
+        )
+
+    def for_role(self, role: str) -> tuple[Capability, ...]:
+        return tuple(each for each in self._by_id.values() if role in each.roles)
+
+    def roles(self) -> frozenset[str]:
+        return frozenset().union(*(each.roles for each in self._by_id.values()))
+
+    def domains(self) -> frozenset[str]:
+        return frozenset().union(*(each.domains for each in self._by_id.values()))
+
+    def resolve_tool(self, capability: str) -> str | None:
+        """Return the tool behind a capability, or None if an agent serves it."""
+        found = self._find(capability)
+        return None if found is None else found.tool_name
+
+    def eligible(self, frame: GoalFrame, goal: TaskType, required: Sequence[str]) -> Eligible:
+        """Return what a part of `frame` may use, required ones first and in the given order."""
+        wanted = self.lookup(required).found
+        kept, left_out = list(wanted), dict[str, str]()
+        for each in self.for_domain(frame.domain):
+            if each.id in required or each in wanted:
+                continue
+            reason = _unfit(each, frame, goal)
+            if reason is None:
+                kept.append(each)
+            else:
+                left_out[each.id] = reason
+        return Eligible(tuple(kept), left_out)
+
+    def _find(self, name: str) -> Capability | None:
+        direct = self._by_id.get(name)
+        if direct is not None:
+            return direct
+        agent, slash, skill = name.rpartition("/")
+        found = self._by_id.get(skill) if slash else None
+        if found is None or agent not in found.providers:
+            return None
+        return found.model_copy(update={"id": name, "providers": (agent,)})
+
+
+def by_overlap(capabilities: Iterable[Capability], goal: str) -> list[Capability]:
+    """Return the capabilities that share most words with `goal` first, then by id."""
+    wanted = stems(_WORDS.findall(goal.lower()))
+    return sorted(
+        capabilities, key=lambda each: (-len(wanted & _vocabulary(*_text_of(each))), each.id)
+    )
+
+
+def is_harmless(capability: Capability) -> bool:
+    """Tell whether a reading part may use it."""
+    return capability.risk == "low" or capability.effects == "none"
+
+
+def _unfit(capability: Capability, frame: GoalFrame, goal: TaskType) -> str | None:
+    if capability.tool_name == HUMAN:
+        return "a person is asked only when required"
+    if Level(capability.risk).rank > frame.risk.rank:
+        return f"its risk {capability.risk} is above the goal's {frame.risk}"
+    if not goal.acts and not is_harmless(capability):
+        return "it may change something, and this part only reads"
+    return None
+
+
+def _only_plays_roles(capability: Capability) -> bool:
+    return bool(capability.roles) and not capability.domains and capability.tool_name is None
+
+
+def _joint(first: Capability, second: Capability) -> Capability:
+    """Two providers of one id: as risky as the riskier, as free of effects as neither doubts."""
+    effects: Effects = "none" if first.effects == second.effects == "none" else "unknown"
+    return first.model_copy(
+        update={
+            "domains": first.domains | second.domains if first.domains and second.domains
+            else frozenset(),
+            "risk": highest(Level(first.risk), Level(second.risk)).value,
+            "roles": first.roles | second.roles,
+            "tags": first.tags | second.tags,
+            "effects": effects,
+            "providers": tuple(sorted({*first.providers, *second.providers})),
+        }
+    )  # fmt: skip
+
+
+def _local(tool: ToolSpec) -> Capability:
+    return Capability(
+        id=tool.name,
+        description=tool.description,
+        effects="none" if "read" in tool.labels else "unknown",
+        tool_name=tool.name,
+        tags=tool.tags,
+        examples=tool.examples,
+    )
+
+
+def _text_of(capability: Capability) -> tuple[str, str, tuple[str, ...], frozenset[str]]:
+    return capability.id, capability.description, capability.examples, capability.tags
+
+
+@lru_cache(maxsize=2048)
+def _vocabulary(
+    name: str, description: str, examples: tuple[str, ...], tags: frozenset[str]
+) -> frozenset[str]:
+    text = " ".join((description, *examples, *(tag for tag in tags if ":" not in tag)))
+    return stems([*name_words(name), *_WORDS.findall(text.lower())])

@@ -1,0 +1,211 @@
+"""From a frame to a plan: pure, the same for the same frame, catalogue, protocols and policy."""
+
+from dataclasses import replace
+
+from weft.catalog import Capability
+from weft.core.errors import WeftError
+from weft.plan import Plan, Sequence
+from weft.routing.builtins import builtin_protocols
+from weft.routing.capabilities import CapabilityIndex
+from weft.routing.errors import (
+    NoCapabilityError,
+    NoMatchingProtocolError,
+    PolicyDeniedError,
+    Rejected,
+    UnknownCapabilityError,
+)
+from weft.routing.explain import RoutingExplanation, explanation_of
+from weft.routing.frame import GoalFrame, TaskType
+from weft.routing.learning import OutcomeBook, preferred
+from weft.routing.modifiers import modify
+from weft.routing.parts import Part, notes_on, offered_to, part_of, used_by, view_of
+from weft.routing.picking import as_picked
+from weft.routing.policy import PolicyGate
+from weft.routing.protocols import DELEGATE, ProtocolRegistry
+from weft.routing.routed import Request, Routed, RoutedPart
+from weft.routing.select import Candidate, Selection, filter_candidates, select
+
+
+class CognitiveCompiler:
+    """Compiles frames for one caller at one revision of the catalogue."""
+
+    def __init__(
+        self,
+        capabilities: CapabilityIndex,
+        *,
+        protocols: ProtocolRegistry | None = None,
+        policy: PolicyGate | None = None,
+        outcomes: OutcomeBook | None = None,
+    ) -> None:
+        """`outcomes` is the tenant's book; None leaves the order to the rules."""
+        self.capabilities = capabilities
+        self._outcomes = outcomes
+        self._protocols = protocols or builtin_protocols()
+        self._policy = policy or PolicyGate()
+
+    def available_capabilities(self) -> tuple[str, ...]:
+        return self.capabilities.ids()
+
+    def compile(self, frame: GoalFrame, request: Request | None = None) -> Plan:
+        """Return the plan for `frame`.
+
+        Raises:
+            UnknownCapabilityError: The frame requires what nobody offers.
+            UnknownProtocolError: The requested protocol does not exist.
+            NoMatchingProtocolError: No protocol fits, or nothing can do the work.
+            PolicyDeniedError: Policy forbids it.
+            PlanInvalidError: A protocol built a plan that cannot run.
+        """
+        routed = self.route(frame, request)
+        if routed.error is not None:
+            raise routed.error
+        if routed.plan is None:
+            raise AssertionError("routing ended without a plan and without a reason")
+        return routed.plan
+
+    def explain(self, frame: GoalFrame, request: Request | None = None) -> RoutingExplanation:
+        """Say what would run and why; a denial or dead end is explained like any choice."""
+        return explanation_of(self.route(frame, request), self.capabilities)
+
+    def route(self, frame: GoalFrame, request: Request | None = None) -> Routed:
+        """Decide everything and keep the error, if there is one, beside what led to it."""
+        request = request or Request()
+        found = self.capabilities.lookup(frame.required_capabilities)
+        unknown = tuple(name for name in found.unknown if name != DELEGATE)
+        routed = Routed(
+            frame,
+            request,
+            unknown=unknown,
+            warnings=_warnings(frame, request),
+            revision=self.capabilities.revision,
+        )
+        if unknown:
+            error = UnknownCapabilityError(unknown, self.available_capabilities())
+            return replace(routed, error=error)
+        return self._compose(routed, found.found)
+
+    def _compose(self, routed: Routed, required: tuple[Capability, ...]) -> Routed:
+        frame, request = routed.frame, routed.request
+        goals = frame.goals()
+        parts: list[RoutedPart] = []
+        left_out: dict[str, str] = {}
+        error: WeftError | None = None
+        for goal in goals:
+            part = part_of(self.capabilities, frame, goal, goals, required)
+            left_out.update(part.eligible.left_out)
+            earlier = tuple(each.goal.value for each in parts)
+            done, error = self._routed(frame, request, part, earlier, left_out)
+            parts.append(done)
+            if error is not None:
+                break
+        for name in frozenset().union(*(used_by(part, self.capabilities) for part in parts)):
+            left_out.pop(name, None)
+        routed = replace(routed, parts=tuple(parts), left_out=left_out, error=error)
+        return routed if error is not None else _assembled(routed)
+
+    def _routed(
+        self,
+        frame: GoalFrame,
+        request: Request,
+        part: Part,
+        earlier: tuple[str, ...],
+        left_out: dict[str, str],
+    ) -> tuple[RoutedPart, WeftError | None]:
+        asked = request.protocol if part.goal is frame.primary_goal else None
+        try:
+            if frame.requires_tools and not part.eligible.capabilities:
+                raise NoCapabilityError(part.goal, [_no_tools()])
+            offered = offered_to(self.capabilities, part, request)
+            chosen = select(self._protocols, part.goal, frame.complexity, offered, requested=asked)
+            chosen, learning = preferred(chosen, self._outcomes, part.goal, frame.domain)
+        except NoMatchingProtocolError as error:
+            return RoutedPart(part.goal, part.risk, rejected=error.rejected), error
+        except WeftError as error:
+            return RoutedPart(part.goal, part.risk), error
+        if part.goal is frame.primary_goal:
+            chosen = as_picked(chosen, request.picked)
+        done, denied = self._decided(frame, request, part, chosen, (earlier, left_out))
+        return replace(done, learning=learning), denied
+
+    def survivors(self, frame: GoalFrame, request: Request | None = None) -> tuple[Candidate, ...]:
+        """Return what a picker may choose from for the primary goal, best first."""
+        required = self.capabilities.lookup(frame.required_capabilities).found
+        part = part_of(self.capabilities, frame, frame.primary_goal, frame.goals(), required)
+        offered = offered_to(self.capabilities, part, request or Request())
+        found = filter_candidates(self._protocols, frame.primary_goal, frame.complexity, offered)
+        if self._outcomes is None:
+            return found
+        ordered = self._outcomes.order(found, frame.primary_goal, frame.domain)
+        return tuple(each.candidate for each in ordered)
+
+    def _decided(
+        self,
+        frame: GoalFrame,
+        request: Request,
+        part: Part,
+        chosen: Selection,
+        context: tuple[tuple[str, ...], dict[str, str]],
+    ) -> tuple[RoutedPart, WeftError | None]:
+        earlier, left_out = context
+        verdict = self._policy.check(
+            chosen.protocol.id, part.risk, approval_required=_asks_approval(frame, part.goal)
+        )
+        done = RoutedPart(part.goal, part.risk, chosen, rejected=chosen.rejected, verdict=verdict)
+        if not verdict.allow:
+            denied = PolicyDeniedError(
+                verdict.reason, protocol_id=chosen.protocol.id, runners_up=chosen.runners_up
+            )
+            return done, denied
+        view = view_of(self.capabilities, frame, request, part, earlier, left_out)
+        built = modify(frame, view, chosen.protocol, risk=part.risk, verdict=verdict)
+        notes = (*built.modifiers, *notes_on(self.capabilities, built.node, view))
+        return replace(done, node=built.node, modifiers=notes), None
+
+
+def _assembled(routed: Routed) -> Routed:
+    nodes = [part.node for part in routed.parts if part.node is not None]
+    root = nodes[0] if len(nodes) == 1 else _sections(routed)
+    protocols = [part.selection.protocol.id for part in routed.parts if part.selection]
+    plan = Plan(
+        id=routed.request.plan_id,
+        goal=routed.request.goal,
+        frame=routed.frame.to_json(),
+        protocol=next(
+            (
+                name
+                for name, part in zip(protocols, routed.parts, strict=True)
+                if part.goal is routed.frame.primary_goal
+            ),
+            protocols[0],
+        ),
+        root=root,
+    )
+    plan.check()
+    return replace(routed, plan=plan)
+
+
+def _sections(routed: Routed) -> Sequence:
+    """Return one part after the other, each named for its goal."""
+    titled = [
+        part.node.model_copy(update={"title": part.goal.value.replace("_", " ").capitalize()})
+        for part in routed.parts
+        if part.node is not None
+    ]
+    return Sequence(id="goals", steps=tuple(titled), sections=True)
+
+
+def _asks_approval(frame: GoalFrame, goal: TaskType) -> bool:
+    """In a frame that reads and acts, approval is asked before the first act."""
+    if not frame.approval_required:
+        return False
+    goals = frame.goals()
+    acting = [each for each in goals if each.acts]
+    return goal is acting[0] if acting and len(acting) < len(goals) else True
+
+
+def _no_tools() -> Rejected:
+    return Rejected("*", "capabilities", "the goal requires tools, and none is eligible")
+
+
+def _warnings(frame: GoalFrame, request: Request) -> tuple[str, ...]:
+    return ("memory_unavailable",) if frame.requires_memory and not request.thread else ()

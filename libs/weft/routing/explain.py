@@ -1,0 +1,183 @@
+"""Why a frame becomes the plan it becomes, for people and for tests."""
+
+from weft.core import JsonObject, Path, Record
+from weft.plan import Call, Judge
+from weft.routing.capabilities import CapabilityIndex
+from weft.routing.frame import GoalFrame, TaskType
+from weft.routing.policy import PolicyVerdict
+from weft.routing.routed import Routed, RoutedPart
+from weft.routing.select import Selection
+
+
+class CandidateView(Record):
+    """A protocol that could have done it."""
+
+    protocol_id: str
+    rank: int
+    complexity_distance: int
+    is_canonical: bool
+    cost: str
+    handles_count: int
+
+
+class RejectedView(Record):
+    """A protocol that could not, and at which gate it fell out."""
+
+    protocol_id: str
+    gate: str
+    reason: str
+
+
+class ModifierView(Record):
+    """Something added to a part, or worth knowing of it."""
+
+    kind: str
+    reasons: tuple[str, ...]
+
+
+class LearnedView(Record):
+    """What earlier outcomes say of a survivor."""
+
+    protocol_id: str
+    prior: float
+    runs: int
+    successes: int
+    score: float
+
+
+class PartView(Record):
+    """One goal's way to its protocol."""
+
+    goal: TaskType
+    risk: str
+    selected_protocol: str | None = None
+    method: str | None = None
+    candidates: tuple[CandidateView, ...] = ()
+    rejected: tuple[RejectedView, ...] = ()
+    modifiers: tuple[ModifierView, ...] = ()
+    policy: PolicyVerdict | None = None
+    learning: tuple[LearnedView, ...] = ()
+    picker_rationale: str = ""
+
+
+class PeerView(Record):
+    """Who would do a step."""
+
+    path: Path
+    peer: str
+    why: str
+
+
+class ExtractionView(Record):
+    """How the frame came about."""
+
+    method: str
+    floor: str
+    warnings: tuple[str, ...] = ()
+
+
+class RoutingExplanation(Record):
+    """Everything that led to a plan, or to the error that stands instead of one."""
+
+    goal: str
+    goal_frame: GoalFrame
+    extraction: ExtractionView | None = None
+    parts: tuple[PartView, ...] = ()
+    available_capabilities: tuple[str, ...] = ()
+    unknown_capabilities: tuple[str, ...] = ()
+    left_out: dict[str, str]
+    peers: tuple[PeerView, ...] = ()
+    warnings: tuple[str, ...] = ()
+    plan: JsonObject | None = None
+    error: dict[str, str] | None = None
+    """Code and message, where nothing would run."""
+    revisions: dict[str, int]
+
+
+def explanation_of(routed: Routed, index: CapabilityIndex) -> RoutingExplanation:
+    """Return the explanation of what was decided."""
+    error = routed.error
+    return RoutingExplanation(
+        goal=routed.request.goal,
+        goal_frame=routed.frame,
+        parts=tuple(map(_part, routed.parts)),
+        available_capabilities=index.ids(),
+        unknown_capabilities=routed.unknown,
+        left_out=dict(routed.left_out),
+        peers=_peers(routed, index),
+        warnings=routed.warnings,
+        plan=None if routed.plan is None else routed.plan.to_json(),
+        error=None if error is None else {"code": error.code, "message": str(error)},
+        revisions={"catalog": routed.revision},
+    )
+
+
+def _part(part: RoutedPart) -> PartView:
+    selection = part.selection
+    return PartView(
+        goal=part.goal,
+        risk=part.risk.value,
+        selected_protocol=None if selection is None else selection.protocol.id,
+        method=None if selection is None else selection.method,
+        candidates=() if selection is None else _candidates(selection),
+        rejected=tuple(
+            RejectedView(protocol_id=each.protocol_id, gate=each.gate, reason=each.reason)
+            for each in part.rejected
+        ),
+        modifiers=tuple(ModifierView(kind=m.kind, reasons=m.reasons) for m in part.modifiers),
+        policy=part.verdict,
+        learning=tuple(
+            LearnedView(
+                protocol_id=each.candidate.protocol.id,
+                prior=each.prior,
+                runs=each.runs,
+                successes=each.successes,
+                score=each.score,
+            )
+            for each in part.learning
+        ),
+        picker_rationale="" if selection is None else selection.rationale,
+    )
+
+
+def _candidates(selection: Selection) -> tuple[CandidateView, ...]:
+    return tuple(
+        CandidateView(
+            protocol_id=each.protocol.id,
+            rank=place,
+            complexity_distance=each.complexity_distance,
+            is_canonical=each.is_canonical,
+            cost=each.protocol.cost.value,
+            handles_count=len(each.protocol.handles),
+        )
+        for place, each in enumerate(selection.candidates, start=1)
+    )
+
+
+def _peers(routed: Routed, index: CapabilityIndex) -> tuple[PeerView, ...]:
+    if routed.plan is None:
+        return ()
+    found = []
+    for path, node in routed.plan.nodes():
+        if isinstance(node, Call):
+            found.append(_peer(path, node, index))
+        elif isinstance(node, Judge):
+            found.append(_role(path, node.role, index))
+    return tuple(found)
+
+
+def _peer(path: Path, call: Call, index: CapabilityIndex) -> PeerView:
+    if call.peer is not None:
+        return PeerView(path=path, peer=call.peer, why="named")
+    if call.capability is None:
+        return _role(path, call.role or "", index)
+    names = [name for each in index.lookup([call.capability]).found for name in each.providers]
+    why = f"offers {call.capability}"
+    return PeerView(path=path, peer=", ".join(names) or "local", why=why)
+
+
+def _role(path: Path, role: str, index: CapabilityIndex) -> PeerView:
+    names = sorted({name for each in index.for_role(role) for name in each.providers})
+    if not names:
+        return PeerView(path=path, peer="built-in", why=f"no card offers role:{role}")
+    return PeerView(path=path, peer=", ".join(names), why=f"offers role:{role}")

@@ -1,0 +1,133 @@
+"""From words to a frame: what a model or the rules filled in, checked and never below the floor.
+
+The rules are the tables of the offline planner; no model is called here. Whoever asks a model
+hands its answer to `accept`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import JsonValue, ValidationError
+
+from weft.core import JsonObject
+from weft.models.offline import frame as read_frame
+from weft.models.offline import risk_floor
+from weft.routing.capabilities import CapabilityIndex
+from weft.routing.errors import FrameInvalidError
+from weft.routing.frame import GENERAL, MAX_SECONDARY, GoalFrame, Level, highest
+from weft.routing.protocols import DELEGATE
+
+MAX_CHARACTERS = 100_000
+Source = Literal["rules", "model", "caller"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """A frame, where its fields come from, and what was changed on the way."""
+
+    frame: GoalFrame
+    method: Source
+    floor: Level
+    """The least risk that the request's words allow."""
+    warnings: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Capabilities that an extracted frame named and nobody offers; they were dropped."""
+
+
+def extract(
+    text: str, index: CapabilityIndex, *, given: Mapping[str, JsonValue] | None = None
+) -> Extraction:
+    """Return the frame that the rules read in `text`; fields of `given` are taken as they are.
+
+    Raises:
+        FrameInvalidError: `text` is empty or too long, or `given` is no part of a frame.
+    """
+    check_input(text)
+    given = given or {}
+    missing = set(GoalFrame.model_fields) - set(given)
+    if not missing:
+        return accept(text, {}, index, given=given, method="caller")
+    read = read_frame(
+        text,
+        domains=sorted(index.domains()),
+        capabilities=[_listed(each.to_json()) for each in index.all()],
+    )
+    method: Source = "caller" if "primary_goal" in given else "rules"
+    return accept(text, read, index, given=given, method=method)
+
+
+def accept(
+    text: str,
+    read: Mapping[str, JsonValue],
+    index: CapabilityIndex,
+    *,
+    given: Mapping[str, JsonValue] | None = None,
+    method: Source = "model",
+) -> Extraction:
+    """Return the frame of `read`, overruled by `given`, at least as risky as `text` sounds.
+
+    Raises:
+        FrameInvalidError: They make no frame; its `fields` say why, for the model's next try.
+    """
+    given = given or {}
+    fields = {name: value for name, value in read.items() if name not in given}
+    unknown = _drop_unknown(fields, index)
+    warnings = [f"nobody offers {name!r}; it was left out" for name in unknown]
+    if fields.get("domain", GENERAL) not in {GENERAL, *index.domains()}:
+        warnings.append(f"unknown domain {fields['domain']!r}; {GENERAL} was taken")
+        fields["domain"] = GENERAL
+    frame = _validated({**fields, **given})
+    floor = Level(risk_floor(text))
+    if floor.rank > frame.risk.rank:
+        warnings.append(f"the request sounds like risk {floor}, above {frame.risk}")
+        frame = frame.model_copy(update={"risk": highest(floor, frame.risk)})
+    return Extraction(frame, method, floor, tuple(warnings), unknown)
+
+
+def check_input(text: str) -> None:
+    """Raise unless `text` is something to work on.
+
+    Raises:
+        FrameInvalidError: It is empty or too long.
+    """
+    if not text.strip():
+        raise FrameInvalidError("the request is empty; say what you want", fields=("input",))
+    if len(text) > MAX_CHARACTERS:
+        raise FrameInvalidError(
+            f"the request has {len(text)} characters; at most {MAX_CHARACTERS} are read",
+            fields=("input",),
+        )
+
+
+def _drop_unknown(fields: dict[str, JsonValue], index: CapabilityIndex) -> tuple[str, ...]:
+    named = fields.get("required_capabilities")
+    if not isinstance(named, list):
+        return ()
+    found = index.lookup([str(each) for each in named])
+    unknown = tuple(name for name in found.unknown if name != DELEGATE)
+    fields["required_capabilities"] = [name for name in named if name not in unknown]
+    return unknown
+
+
+def _validated(fields: JsonObject) -> GoalFrame:
+    secondary = fields.get("secondary_goals")
+    if isinstance(secondary, list):
+        kept = [each for each in secondary if each != fields.get("primary_goal")]
+        fields = {**fields, "secondary_goals": kept[:MAX_SECONDARY]}
+    try:
+        return GoalFrame.model_validate(fields)
+    except ValidationError as error:
+        found = [
+            (".".join(map(str, each["loc"])), each["msg"])
+            for each in error.errors(include_url=False, include_input=False)
+        ]
+        listed = "; ".join(f"{place}: {message}" for place, message in found)
+        raise FrameInvalidError(
+            f"this is no goal frame: {listed}", fields=[place for place, _ in found]
+        ) from None
+
+
+def _listed(capability: JsonObject) -> JsonObject:
+    names = ("id", "description", "tags", "examples", "domains")
+    return {name: capability[name] for name in names}

@@ -1,0 +1,111 @@
+"""What somebody wants, in the fields that routing reads."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from weft.core import StrictRecord
+
+GENERAL = "general"
+MAX_SECONDARY = 4
+
+
+class TaskType(StrEnum):
+    """What kind of work a goal is."""
+
+    ANSWER = "answer"
+    EXPLAIN = "explain"
+    PLAN = "plan"
+    BUILD = "build"
+    MODIFY = "modify"
+    DIAGNOSE = "diagnose"
+    REMEDIATE = "remediate"
+    GENERATE_CODE = "generate_code"
+    RESEARCH = "research"
+    COMPARE = "compare"
+    MONITOR = "monitor"
+    COORDINATE = "coordinate"
+    ESCALATE = "escalate"
+
+    @property
+    def acts(self) -> bool:
+        """Tell whether the work changes something; the others only read."""
+        return self in ACTING
+
+
+ACTING = frozenset(
+    {
+        TaskType.BUILD, TaskType.MODIFY, TaskType.REMEDIATE,
+        TaskType.GENERATE_CODE, TaskType.COORDINATE, TaskType.ESCALATE,
+    }
+)  # fmt: skip
+PREPARING = frozenset({TaskType.PLAN, TaskType.RESEARCH, TaskType.COMPARE, TaskType.DIAGNOSE})
+"""Goals whose results acting goals build on."""
+
+
+class Level(StrEnum):
+    """Low, medium or high, in this order."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        return _RANKS[self]
+
+
+_RANKS = {Level.LOW: 0, Level.MEDIUM: 1, Level.HIGH: 2}
+Risk = Level
+Complexity = Level
+
+
+def highest(*levels: Level) -> Level:
+    """Return the highest of `levels`; low if there are none."""
+    return max(levels, key=_RANKS.__getitem__, default=Level.LOW)
+
+
+def _once(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _goals_once(values: tuple[TaskType, ...]) -> tuple[TaskType, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+class GoalFrame(StrictRecord):
+    """A goal in typed fields; each of them changes what is planned or said about it."""
+
+    primary_goal: TaskType
+    secondary_goals: Annotated[
+        tuple[TaskType, ...], AfterValidator(_goals_once), Field(max_length=MAX_SECONDARY)
+    ] = ()
+    domain: str = GENERAL
+    complexity: Complexity = Level.LOW
+    risk: Risk = Level.LOW
+    requires_tools: bool = False
+    requires_memory: bool = False
+    requires_code_generation: bool = False
+    requires_multi_agent: bool = False
+    approval_required: bool = False
+    success_criteria: tuple[str, ...] = ()
+    required_capabilities: Annotated[tuple[str, ...], AfterValidator(_once)] = ()
+
+    @property
+    def repairs(self) -> int:
+        """How often work may be repeated after a failed validation."""
+        return 1 + self.complexity.rank
+
+    def goals(self) -> tuple[TaskType, ...]:
+        """Return every goal once, in the order their parts run."""
+        wanted = [self.primary_goal, *self.secondary_goals]
+        if self.requires_code_generation and self.primary_goal is not TaskType.BUILD:
+            wanted.append(TaskType.GENERATE_CODE)
+        ordered: list[TaskType] = []
+        for goal in dict.fromkeys(wanted):
+            at = len(ordered)
+            if goal in PREPARING:
+                at = next((i for i, each in enumerate(ordered) if each.acts), at)
+            ordered.insert(at, goal)
+        return tuple(ordered)

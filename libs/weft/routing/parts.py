@@ -1,0 +1,112 @@
+"""One goal's part: what it may use, what its protocol sees, and what to know of its peers."""
+
+from collections.abc import Sequence as Many
+from dataclasses import dataclass
+
+from weft.catalog import Capability
+from weft.plan import Node
+from weft.routing.capabilities import CapabilityIndex, Eligible, by_overlap, is_harmless
+from weft.routing.frame import GoalFrame, Level, TaskType, highest
+from weft.routing.modifiers import Modifier, calls_in, has_judge
+from weft.routing.protocols import DELEGATE, View
+from weft.routing.routed import Request, RoutedPart
+from weft.routing.select import Offered
+
+MAX_WORKING = 8
+BUILT_IN = frozenset({"router"})
+"""Who plays a role that no card offers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One goal with what it may use."""
+
+    goal: TaskType
+    risk: Level
+    required: tuple[Capability, ...]
+    eligible: Eligible
+
+
+def part_of(
+    index: CapabilityIndex,
+    frame: GoalFrame,
+    goal: TaskType,
+    goals: Many[TaskType],
+    required: tuple[Capability, ...],
+) -> Part:
+    """Share out required and eligible capabilities, and find the risk that they bring."""
+    mixed = len({each.acts for each in goals}) > 1
+    if mixed:
+        required = tuple(each for each in required if is_harmless(each) is not goal.acts)
+    ids = [each.id for each in required]
+    eligible = index.eligible(frame, goal, ids)
+    usable = eligible.capabilities if mixed and not goal.acts else required
+    risk = highest(*(Level(each.risk) for each in usable))
+    if goal.acts or not mixed:
+        risk = highest(frame.risk, risk)
+    return Part(goal, risk, required, eligible)
+
+
+def offered_to(index: CapabilityIndex, part: Part, request: Request) -> Offered:
+    """Return what selection may count on."""
+    available = {*index.ids(), *index.roles()}
+    if request.delegate is not None:
+        available.add(DELEGATE)
+    return Offered(len(part.eligible.capabilities), frozenset(available))
+
+
+def view_of(
+    index: CapabilityIndex,
+    frame: GoalFrame,
+    request: Request,
+    part: Part,
+    earlier: tuple[str, ...],
+    left_out: dict[str, str],
+) -> View:
+    """Return what the protocol builds from; capabilities beyond the nearest are left out."""
+    ranked = list(part.required) or by_overlap(part.eligible.capabilities, request.goal)
+    for each in ranked[MAX_WORKING:]:
+        left_out[each.id] = f"{MAX_WORKING} others are nearer to the goal"
+    tools = [each for each in index.for_role("test") if each.tool_name]
+    return View(
+        goal=part.goal,
+        name=part.goal.value,
+        working=tuple(ranked[:MAX_WORKING]),
+        required=part.required,
+        grants=tuple(each.id for each in part.eligible.capabilities),
+        earlier=earlier,
+        delegate=request.delegate,
+        test_tool=tools[0].tool_name if tools else None,
+        tests=any(each.tool_name is None for each in index.for_role("test")),
+        code_loop=frame.requires_code_generation and part.goal is TaskType.BUILD,
+        memory=frame.requires_memory,
+    )
+
+
+def used_by(part: RoutedPart, index: CapabilityIndex) -> frozenset[str]:
+    """Return the ids of the capabilities that a part calls."""
+    if part.node is None:
+        return frozenset()
+    names = [call.capability for call in calls_in(part.node) if call.capability]
+    return frozenset(each.id for each in index.lookup(names).found)
+
+
+def notes_on(index: CapabilityIndex, node: Node, view: View) -> list[Modifier]:
+    """Say what a reader of the plan should know of who does it."""
+    notes = []
+    authors: set[str] = set()
+    for call in calls_in(node):
+        authors |= _providers(index, call.capability, call.role)
+        if call.role and not call.capability and not index.for_role(call.role):
+            notes.append(Modifier("built_in", (f"no card offers role:{call.role}",)))
+    if has_judge(node) and not _providers(index, None, "validate") - authors:
+        notes.append(Modifier("self_review", ("nobody else offers to review",)))
+    coding = view.goal is TaskType.GENERATE_CODE or view.code_loop
+    if coding and not view.tests and view.test_tool is None:
+        notes.append(Modifier("untested", ("tested: false; nobody offers role:test",)))
+    return list(dict.fromkeys(notes))
+
+
+def _providers(index: CapabilityIndex, capability: str | None, role: str | None) -> frozenset[str]:
+    found = index.lookup([capability]).found if capability else index.for_role(role or "")
+    return frozenset(name for each in found for name in each.providers) or BUILT_IN

@@ -1,0 +1,60 @@
+"""What routing decided, part by part, before anybody asks why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from weft.core.errors import WeftError
+from weft.plan import Node, Plan
+from weft.routing.errors import Rejected
+from weft.routing.frame import GoalFrame, Level, TaskType
+from weft.routing.learning import Learned
+from weft.routing.modifiers import Modifier
+from weft.routing.picking import Picked
+from weft.routing.policy import PolicyVerdict
+from weft.routing.select import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What else a caller says about a goal."""
+
+    goal: str = ""
+    """The request in its own words."""
+    plan_id: str = "plan"
+    protocol: str | None = None
+    """Use this one for the primary goal, whatever its rank."""
+    picked: Picked | None = None
+    """What a picker said about the primary goal's survivors; without one the rules decide."""
+    delegate: str | None = None
+    """The name or URL of an agent that may do all of it."""
+    thread: bool = True
+    """Whether there is a conversation to remember."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedPart:
+    """One goal's part of the plan; without `node` it is where routing ended."""
+
+    goal: TaskType
+    risk: Level
+    selection: Selection | None = None
+    learning: tuple[Learned, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    verdict: PolicyVerdict | None = None
+    modifiers: tuple[Modifier, ...] = ()
+    node: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Every decision on the way to a plan, or to the error that stands instead of one."""
+
+    frame: GoalFrame
+    request: Request
+    parts: tuple[RoutedPart, ...] = ()
+    plan: Plan | None = None
+    error: WeftError | None = None
+    unknown: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    revision: int = 0

@@ -1,0 +1,148 @@
+"""Which protocol does a part: a pure function of frame, view, registry and request."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from weft.routing.errors import (
+    NoCapabilityError,
+    NoMatchingProtocolError,
+    Rejected,
+    UnknownProtocolError,
+)
+from weft.routing.frame import Level, TaskType
+from weft.routing.protocols import Protocol, ProtocolRegistry
+
+Method = Literal[
+    "single_candidate", "rule_based", "requested", "learned", "llm_picked", "rule_based_fallback"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A protocol that could do the part, and what its rank rests on."""
+
+    protocol: Protocol
+    complexity_distance: int
+    is_canonical: bool
+
+    @property
+    def rank(self) -> tuple[int, int, int, int, int, str]:
+        protocol = self.protocol
+        return (
+            self.complexity_distance,
+            0 if self.is_canonical else 1,
+            protocol.cost.rank,
+            len(protocol.handles),
+            protocol.latency.rank,
+            protocol.id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The chosen protocol, its rivals by rank, and the rest with their reasons."""
+
+    protocol: Protocol
+    method: Method
+    candidates: tuple[Candidate, ...]
+    rejected: tuple[Rejected, ...]
+    rationale: str = ""
+    """What a picker said, where one was asked."""
+
+    @property
+    def runners_up(self) -> tuple[str, ...]:
+        others = (each.protocol.id for each in self.candidates)
+        return tuple(name for name in others if name != self.protocol.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What selection looks at: how many capabilities are eligible, and what is available."""
+
+    eligible: int
+    available: frozenset[str]
+
+
+def select(
+    registry: ProtocolRegistry,
+    goal: TaskType,
+    complexity: Level,
+    offered: Offered,
+    *,
+    requested: str | None = None,
+) -> Selection:
+    """Return the best protocol for `goal`.
+
+    Raises:
+        UnknownProtocolError: There is no protocol named `requested`.
+        NoMatchingProtocolError: None survives.
+        NoCapabilityError: None survives, because nothing can do the work.
+    """
+    if requested is not None:
+        return _requested(registry, goal, complexity, offered, requested)
+    rejected: list[Rejected] = []
+    survivors = []
+    for protocol in registry.all():
+        reason = _rejection(protocol, goal, offered)
+        if reason is None:
+            survivors.append(_candidate(protocol, goal, complexity))
+        else:
+            rejected.append(reason)
+    if not survivors:
+        raise _dead_end(goal, rejected)
+    survivors.sort(key=lambda each: each.rank)
+    method: Method = "single_candidate" if len(survivors) == 1 else "rule_based"
+    return Selection(survivors[0].protocol, method, tuple(survivors), tuple(rejected))
+
+
+def filter_candidates(
+    registry: ProtocolRegistry, goal: TaskType, complexity: Level, offered: Offered
+) -> tuple[Candidate, ...]:
+    """Return the survivors of both gates, best first; none is an empty tuple."""
+    survivors = [
+        _candidate(protocol, goal, complexity)
+        for protocol in registry.all()
+        if _rejection(protocol, goal, offered) is None
+    ]
+    return tuple(sorted(survivors, key=lambda each: each.rank))
+
+
+def _requested(
+    registry: ProtocolRegistry, goal: TaskType, complexity: Level, offered: Offered, name: str
+) -> Selection:
+    protocol = registry.get(name)
+    if protocol is None:
+        raise UnknownProtocolError(name, [each.id for each in registry.all()])
+    lacking = _lacking(protocol, offered)
+    if lacking is not None:
+        raise _dead_end(goal, [Rejected(name, "capabilities", lacking)])
+    return Selection(protocol, "requested", (_candidate(protocol, goal, complexity),), ())
+
+
+def _candidate(protocol: Protocol, goal: TaskType, complexity: Level) -> Candidate:
+    distance = abs(protocol.cost.rank - complexity.rank)
+    return Candidate(protocol, distance, goal in protocol.primary_for)
+
+
+def _rejection(protocol: Protocol, goal: TaskType, offered: Offered) -> Rejected | None:
+    if goal not in protocol.handles:
+        return Rejected(protocol.id, "goal", f"it does not handle {goal}")
+    lacking = _lacking(protocol, offered)
+    return None if lacking is None else Rejected(protocol.id, "capabilities", lacking)
+
+
+def _lacking(protocol: Protocol, offered: Offered) -> str | None:
+    missing = sorted(protocol.requires_capabilities - offered.available)
+    if missing:
+        return f"it needs {', '.join(missing)}"
+    if offered.eligible < protocol.min_capabilities:
+        return f"it needs {protocol.min_capabilities} eligible capabilities, {offered.eligible} are"
+    return None
+
+
+def _dead_end(goal: TaskType, rejected: Iterable[Rejected]) -> NoMatchingProtocolError:
+    listed: Mapping[str, Rejected] = {each.protocol_id: each for each in rejected}
+    able = any(each.gate == "capabilities" for each in listed.values())
+    kind = NoCapabilityError if able else NoMatchingProtocolError
+    return kind(goal, tuple(listed.values()))

@@ -1,0 +1,80 @@
+"""What may run, and what needs a yes."""
+
+import pytest
+
+from tests.libs.routing.frames import (
+    FOUR,
+    compiler,
+    frame,
+)
+from weft.core.errors import ConfigError
+from weft.routing import (
+    Level,
+    Policies,
+    PolicyDeniedError,
+    PolicyGate,
+    Request,
+)
+
+
+@pytest.mark.requirement("RT-8")
+@pytest.mark.parametrize(
+    ("gate", "risk", "frame_asks", "verdict"),
+    [
+        (PolicyGate(denied_protocols=("debate",)), Level.LOW, "", "deny"),
+        (PolicyGate(denied_protocols=("debate",)), Level.LOW, "approval", "deny"),
+        (PolicyGate(max_risk=Level.LOW), Level.MEDIUM, "", "deny"),
+        (PolicyGate(max_risk=Level.LOW), Level.MEDIUM, "approval", "deny"),
+        (PolicyGate(max_risk=Level.LOW), Level.LOW, "approval", "ask"),
+        (PolicyGate(), Level.HIGH, "", "ask"),
+        (PolicyGate(), Level.MEDIUM, "", "allow"),
+        (PolicyGate(require_approval_above=Level.HIGH), Level.HIGH, "", "allow"),
+    ],
+)
+def test_policy_denies_by_protocol_then_risk_then_asks_for_approval(
+    gate: PolicyGate, risk: Level, frame_asks: str, verdict: str
+) -> None:
+    found = gate.check("debate", risk, approval_required=bool(frame_asks))
+
+    decided = "deny" if not found.allow else "ask" if found.require_approval else "allow"
+    assert decided == verdict
+    assert bool(found.reason) is (verdict != "allow")
+
+
+@pytest.mark.requirement("RT-9")
+@pytest.mark.parametrize(
+    ("looser", "named"),
+    [
+        (PolicyGate(max_risk=Level.HIGH, denied_protocols=("debate",)), "max_risk"),
+        (PolicyGate(max_risk=Level.LOW), "denied_protocols"),
+        (
+            PolicyGate(Level.LOW, Level.HIGH, ("debate",)),
+            "require_approval_above",
+        ),
+    ],
+)
+def test_a_tenant_only_tightens(looser: PolicyGate, named: str) -> None:
+    default = PolicyGate(max_risk=Level.MEDIUM, denied_protocols=("debate",))
+    tight = PolicyGate(Level.LOW, Level.LOW, ("debate", "handoff_chain"))
+
+    with pytest.raises(ConfigError, match=named):
+        Policies(default, {"acme": looser})
+    assert Policies(default, {"acme": tight}).of("acme") is tight
+    assert Policies(default, {"acme": tight}).of("other") is default
+
+
+@pytest.mark.requirement("RT-10")
+def test_a_denial_is_final_and_names_what_may_be_requested_instead() -> None:
+    mesh = compiler(*FOUR, policy=PolicyGate(denied_protocols=("debate",)))
+    wanted = frame("compare")
+
+    with pytest.raises(PolicyDeniedError) as caught:
+        mesh.compile(wanted)
+    shown = mesh.explain(wanted)
+
+    assert caught.value.runners_up == ("specialist_fanout",)
+    assert shown.error is not None
+    assert shown.error["code"] == "policy_denied"
+    assert shown.parts[0].policy is not None
+    assert not shown.parts[0].policy.allow
+    assert mesh.compile(wanted, Request(protocol="specialist_fanout")).root.kind == "parallel"
