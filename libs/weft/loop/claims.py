@@ -16,6 +16,8 @@ class Findings:
     claims: tuple[Claim, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    fruitless: bool = False
+    """There are no claims although the tools state claims, or because every tool call failed."""
 
 
 def findings(executions: Iterable[ToolExecution]) -> Findings:
@@ -23,8 +25,10 @@ def findings(executions: Iterable[ToolExecution]) -> Findings:
     claims: list[Claim] = []
     reasons: list[Reason] = []
     known: dict[str, ToolExecution] = {}
+    fruitless = True
     for execution in executions:
         known[execution.tool_call_id] = execution
+        fruitless = fruitless and (execution.outcome != "ok" or _states(execution.structured))
         dropped = 0
         for item in _stated(execution.structured):
             claim = _claim(item, execution.tool_call_id)
@@ -41,7 +45,12 @@ def findings(executions: Iterable[ToolExecution]) -> Findings:
         for call_id, execution in known.items()
         if call_id in cited
     )
-    return Findings(tuple(claims), artifacts, tuple(reasons))
+    fruitless = fruitless and bool(known) and not claims
+    return Findings(tuple(claims), artifacts, tuple(reasons), fruitless)
+
+
+def _states(structured: JsonValue) -> bool:
+    return isinstance(structured, dict) and isinstance(structured.get("claims"), list)
 
 
 def _stated(structured: JsonValue) -> list[JsonValue]:

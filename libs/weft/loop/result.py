@@ -186,6 +186,9 @@ def as_peer_result(result: AgentResult, *, structured: bool = False) -> Result:
             data = loads(result.message)
         except ValueError:
             status, reasons = "failed", (NO_JSON, *reasons)
+    elif found.fruitless:
+        # Said aloud, so that nobody takes the words around it for a finding.
+        data = {"claims": []}
     return Result(
         status=status,
         text=result.message,

@@ -14,6 +14,7 @@ from weft.plan.peers import Picked, Target
 from weft.plan.prompts import prompt_of
 from weft.plan.questions import UNKNOWN, settled
 from weft.plan.records import (
+    Spent,
     adopted,
     finish,
     pause_after,
@@ -51,29 +52,29 @@ async def perform(engine: Engine, job: Assignment, at: At) -> Result:
     stored = engine.journal.steps.get(job.path)
     if stored is not None:
         return adopted(engine, job, at, stored)
-    number, last, spent = spent_before(engine, job.path)
-    if last is not None and last.get("final") is True:
-        return Result.model_validate(last)
+    spent = spent_before(engine, job.path)
+    if spent.last is not None and spent.last.get("final") is True:
+        return Result.model_validate(spent.last)
     while True:
-        result, picked, attempt = await _once(engine, job, at, number)
-        spent = spent if result.usage is NO_USAGE else spent + result.usage
+        result, picked, attempt = await _once(engine, job, at, spent)
         if result.ok:
-            return await finish(engine, job, at, attempt, _spending(result, spent))
+            return await finish(engine, job, at, attempt, _spending(result, spent.usage))
         if result.status in {"interrupted", "canceled"} or attempt is None:
-            return _spending(result, spent)
-        twice = UNREADABLE in _codes(result) and _was(last, UNREADABLE)
-        again = number <= job.retries and not twice and _may_repeat(job, result, picked)
-        last = await record_failure(engine, job, attempt, result, again=again)
+            return _spending(result, spent.usage)
+        twice = UNREADABLE in _codes(result) and _was(spent.last, UNREADABLE)
+        again = spent.attempts < job.retries and not twice and _may_repeat(job, result, picked)
+        record = await record_failure(engine, job, attempt, result, again=again)
         if not again:
-            return _spending(result, spent)
-        await asyncio.sleep(pause_after(engine, number))
-        number += 1
+            return _spending(result, spent.usage)
+        spent = spent.and_(record)
+        await asyncio.sleep(pause_after(engine, spent.attempts))
         job = replace(job, target=_next_target(job.target, attempt.peer))
 
 
 async def _once(
-    engine: Engine, job: Assignment, at: At, number: int
+    engine: Engine, job: Assignment, at: At, spent: Spent
 ) -> tuple[Result, Picked | None, Attempt | None]:
+    number = spent.attempts + 1
     await engine.settle()
     refused = engine.refusal(at)
     if refused is not None:
@@ -87,7 +88,7 @@ async def _once(
         engine.journal.emit(events.StepFailed(path=job.path, data=data))
         return result, None, None
     name = picked.peer.name
-    message_id = message_id_of(engine.journal.run_id, job.path, number)
+    message_id = message_id_of(engine.journal.run_id, job.path, spent.answered + 1)
     attempt = Attempt(number, message_id, name, engine.clock.monotonic())
     start = events.StepStart(kind=job.kind, peer=name, attempt=number, task_id=message_id)
     engine.journal.emit(events.StepStarted(path=job.path, agent=name, data=start))
@@ -130,6 +131,8 @@ def _refused(engine: Engine, job: Assignment, why: Reason) -> Result:
     return Result(status="failed", reasons=(placed,))
 
 
-def _spending(result: Result, usage: Usage) -> Result:
-    same = result.usage is usage or result.usage == usage
-    return result if same else result.model_copy(update={"usage": usage})
+def _spending(result: Result, before: Usage) -> Result:
+    """Return the result with what the attempts before it took, too."""
+    if before is NO_USAGE or before == NO_USAGE:
+        return result
+    return result.model_copy(update={"usage": before + result.usage})

@@ -1,5 +1,7 @@
 """What a call leaves behind: its attempts, and the result that is never made again."""
 
+from dataclasses import dataclass
+
 from weft.checkpoint import StepWrite
 from weft.core import NO_USAGE, JsonObject, Path, Result, Usage
 from weft.events import preview
@@ -8,14 +10,41 @@ from weft.plan.attempts import since
 from weft.plan.engine import At, Engine
 from weft.plan.jobs import Assignment, Attempt
 
+UNREACHED = "peer_unavailable"
 
-def spent_before(engine: Engine, path: Path) -> tuple[int, JsonObject | None, Usage]:
-    """Return the number of the next attempt, the last one's record, and what they all took."""
-    steps, number, last, usage = engine.journal.steps, 1, None, NO_USAGE
-    while (record := steps.get((*path, f"~{number}"))) is not None:
-        last, number = record, number + 1
-        usage = usage + Usage.model_validate(record.get("usage") or {})
-    return number, last, usage
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The attempts made so far, and what they took."""
+
+    attempts: int = 0
+    answered: int = 0
+    """Those that a peer ended. After any other the same message is sent again, under its id, so
+    that a peer that took it goes on with it."""
+    last: JsonObject | None = None
+    usage: Usage = NO_USAGE
+
+    def and_(self, record: JsonObject) -> "Spent":
+        return Spent(
+            attempts=self.attempts + 1,
+            answered=self.answered + int(was_answered(record)),
+            last=record,
+            usage=self.usage + Usage.model_validate(record.get("usage") or {}),
+        )
+
+
+def spent_before(engine: Engine, path: Path) -> Spent:
+    """Return what earlier owners of the run spent on the step."""
+    spent = Spent()
+    while (record := engine.journal.steps.get((*path, f"~{spent.attempts + 1}"))) is not None:
+        spent = spent.and_(record)
+    return spent
+
+
+def was_answered(record: JsonObject) -> bool:
+    """Tell whether the peer itself ended the attempt, as far as its record says."""
+    reasons = Result.model_validate(record).reasons
+    return not reasons or any(reason.code != UNREACHED for reason in reasons)
 
 
 def pause_after(engine: Engine, number: int) -> float:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.core import Claim, Reason, name_digest
+from weft.core import Claim, Reason, Result, name_digest
+from weft.events import preview
 from weft.plan import agreement
 from weft.plan.agreement import Key
 from weft.plan.grounding import Branch, Made, claims_of
@@ -164,10 +165,15 @@ def _gaps(branches: Sequence[Branch], groups: Sequence[_Group]) -> tuple[Gap, ..
         if not branch.result.ok:
             gaps.append(_gap(branch, _why(branch)))
         elif branch.id not in heard:
-            gaps.append(
-                _gap(branch, Reason(code=NOTHING_FOUND, message="looked and found nothing"))
-            )
+            gaps.append(_gap(branch, Reason(code=NOTHING_FOUND, message=_nothing(branch.result))))
     return tuple(gaps)
+
+
+def _nothing(result: Result) -> str:
+    """Return that nothing was found, and what the branch says of it where rules say it."""
+    said = result.text.partition("\n")[2] if result.generated_by == "rules" else ""
+    words = " ".join(said.split())
+    return f"looked and found nothing: {preview(words)}" if words else "looked and found nothing"
 
 
 def _why(branch: Branch) -> Reason:

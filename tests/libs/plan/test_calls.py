@@ -65,6 +65,22 @@ async def test_message_ids_derive_from_run_path_and_attempt() -> None:
     assert message_id_of(RUN_ID, long, 1) == f"{RUN_ID}:{digest}"
 
 
+@pytest.mark.requirement("PLAN-15")
+async def test_a_message_whose_fate_is_unknown_is_sent_again_under_its_id() -> None:
+    away, busy = failed("peer_unavailable", retryable=True), failed("queue_full", retryable=True)
+    peers = Peers(a=FakePeer("a", [away, busy, away, done()]), b=done())
+    plan = two_steps()
+    first = plan.root
+    assert isinstance(first, Sequence)
+    patient = first.steps[0].model_copy(update={"retries": 5})
+    root = first.model_copy(update={"steps": (patient, *first.steps[1:])})
+
+    await quick(peers, Journal()).run(plan.model_copy(update={"root": root}))
+
+    sent = [task.message_id for task in peers["a"].tasks]
+    assert sent == [f"{RUN_ID}:s.a", f"{RUN_ID}:s.a", f"{RUN_ID}:s.a~2", f"{RUN_ID}:s.a~2"]
+
+
 @pytest.mark.requirement("PLAN-10")
 @pytest.mark.requirement("PLAN-13")
 async def test_a_completed_step_never_runs_again() -> None:

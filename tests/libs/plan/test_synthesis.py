@@ -286,3 +286,13 @@ def test_equal_scores_rank_by_supporters_then_evidence_then_who_spoke_first() ->
     assert [finding.subject for finding in report.findings] == [
         "backed", "heavy", "zz first", "aa second",
     ]  # fmt: skip
+
+
+def test_a_branch_whose_rules_found_nothing_is_a_gap_that_says_what_they_say() -> None:
+    words = "No language model was used.\nTools that failed:\n- read: outside every data root"
+    failed_tools = done(words, data={"claims": []}, generated_by="rules")
+
+    report = synthesize([Branch("logs", "log_analyst", failed_tools)])
+
+    assert report.inconclusive
+    assert "outside every data root" in report.gaps[0].message
