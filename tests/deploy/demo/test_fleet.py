@@ -72,7 +72,7 @@ def test_a_recorder_that_is_stopped_leaves_no_service_and_no_recording(
 ) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "deploy.demo.record", "--out", str(out)]
-    recorder = subprocess.Popen(  # noqa: S603 - our own module, our own arguments
+    recorder = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE
     )
     with recorder:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from tests.conftest import NatsServer
+from tests.conftest import NatsServer, free_port
 from weft.bus import Bus, MemoryBus
 from weft.bus.nats import nats_bus
 from weft.bus.subjects import all_runs, run, work
@@ -109,8 +109,6 @@ async def test_an_absent_server_stops_nobody(unused_url: str) -> None:
 
 @pytest.fixture
 def unused_url() -> str:
-    from tests.conftest import free_port
-
     return f"nats://127.0.0.1:{free_port()}"
 
 

@@ -18,7 +18,7 @@ def entry(service: str, instance: str = "a") -> Entry:
 async def until_services(catalog: Catalog, *names: str) -> None:
     with anyio.fail_after(8):
         while [each.service for each in catalog.snapshot().entries] != sorted(names):
-            await anyio.sleep(0.01)
+            await anyio.lowlevel.checkpoint()
 
 
 async def test_memory_catalogue_counts_revisions() -> None:
@@ -84,5 +84,5 @@ async def test_while_nats_is_away_the_last_good_list_stays_and_says_so(
 
         with anyio.fail_after(8):
             while not catalog.snapshot().stale:
-                await anyio.sleep(0.01)
+                await anyio.lowlevel.checkpoint()
         assert [each.service for each in catalog.snapshot().entries] == ["logs"]
