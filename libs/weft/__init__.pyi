@@ -74,3 +74,5 @@ from weft.tools import ToolExecution as ToolExecution
 from weft.tools import ToolRegistry as ToolRegistry
 from weft.tools import ToolResult as ToolResult
 from weft.tools import tool as tool
+
+__all__: list[str]

@@ -1,6 +1,6 @@
 """One contract for every bus, and what only the NATS one can show."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import pytest
@@ -78,6 +78,12 @@ class TestNatsBus(BusContract):
             yield opened
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not holds():
+            await anyio.lowlevel.checkpoint()
+
+
 async def test_a_bus_whose_server_dies_reconnects_and_carries_on(nats_server: NatsServer) -> None:
     async with (
         nats_bus(nats_server.url, name="test") as bus,
@@ -85,13 +91,10 @@ async def test_a_bus_whose_server_dies_reconnects_and_carries_on(nats_server: Na
     ):
         nats_server.kill()
         bus.publish(work("a"), b"lost without harm")
-        with anyio.fail_after(5):
-            while bus.connected:
-                await anyio.lowlevel.checkpoint()
+        await until(lambda: not bus.connected)
         nats_server.start()
-        with anyio.fail_after(10):
-            while not bus.connected:
-                await anyio.lowlevel.checkpoint()
+        await until(lambda: bus.connected)
+        with anyio.fail_after(5):
             await bus.flush()
             bus.publish(work("a"), b"back")
             payload = b""

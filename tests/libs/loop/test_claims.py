@@ -13,7 +13,10 @@ def execution(structured: JsonValue, outcome: ToolOutcome = "ok") -> ToolExecuti
 
 
 def test_claims_are_collected_with_the_results_they_cite() -> None:
-    stated = {"claims": [{"text": "slow", "evidence_refs": ["#/findings/0"]}], "findings": [1]}
+    stated: JsonValue = {
+        "claims": [{"text": "slow", "evidence_refs": ["#/findings/0"]}],
+        "findings": [1],
+    }
 
     found = findings([execution(stated)])
 
