@@ -10,6 +10,7 @@ from weft.plan import events
 from weft.plan.engine import At, Engine
 from weft.plan.jobs import Assignment, Attempt, failed
 from weft.plan.nested import NestedJournal
+from weft.plan.outcomes import stopped
 from weft.plan.peers import Picked
 from weft.plan.questions import answers_for
 
@@ -23,6 +24,7 @@ async def attempt_once(
     engine: Engine, job: Assignment, at: At, picked: Picked, attempt: Attempt
 ) -> Result:
     engine.calls[job.path] = "open"
+    engine.agents[job.path] = attempt.peer
     run: PeerRun | None = None
     left = None if at.deadline is None else at.deadline.remaining(engine.clock)
     limit = asyncio.timeout(left)
@@ -32,7 +34,8 @@ async def attempt_once(
         async with limit:
             result = await _followed(engine, run, job.path)
     except asyncio.CancelledError:
-        await _cancel(engine, run, job, attempt)
+        if not engine.journal.handed_over:
+            await _cancel(engine, run, job, attempt)
         raise
     except (FencedError, StoreUnavailableError):
         raise
@@ -74,8 +77,7 @@ async def _cancel(engine: Engine, run: PeerRun | None, job: Assignment, attempt:
             report = await stop
         except Exception:  # noqa: BLE001 - whatever the peer answers, the cancellation goes on
             log.warning("cancel_failed", extra={"peer": attempt.peer, "path": job.path})
-    known = isinstance(report, dict) and report.get("status") == "unknown"
-    engine.calls[job.path] = "unknown" if report is None or known else "canceled"
+    engine.calls[job.path] = stopped(engine, job.path, report)
     data = events.StepEnd(
         kind=job.kind,
         peer=attempt.peer,

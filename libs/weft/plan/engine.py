@@ -127,6 +127,11 @@ class Engine:
     held_back: list[StepWrite] = field(default_factory=list)
     open: dict[Path, PeerRun] = field(default_factory=dict)
     calls: dict[Path, CallState] = field(default_factory=dict)
+    agents: dict[Path, str] = field(default_factory=dict)
+    """Who was asked last, for each call."""
+    task_ids: dict[Path, str] = field(default_factory=dict)
+    parts: list[JsonObject] = field(default_factory=list)
+    """What peers that were told to stop said of the work inside theirs."""
     canceling: bool = False
     grace_s: float = 5.0
     why_canceled: str = ""

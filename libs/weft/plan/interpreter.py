@@ -19,11 +19,12 @@ from weft.core import (
 from weft.plan.assignments import run_call
 from weft.plan.budgets import Purse
 from weft.plan.conditions import predicate_names
-from weft.plan.engine import RETRY_SECONDS, At, CallState, Engine, Handler, Mandate, Scope
+from weft.plan.engine import RETRY_SECONDS, At, Engine, Handler, Mandate, Scope
 from weft.plan.flow import run_choose, run_loop, run_sequence
 from weft.plan.gate import run_gate
 from weft.plan.judging import run_judge, run_synthesize
 from weft.plan.model import Call, Choose, Loop, Plan
+from weft.plan.outcomes import report_of
 from weft.plan.parallel import run_parallel
 from weft.plan.peers import PeerSource, Target
 
@@ -116,10 +117,10 @@ class Interpreter:
 
     @property
     def report(self) -> JsonObject:
-        """What became of each call: done, failed, canceled, unknown or not_started."""
+        """What became of each call (done, failed, canceled, unknown or not_started), and of effects."""
         if self._engine is None:
-            return {"calls": {}}
-        return {"calls": _states(self._engine)}
+            return {"peers": [], "effects": []}
+        return report_of(self._engine)
 
     def _open(self, plan: Plan, mandate: Mandate) -> Engine:
         self._engine = Engine(
@@ -180,16 +181,3 @@ def _did_something(engine: Engine, result: Result) -> bool:
     """Tell whether a call completed, and whether anything can be shown for it."""
     shown = result.text or result.data is not None or result.artifacts or result.claims
     return bool(shown) and "done" in engine.calls.values()
-
-
-def _states(engine: Engine) -> JsonObject:
-    known: dict[str, CallState] = {".".join(path): state for path, state in engine.calls.items()}
-    planned = {
-        ".".join(path)
-        for path, node in engine.plan.nodes()
-        if node.kind in {"call", "judge"} and not any("#" in part for part in path)
-    }
-    passes = {name for name in known if "#" in name}
-    plain = {".".join(part.partition("#")[0] for part in name.split(".")) for name in passes}
-    missing = sorted(planned - set(known) - plain)
-    return {**known, **dict.fromkeys(missing, "not_started")}

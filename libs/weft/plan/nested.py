@@ -21,6 +21,10 @@ class NestedJournal(Journal):
         self._prefix = prefix
 
     @property
+    def handed_over(self) -> bool:
+        return self._outer.handed_over
+
+    @property
     def steps(self) -> Mapping[Path, JsonObject]:
         depth = len(self._prefix)
         return {

@@ -14,6 +14,7 @@ from weft.plan.report import Contradiction, Evidence, Finding, Gap
 MAX_VALUE = 200
 MAX_EVIDENCE = 3
 """Lines of evidence per source."""
+NO_MODEL = "No language model was used: rules chose the tools and joined what they found."
 _LEAD: dict[ClaimKind, str] = {
     "cause": "Most likely cause",
     "symptom": "Main symptom",
@@ -44,7 +45,15 @@ def summarize(
         lines += _listed([each for each in others if each.kind in kinds], title, most)
     lines += _disputes(contradictions)
     lines += _missing(gaps)
+    lines += _label(branches)
     return "\n".join(lines)
+
+
+def _label(branches: Sequence[Branch]) -> Iterator[str]:
+    """Say it where no branch asked a language model: rules join what rules found."""
+    if branches and all(branch.result.generated_by == "rules" for branch in branches):
+        yield ""
+        yield NO_MODEL
 
 
 def _inconclusive(branches: Sequence[Branch], goal: str) -> Iterator[str]:

@@ -324,7 +324,12 @@ async def test_cancel_stops_open_peers_starts_nothing_and_reports_every_call() -
 
     assert peers["b"].runs[0].canceled is not None
     assert peers["c"].tasks == []
-    assert interpreter.report == {"calls": {"s.a": "done", "s.b": "canceled", "s.c": "not_started"}}
+    peers_told = interpreter.report["peers"]
+    assert peers_told == [
+        {"path": ["s", "a"], "agent": "a", "task_id": None, "outcome": "done"},
+        {"path": ["s", "b"], "agent": "b", "task_id": None, "outcome": "canceled"},
+        {"path": ["s", "c"], "agent": None, "task_id": None, "outcome": "not_started"},
+    ]
     assert journal.types()[-1] == "plan.step.canceled"
 
 

@@ -296,3 +296,15 @@ def test_a_branch_whose_rules_found_nothing_is_a_gap_that_says_what_they_say() -
 
     assert report.inconclusive
     assert "outside every data root" in report.gaps[0].message
+
+
+@pytest.mark.requirement("MOD-41")
+def test_a_report_made_without_any_model_says_so_and_no_other_does() -> None:
+    ruled = done("", claims=(claim(1),), generated_by="rules")
+    modelled = done("", claims=(claim(1),), generated_by="model")
+
+    both = synthesize([Branch("a", "a", ruled), Branch("b", "b", modelled)])
+    rules = synthesize([Branch("a", "a", ruled)])
+
+    assert "No language model was used" in rules.summary.splitlines()[-1]
+    assert "language model" not in both.summary

@@ -1,0 +1,56 @@
+"""What became of each call of a plan, and of the effects behind it: what a cancelled run reports."""
+
+from weft.core import JsonObject, JsonValue, Path
+from weft.plan.engine import CallState, Engine
+
+
+def stopped(engine: Engine, path: Path, report: JsonValue) -> CallState:
+    """Keep what a peer says of the work it was told to stop, and return what became of the call."""
+    told = report if isinstance(report, dict) else {"outcome": "unknown"}
+    task_id = told.get("taskId")
+    if isinstance(task_id, str):
+        engine.task_ids[path] = task_id
+    for name in ("effects", "outcomes"):
+        listed = told.get(name)
+        for each in listed if isinstance(listed, list) else ():
+            if isinstance(each, dict):
+                engine.parts.append({**each, "path": [*path, *_path(each)]})
+    state: CallState = "canceled"
+    match told.get("outcome"):
+        case "done" | "unknown" | "not_started" as known:
+            state = known
+    return state
+
+
+def report_of(engine: Engine) -> JsonObject:
+    """Return the outcome of each call, planned or made, and of what peers did inside theirs."""
+    peers: list[JsonValue] = [
+        {
+            "path": [*path],
+            "agent": engine.agents.get(path),
+            "task_id": engine.task_ids.get(path),
+            "outcome": "unknown" if state == "open" else state,
+        }
+        for path, state in (*engine.calls.items(), *_missing(engine))
+    ]
+    effects = [each for each in engine.parts if "tool" in each]
+    return {
+        "peers": [*peers, *(each for each in engine.parts if "tool" not in each)],
+        "effects": [*effects],
+    }
+
+
+def _missing(engine: Engine) -> list[tuple[Path, CallState]]:
+    """Return the calls that were planned and never made."""
+    passes = {tuple(part.partition("#")[0] for part in path) for path in engine.calls}
+    return [
+        (path, "not_started")
+        for path, node in engine.plan.nodes()
+        if node.kind in {"call", "judge"} and not any("#" in part for part in path)
+        if path not in passes
+    ]
+
+
+def _path(part: JsonObject) -> list[JsonValue]:
+    path = part.get("path")
+    return path if isinstance(path, list) else []
