@@ -295,3 +295,12 @@ def did_you_mean(wrong: str, known: Sequence[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known: {', '.join(sorted(known))}" if known else ""
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """Return the errors in a group and in the groups it holds, in order."""
+    return [
+        leaf
+        for each in group.exceptions
+        for leaf in (leaves(each) if isinstance(each, BaseExceptionGroup) else [each])
+    ]

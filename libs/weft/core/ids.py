@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+from functools import lru_cache
 from typing import NewType
 
 from weft.core.clock import SYSTEM_CLOCK, Clock
@@ -30,6 +31,7 @@ def secret_id() -> str:
     return secrets.token_hex(16)
 
 
+@lru_cache(maxsize=1024)
 def name_digest(name: str) -> str:
     """Return 32 hex digits that stand for a configured name wherever only hex may stand."""
     return hashlib.sha256(name.encode()).hexdigest()[:32]

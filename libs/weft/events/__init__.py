@@ -10,6 +10,7 @@ from weft.events.base import (
     Origin,
     preview,
 )
+from weft.events.redaction import REDACTED, hidden, hidden_value, is_secret, redact
 from weft.events.run import (
     Accepted,
     Canceling,
@@ -34,9 +35,20 @@ from weft.events.run import (
     RunResumed,
     RunStarted,
 )
+from weft.events.waiting import (
+    Deletion,
+    InterruptExpired,
+    InterruptRequested,
+    InterruptResolved,
+    Lapse,
+    Request,
+    Resolution,
+    ThreadDeleted,
+)
 
 __all__ = [
     "PREVIEW_LENGTH",
+    "REDACTED",
     "TERMINAL_EVENTS",
     "Accepted",
     "AnyData",
@@ -44,16 +56,23 @@ __all__ = [
     "Cancellation",
     "Completion",
     "Data",
+    "Deletion",
     "Envelope",
     "ErrorData",
     "Event",
     "Expiry",
     "Failure",
+    "InterruptExpired",
+    "InterruptRequested",
+    "InterruptResolved",
     "Interruption",
+    "Lapse",
     "Origin",
     "Output",
     "Ownership",
     "Recovery",
+    "Request",
+    "Resolution",
     "Resumption",
     "RunAccepted",
     "RunCanceled",
@@ -65,5 +84,10 @@ __all__ = [
     "RunRecovered",
     "RunResumed",
     "RunStarted",
+    "ThreadDeleted",
+    "hidden",
+    "hidden_value",
+    "is_secret",
     "preview",
+    "redact",
 ]

@@ -15,6 +15,7 @@ from weft.core import (
     LOCAL,
     Budget,
     Deadline,
+    JsonObject,
     JsonValue,
     Principal,
     Result,
@@ -309,7 +310,7 @@ class Agent:
             arguments=task.arguments,
             history=task.history,
             principal=task.principal,
-            metadata={**task.metadata, **task.arguments},
+            metadata=_told(task),
             budget=task.budget,
             deadline=task.deadline,
             answers={**answers_in(journal.steps), **task.answers},
@@ -353,6 +354,12 @@ class Agent:
 
 def _least(budget: Budget, seconds: float | None) -> Budget:
     return budget if seconds is None else budget.within(Budget(seconds=max(seconds, 0.0)))
+
+
+def _told(task: Task) -> JsonObject:
+    """Return what a model is told beside the prompt; the role is the caller's plan, not its data."""
+    role: JsonObject = {} if task.role is None else {"role": task.role}
+    return {**task.metadata, **task.arguments, **role}
 
 
 def _local_journal(task: Task, control: Control, outlet: Outlet) -> LocalJournal:

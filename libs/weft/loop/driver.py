@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 
 import anyio
+import anyio.lowlevel
 
 from weft.core import NO_USAGE, JsonObject, Message, ToolCall, Usage
 from weft.core.errors import WeftError
@@ -90,8 +91,14 @@ class Driver:
 
     @property
     def report(self) -> JsonObject:
-        """What became of each tool call so far."""
-        return {"effects": list(self._calls.values())}
+        """What became of each tool call so far; a durable journal itself knows those of its ledger."""
+        durable, tools = self._invocation.journal.held is not None, self._setup.tools
+        told = [
+            each
+            for each in self._calls.values()
+            if not (durable and (tool := tools.get(str(each["tool"]))) and tool.idempotent)
+        ]
+        return {"effects": [*told]}
 
     def cancel(self, reason: str = "") -> None:
         """Ask for the end, from any thread; before the start it prevents the run."""
@@ -141,6 +148,8 @@ class Driver:
     async def _iteration(self) -> Stop | None:
         """Think, execute, reflect; return why the run stops, if it does."""
         config = self._setup.config
+        # A tool that shields itself may end after the cancel; no model call follows it.
+        await anyio.lowlevel.checkpoint_if_cancelled()
         if stop := await self._exhausted():
             return stop
         thought = await self._think(self._state.next_iteration())
@@ -265,8 +274,10 @@ class Driver:
             metadata=state.metadata,
             budget=self._limits.left(state),
             deadline=self._limits.deadline_for_calls(),
-            messages=tuple(state.messages),
+            messages=state.messages,
             confidence=state.confidence,
+            place=invocation.journal.path,
+            journal=invocation.journal,
             answers=invocation.answers,
             clock=self._clock,
             emit=self._relay,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from weft.checkpoint import Journal
-from weft.core import Interrupt, JsonObject, Message, ToolCall
+from weft.core import Interrupt, JsonObject, Message, Part, ToolCall
 from weft.core.errors import WeftError
 from weft.loop.state import AgentState
 from weft.loop.stream import ToolCompleteEvent, ToolStartEvent
@@ -19,6 +19,15 @@ from weft.tools.interrupts import InterruptRaised
 
 CANCELED = "canceled before it ended"
 NOT_STARTED = "not called: another call of this reply stopped the run first"
+
+_REPORTED: Mapping[str, str] = {
+    "ok": "done",
+    "not_done": "not_started",
+    "refused": "not_started",
+    "error": "unknown",
+    "timeout": "unknown",
+}
+"""Of a call that failed nobody can tell whether its body took effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +93,18 @@ def with_results(state: AgentState, executions: Sequence[ToolExecution]) -> Agen
             content=each.content,
             tool_call_id=each.tool_call_id,
             name=each.name,
-            parts=each.blocks,
+            parts=_parts(each),
         )
         for each in executions
     ]
     return state.with_messages(*messages).with_tool_execution(*executions)
+
+
+def _parts(execution: ToolExecution) -> tuple[Part, ...]:
+    """Return what goes with the text: the whole of a shortened result, for whoever reads data."""
+    if not execution.shortened or execution.structured is None:
+        return execution.blocks
+    return (*execution.blocks, Part(data=execution.structured))
 
 
 def unstarted(
@@ -230,7 +246,7 @@ class _Batch:
 
     def _report(self, call: ToolCall, outcome: str) -> None:
         """Keep current what a cancelled run says of this call."""
-        outcome = {"ok": "done"}.get(outcome, outcome)
+        outcome = _REPORTED.get(outcome, outcome)
         self.hands.report[call.id] = {"id": call.id, "tool": call.name, "outcome": outcome}
 
 
@@ -252,6 +268,8 @@ def _placed(context: ToolContext, call: ToolCall, span_id: str) -> ToolContext:
         messages=context.messages,
         confidence=context.confidence,
         path=context.path,
+        place=context.place,
+        journal=context.journal,
         answers=context.answers,
         clock=context.clock,
         emit=context.emit,

@@ -1,19 +1,15 @@
 """From the loop's typed events to the mesh's, and back for what tools tell."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from weft.core import JsonObject, JsonValue
-from weft.events import Envelope, ErrorData, Event, preview
+from weft.events import Envelope, ErrorData, Event, hidden, preview
 from weft.loop import events as told
 from weft.loop import stream
 from weft.tools import events as tools
 
 RESULT_LENGTH = 4096
 """A longer result is not repeated in an event: the preview stands there, the artifact has it."""
-SECRET_KEY = re.compile(r"(?i)passw|token|secret|authorization|api[_-]?key|credential")
-REDACTED = "[redacted]"
 
 
 def bus_events(event: stream.LoopEvent) -> Iterator[Event]:
@@ -55,20 +51,6 @@ def effect_event(envelope: Envelope) -> Event | None:
     if envelope.type == "agent.effect.settled":
         return tools.EffectSettled.model_validate({"data": envelope.data})
     return None
-
-
-def hidden(arguments: JsonObject) -> JsonObject:
-    """Return `arguments` with the values of secret-looking keys replaced."""
-    return {
-        name: REDACTED if SECRET_KEY.search(name) else _hidden(value)
-        for name, value in arguments.items()
-    }
-
-
-def _hidden(value: JsonValue) -> JsonValue:
-    if isinstance(value, dict):
-        return hidden(value)
-    return [_hidden(each) for each in value] if isinstance(value, list) else value
 
 
 def _thought(event: stream.ThinkEvent) -> Iterator[Event]:

@@ -42,9 +42,13 @@ class TaskRun(Running[Event, Result]):
     """
 
     async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> JsonValue:
-        """Ask for the end and return what became of each tool call."""
+        """Ask for the end and return what became of the task and of each tool call."""
         self._control.cancel(reason)
+        outcome = "not_started"
         if self._started:
             with anyio.move_on_after(grace_s):
                 await self._ended.wait()
-        return self._control.report
+            outcome = "unknown" if not self._ended.is_set() else "canceled"
+        if self._result is not None and self._result.status != "canceled":
+            outcome = "done"
+        return {"outcome": outcome, **self._control.report}

@@ -1,5 +1,7 @@
 """An agent as another agent's tool: within the caller's limits, on its event loop."""
 
+from weft.checkpoint.journal import Journal
+from weft.checkpoint.nested import NestedJournal
 from weft.core import Result, name_digest
 from weft.core.errors import WeftError
 from weft.loop.peer import Peer, Task
@@ -26,7 +28,7 @@ def agent_tool(peer: Peer, name: str, description: str) -> Tool:
         run = peer.start(_task(task, context))
         async for event in run:
             context.emit(event.under((context.tool_call_id,)))
-        return _answer(await run, name)
+        return _answer(await run, name, context.tool_call_id)
 
     return tool(name=name, description=description)(ask)
 
@@ -41,12 +43,21 @@ def _task(prompt: str, context: ToolContext) -> Task:
         deadline=context.deadline,
         run_id=context.root_id or context.run_id,
         answers=context.answers,
+        journal=_journal(context),
     )
 
 
-def _answer(result: Result, name: str) -> object:
+def _journal(context: ToolContext) -> Journal | None:
+    """Return where the agent writes, so that it goes on where it stood when its caller does."""
+    if context.journal is None:
+        return None
+    return NestedJournal(context.journal, (context.tool_call_id,), tell=context.emit)
+
+
+def _answer(result: Result, name: str, call_id: str) -> object:
     if result.interrupts:
-        raise InterruptRaised(result.interrupts[0])
+        asked = result.interrupts[0]
+        raise InterruptRaised(asked.model_copy(update={"path": (call_id, *asked.path)}))
     if not result.ok:
         why = "; ".join(reason.message for reason in result.reasons)
         raise SubagentFailedError(f"{name}: {why or result.status}")

@@ -187,5 +187,11 @@ class _Shown:
         content, reasoning = "".join(self._content), "".join(self._reasoning)
         self.forget()
         self._since = self._ask.clock.monotonic()
-        if content or reasoning:
-            self._tell(ModelChunkEvent(content=content, reasoning=reasoning, done=done))
+        # A model that does not stream gives its whole reply at once.
+        for at in range(0, max(len(content), len(reasoning)), JOIN_LENGTH):
+            until = at + JOIN_LENGTH
+            last = until >= max(len(content), len(reasoning))
+            piece = ModelChunkEvent(
+                content=content[at:until], reasoning=reasoning[at:until], done=done and last
+            )
+            self._tell(piece)

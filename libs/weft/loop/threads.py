@@ -50,13 +50,11 @@ from weft.events import (
     ErrorData,
     Event,
     Failure,
-    Interruption,
     Output,
     RunAccepted,
     RunCanceled,
     RunCompleted,
     RunFailed,
-    RunInterrupted,
     preview,
 )
 from weft.loop.result import AgentResult, as_peer_result
@@ -65,7 +63,6 @@ from weft.loop.steps import answers_in
 RENEW_SECONDS = 1.0
 RETRY_SECONDS = 0.1
 ABANDON_SECONDS = 2.0
-MOST_CLAIMED = 64
 OPERATION = "agent.run"
 
 
@@ -210,9 +207,7 @@ class Threads:
         """Write the run's end with what it adds to the thread, or park it."""
         runs, journal = self._checkpointer.runs, opened.journal
         if result.stop.interrupts:
-            ids = tuple(each.id for each in result.stop.interrupts)
-            told = RunInterrupted(data=Interruption(interrupt_ids=ids))
-            await runs.park(journal.held, result.stop.interrupts, [told])
+            await runs.park(journal.held, result.stop.interrupts, ())
             return
         peer = as_peer_result(result)
         status: TerminalStatus = "failed"
@@ -263,7 +258,7 @@ class Threads:
             raise NothingToResumeError(f"run {run.run_id} is {run.status}: nothing to resume")
 
     async def _claim(self, run: Run) -> Claimed:
-        """Take this one run as soon as its lease ends, and give back what else was taken.
+        """Take this one run as soon as its lease ends.
 
         Raises:
             ThreadBusyError: Its owner lives.
@@ -272,14 +267,8 @@ class Threads:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEASE_SECONDS + RENEW_SECONDS):
                 while True:
-                    mine = None
-                    for claimed in await runs.claim(self._owner, limit=MOST_CLAIMED):
-                        if claimed.held.run_id == run.run_id:
-                            mine = claimed
-                        else:
-                            await runs.release(claimed.held)
-                    if mine is not None:
-                        return mine
+                    if mine := await runs.claim(self._owner, limit=1, run_id=run.run_id):
+                        return mine[0]
                     await asyncio.sleep(RETRY_SECONDS)
         raise ThreadBusyError(run.thread_id, run.run_id)
 
@@ -309,8 +298,17 @@ def _turn(opened: Opened, result: AgentResult) -> Turn | None:
     fresh = said[len([each for each in opened.history if each.role != "system"]) :]
     if not any(message.role == "assistant" for message in fresh):
         return None
-    entries = tuple(message.model_dump_json().encode() for message in fresh)
+    entries = tuple(_kept(message).model_dump_json().encode() for message in fresh)
     return Turn(_key(opened.run), entries, opened.version)
+
+
+def _kept(message: Message) -> Message:
+    """Return what a thread keeps: of a shortened result only what was shown."""
+    if message.role != "tool" or not message.parts:
+        return message
+    return message.model_copy(
+        update={"parts": tuple(part for part in message.parts if part.data is None)}
+    )
 
 
 def _last(status: TerminalStatus, result: AgentResult, opened: Opened) -> Event:

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 
+from weft.checkpoint.nested import NestedJournal
 from weft.core import JsonObject, JsonValue, Path, Reason, Result
 from weft.core.errors import FencedError, StoreUnavailableError, WeftError
 from weft.loop import PeerRun, Task
 from weft.plan import events
 from weft.plan.engine import At, Engine
 from weft.plan.jobs import Assignment, Attempt, failed
-from weft.plan.nested import NestedJournal
 from weft.plan.outcomes import stopped
 from weft.plan.peers import Picked
 from weft.plan.questions import answers_for
@@ -70,7 +70,8 @@ async def _cancel(engine: Engine, run: PeerRun | None, job: Assignment, attempt:
     """Tell the peer to stop although this task is being cancelled itself."""
     report: JsonValue = None
     if run is not None:
-        stop = asyncio.ensure_future(run.cancel(engine.why_canceled, grace_s=engine.grace_s))
+        why, grace_s = engine.journal.stopping(engine.why_canceled, engine.grace_s)
+        stop = asyncio.ensure_future(run.cancel(why, grace_s=grace_s))
         try:
             report = await asyncio.shield(stop)
         except asyncio.CancelledError:

@@ -65,8 +65,8 @@ class Sequence(_Node):
 class SynthesisOptions(StrictRecord):
     """How branch results become a report."""
 
-    mode: Literal["rules", "model"] = "rules"
-    replans: int = Field(default=0, ge=0, le=5)
+    mode: Literal["rules"] = "rules"
+    replans: Literal[0] = 0
 
 
 class Parallel(_Node):
@@ -129,8 +129,8 @@ class Synthesize(_Node):
 
     kind: Literal["synthesize"] = "synthesize"
     of: tuple[StepId, ...] = Field(min_length=1)
-    mode: Literal["rules", "model"] = "rules"
-    replans: int = Field(default=0, ge=0, le=5)
+    mode: Literal["rules"] = "rules"
+    replans: Literal[0] = 0
 
 
 class Case(StrictRecord):

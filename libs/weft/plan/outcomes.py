@@ -3,6 +3,9 @@
 from weft.core import JsonObject, JsonValue, Path
 from weft.plan.engine import CallState, Engine
 
+_SAID = ("key", "id", "tool", "agent", "task_id", "outcome")
+"""What is taken over of a peer's report on one part of its work."""
+
 
 def stopped(engine: Engine, path: Path, report: JsonValue) -> CallState:
     """Keep what a peer says of the work it was told to stop, and return what became of the call."""
@@ -14,12 +17,13 @@ def stopped(engine: Engine, path: Path, report: JsonValue) -> CallState:
         listed = told.get(name)
         for each in listed if isinstance(listed, list) else ():
             if isinstance(each, dict):
-                engine.parts.append({**each, "path": [*path, *_path(each)]})
-    state: CallState = "canceled"
+                said: JsonObject = {name: each[name] for name in _SAID if name in each}
+                engine.parts.append({**said, "path": [*path, *_path(each)]})
     match told.get("outcome"):
         case "done" | "unknown" | "not_started" as known:
-            state = known
-    return state
+            return known
+        case _:
+            return "canceled"
 
 
 def report_of(engine: Engine) -> JsonObject:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from weft.checkpoint import StepWrite
 from weft.core import JsonObject, Result
@@ -39,6 +40,8 @@ class _Race:
     """Completed branches in the order they ended."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     decided: bool = False
+    gone: set[int] = field(default_factory=set)
+    """Branches that ended, or never began; none of them is active any more."""
 
     async def run(self) -> list[Result]:
         node, engine = self.node, self.engine
@@ -54,7 +57,7 @@ class _Race:
             async with asyncio.TaskGroup() as group:
                 for index in range(count):
                     task = group.create_task(self._branch(index, purse, slots))
-                    task.add_done_callback(self._leave)
+                    task.add_done_callback(partial(self._leave, index))
                     self.tasks.append(task)
         except BaseExceptionGroup as errors:
             raise _first_of(errors) from None
@@ -62,8 +65,10 @@ class _Race:
             engine.active += 1
         return self.results
 
-    def _leave(self, _: asyncio.Task[None]) -> None:
-        self.engine.active -= 1
+    def _leave(self, index: int, _: asyncio.Task[None] | None = None) -> None:
+        if index not in self.gone:
+            self.gone.add(index)
+            self.engine.active -= 1
 
     async def _branch(self, index: int, purse: Purse, slots: asyncio.Semaphore) -> None:
         async with slots:
@@ -73,6 +78,8 @@ class _Race:
                 result = await self.engine.run(self.node.branches[index], here)
             finally:
                 purse.give_back(share)
+        # Now, not once the loop says so: the last branch would not know that it is the last.
+        self._leave(index)
         self.results[index] = result
         if result.ok:
             self.done.append(index)

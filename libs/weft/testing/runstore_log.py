@@ -1,12 +1,13 @@
 """What every run store promises about events, steps and ends."""
 
 import asyncio
+import hashlib
 from itertools import chain
 
 import pytest
 
 from weft.checkpoint import Checkpointer, Ending, Held, StepWrite, Turn
-from weft.core import Message
+from weft.core import JsonObject, Message, dumps
 from weft.core.errors import (
     BatchGapError,
     CanceledError,
@@ -15,7 +16,16 @@ from weft.core.errors import (
     StaleThreadError,
     WeftError,
 )
-from weft.events import AnyData, Event, Origin, RunCanceled
+from weft.events import (
+    AnyData,
+    Completion,
+    Event,
+    Origin,
+    Output,
+    RunCanceled,
+    RunCompleted,
+    preview,
+)
 from weft.testing.store_values import (
     ALICE,
     STEP,
@@ -154,6 +164,47 @@ class LogContract:
         steps = await checkpointer.runs.steps(ALICE, held.run_id)
 
         assert steps == {path: {"at": list(path)} for path in paths}
+
+    @pytest.mark.requirement("EV-15")
+    async def test_an_event_is_at_most_64_kib_and_says_what_was_left_out(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        runs = checkpointer.runs
+        held = await running(checkpointer)
+        long = "é" * 40_000
+        output = Output(text=long, data={"kept": 1})
+        last = RunCompleted(data=Completion(output=output, output_preview="short"))
+        result: JsonObject = {"status": "completed", "text": long}
+
+        (told,) = await runs.finish(held, Ending("completed", result, events=(last,)))
+
+        assert len(dumps(told.data)) <= 65_536
+        text = dumps(long)
+        shown = told.data["output"]
+        assert isinstance(shown, dict)
+        assert shown["data"] == {"kept": 1}
+        assert shown["text"] == {
+            "$omitted": True,
+            "size": len(text),
+            "sha256": hashlib.sha256(text).hexdigest(),
+            "preview": preview(long),
+        }
+        assert told.data["output_preview"] == "short"
+        assert (await runs.events(ALICE, held.run_id))[-1] == told
+        assert (await runs.read(ALICE, held.run_id)).result == result
+
+    @pytest.mark.requirement("EV-15")
+    @pytest.mark.parametrize("members", [3, 70, 5_000])
+    async def test_many_large_members_are_bounded_together(
+        self, checkpointer: Checkpointer, members: int
+    ) -> None:
+        held = await running(checkpointer)
+        data = AnyData.model_validate({f"m{n}": "x" * (200_000 // members) for n in range(members)})
+
+        (told,) = await checkpointer.runs.append(held, 1, [Event(type="agent.custom", data=data)])
+
+        assert len(dumps(told.data)) <= 65_536
+        assert "$omitted" in dumps(told.data).decode()
 
     @pytest.mark.requirement("RS-13", "EV-12")
     async def test_nothing_follows_the_end(self, checkpointer: Checkpointer) -> None:

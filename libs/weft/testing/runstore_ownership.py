@@ -161,6 +161,27 @@ class OwnershipContract:
             ("run.resumed", "released")
         ]
 
+    @pytest.mark.requirement("CKPT-9")
+    async def test_a_run_claimed_by_its_id_is_the_only_one_taken(
+        self, checkpointer: Checkpointer, faults: ScriptedFaults
+    ) -> None:
+        runs = checkpointer.runs
+        other = (await runs.accept(new_run(), on_busy="reject")).run
+        first = (await runs.accept(new_run("t"), on_busy="enqueue")).run
+        behind = (await runs.accept(new_run("t"), on_busy="enqueue")).run
+
+        assert await runs.claim("two", limit=5, run_id=behind.run_id) == []
+        (taken,) = await runs.claim("two", limit=5, run_id=first.run_id)
+        assert taken.run.run_id == first.run_id
+        assert await runs.claim("three", limit=5, run_id=first.run_id) == []
+        assert (await runs.read(ALICE, other.run_id)).status == "queued"
+        faults.ahead_s = LEASE_SECONDS + 1
+        (again,) = await runs.claim("three", limit=5, run_id=first.run_id)
+        assert (again.run.run_id, again.held.epoch) == (first.run_id, 2)
+        await runs.finish(again.held, ending())
+        assert await runs.claim("four", limit=5, run_id=first.run_id) == []
+        assert await runs.claim("four", limit=5, run_id=new_run().run_id) == []
+
     async def test_a_run_that_keeps_losing_its_owners_is_poison(
         self, checkpointer: Checkpointer, faults: ScriptedFaults
     ) -> None:

@@ -12,7 +12,7 @@ from weft.core.errors import (
     InterruptNotFoundError,
     RunNotInterruptedError,
 )
-from weft.events import Interruption, RunInterrupted
+from weft.events import Event
 from weft.testing.store_values import (
     ALICE,
     ScriptedFaults,
@@ -36,13 +36,16 @@ class WaitingContract:
         runs = checkpointer.runs
         held = await running(checkpointer)
         asked = question(id="q")
-        told = RunInterrupted(data=Interruption(interrupt_ids=("q",)))
 
-        events = await runs.park(held, [asked], [told])
+        events = await runs.park(held, [asked], [Event(type="agent.interrupt")])
 
         run = await runs.read(ALICE, held.run_id)
         assert (run.status, run.owner, run.interrupts) == ("interrupted", None, (asked,))
-        assert [event.type for event in events] == ["run.interrupted"]
+        before, put, last = events
+        assert before.type == "agent.interrupt"
+        assert (put.type, put.data["interrupt_id"]) == ("interrupt.requested", "q")
+        assert put.data["message"] == asked.message
+        assert (last.type, last.data) == ("run.interrupted", {"interrupt_ids": ["q"]})
         faults.ahead_s = 100 * LEASE_SECONDS
         assert await runs.claim("two", limit=5) == []
         with pytest.raises(FencedError):
@@ -68,6 +71,28 @@ class WaitingContract:
         (resumed,) = taken.events
         assert (resumed.type, resumed.data["cause"]) == ("run.resumed", "answered")
         assert resumed.data["interrupt_ids"] == ["a", "b"]
+
+    async def test_who_answered_what_is_told_once_and_without_secrets(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        runs = checkpointer.runs
+        held = await running(checkpointer)
+        asked = question(id="q").model_copy(update={"path": ("pay",), "agent": "payer"})
+        await runs.park(held, [asked], ())
+        answer: JsonValue = {"approved": True, "password": "hunter2"}
+
+        for _ in range(2):
+            await runs.resume(ALICE, held.run_id, {"q": answer})
+
+        told = (await runs.events(ALICE, held.run_id))[4:]
+        assert [event.type for event in told] == ["interrupt.resolved"]
+        assert (told[0].path, told[0].agent) == (("pay",), "payer")
+        assert told[0].data == {
+            "interrupt_id": "q",
+            "status": "resolved",
+            "resolved_by": "alice",
+            "payload_preview": '{"approved":true,"password":"[redacted]"}',
+        }
 
     @pytest.mark.requirement("RS-15")
     async def test_of_50_racing_answers_one_is_taken(self, checkpointer: Checkpointer) -> None:
@@ -132,9 +157,11 @@ class WaitingContract:
 
         run = await runs.read(ALICE, ignored.run_id)
         assert run.status == "expired"
-        last = (await runs.events(ALICE, ignored.run_id))[-1]
+        lapsed, last = (await runs.events(ALICE, ignored.run_id))[-2:]
+        assert (lapsed.type, lapsed.data) == ("interrupt.expired", {"interrupt_id": "q"})
         assert (last.type, last.data["cause"]) == ("run.expired", "interrupt")
 
+    @pytest.mark.requirement("GW-27")
     async def test_cancelling_a_queued_run_ends_it_at_once(
         self, checkpointer: Checkpointer
     ) -> None:
@@ -181,6 +208,7 @@ class WaitingContract:
         assert timeless(second) == timeless(first)
         assert (await runs.read(ALICE, held.run_id)).last_seq == 3
 
+    @pytest.mark.requirement("GW-27")
     async def test_a_waiting_run_that_is_cancelled_finds_an_owner_who_closes_it(
         self, checkpointer: Checkpointer
     ) -> None:
@@ -191,6 +219,9 @@ class WaitingContract:
         run = await runs.cancel(ALICE, held.run_id, reason="enough", grace_s=1)
 
         assert (run.status, run.interrupts) == ("canceling", ())
+        asked_to, closed = (await runs.events(ALICE, held.run_id))[-2:]
+        assert asked_to.type == "run.canceling"
+        assert (closed.type, closed.data["status"]) == ("interrupt.resolved", "canceled")
         with pytest.raises(RunNotInterruptedError):
             await runs.resume(ALICE, held.run_id, {"q": 1})
         (taken,) = await runs.claim("two", limit=1)

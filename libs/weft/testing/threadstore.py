@@ -167,7 +167,8 @@ class ThreadStoreContract:
             await checkpointer.threads.append(KEY, [b"late"], expected=0, fence=held)
         last = ending("canceled")
         turn = Turn(KEY, (b"late",), 0)
-        await runs.finish(held, type(last)("canceled", {}, turn=turn, events=last.events))
+        told = await runs.finish(held, type(last)("canceled", {}, turn=turn, events=last.events))
+        assert [event.type for event in told] == ["thread.deleted", "run.canceled"]
         assert await checkpointer.threads.load(KEY) is None
         assert await runs.thread_runs(KEY) == ()
         assert await runs.claim("two", limit=5) == []

@@ -14,7 +14,6 @@ from weft.tools.executors import (
     SequentialExecutor,
 )
 from weft.tools.interrupts import InterruptRaised
-from weft.tools.redaction import redact
 from weft.tools.registry import ToolRegistry
 from weft.tools.rendering import MemoryResultStore, ResultLimit, ResultStore, read_result_tool
 from weft.tools.result import ToolExecution, ToolOutcome, ToolResult
@@ -49,7 +48,6 @@ __all__ = [
     "done",
     "failed_call",
     "read_result_tool",
-    "redact",
     "task_complete",
     "tool",
     "validated",

@@ -19,7 +19,7 @@ async def ask_user(question: str, context: ToolContext, options: list[str] | Non
         context: The run that waits.
         options: The answers to choose from, if the choice is closed.
     """
-    asked = interrupt_id("ask_user", context.run_id, context.tool_call_id)
+    asked = interrupt_id("ask_user", context.run_id, *context.place, context.tool_call_id)
     if asked in context.answers:
         return as_text(context.answers[asked])
     raise InterruptRaised(

@@ -11,6 +11,7 @@ import anyio
 from weft.checkpoint.journal import Journal
 from weft.core import ToolCall, rfc3339
 from weft.core.errors import ConfigError, InputError
+from weft.events import redact
 from weft.tools.background import EffectHost
 from weft.tools.body import run_body
 from weft.tools.context import ToolContext
@@ -18,7 +19,6 @@ from weft.tools.definition import Tool
 from weft.tools.effect_key import EffectKeyError
 from weft.tools.effects import Effect, Performed
 from weft.tools.interrupts import InterruptRaised
-from weft.tools.redaction import redact
 from weft.tools.registry import ToolRegistry
 from weft.tools.rendering import ResultLimit, as_json, as_text
 from weft.tools.result import ToolExecution, ToolOutcome
@@ -168,7 +168,9 @@ async def _rendered(performed: Performed, call: ToolCall, limit: ResultLimit) ->
         message = redact(performed.message)
         failed = failed_call(call, message, outcome=performed.outcome)
         return failed.model_copy(update={"replayed": performed.replayed})
-    content, key = await limit.shorten(as_text(performed.value))
+    whole = as_text(performed.value)
+    content, key = await limit.shorten(whole)
+    shortened = content is not whole
     if performed.recorded_at is not None:
         told = rfc3339(performed.recorded_at)
         content = f"(recorded at {told} by an earlier run; not done again)\n{content}"
@@ -179,5 +181,6 @@ async def _rendered(performed: Performed, call: ToolCall, limit: ResultLimit) ->
         content=content,
         structured=structured,
         replayed=performed.replayed,
+        shortened=shortened,
         result_key=key,
     )

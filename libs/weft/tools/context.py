@@ -1,8 +1,9 @@
 """What a tool body may know of the run that calls it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from weft.checkpoint.journal import Journal
 from weft.core import (
     LOCAL,
     SYSTEM_CLOCK,
@@ -43,9 +44,13 @@ class ToolContext:
     idempotency_key: str | None = None
     """The effect's key, the same in every attempt; None in a tool that is not idempotent."""
     attempt: int = 1
-    messages: tuple[Message, ...] = ()
+    messages: Sequence[Message] = ()
     confidence: float = 0.0
     path: Path = ()
+    place: Path = ()
+    """Where in the run its agent works; what it tells does not repeat it."""
+    journal: Journal | None = None
+    """The agent's, for tools that are agents themselves: they write below their call."""
     answers: JsonObject = field(default_factory=dict)
     """Answers to interrupts of this run, by interrupt id."""
     clock: Clock = SYSTEM_CLOCK

@@ -139,7 +139,10 @@ class Effect:
         return self._intent
 
     async def _intend_and_run(self, attempt: int) -> None:
-        intended = EffectIntended(path=self._context.path, data=self._data(attempt))
+        context = self._context
+        intended = EffectIntended(
+            path=context.path, agent=context.agent_id or None, data=self._data(attempt)
+        )
         self._intent = await self._journal.intend(
             self._call, again=self._tool.passes_key, events=(intended,)
         )
@@ -271,7 +274,8 @@ class Effect:
         self, attempt: int, outcome: Literal["done", "not_done", "unknown"]
     ) -> Sequence[EffectSettled]:
         data = Settlement(**dict(self._data(attempt)), outcome=outcome)
-        return (EffectSettled(path=self._context.path, data=data),)
+        context = self._context
+        return (EffectSettled(path=context.path, agent=context.agent_id or None, data=data),)
 
     def _data(self, attempt: int) -> EffectData:
         return EffectData(tool_name=self._tool.name, key=self._call.key, attempt=attempt)

@@ -36,6 +36,8 @@ class ToolExecution(ToolResult):
     outcome: ToolOutcome = "ok"
     replayed: bool = False
     """The ledger answered; no body ran."""
+    shortened: bool = False
+    """`content` is less than the whole result; `structured` is all of it."""
     result_key: str | None = None
     """Where the whole result is stored, if `content` is shortened."""
 

@@ -3,6 +3,7 @@
 import inspect
 import types
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -116,8 +117,12 @@ def _parameters(fn: Callable[..., object]) -> list[inspect.Parameter]:
 def _enclosed(fn: Callable[..., object]) -> dict[str, object]:
     """Return names of enclosing functions that `fn` uses, where postponed annotations may point."""
     code, cells = getattr(fn, "__code__", None), getattr(fn, "__closure__", None) or ()
-    names = code.co_freevars if code else ()
-    return dict(zip(names, (cell.cell_contents for cell in cells), strict=True))
+    found: dict[str, object] = {}
+    for name, cell in zip(code.co_freevars if code else (), cells, strict=True):
+        # The cell of a name that is assigned after the decoration is still empty.
+        with suppress(ValueError):
+            found[name] = cell.cell_contents
+    return found
 
 
 def _is_context(annotation: object) -> bool:

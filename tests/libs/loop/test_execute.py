@@ -6,7 +6,8 @@ from collections import Counter
 import anyio
 import pytest
 
-from weft.core import Interrupt
+from weft.checkpoint import ThreadKey, memory_checkpointer
+from weft.core import LOCAL, Interrupt, JsonObject
 from weft.loop import Agent, LoopEvent, ToolCompleteEvent, ToolStartEvent
 from weft.testing.models import ScriptedModel, call
 from weft.tools import ToolContext, tool
@@ -206,3 +207,23 @@ async def test_a_synchronous_tool_never_stalls_the_loop() -> None:
 
     assert where
     assert here not in where
+
+
+async def test_a_shortened_result_goes_whole_beside_its_text_and_not_into_the_thread() -> None:
+    rows: JsonObject = {"rows": [f"row {n}" for n in range(9000)]}
+
+    @tool
+    async def export() -> JsonObject:
+        """Export."""
+        return rows
+
+    model = ScriptedModel([call("export"), "end"])
+    checkpointer = memory_checkpointer()
+    await Agent(model, [export], checkpointer=checkpointer).arun("go", thread_id="t")
+
+    seen = model.requests[-1].messages[-1]
+    assert (seen.role, len(seen.content) < 33_000) == ("tool", True)
+    assert [part.data for part in seen.parts] == [rows]
+    thread = await checkpointer.threads.load(ThreadKey(LOCAL.tenant, LOCAL.subject, "t"))
+    assert thread is not None
+    assert all(len(entry) < 40_000 for entry in thread.entries)

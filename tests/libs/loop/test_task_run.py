@@ -190,10 +190,11 @@ async def test_cancelling_a_task_ends_it_at_once_and_reports_each_call() -> None
 
     result = await ending
     assert report == {
+        "outcome": "canceled",
         "effects": [
             {"id": "call_1", "tool": "plain", "outcome": "done"},
             {"id": "call_2", "tool": "hang", "outcome": "canceled"},
-        ]
+        ],
     }
     assert (result.status, result.reasons[0].message) == ("canceled", "enough")
 
@@ -206,7 +207,7 @@ async def test_a_task_cancelled_before_it_starts_calls_nothing() -> None:
     model = ScriptedModel([])
     run = Agent(model).start(Task("go", "m1"))
 
-    assert await run.cancel() == {"effects": []}
+    assert await run.cancel() == {"outcome": "not_started", "effects": []}
 
     assert (await run).status == "canceled"
     assert model.requests == []
@@ -477,3 +478,19 @@ async def test_what_was_cut_short_is_never_completed() -> None:
 
     assert await status(Budget()) == "failed"
     assert await status(Budget(tokens=5)) == "failed"
+
+
+async def test_a_model_is_told_the_role_of_its_task_whatever_the_request_says() -> None:
+    told: list[JsonObject] = []
+
+    def answer(request: ModelRequest) -> ModelResponse:
+        told.append(request.metadata)
+        return ModelResponse(message=Message.assistant("ok"))
+
+    agent = Agent(FunctionModel(answer))
+    sent: JsonObject = {"role": "judge", "data": "/d"}
+    await agent.start(Task("go", "m1", role="validate", metadata=sent, arguments={"role": "x"}))
+    await agent.start(Task("go", "m2", metadata=sent))
+
+    assert [each["role"] for each in told] == ["validate", "judge"]
+    assert told[0]["data"] == "/d"

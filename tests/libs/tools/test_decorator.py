@@ -221,3 +221,14 @@ def test_a_registry_adds_all_tools_or_none() -> None:
     assert list(registry.names) == ["a", "c"]
     assert list(held.names) == ["a"]
     assert [spec.name for spec in registry.specs] == ["a", "c"]
+
+
+async def test_a_function_may_close_over_a_name_that_is_assigned_later() -> None:
+    @tool
+    async def double(number: int) -> int:
+        """Double a number."""
+        return number * factor
+
+    factor = 2
+
+    assert await double(4) == 8

@@ -1,0 +1,37 @@
+"""What is told of secrets: nothing, whether a name or a form gives them away."""
+
+import pytest
+
+from weft.events import hidden, redact
+
+KEY = "wft_" + "0a" * 8 + "_" + "Zx9-_" * 8
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        KEY,
+        "sk-" + "abcd1234" * 4,
+        "ghp_" + "abcd1234" * 4,
+        "eyJhbGciOi.eyJzdWIi.c2ln",
+        "Bearer abcdef0123456789",
+        "password=hunter2",
+        "postgres://weft:hunter2@db/weft",
+    ],
+)
+def test_a_text_of_credential_form_is_never_told(secret: str) -> None:
+    told = redact(f"it said {secret}, twice: {secret}")
+
+    assert "[redacted]" in told
+    for part in (KEY[-20:], "abcd1234", "c2ln", "abcdef01", "hunter2"):
+        assert part not in told
+
+
+def test_values_are_hidden_by_name_and_by_form_however_deep() -> None:
+    told = hidden({"user": "ana", "list": [{"api_key": 1, "say": f"use {KEY}"}], "Cookie": "c"})
+
+    assert told == {
+        "user": "ana",
+        "list": [{"api_key": "[redacted]", "say": "use [redacted]"}],
+        "Cookie": "[redacted]",
+    }
