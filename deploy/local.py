@@ -9,6 +9,8 @@ The environment is made in .venv from the hash-pinned lock and reused while lock
 Python stay the same.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import os
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
@@ -57,7 +60,7 @@ def main() -> int:
     command = [str(VENV / "bin" / "weft"), "up", "--data-root", str(INCIDENT)]
     if asked.command == "demo":
         command += ["--ask", QUESTION, "--data", str(INCIDENT / "checkout-slowdown")]
-    return _run([*command, *asked.arguments])
+    return _become([*command, *asked.arguments])
 
 
 def ensure_environment() -> str | None:
@@ -97,7 +100,7 @@ def run_checks(arguments: list[str]) -> int:
 def _uv_steps(uv: str) -> list[list[str]]:
     install = [uv, "pip", "install", "--quiet", "--python", str(_python())]
     return [
-        [uv, "venv", "--quiet", "--python", sys.executable, str(VENV)],
+        [uv, "venv", "--quiet", "--python", _outside(), str(VENV)],
         [*install, "--require-hashes", "-r", str(LOCK)],
         [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)],
     ]
@@ -106,7 +109,7 @@ def _uv_steps(uv: str) -> list[list[str]]:
 def _pip_steps() -> list[list[str]]:
     install = [str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     return [
-        [sys.executable, "-m", "venv", str(VENV)],
+        [_outside(), "-m", "venv", str(VENV)],
         [*install, "--require-hashes", "-r", str(LOCK)],
         [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)],
     ]
@@ -114,7 +117,7 @@ def _pip_steps() -> list[list[str]]:
 
 def _venv_missing() -> str | None:
     """Install the system's venv package where that is needed and allowed."""
-    probe = [sys.executable, "-c", "import ensurepip, venv"]
+    probe = [_outside(), "-c", "import ensurepip, venv"]
     if subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0:  # noqa: S603 - our own interpreter
         return None
     apt = shutil.which("apt-get")
@@ -129,6 +132,11 @@ def _venv_missing() -> str | None:
     return None
 
 
+def _outside() -> str:
+    """Return the Python under this one, which stays when the environment is made anew."""
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
 def _python() -> Path:
     return VENV / "bin" / "python"
 
@@ -140,11 +148,22 @@ def _fingerprint() -> str:
     return f"{digest.hexdigest()} {ROOT}"
 
 
-def _run(command: list[str]) -> int:
-    """Run a command in the project, with its environment first on the PATH."""
+def _become(command: list[str]) -> NoReturn:
+    """Go on as a command in the project: who stops or kills this process stops the mesh."""
+    os.chdir(ROOT)
+    os.execve(command[0], command, _environment())  # noqa: S606 - our own program
+
+
+def _environment() -> dict[str, str]:
+    """Return the variables of a command, with the environment first on its PATH."""
     environment = {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
     environment.pop("VIRTUAL_ENV", None)
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as child:  # noqa: S603 - built above
+    return environment
+
+
+def _run(command: list[str]) -> int:
+    """Run a command in the project."""
+    with subprocess.Popen(command, cwd=ROOT, env=_environment()) as child:  # noqa: S603 - built above
         while True:
             try:
                 return child.wait()

@@ -7,7 +7,7 @@ import grpc
 import grpc.aio
 
 from weft.a2a import Minter
-from weft.catalog import Catalog
+from weft.catalog import Catalog, Entry
 from weft.core import Deadline, JsonObject, Principal, dumps, loads_object, new_id
 from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ForbiddenError, InputError
@@ -47,7 +47,7 @@ class Control:
             run_id=new_id(),
         )
         token = self._minter.mint(task, audience=ROUTER)
-        stub = control_pb2_grpc.ControlStub(self._channel())  # type: ignore[no-untyped-call]  # generated without types
+        stub = control_pb2_grpc.ControlStub(await self._channel())  # type: ignore[no-untyped-call]  # generated without types
         try:
             reply = await stub.Explain(
                 request,
@@ -58,11 +58,16 @@ class Control:
             raise _refusal(error) from error
         return loads_object(reply.explanation)
 
-    def _channel(self) -> grpc.aio.Channel:
+    async def _channel(self) -> grpc.aio.Channel:
         entries = self._catalog.snapshot().of(ROUTER)
         if not entries:
             raise RouterUnavailableError("no router is running; `weft up` starts one")
-        address = entries[0].url.removeprefix("grpc://")
+        listed = {_address(each) for each in entries}
+        for gone in set(self._channels) - listed:
+            await self._channels.pop(gone).close()
+        # One that was killed stays listed until it expires: the newest is the likeliest to live.
+        newest = max(entries, key=lambda each: (each.started_at, each.instance))
+        address = _address(newest)
         if address not in self._channels:
             options = [("grpc.max_receive_message_length", MAX_MESSAGE)]
             self._channels[address] = grpc.aio.insecure_channel(address, options=options)
@@ -83,9 +88,15 @@ async def control(catalog: Catalog, minter: Minter) -> AsyncIterator[Control]:
         await opened.aclose()
 
 
+def _address(entry: Entry) -> str:
+    return entry.url.removeprefix("grpc://")
+
+
 def _refusal(error: grpc.aio.AioRpcError) -> Exception:
     if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
         return InputError(error.details() or "the router refused the goal", field="goal")
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return InputError(f"the goal is larger than {MAX_MESSAGE} bytes", field="goal")
     if error.code() is grpc.StatusCode.PERMISSION_DENIED:
         return ForbiddenError("runs:read")
     return RouterUnavailableError("the router does not answer; ask again in a moment")

@@ -1,5 +1,7 @@
 """Carries a routed run out: its plan is written down first, then walked over the mesh."""
 
+import asyncio
+
 from router_service.peers import MeshPeers
 from router_service.routes import Asked, Routes
 from weft.catalog import Snapshot
@@ -27,18 +29,20 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
         asked = Asked.model_validate(run.request)
         known = await peers.refresh()
         key = ThreadKey(run.tenant, run.subject, run.thread_id)
-        thread = await checkpointer.threads.load(key)
-        plan = await _plan(asked, run, known, journal, routes)
+        # Neither needs the other: the thread is read while the plan is written down.
+        thread, plan = await asyncio.gather(
+            checkpointer.threads.load(key), _plan(asked, run, known, journal, routes)
+        )
         interpreter = Interpreter(peers, journal)
         try:
             outcome = await interpreter.run(plan, _mandate(run, asked, thread))
         finally:
-            journal.report = _report(interpreter.report)
+            journal.report = interpreter.report
         return Outcome(
             result=outcome.result,
             steps=outcome.unrecorded,
             turn=_turn(key, asked, outcome.result, thread),
-            report=_report(outcome.report or {}),
+            report=outcome.report or {},
         )
 
     return execute
@@ -83,7 +87,3 @@ def _turn(key: ThreadKey, asked: Asked, result: Result, thread: Thread | None) -
     said = (Message.user(asked.input), Message.assistant(result.text))
     entries = tuple(message.model_dump_json(exclude_defaults=True).encode() for message in said)
     return Turn(key, entries, expected=thread.version if thread is not None else 0)
-
-
-def _report(report: JsonObject) -> JsonObject:
-    return {"peers": report.get("calls", [])}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
 from starlette.applications import Starlette
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from router_service.builtin import builtin_peers
 from router_service.control import control_server
 from router_service.execute import execute_run
 from router_service.peers import ROUTER, MeshPeers
@@ -17,8 +18,9 @@ from router_service.routes import Routes
 from weft.a2a import Minter, Verifier, open_session
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK
+from weft.models import get_model
 from weft.runs import Runs, Worker
-from weft.service.mesh import Member, member
+from weft.service.mesh import Member, member, withdrawn
 from weft.service.serve import Listening, Served, serve
 from weft.service.settings import ServiceSettings
 
@@ -30,6 +32,8 @@ class Settings(ServiceSettings, env_prefix="ROUTER_"):
     """The database shared with the gateway; None is `runs.db` in `home`."""
     control_port: int = 0
     """Of the gRPC control calls; 0 lets the system choose."""
+    model: str | None = None
+    """Plays the roles that no card offers; None lets the library choose by its credentials."""
 
 
 @asynccontextmanager
@@ -39,8 +43,11 @@ async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Ser
     async with (
         member(ROUTER, settings, checkpointer=shared) as self,
         open_session() as session,
+        aclosing(get_model(settings.model)) as model,
     ):
-        peers = MeshPeers(self.catalog, session, self.trust, Minter(self.key))
+        minter = Minter(self.key)
+        spare = builtin_peers(model)
+        peers = MeshPeers(self.catalog, session, self.trust, minter, builtin=spare)
         routes = Routes()
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
         worker = Worker(
@@ -66,18 +73,19 @@ async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Ser
                 started_at=SYSTEM_CLOCK.now(),
             )
             try:
-                yield Served(_health(), partial(_announced, self, entry))
+                yield Served(_health(), partial(_announced, self, entry, worker))
             finally:
                 fresh.cancel()
 
 
 @asynccontextmanager
-async def _announced(self: Member, entry: Entry) -> AsyncIterator[None]:
+async def _announced(self: Member, entry: Entry, worker: Worker) -> AsyncIterator[None]:
     await self.catalog.publish(entry)
     try:
         yield
     finally:
-        await self.catalog.withdraw(entry)
+        worker.leave()
+        await withdrawn(self.catalog, entry)
 
 
 def _health() -> Starlette:

@@ -49,8 +49,9 @@ class MeshPeers:
     clock: Clock = SYSTEM_CLOCK
     _known: dict[tuple[str, str], _Known] = field(default_factory=dict)
     _revision: int = -1
-    _refused_at: float | None = None
-    """When a card was last refused: its key may be published in a moment."""
+    _refused: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    """Cards that were refused, tried again soon: their keys may be published in a moment."""
+    _refused_at: float = 0.0
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def refresh(self) -> Snapshot:
@@ -72,11 +73,10 @@ class MeshPeers:
     def _outdated(self, snapshot: Snapshot) -> bool:
         if snapshot.revision != self._revision:
             return True
-        refused_at = self._refused_at
-        return refused_at is not None and self.clock.monotonic() - refused_at > REFUSED_SECONDS
+        waited = self.clock.monotonic() - self._refused_at
+        return bool(self._refused) and waited > REFUSED_SECONDS
 
     async def _learn_all(self, snapshot: Snapshot) -> None:
-        self._refused_at = None
         living = {
             (each.service, each.instance): each
             for each in snapshot.entries
@@ -84,6 +84,8 @@ class MeshPeers:
         }
         for key in set(self._known) - set(living):
             del self._known[key]
+        for key in set(self._refused) - set(living):
+            del self._refused[key]
         for key, entry in living.items():
             known = self._known.get(key)
             if known is None or known.entry != entry:
@@ -91,15 +93,18 @@ class MeshPeers:
         self._revision = snapshot.revision
 
     async def _learn(self, key: tuple[str, str], entry: Entry) -> None:
-        self._known.pop(key, None)
         try:
             card = await read_card(
                 entry.card, service=entry.service, origin=entry.url, trust=self.trust
             )
         except CardRefusedError as error:
+            self._known.pop(key, None)
             self._refused_at = self.clock.monotonic()
-            log.warning("card_refused", extra={"peer": entry.service, "reason": str(error)})
+            if self._refused.get(key) != entry:
+                log.warning("card_refused", extra={"peer": entry.service, "reason": str(error)})
+            self._refused[key] = entry
             return
+        self._refused.pop(key, None)
         client = A2AClient(card, self.session, minter=self.minter)
         self._known[key] = _Known(entry, client)
 
@@ -178,8 +183,12 @@ class _CountedRun:
         known.open += 1
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        async for event in self._run:
-            yield event
+        try:
+            async for event in self._run:
+                yield event
+        finally:
+            # Also where nobody asks for the result any more.
+            self._close()
 
     def __await__(self) -> Generator[object, None, Result]:
         return self._result().__await__()

@@ -13,7 +13,7 @@ from weft.events import Event
 from weft.plan import Call, Plan, PlanCompiled
 from weft.plan.events import Compiled
 from weft.routing import CapabilityIndex, CognitiveCompiler, Extraction, Request, extract
-from weft.routing.events import events_of
+from weft.routing.events import Failing, FrameFailed, events_of
 from weft.routing.explain import explanation_of
 
 NAMED = "agent"
@@ -56,8 +56,10 @@ class Routes:
         try:
             extraction = _extracted(asked.input, asked.goal, compiler)
         except WeftError as error:
-            return Chosen(None, (), error=error)
-        request = Request(goal=asked.input, protocol=asked.protocol)
+            failing = Failing(error={"code": error.code, "message": str(error)})
+            return Chosen(None, (FrameFailed(data=failing),), error=error)
+        # A run always belongs to a thread; only an explanation may have none.
+        request = Request(goal=asked.input, protocol=asked.protocol, thread=True)
         routed = compiler.route(extraction.frame, request)
         events = events_of(routed, extraction)
         selected = routed.parts[0].selection if routed.parts else None

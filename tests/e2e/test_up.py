@@ -127,3 +127,13 @@ def test_a_killed_up_leaves_nothing_either(tmp_path: Path) -> None:
         _, alive = psutil.wait_procs(children, timeout=10)
 
         assert alive == []
+
+
+def test_a_question_that_needs_a_model_says_how_to_set_one(mesh: UpProcess) -> None:
+    asked = mesh.weft("ask", "What is an SLO?", "--json")
+
+    answer = json.loads(asked.stdout)
+    assert asked.returncode == 1
+    assert (answer["status"], answer["protocol"]) == ("failed", "direct_response")
+    assert answer["error"]["code"] == "no_applicable_tool"
+    assert "WEFT_MODEL" in answer["error"]["detail"]

@@ -18,6 +18,8 @@ from weft.loop import Peer, PeerRun, Task
 from weft.runs import Execute, Outcome
 
 GRACE_SECONDS = 5.0
+LEAVE_SECONDS = 0.5
+"""Beyond its grace, for a peer's report."""
 NO_ANSWER = Reason(code="peer_failed", message="the agent gave no answer")
 _TAKEN = frozenset({*LIMIT_MEMBERS, OWN_METADATA, "skillId"})
 
@@ -32,7 +34,7 @@ def execute_task(peer: Peer) -> Execute:
                 journal.emit(event)
             return Outcome(_answered(await run))
         except BaseException:
-            await _stop(run)
+            await _stop(run, journal)
             raise
 
     return execute
@@ -83,10 +85,11 @@ def _answered(result: Result) -> Result:
     return result
 
 
-async def _stop(run: PeerRun) -> None:
+async def _stop(run: PeerRun, journal: Journal) -> None:
     """Let the peer end its work, also while this task is being cancelled."""
-    with anyio.move_on_after(GRACE_SECONDS, shield=True):
-        await run.cancel("the run was stopped")
+    reason, grace_s = journal.stopping("the run was stopped", GRACE_SECONDS)
+    with anyio.move_on_after(grace_s + LEAVE_SECONDS, shield=True):
+        await run.cancel(reason, grace_s=grace_s)
 
 
 def _answers(claimed: Claimed) -> JsonObject:

@@ -13,6 +13,9 @@ from weft.events import Envelope, Event, Origin
 
 MAX_ARTIFACTS = 4096
 
+_ITS_OWN = ("run.", "interrupt.", "thread.")
+"""What a run tells of itself; its caller's log says it in words of its own, or not at all."""
+
 
 class Picture:
     """Task, artifacts and status so far; shown one result after the other."""
@@ -145,7 +148,7 @@ class Picture:
     def _events(self, listed: list[JsonValue]) -> list[Event]:
         found: list[Event] = []
         for each in listed:
-            if isinstance(each, dict) and str(each.get("type")).startswith("run."):
+            if isinstance(each, dict) and str(each.get("type")).startswith(_ITS_OWN):
                 continue
             try:
                 envelope = Envelope.model_validate(each)

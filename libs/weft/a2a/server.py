@@ -5,7 +5,7 @@ It executes nothing: it submits runs to the agent's own store and follows their 
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -41,6 +41,7 @@ from weft.core.protocol_errors import (
     UnknownMethodError,
     UnsupportedOperationError,
 )
+from weft.events import Envelope
 from weft.runs import Runs
 
 log = logging.getLogger(__name__)
@@ -136,7 +137,17 @@ class A2AServer:
         ]
 
     def app(self) -> ASGIApp:
-        return Starlette(routes=self.routes())
+        rest = Starlette(routes=self.routes())
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            # Calls catch their own errors and need none of the layers that lie before a route.
+            if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == "/":
+                response = await self._call(Request(scope, receive, send))
+                await response(scope, receive, send)
+            else:
+                await rest(scope, receive, send)
+
+        return app
 
     def check_bind(self, host: str) -> None:
         """Return if this server may listen on `host`.
@@ -217,7 +228,7 @@ class A2AServer:
     async def _send_stream(self, ask: Ask, params: object, _: Request) -> "Start":
         sent = await self.tasks.accept(ask, _request(ask, SendRequest, params))
         if sent.after == 0:
-            return Start(sent.run, 0, views.submitted(sent.run))
+            return Start(sent.run, 0, views.submitted(sent.run), told=sent.told)
         task = views.task_of(sent.run, ask.extensions, history=0)
         return Start(sent.run, sent.after, task)
 
@@ -232,7 +243,9 @@ class A2AServer:
         return Start(run, run.last_seq, task, subscription=True)
 
     def _stream(self, ask: Ask, call: rpc.Call, start: "Start") -> EventStream:
-        source = self.tasks.runs.pages(ask.caller.principal, start.run.run_id, after=start.after)
+        source = self.tasks.runs.pages(
+            ask.caller.principal, start.run.run_id, after=start.after, told=start.told
+        )
         return EventStream(
             call.id,
             Updates(self.tasks, ask, start.run, stop_at_question=not start.subscription),
@@ -253,6 +266,8 @@ class Start:
     after: int
     task: JsonObject | None = None
     subscription: bool = False
+    told: Sequence[Envelope] = ()
+    """The first events of the stream, where they need not be read."""
 
 
 class StreamReply(Response):

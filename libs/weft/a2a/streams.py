@@ -7,7 +7,7 @@ log, and the store keeps the rest.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 
 import orjson
 from starlette.types import Receive, Send
@@ -20,12 +20,13 @@ from weft.checkpoint import Run
 from weft.core import JsonObject
 from weft.core.errors import WeftError
 from weft.events import TERMINAL_EVENTS, Envelope
+from weft.runs import Listener
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
-COALESCE_SECONDS = 0.005
-"""How long the first piece waits for company: most short tasks are one write then."""
+COALESCE_SECONDS = 0.02
+"""How long the first piece waits for the end: most short tasks are one write then."""
 UNREAD = 256
 FRAME_EVENTS = 64
 FRAME_BYTES = 256 * 1024
@@ -72,12 +73,12 @@ class Log:
             self._over = True
             self._news.set()
 
-    async def batch(self, within: float = HEARTBEAT_SECONDS) -> Sequence[Envelope] | None:
-        """Return what is there, () after `within` seconds of silence, None at the end."""
+    async def batch(self) -> Sequence[Envelope] | None:
+        """Return what is there, () after `HEARTBEAT_SECONDS` of silence, None at the end."""
         if not (self._unread or self._over or self._stopped):
             self._news.clear()
             try:
-                async with asyncio.timeout(within):
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self._news.wait()
             except TimeoutError:
                 return ()
@@ -86,6 +87,18 @@ class Log:
         batch, self._unread = self._unread[:FRAME_EVENTS], self._unread[FRAME_EVENTS:]
         self._room.set()
         return batch
+
+    async def beginning(self, within: float) -> Sequence[Envelope] | None:
+        """As `batch`, but what is there waits for the end of the log, or for a full frame."""
+        try:
+            async with asyncio.timeout(within):
+                while not (self._over or self._stopped or len(self._unread) >= FRAME_EVENTS):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            if not self._unread:
+                return ()
+        return await self.batch()
 
     def stop(self) -> None:
         """End here, whatever the log still holds."""
@@ -103,6 +116,10 @@ class Updates:
         self._stop_at_question = stop_at_question
         self._events = extensions.EVENTS in ask.extensions
         self.over = False
+
+    def listening(self) -> AbstractContextManager[Listener]:
+        """Let a run that ends in this process be at hand for as long as the context lasts."""
+        return self._tasks.runs.hub.listen(self._run.run_id)
 
     async def of(self, batch: Sequence[Envelope]) -> AsyncIterator[Shown]:
         """Yield updates, each with the number of the last event it shows."""
@@ -129,7 +146,10 @@ class Updates:
         return self._with(update, told), last.seq
 
     async def _settled(self, last: Envelope, told: Sequence[str]) -> list[Shown]:
-        run = await self._tasks.read(self._ask, self._run.run_id)
+        # A run that ended in this process need not be read: its owner has just told how.
+        run = self._tasks.runs.hub.ended(self._run.run_id)
+        if run is None:
+            run = await self._tasks.read(self._ask, self._run.run_id)
         if last.type == "run.interrupted" and run.status != "interrupted":
             # Answered meanwhile: its questions are no longer open.
             update = views.working(run, "TASK_STATE_INPUT_REQUIRED", last.ts)
@@ -163,6 +183,10 @@ class EventStream:
         self._headers = [*HEADERS, *headers]
 
     async def run(self, receive: Receive, send: Send) -> None:
+        with self._updates.listening():
+            await self._stream(receive, send)
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         async with asyncio.TaskGroup() as tasks:
             helpers = [tasks.create_task(self._log.read())]
             try:
@@ -186,18 +210,18 @@ class EventStream:
         if self._first is not None:
             shown, number = self._first
             task = self._frame({"task": shown}, number)
-        body, more = await self._next(COALESCE_SECONDS)
+        body, more = await self._told(await self._log.beginning(COALESCE_SECONDS))
         return task + body, more
 
     async def _write(self, send: Send) -> None:
         more = True
         while more:
-            body, more = await self._next(HEARTBEAT_SECONDS)
+            body, more = await self._told(await self._log.batch())
             piece = body if body or not more else _KEEP_ALIVE
             await send({"type": "http.response.body", "body": piece, "more_body": more})
 
-    async def _next(self, within: float) -> tuple[bytes, bool]:
-        batch = await self._log.batch(within)
+    async def _told(self, batch: Sequence[Envelope] | None) -> tuple[bytes, bool]:
+        """Return the frames of `batch`, and whether more may follow."""
         if not batch:
             return b"", batch is not None
         try:

@@ -26,7 +26,7 @@ from weft.core.protocol_errors import (
     UnsupportedOperationError,
 )
 from weft.events import Accepted as AcceptedData
-from weft.events import RunAccepted, preview
+from weft.events import Envelope, RunAccepted, preview
 from weft.runs import Runs
 
 OPERATION = "a2a.send"
@@ -60,6 +60,8 @@ class Sent:
     run: Run
     after: int
     """The number of the last event that lies before this message."""
+    told: tuple[Envelope, ...] = ()
+    """The first events behind `after`, where they are known."""
 
 
 class Tasks:
@@ -86,7 +88,9 @@ class Tasks:
             return await self._follow_up(ask, message)
         new = self._new(ask, request)
         accepted = await self.runs.submit(new, on_busy="enqueue", own=True)
-        return Sent(accepted.run, 0)
+        # What this process owns it tells itself: nothing can come between these and what follows.
+        told = accepted.events if accepted.claimed is not None else ()
+        return Sent(accepted.run, 0, told)
 
     async def send(self, ask: Ask, request: SendRequest) -> JsonObject:
         """Return the task once it ended or waits, or at once if so asked."""

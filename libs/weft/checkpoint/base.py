@@ -193,8 +193,10 @@ class RunStore(ABC):
         """
 
     @abstractmethod
-    async def claim(self, owner: str, *, limit: int) -> list[Claimed]:
+    async def claim(self, owner: str, *, limit: int, run_id: RunId | None = None) -> list[Claimed]:
         """Take up to `limit` claimable runs: queued ones, and those whose lease ended.
+
+        With `run_id` no other run is taken, nor looked at.
 
         A run past its deadline is ended as `expired` (`canceled` when it was canceling) and one
         that lost five leases without a new step as `failed` with code `poison`, here.
@@ -250,6 +252,9 @@ class RunStore(ABC):
     ) -> tuple[Envelope, ...]:
         """Leave the run `interrupted`: no owner, no lease.
 
+        Behind `events` the store tells each question (`interrupt.requested`), and at last that the
+        run waits (`run.interrupted`).
+
         Raises:
             FencedError: The claim is stale.
         """
@@ -260,7 +265,8 @@ class RunStore(ABC):
     ) -> Run:
         """Answer interrupts once each; with none left open the run is `queued` again.
 
-        An answer is kept as the step `("interrupt", <id>)` of the run.
+        An answer is kept as the step `("interrupt", <id>)` of the run, and told as
+        `interrupt.resolved`.
 
         Raises:
             NotFoundError: No such run of this principal.

@@ -24,6 +24,30 @@ class Journal(ABC):
     """What became of the work's parts, kept current by whoever does it; told if it is cancelled."""
 
     @property
+    def path(self) -> Path:
+        """Where in the run this journal writes; its own paths and events do not repeat it."""
+        return ()
+
+    @property
+    def canceling(self) -> JsonObject | None:
+        """Who asked for the run's end, why, and the grace in seconds; None while nobody did."""
+        return None
+
+    def stopping(self, reason: str, grace_s: float) -> tuple[str, float]:
+        """Return why the run shall end and what calls in flight get to end in, or what is given."""
+        asked = self.canceling or {}
+        why, grace = asked.get("reason"), asked.get("grace_s")
+        return (
+            why if isinstance(why, str) else reason,
+            float(grace) if isinstance(grace, int | float) else grace_s,
+        )
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the run goes on with another owner: what works for it elsewhere is left alone."""
+        return False
+
+    @property
     @abstractmethod
     def steps(self) -> Mapping[Path, JsonObject]:
         """The outcomes recorded so far, by path."""

@@ -1,9 +1,10 @@
 """The journal of a peer that works inside a step: the same log, below the step's path."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from weft.checkpoint import EffectCall, EffectOutcome, Intent, Journal
+from weft.checkpoint.base import EffectCall, EffectOutcome, Intent
+from weft.checkpoint.journal import Journal
 from weft.core import JsonObject, Path
 from weft.events import Event
 
@@ -11,7 +12,10 @@ from weft.events import Event
 class NestedJournal(Journal):
     """Puts everything below `prefix`, so that peers of one run cannot meet each other's steps."""
 
-    def __init__(self, outer: Journal, prefix: Path) -> None:
+    def __init__(
+        self, outer: Journal, prefix: Path, *, tell: Callable[[Event], None] | None = None
+    ) -> None:
+        """`tell` hears what is emitted, in its place, instead of the outer journal."""
         self.run_id = outer.run_id
         self.root_id = outer.root_id
         self.thread_id = outer.thread_id
@@ -19,6 +23,15 @@ class NestedJournal(Journal):
         self.report = {}
         self._outer = outer
         self._prefix = prefix
+        self._tell = tell
+
+    @property
+    def path(self) -> Path:
+        return (*self._outer.path, *self._prefix)
+
+    @property
+    def canceling(self) -> JsonObject | None:
+        return self._outer.canceling
 
     @property
     def handed_over(self) -> bool:
@@ -39,7 +52,12 @@ class NestedJournal(Journal):
         return await self._outer.record((*self._prefix, *path), outcome, self._placed(events))
 
     def emit(self, *events: Event) -> None:
-        self._outer.emit(*self._placed(events))
+        placed = self._placed(events)
+        if self._tell is None:
+            self._outer.emit(*placed)
+        else:
+            for event in placed:
+                self._tell(event)
 
     async def flush(self) -> None:
         await self._outer.flush()

@@ -28,6 +28,9 @@ PATIENCE_SECONDS = 10.0
 """How long a write waits for the database to come back; then the run is left to its lease."""
 FLUSH_SECONDS = 0.01
 """Events emitted within this time share a commit; nobody watches more closely."""
+_EFFECTS = frozenset({"agent.effect.intended", "agent.effect.settled"})
+_OUTCOMES: Mapping[str, str] = {"done": "done", "not_done": "not_started"}
+"""How a report says what became of an effect; one without an outcome yet is unknown."""
 
 
 def discard(_: Sequence[Envelope]) -> None:
@@ -46,7 +49,8 @@ class RunJournal(Journal):
         self.run_id = claimed.held.run_id
         self.root_id = claimed.run.root_id
         self.thread_id = claimed.run.thread_id
-        self.report = {}
+        self._parts: JsonObject = {}
+        self._acts: dict[str, JsonObject] = {}
         self._runs = checkpointer.runs
         self._effects = checkpointer.effects
         self._steps = dict(claimed.steps)
@@ -58,6 +62,8 @@ class RunJournal(Journal):
         self._order = asyncio.Lock()
         self._wake = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
+        self._handed_over = False
+        self._canceling = claimed.run.cancel
 
     async def __aenter__(self) -> Self:
         if self.held.epoch > 1:
@@ -75,8 +81,37 @@ class RunJournal(Journal):
             await asyncio.gather(self._flusher, return_exceptions=True)
 
     @property
+    def handed_over(self) -> bool:
+        return self._handed_over
+
+    @property
+    def canceling(self) -> JsonObject | None:
+        return self._canceling
+
+    def cancel(self, asked: JsonObject) -> None:
+        """Say, before its task is cancelled, who asked for that, why, and with which grace."""
+        self._canceling = asked
+
+    def hand_over(self) -> None:
+        """Say, before its task is cancelled, that the run is not over: another owner goes on."""
+        self._handed_over = True
+
+    @property
     def steps(self) -> Mapping[Path, JsonObject]:
         return self._steps
+
+    @property
+    def report(self) -> JsonObject:
+        """What was set, with what the log says of each effect."""
+        listed = self._parts.get("effects")
+        set_here = listed if isinstance(listed, list) else []
+        keys = {str(each.get("key")) for each in set_here if isinstance(each, dict)}
+        logged = [each for key, each in self._acts.items() if key not in keys]
+        return {**self._parts, "effects": [*logged, *set_here]}
+
+    @report.setter
+    def report(self, parts: JsonObject) -> None:
+        self._parts = parts
 
     async def record(
         self, path: Path, outcome: JsonObject, events: Sequence[Event] = ()
@@ -84,20 +119,14 @@ class RunJournal(Journal):
         if (stored := self._steps.get(path)) is not None:
             return stored
         async with self._order:
-            step = StepWrite(path, outcome, tuple(events))
-            pending = self._take()
-            if pending:
-                self._batch += 1
-                # Submitted in one tick, so both share a commit and keep their order.
-                earlier, recorded = await asyncio.gather(
-                    _patiently(partial(self._runs.append, self.held, self._batch, pending)),
-                    _patiently(partial(self._runs.record_step, self.held, step)),
-                )
-                self._sink(earlier)
-            else:
-                recorded = await _patiently(partial(self._runs.record_step, self.held, step))
+            # It may have been recorded while this waited; its events are told already then.
+            if (stored := self._steps.get(path)) is not None:
+                return stored
+            # What was told before the step ended stands before its end, in the same commit.
+            step = StepWrite(path, outcome, (*self._take(), *events))
+            recorded = await _patiently(partial(self._runs.record_step, self.held, step))
+            self._steps[path] = recorded.outcome
             self._sink(recorded.events)
-        self._steps[path] = recorded.outcome
         return recorded.outcome
 
     def emit(self, *events: Event) -> None:
@@ -105,6 +134,7 @@ class RunJournal(Journal):
         if not fresh:
             return
         self._pending.extend(fresh)
+        self._note(fresh)
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush_soon(), name=f"flush {self.run_id}")
         self._wake.set()
@@ -128,6 +158,8 @@ class RunJournal(Journal):
     ) -> Intent:
         await self.flush()
         intent = await self._effects.intend(self.held, call, again=again, events=events)
+        if intent.state == "granted":
+            self._note(events)
         self._sink(intent.events)
         return intent
 
@@ -136,12 +168,25 @@ class RunJournal(Journal):
     ) -> None:
         await self.flush()
         self._sink(await self._effects.settle(self.held, key, attempt, outcome, events=events))
+        self._note(events)
 
     async def doubt(self, key: str, attempt: int) -> None:
         await self._effects.doubt(self.held, key, attempt)
 
     async def find_effect(self, key: str) -> Intent | None:
         return await self._effects.find_effect(key)
+
+    def _note(self, events: Sequence[Event]) -> None:
+        """Keep what the log says of effects, its own and those of its peers."""
+        for event in events:
+            if event.type in _EFFECTS:
+                data = event.data.to_json()
+                self._acts[str(data.get("key"))] = {
+                    "key": data.get("key"),
+                    "tool": data.get("tool_name"),
+                    "path": [*event.path],
+                    "outcome": _OUTCOMES.get(str(data.get("outcome")), "unknown"),
+                }
 
     def _take(self) -> list[Event]:
         pending, self._pending = self._pending, []
@@ -164,6 +209,7 @@ class RunJournal(Journal):
         after = 0
         while page := await self._runs.events(owner, self.run_id, after=after):
             after = page[-1].seq
+            self._note([each.event() for each in page if each.type in _EFFECTS])
             for event in page:
                 if event.origin is not None:
                     known = self._adopted.get(event.origin.run_id, 0)

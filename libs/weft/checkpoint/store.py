@@ -73,8 +73,12 @@ class DatabaseRuns(RunStore):
             )
         )
 
-    async def claim(self, owner: str, *, limit: int) -> list[Claimed]:
-        return await self._database.write(partial(ownership.claim, owner=owner, limit=limit))
+    async def claim(self, owner: str, *, limit: int, run_id: RunId | None = None) -> list[Claimed]:
+        if run_id is not None:
+            checked(run_id)
+        return await self._database.write(
+            partial(ownership.claim, owner=owner, limit=limit, run_id=run_id)
+        )
 
     async def renew(self, held: Sequence[Held]) -> Renewal:
         return await self._database.write(partial(ownership.renew, helds=tuple(held)))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pydantic_core import PydanticSerializationError
 
+from weft.checkpoint.bounds import MOST_BYTES, bounded
 from weft.core import JsonObject, JsonValue, Path, dumps, loads, loads_object
 from weft.core.errors import InputError
 from weft.events import Envelope, Event, Origin
@@ -90,8 +91,17 @@ def _encoded(event: Event) -> EventText:
         event.agent,
         event.span_id,
         None if event.origin is None else encode(event.origin.to_json()),
-        encode(data) if data else "{}",
+        _small(data) if data else "{}",
     )
+
+
+def _small(data: JsonObject) -> str:
+    """Return the text of an event's data, bounded."""
+    text = encode(data)
+    # A character is at most four bytes: most texts need no second look.
+    if len(text) * 4 <= MOST_BYTES or len(text.encode()) <= MOST_BYTES:
+        return text
+    return encode(bounded(data))
 
 
 def decode_path(text: str) -> Path:

@@ -1,11 +1,14 @@
 """What `weft ask` prints: the report for people, or one JSON document of a published schema."""
 
+import re
 from collections.abc import Iterator
 
 from pydantic import Field, JsonValue, ValidationError
 
 from weft.core import JsonObject, Record, Usage
 from weft.plan.report import Report
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Problem(Record):
@@ -56,11 +59,16 @@ class Answer(Record):
 def lines(answer: Answer) -> Iterator[str]:
     """Yield the answer for a person."""
     if answer.error is not None:
-        yield f"{answer.status}: {answer.error.code}: {answer.error.detail}"
+        yield printable(f"{answer.status}: {answer.error.code}: {answer.error.detail}")
     if answer.text:
-        yield answer.text
+        yield printable(answer.text)
     elif answer.error is None:
         yield f"The run is {answer.status}."
+
+
+def printable(text: str) -> str:
+    """Return `text` without what steers a terminal: models and tools wrote it."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 def _report(data: JsonValue) -> Report | None:

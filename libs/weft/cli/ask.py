@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +26,14 @@ class Question:
 
     text: str
     data: Path | None = None
+    """Absolute: the specialists stand elsewhere."""
     thread_id: str | None = None
     protocol: str | None = None
 
     def body(self) -> JsonObject:
         body: JsonObject = {"input": self.text}
         if self.data is not None:
-            body["metadata"] = {"data": str(self.data.resolve())}
+            body["metadata"] = {"data": str(self.data)}
         if self.thread_id is not None:
             body["thread_id"] = self.thread_id
         if self.protocol is not None:
@@ -53,73 +54,77 @@ async def ask(gateway: Gateway, question: Question, *, quiet: bool = False) -> A
 
     Raises:
         UnreachableError: The gateway does not answer, or refused the request.
-        DetachedError: Ctrl-C; a second one within 2 s cancels the run first.
+        DetachedError: Ctrl-C; a second one within 2 s cancels the run instead.
     """
-    accepted = await gateway.submit(question.body())
-    run_id = str(accepted["run_id"])
+    run_id = await submitted(gateway, question)
+    return await tail(gateway, run_id, title=question.text, quiet=quiet)
+
+
+async def submitted(gateway: Gateway, question: Question) -> str:
+    """Return the id of the run that the question became."""
+    return str((await gateway.submit(question.body()))["run_id"])
+
+
+async def tail(gateway: Gateway, run_id: str, *, title: str, quiet: bool = False) -> Answer:
+    """Return the answer of a run under way, as `ask` does of a new one."""
     console = Console(stderr=True, quiet=quiet)
-    tree = RunTree(question.text)
-    async with _interruptible(gateway, run_id, console) as gone:
-        following = asyncio.create_task(_follow(gateway, run_id, tree, console))
-        leaving = asyncio.create_task(gone.wait())
-        await asyncio.wait({following, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    watching = asyncio.create_task(watch(gateway, run_id, title=title, console=console))
+    leaving = asyncio.create_task(_left(gateway, run_id, console))
+    try:
+        await asyncio.wait({watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            return await watching
+        await leaving
+        raise DetachedError(run_id)
+    finally:
+        watching.cancel()
         leaving.cancel()
-        if not following.done():
-            following.cancel()
-            raise DetachedError(run_id)
-        await following
+        await asyncio.gather(watching, leaving, return_exceptions=True)
+
+
+async def watch(gateway: Gateway, run_id: str, *, title: str, console: Console) -> Answer:
+    """Show the run until it ends or waits for a person, and return its answer."""
+    tree = RunTree(title)
+    async with aclosing(gateway.events(run_id)) as events:
+        if console.is_terminal and not console.quiet:
+            with Live(tree.show(), console=console, refresh_per_second=8) as live:
+                async for event in _until_settled(events):
+                    tree.take(event)
+                    live.update(tree.show())
+        else:
+            async for event in _until_settled(events):
+                if (line := tree.take(event)) is not None:
+                    console.print(line, markup=False, highlight=False, soft_wrap=True)
     return Answer.of(await gateway.run(run_id))
 
 
-async def _follow(gateway: Gateway, run_id: str, tree: RunTree, console: Console) -> None:
-    if console.is_terminal and not console.quiet:
-        with Live(tree.show(), console=console, refresh_per_second=8, transient=False) as live:
-            async for event in _until_settled(gateway, run_id):
-                tree.take(event)
-                live.update(tree.show())
-        return
-    async for event in _until_settled(gateway, run_id):
-        if (line := tree.take(event)) is not None:
-            console.print(line, markup=False, highlight=False)
-
-
-async def _until_settled(gateway: Gateway, run_id: str) -> AsyncIterator[Envelope]:
-    async for event in gateway.events(run_id):
+async def _until_settled(events: AsyncIterator[Envelope]) -> AsyncIterator[Envelope]:
+    async for event in events:
         yield event
         if event.type == "run.interrupted":
             return
 
 
-@asynccontextmanager
-async def _interruptible(
-    gateway: Gateway, run_id: str, console: Console
-) -> AsyncIterator[asyncio.Event]:
-    """Yield an event that Ctrl-C sets; a second one within 2 s cancels the run before that."""
-    gone = asyncio.Event()
-    pressed = asyncio.Event()
-    twice = asyncio.Event()
+async def _left(gateway: Gateway, run_id: str, console: Console) -> None:
+    """Return once the person has left; a second Ctrl-C within 2 s cancels, and waits for the end.
+
+    Raises:
+        UnreachableError: The run could not be cancelled.
+    """
+    pressed = asyncio.Semaphore(0)
     loop = asyncio.get_running_loop()
-
-    def press() -> None:
-        (twice if pressed.is_set() else pressed).set()
-
-    async def leave() -> None:
-        await pressed.wait()
+    loop.add_signal_handler(signal.SIGINT, pressed.release)
+    try:
+        await pressed.acquire()
         console.print(f"detaching from {run_id}; press Ctrl-C again to cancel the run")
         try:
             async with asyncio.timeout(SECOND_SECONDS):
-                await twice.wait()
-            await gateway.cancel(run_id, reason="canceled at the terminal")
+                await pressed.acquire()
         except TimeoutError:
-            pass
-        gone.set()
-
-    loop.add_signal_handler(signal.SIGINT, press)
-    leaving = asyncio.create_task(leave())
-    try:
-        yield gone
+            return
+        await gateway.cancel(run_id, reason="canceled at the terminal")
+        await pressed.acquire()
     finally:
-        leaving.cancel()
         loop.remove_signal_handler(signal.SIGINT)
 
 

@@ -1,8 +1,7 @@
 """The gateway as the CLI calls it: submits a run and follows it through broken connections."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,14 @@ from weft.core.errors import WeftError
 from weft.events import TERMINAL_EVENTS, Envelope
 
 RETRY_SECONDS = 30.0
+"""How long a gateway may be away before a run that it accepted is given up."""
+FIRST_SECONDS = 1.0
+"""The same for a gateway that was never heard of."""
+PAUSE_SECONDS = 0.2
+LINE_BYTES = 8 * 1024 * 1024
 _REFUSED = 400
 _NO_CONTENT = 204
+_AWAY = frozenset({429, 502, 503, 504})
 
 
 class Credentials(Record):
@@ -32,17 +37,25 @@ class UnreachableError(WeftError):
     code = "unreachable"
 
 
+class _AwayError(UnreachableError):
+    """It answers that it cannot now: a restart, an overload."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """A connection to the front door."""
 
     session: aiohttp.ClientSession
     url: str
+    patience: float = RETRY_SECONDS
+    """Seconds of absence in a row that a run under way is worth."""
 
     async def submit(self, body: JsonObject) -> JsonObject:
         """Return the accepted run; sent again under one key, it is the same run."""
         headers = {"idempotency-key": new_id()}
-        return await self._call("POST", "/v1/runs", body=body, headers=headers)
+        return await self._call(
+            "POST", "/v1/runs", body=body, headers=headers, patience=FIRST_SECONDS
+        )
 
     async def run(self, run_id: str) -> JsonObject:
         return await self._call("GET", f"/v1/runs/{run_id}")
@@ -50,25 +63,39 @@ class Gateway:
     async def cancel(self, run_id: str, *, reason: str) -> JsonObject:
         return await self._call("POST", f"/v1/runs/{run_id}/cancel", body={"reason": reason})
 
-    async def events(self, run_id: str) -> AsyncIterator[Envelope]:
-        """Yield the run's events, each once, reconnecting for `RETRY_SECONDS` when cut off."""
-        last = 0
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + RETRY_SECONDS
-        while True:
-            try:
-                async for event in self._stream(run_id, last):
-                    last = event.seq
-                    give_up = loop.time() + RETRY_SECONDS
-                    yield event
-                    if event.type in TERMINAL_EVENTS:
-                        return
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                if loop.time() > give_up:
-                    raise UnreachableError(f"lost the gateway at {self.url}") from error
-            await asyncio.sleep(0.2)
+    async def events(self, run_id: str) -> AsyncGenerator[Envelope, None]:
+        """Yield the run's events, each once, reconnecting while the gateway is not away too long.
 
-    async def _stream(self, run_id: str, last: int) -> AsyncIterator[Envelope]:
+        Raises:
+            UnreachableError: It stays away, or refuses.
+        """
+        loop = asyncio.get_running_loop()
+        last = 0
+        lost_at: float | None = None
+        while True:
+            cause: Exception | None = None
+            try:
+                async with self._stream(run_id, last) as answer:
+                    if answer.status == _NO_CONTENT:
+                        return
+                    async for line in answer.content:
+                        event = _envelope(line)
+                        if event is not None or line.startswith(b":"):
+                            lost_at = None
+                        if event is not None and event.seq > last:
+                            last = event.seq
+                            yield event
+                            if event.type in TERMINAL_EVENTS:
+                                return
+            except (aiohttp.ClientError, TimeoutError, OSError, _AwayError) as error:
+                cause = error
+            lost_at = loop.time() if lost_at is None else lost_at
+            if loop.time() - lost_at > self.patience:
+                raise UnreachableError(f"lost the gateway at {self.url}") from cause
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    @asynccontextmanager
+    async def _stream(self, run_id: str, last: int) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"accept": "text/event-stream"}
         if last:
             headers["last-event-id"] = str(last)
@@ -76,15 +103,8 @@ class Gateway:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=45)
         address = f"{self.url}/v1/runs/{run_id}/stream"
         async with self.session.get(address, headers=headers, timeout=timeout) as answer:
-            if answer.status == _NO_CONTENT:
-                return
-            if answer.status >= _REFUSED:
-                raise await _refusal(answer)
-            async for line in answer.content:
-                if line.startswith(b"data:"):
-                    event = _envelope(line[5:])
-                    if event is not None:
-                        yield event
+            await _check(answer)
+            yield answer
 
     async def _call(
         self,
@@ -93,34 +113,45 @@ class Gateway:
         *,
         body: JsonObject | None = None,
         headers: dict[str, str] | None = None,
+        patience: float | None = None,
     ) -> JsonObject:
-        for attempt in range(3):
+        """Call until it answers, for `patience` seconds; None is as long as a run is worth."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (self.patience if patience is None else patience)
+        while True:
             try:
                 async with self.session.request(
                     method, self.url + path, json=body, headers=headers
                 ) as answer:
-                    if answer.status >= _REFUSED:
-                        raise await _refusal(answer)
+                    await _check(answer)
                     return loads_object(await answer.read())
+            except ValueError as error:
+                raise UnreachableError(f"no gateway of a mesh answers at {self.url}") from error
             except (aiohttp.ClientError, TimeoutError) as error:
-                if attempt == 2:  # noqa: PLR2004 - the last of three
+                if loop.time() > until:
                     raise UnreachableError(
                         f"no gateway answers at {self.url}: start the mesh with `weft up`"
                     ) from error
-                await asyncio.sleep(0.2 * (attempt + 1))
-        raise AssertionError("unreachable")
+            except _AwayError:
+                if loop.time() > until:
+                    raise
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 @asynccontextmanager
-async def gateway(credentials: Credentials) -> AsyncIterator[Gateway]:
+async def gateway(
+    credentials: Credentials, *, patience: float = RETRY_SECONDS
+) -> AsyncIterator[Gateway]:
     """Yield a connection to the front door."""
     async with aiohttp.ClientSession(
         headers={"authorization": f"Bearer {credentials.key}"},
         timeout=aiohttp.ClientTimeout(total=60, sock_connect=2),
         connector=aiohttp.TCPConnector(limit=100),
+        # An event is one line, and a line must fit the buffer.
+        read_bufsize=LINE_BYTES // 2,
         trust_env=False,
     ) as session:
-        yield Gateway(session, credentials.url.rstrip("/"))
+        yield Gateway(session, credentials.url.rstrip("/"), patience)
 
 
 def read_credentials(home: Path, *, url: str | None, key: str | None) -> Credentials:
@@ -140,17 +171,27 @@ def read_credentials(home: Path, *, url: str | None, key: str | None) -> Credent
     return Credentials(url=url or stored.url, key=key or stored.key)
 
 
-def _envelope(text: bytes) -> Envelope | None:
+def _envelope(line: bytes) -> Envelope | None:
+    """Return the event in a line of the stream; others speak of the connection, not of the run."""
+    if not line.startswith(b"data:"):
+        return None
     try:
-        return Envelope.model_validate_json(text)
+        return Envelope.model_validate_json(line[5:])
     except ValidationError:
-        # Frames that speak of the connection, not of the run.
         return None
 
 
-async def _refusal(answer: aiohttp.ClientResponse) -> UnreachableError:
+async def _check(answer: aiohttp.ClientResponse) -> None:
+    """Return if the gateway did what it was asked.
+
+    Raises:
+        UnreachableError: It refused.
+    """
+    if answer.status < _REFUSED:
+        return
     try:
         detail = loads_object(await answer.read()).get("detail")
-    except (ValueError, json.JSONDecodeError):
+    except ValueError:
         detail = None
-    return UnreachableError(f"the gateway refused ({answer.status}): {detail or answer.reason}")
+    kind = _AwayError if answer.status in _AWAY else UnreachableError
+    raise kind(f"the gateway refused ({answer.status}): {detail or answer.reason}")

@@ -3,20 +3,32 @@
 The labels are read here, by the judge, and never sent to the mesh.
 """
 
-import json
+import asyncio
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from weft.cli.answer import Answer
 from weft.cli.ask import Question, ask
 from weft.cli.client import Gateway
+from weft.core import Record
 from weft.core.errors import ConfigError
 
 GOAL = "Diagnose the incident"
 LABELS = "labels.json"
+
+
+class Label(Record):
+    """What is true of a case."""
+
+    root_cause_service: str
+
+
+_LABELS = TypeAdapter(dict[str, Label])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +51,35 @@ async def evaluate(gateway: Gateway, directory: Path) -> list[Verdict]:
         ConfigError: There are no labelled cases.
         UnreachableError: The gateway does not answer.
     """
-    try:
-        labels: dict[str, dict[str, str]] = json.loads((directory / LABELS).read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{directory} holds no readable {LABELS}") from error
-    cases = sorted(name for name in labels if (directory / name / "case.json").is_file())
-    if not cases:
-        raise ConfigError(f"{directory} holds none of the cases its {LABELS} names")
+    directory = await asyncio.to_thread(directory.resolve)
+    truths, missing = await asyncio.to_thread(_truths, directory)
+    for case in missing:
+        sys.stderr.write(f"{case:<8} left out: it has no case.json\n")
     verdicts = []
-    for case in cases:
+    for case, truth in truths.items():
         began = time.monotonic()
         answer = await ask(gateway, Question(GOAL, data=directory / case), quiet=True)
-        truth = labels[case]["root_cause_service"]
         verdict = _judge(case, truth, answer, time.monotonic() - began)
         verdicts.append(verdict)
         sys.stderr.write(_row(verdict) + "\n")
     return verdicts
+
+
+def _truths(directory: Path) -> tuple[dict[str, str], list[str]]:
+    """Return the true service of each case, and the labelled cases that are not there.
+
+    Raises:
+        ConfigError: There are no labels, or none of their cases is there.
+    """
+    try:
+        labels = _LABELS.validate_json((directory / LABELS).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ConfigError(f"{directory} holds no readable {LABELS}") from error
+    found = {name for name in labels if (directory / name / "case.json").is_file()}
+    if not found:
+        raise ConfigError(f"{directory} holds none of the cases its {LABELS} names")
+    truths = {name: labels[name].root_cause_service for name in sorted(found)}
+    return truths, sorted(set(labels) - found)
 
 
 def ranking(answer: Answer) -> list[str]:

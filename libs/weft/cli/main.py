@@ -1,23 +1,35 @@
 """`weft`: the commands, their options and exit codes.
 
 Answers go to standard output, progress to standard error. Exit codes: 0 success, 1 the run
-failed, 2 wrong usage, 3 it waits for a person, 4 canceled or expired, 5 unreachable or refused.
+failed, 2 wrong usage, 3 it waits for a person, 4 canceled or expired, 5 unreachable or refused,
+130 detached with Ctrl-C from a run that goes on.
 """
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import anyio
 import orjson
 import typer
+from rich.console import Console
 
 import weft
 from weft.cli.answer import Answer
-from weft.cli.ask import DetachedError, Question, ask, print_answer
-from weft.cli.client import Credentials, UnreachableError, gateway, read_credentials
+from weft.cli.ask import (
+    DetachedError,
+    Question,
+    ask,
+    print_answer,
+    submitted,
+    tail,
+    watch,
+)
+from weft.cli.client import Credentials, Gateway, UnreachableError, gateway, read_credentials
 from weft.cli.evaluate import accuracy, evaluate, summary
 from weft.cli.up import RunningMesh, UpOptions, mesh_up, until_interrupted
 from weft.core import ALL_SCOPES
@@ -27,10 +39,12 @@ from weft.service.keys import KeyFile, new_key
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A mesh of agents.")
 keys = typer.Typer(no_args_is_help=True, help="API keys of the mesh on this machine.")
 evaluation = typer.Typer(no_args_is_help=True, help="How good the mesh's answers are.")
+runs = typer.Typer(no_args_is_help=True, help="Runs that were accepted.")
 app.add_typer(keys, name="keys")
+app.add_typer(runs, name="runs")
 app.add_typer(evaluation, name="eval")
 
-FAILED, USAGE, UNREACHABLE = 1, 2, 5
+FAILED, USAGE, CANCELED, UNREACHABLE, DETACHED = 1, 2, 4, 5, 130
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Data = Annotated[Path | None, typer.Option(help="The directory the question is about.")]
 
@@ -63,7 +77,9 @@ def place(
 @app.command()
 def up(
     context: typer.Context,
-    port: Annotated[int, typer.Option(help="Where the gateway listens on 127.0.0.1.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Where the gateway listens on 127.0.0.1.")
+    ] = 8000,
     data_root: Annotated[
         list[Path] | None, typer.Option(help="Specialists open only what lies below; repeatable.")
     ] = None,
@@ -74,6 +90,7 @@ def up(
     as_json: Json = False,  # noqa: FBT002 - an option of the command line
 ) -> None:
     """Start the whole mesh on this machine and keep it running until Ctrl-C."""
+    data = data.resolve() if data else None
     roots = [*(data_root or []), *([data] if data else [])]
     options = UpOptions(
         home=context.obj.home, port=port, project=_project(), data_roots=roots, data=data
@@ -92,8 +109,21 @@ def ask_command(
     as_json: Json = False,  # noqa: FBT002 - an option of the command line
 ) -> None:
     """Ask the mesh, watch the run, print the report."""
+    data = data.resolve() if data else None
     question = Question(text, data=data, thread_id=thread, protocol=protocol)
-    sys.exit(_run(_ask(context.obj.credentials, question, as_json=as_json)))
+    asking = partial(ask, question=question)
+    sys.exit(_run(_answered(context.obj, asking, as_json=as_json)))
+
+
+@runs.command(name="tail")
+def tail_run(
+    context: typer.Context,
+    run_id: Annotated[str, typer.Argument(help="As `weft ask` printed it.")],
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Watch a run from its beginning and print its report."""
+    watching = partial(tail, run_id=run_id, title=run_id)
+    sys.exit(_run(_answered(context.obj, watching, as_json=as_json)))
 
 
 @evaluation.command()
@@ -169,7 +199,7 @@ def _run(work: Coroutine[object, object, int]) -> int:
         return asyncio.run(work)
     except DetachedError as error:
         sys.stderr.write(f"{error}\n")
-        return 0
+        return DETACHED
     except UnreachableError as error:
         return _fail(str(error), UNREACHABLE)
     except ConfigError as error:
@@ -179,15 +209,34 @@ def _run(work: Coroutine[object, object, int]) -> int:
 
 
 async def _up(options: UpOptions, asked: Question | None, *, as_json: bool) -> int:
+    """Keep the mesh until Ctrl-C, also one that is not ready yet, or until the answer is there."""
     stopped = until_interrupted()
+    hosting = asyncio.create_task(_hosted(options, asked, as_json=as_json))
+    leaving = asyncio.create_task(stopped.wait())
+    await asyncio.wait({hosting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
+    if hosting.done():
+        return await hosting
+    _tell("weft", "stopping")
+    hosting.cancel()
+    await asyncio.wait({hosting})
+    if not hosting.cancelled():
+        return await hosting
+    return 0 if asked is None else CANCELED
+
+
+async def _hosted(options: UpOptions, asked: Question | None, *, as_json: bool) -> int:
     async with mesh_up(options, tell=_tell) as mesh:
         _welcome(mesh)
-        if asked is not None:
-            credentials = Credentials(url=mesh.url, key=mesh.key)
-            return await _ask(lambda: credentials, asked, as_json=as_json)
-        await stopped.wait()
-        _tell("weft", "stopping")
-    return 0
+        if asked is None:
+            await anyio.sleep_forever()
+            return 0
+        async with gateway(Credentials(url=mesh.url, key=mesh.key)) as front:
+            run_id = await submitted(front, asked)
+            console = Console(stderr=True)
+            answer = await watch(front, run_id, title=asked.text, console=console)
+        print_answer(answer, as_json=as_json)
+        return answer.exit_code
 
 
 def _welcome(mesh: RunningMesh) -> None:
@@ -198,9 +247,11 @@ def _welcome(mesh: RunningMesh) -> None:
     sys.stderr.flush()
 
 
-async def _ask(where: Callable[[], Credentials], question: Question, *, as_json: bool) -> int:
-    async with gateway(where()) as front:
-        answer = await ask(front, question)
+async def _answered(
+    place: Place, asking: Callable[[Gateway], Awaitable[Answer]], *, as_json: bool
+) -> int:
+    async with gateway(place.credentials()) as front:
+        answer = await asking(front)
     print_answer(answer, as_json=as_json)
     return answer.exit_code
 

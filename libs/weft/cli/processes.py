@@ -2,8 +2,10 @@
 
 import asyncio
 import ctypes
+import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +14,7 @@ from weft.core.errors import ConfigError
 
 READY = "ready "
 START_SECONDS = 20.0
-STOP_SECONDS = 8.0
+STOP_SECONDS = 8.5
 STEADY_SECONDS = 10.0
 """A process that lived this long may be started again at once when it dies."""
 MAX_DELAY = 5.0
@@ -28,11 +30,13 @@ class Command:
     log: Path
     environment: Mapping[str, str]
     says_ready: bool = True
-    """It prints `ready <url>`; otherwise it counts as ready once started."""
-    port_variable: str | None = None
+    """It prints `ready <url>`; otherwise it is ready once `probe` returns."""
+    port_variables: Sequence[str] = ()
     """Set to the port it first listened on when it is started again: its address stays."""
     probe: Callable[[], Awaitable[None]] | None = None
     """Returns once it answers, for one that does not say so."""
+    patience: float = START_SECONDS
+    """Seconds it may take to get ready; then it is ended."""
 
 
 @dataclass(slots=True)
@@ -46,34 +50,43 @@ class Child:
     url: str = ""
     restarts: int = 0
     ready: asyncio.Event = field(default_factory=asyncio.Event)
-    stopping: bool = False
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _log_start: int = 0
+    """How long the log was before this start: what stands there was said by another."""
+    _late: bool = False
 
     async def keep(self) -> None:
         """Run the command again and again, until `stop`.
 
         Raises:
-            ConfigError: It ended before it was ready for the first time.
+            ConfigError: It ended, or took too long, before it was ready for the first time.
         """
         delay = 0.1
-        while not self.stopping:
+        while not self._stopping.is_set():
             began = asyncio.get_running_loop().time()
-            code = await self._run()
+            how = _how(await self._run())
             if self._told_to_stop():
                 return
+            if self._late:
+                how = f"was not ready within {self.command.patience:g} s"
             if not self.ready.is_set():
-                raise ConfigError(f"{self.command.name} did not start: {self._last_words()}")
+                wrong = how if self._late else "did not start"
+                raise ConfigError(f"{self.command.name} {wrong}: {await self._last_words()}")
             lived = asyncio.get_running_loop().time() - began
             delay = 0.1 if lived > STEADY_SECONDS else min(delay * 2, MAX_DELAY)
             self.restarts += 1
-            self.tell(self.command.name, f"died ({_how(code)}), starting it again")
-            await asyncio.sleep(delay)
+            self.tell(self.command.name, f"{how}, starting it again")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._stopping.wait()
 
     def _told_to_stop(self) -> bool:
-        return self.stopping
+        return self._stopping.is_set()
 
     async def _run(self) -> int:
         with self.command.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
+            self._log_start = log.tell()
+            process = await asyncio.create_subprocess_exec(
                 *self.command.argv,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if self.command.says_ready else log,
@@ -82,54 +95,87 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
-        if self.stopping:
+        self.process = process
+        if self._stopping.is_set():
             self._signal(signal.SIGTERM)
-        if not self.command.says_ready:
-            async with asyncio.timeout(START_SECONDS):
-                if self.command.probe is not None:
-                    await self.command.probe()
+        up = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            watching = [
+                tasks.create_task(self._until_up(process, up)),
+                tasks.create_task(self._end_if_late(up)),
+            ]
+            code = await process.wait()
+            for task in watching:
+                task.cancel()
+        return code
+
+    async def _until_up(self, process: asyncio.subprocess.Process, up: asyncio.Event) -> None:
+        if process.stdout is None:
+            if self.command.probe is not None:
+                await self.command.probe()
+            up.set()
             self.ready.set()
-        elif self.process.stdout is not None:
-            async for line in self.process.stdout:
-                text = line.decode(errors="replace").strip()
-                if text.startswith(READY):
-                    self.url = text.removeprefix(READY)
-                    self.ready.set()
-        return await self.process.wait()
+            return
+        async for line in process.stdout:
+            text = line.decode(errors="replace").strip()
+            if text.startswith(READY):
+                self.url = text.removeprefix(READY)
+                up.set()
+                self.ready.set()
+
+    async def _end_if_late(self, up: asyncio.Event) -> None:
+        self._late = False
+        try:
+            async with asyncio.timeout(self.command.patience):
+                await up.wait()
+        except TimeoutError:
+            self._late = True
+            self._signal(signal.SIGKILL)
 
     def _environment(self) -> dict[str, str]:
         environment = dict(self.command.environment)
         port = urlsplit(self.url).port
-        if self.command.port_variable is not None and port is not None:
-            environment[self.command.port_variable] = str(port)
+        if port is not None:
+            environment.update(dict.fromkeys(self.command.port_variables, str(port)))
         return environment
 
-    async def stop(self) -> None:
-        """Ask it to leave, and end it after `STOP_SECONDS`."""
-        self.stopping = True
+    async def stop(self, *, within: float = STOP_SECONDS) -> None:
+        """Ask it to leave, and end it and whatever it started after `within` seconds."""
+        self._stopping.set()
         if self.process is None or self.process.returncode is not None:
             return
         self._signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(STOP_SECONDS):
+            async with asyncio.timeout(within):
                 await self.process.wait()
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await self.process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        if self.process is not None and self.process.returncode is None:
+        if self.process is None or self.process.returncode is not None:
+            return
+        if number is signal.SIGKILL:
+            # Each child leads a group of its own; what it started dies with it.
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+        else:
             self.process.send_signal(number)
 
-    def _last_words(self) -> str:
-        lines = self.command.log.read_text(errors="replace").splitlines()
+    async def _last_words(self) -> str:
+        return await asyncio.to_thread(self._read_last_words)
+
+    def _read_last_words(self) -> str:
+        with self.command.log.open("rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode(errors="replace").splitlines()
         # A traceback of grouped errors ends in lines that only draw its frame.
         words = [text for line in lines if (text := line.strip(" |+-"))]
         return f"{words[-1][:300] if words else 'it said nothing'} (log: {self.command.log})"
 
 
 def _how(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
 
 
 def _die_with_parent() -> None:

@@ -6,6 +6,7 @@ from rich.console import Group
 from rich.text import Text
 from rich.tree import Tree
 
+from weft.cli.answer import printable
 from weft.events import Envelope
 
 _MARKS = {
@@ -41,9 +42,10 @@ class RunTree:
     def take(self, event: Envelope) -> str | None:
         """Take the next event; return its line where it is worth one."""
         line = self._line(event)
-        if line is not None:
-            self.lines.append(line)
-        return line
+        if line is None:
+            return None
+        self.lines.append(printable(line))
+        return self.lines[-1]
 
     def show(self) -> Group:
         tree = Tree(_label(self.root))
@@ -69,7 +71,8 @@ class RunTree:
 
     def _run(self, event: Envelope) -> str | None:
         state = {"completed": "done", "failed": "failed", "canceled": "canceled",
-                 "expired": "failed", "interrupted": "waiting"}.get(event.type[4:])  # fmt: skip
+                 "expired": "failed", "interrupted": "waiting", "resumed": "running",
+                 }.get(event.type[4:])  # fmt: skip
         if state is not None:
             self.root.state = state
         if event.type in {"run.accepted", "run.started"}:
@@ -80,7 +83,7 @@ class RunTree:
         verb = event.type.rpartition(".")[2]
         peer = event.data.get("peer")
         state = {"finished": "done", "failed": "failed", "canceled": "canceled",
-                 "skipped": "canceled"}.get(verb)  # fmt: skip
+                 "skipped": "canceled", "started": "running"}.get(verb)  # fmt: skip
         if peer:
             node.label = f"{event.path[-1]} → {peer}" if event.path else str(peer)
         if state is not None:
@@ -94,21 +97,22 @@ def _tool(node: Node, event: Envelope, where: str) -> str:
     call = node.child(f"tool:{event.data.get('tool_call_id')}")
     call.label = name
     if event.type == "agent.tool.started":
+        call.state = "running"
         return f"{where}: {name} …"
     if event.type == "agent.tool.progress":
         call.note = str(event.data.get("message") or "")
         return f"{where}: {name} {call.note}"
     call.state = "done" if event.data.get("success") else "failed"
-    replayed = ", recorded before" if event.data.get("replayed") else ""
-    call.note = _seconds(event.data.get("duration_ms")) + replayed
+    replayed = "recorded before" if event.data.get("replayed") else ""
+    call.note = ", ".join(filter(None, (_seconds(event.data.get("duration_ms")), replayed)))
     return f"{where}: {name} {'ok' if call.state == 'done' else 'failed'} {call.note}"
 
 
 def _label(node: Node) -> Text:
     mark, colour = _MARKS[node.state]
-    label = Text.assemble((f"{mark} ", colour), node.label)
+    label = Text.assemble((f"{mark} ", colour), printable(node.label))
     if node.note:
-        label.append(f"  {node.note}", style="dim")
+        label.append(f"  {printable(node.note)}", style="dim")
     return label
 
 

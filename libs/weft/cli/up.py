@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weft.cli.processes import Child, Command
-from weft.core.errors import ConfigError
+from weft.core.errors import ConfigError, leaves
 from weft.service.keys import KeyFile, new_key
 
 KEY_NAME = "weft up"
 SUBJECT = "owner"
 """Whoever holds the key that `up` printed; for good, so its threads outlive the key."""
+BUS_STOP_SECONDS = 1.0
+OF_CALLERS = frozenset({"WEFT_URL", "WEFT_KEY"})
+"""Variables that tell a caller where a mesh is; a service would take them for its own address."""
 NATS_CONFIG = """\
 listen: "127.0.0.1:{port}"
 max_payload: 1MB
@@ -92,11 +95,7 @@ async def mesh_up(
                 finally:
                     await _stop(children)
         except BaseExceptionGroup as group:
-            await _stop(children)
-            wrong = group.subgroup(ConfigError)
-            if wrong is not None:
-                raise _first(wrong) from group
-            raise
+            raise _reason(group) from None
         finally:
             await _stop(children)
 
@@ -112,7 +111,7 @@ async def _ready(child: Child, keeping: asyncio.Task[None]) -> None:
 async def _stop(children: Sequence[Child]) -> None:
     # The bus goes last: the others say goodbye over it.
     await asyncio.gather(*(child.stop() for child in children[1:]))
-    await children[0].stop()
+    await children[0].stop(within=BUS_STOP_SECONDS)
 
 
 def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
@@ -122,7 +121,7 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
     if missing or not services:
         raise ConfigError(
             f"{project} holds no mesh (no {', '.join(missing) or 'services'}): run `weft up` in a "
-            "checkout of Weft, or name one with --project"
+            "checkout of Weft"
         )
     nats, nats_url = _nats_command(home, logs)
     shared = {"HOME": str(home), "NATS_URL": nats_url}
@@ -144,9 +143,10 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
 
 
 def _python(project: Path, logs: Path, module: str, name: str, settings: dict[str, str]) -> Command:
-    prefix = f"{name.upper()}_"
+    # A service reads its own prefix, or, where its settings name none, the mesh's.
+    prefixes = (f"{name.upper()}_", "WEFT_")
     environment = {
-        **os.environ,
+        **{key: value for key, value in os.environ.items() if key not in OF_CALLERS},
         "PYTHONPATH": os.pathsep.join(
             filter(None, [str(project), os.environ.get("PYTHONPATH", "")])
         ),
@@ -154,10 +154,11 @@ def _python(project: Path, logs: Path, module: str, name: str, settings: dict[st
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
-        **{f"{prefix}{key}": value for key, value in settings.items()},
+        **{prefix + key: value for key, value in settings.items() for prefix in prefixes},
     }
     argv = (sys.executable, "-m", f"{module}.main")
-    return Command(name, argv, logs / f"{name}.log", environment, port_variable=f"{prefix}PORT")
+    ports = [f"{prefix}PORT" for prefix in prefixes]
+    return Command(name, argv, logs / f"{name}.log", environment, port_variables=ports)
 
 
 def _nats_command(home: Path, logs: Path) -> tuple[Command, str]:
@@ -239,9 +240,11 @@ def _write_credentials(home: Path, *, url: str, key: str) -> None:
     draft.replace(home / "credentials.json")
 
 
-def _first(group: BaseExceptionGroup[ConfigError]) -> ConfigError:
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+def _reason(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one thing that went wrong, else the group."""
+    wrong = leaves(group)
+    found = next((each for each in wrong if isinstance(each, ConfigError)), None)
+    return found or (wrong[0] if len(wrong) == 1 else group)
 
 
 def until_interrupted() -> asyncio.Event:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from weft.checkpoint import Run
 from weft.core import RunId
 from weft.events import Envelope
 
@@ -22,7 +23,7 @@ class Listener:
         # A listener that lags drops what it has: the hole in the numbers sends it to the store.
         if len(self._unread) + len(events) > PLACES:
             self._unread = []
-        self._unread.extend(events)
+        self._unread.extend(events[-PLACES:])
         self._news.set()
 
     async def next(self, *, within: float) -> list[Envelope]:
@@ -43,6 +44,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._listeners: dict[RunId, list[Listener]] = {}
+        self._ended: dict[RunId, Run] = {}
 
     @contextmanager
     def listen(self, run_id: RunId) -> Iterator[Listener]:
@@ -55,9 +57,19 @@ class Hub:
             remaining.remove(listener)
             if not remaining:
                 del self._listeners[run_id]
+                self._ended.pop(run_id, None)
 
     def has(self, run_id: RunId) -> bool:
         return run_id in self._listeners
+
+    def end(self, run: Run) -> None:
+        """Keep the run as it ended in this process, for as long as somebody listens."""
+        if run.run_id in self._listeners:
+            self._ended[run.run_id] = run
+
+    def ended(self, run_id: RunId) -> Run | None:
+        """Return the run if it ended here and is kept: then the store need not be asked."""
+        return self._ended.get(run_id)
 
     def tell(self, run_id: RunId, events: Sequence[Envelope]) -> None:
         for listener in self._listeners.get(run_id, ()):

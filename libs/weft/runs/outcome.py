@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from weft.checkpoint import Claimed, Ending, Journal, StepWrite, TerminalStatus, Turn
+from weft.checkpoint import Claimed, Ending, Journal, Run, StepWrite, TerminalStatus, Turn
 from weft.core import Interrupt, JsonObject, Path, Reason, Result
 from weft.events import (
     Cancellation,
     Completion,
+    Envelope,
     ErrorData,
     Event,
     Expiry,
@@ -59,6 +61,19 @@ def ending(outcome: Outcome, *, pending: tuple[Event, ...], seconds: float) -> E
         steps=steps,
         turn=outcome.turn if status == "completed" else None,
         events=(*pending, *outcome.events, last),
+    )
+
+
+def completed(run: Run, end: Ending, last: Envelope) -> Run:
+    """Return the claimed `run` as the store holds it once `end` is written; `last` told it."""
+    return replace(
+        run,
+        status=end.status,
+        owner=None,
+        last_seq=last.seq,
+        result=end.result,
+        remaining_s=None,
+        updated_at=datetime.fromisoformat(last.ts).timestamp(),
     )
 
 

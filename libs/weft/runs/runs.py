@@ -125,20 +125,28 @@ class Runs:
                     yield event
 
     async def pages(
-        self, principal: Principal, run_id: RunId, *, after: int = 0
+        self,
+        principal: Principal,
+        run_id: RunId,
+        *,
+        after: int = 0,
+        told: Sequence[Envelope] = (),
     ) -> AsyncGenerator[Sequence[Envelope], None]:
         """As `follow`, several events at a time, and an empty page while nothing comes.
+
+        `told` are the first events behind `after`, where the caller has them at hand.
 
         Raises:
             NotFoundError: No such run of this principal.
         """
         with self.hub.listen(run_id) as listener:
-            last = after
+            last, page, more = after, told, False
             while True:
-                page: Sequence[Envelope] = await self.checkpointer.runs.events(
-                    principal, run_id, after=last, limit=PAGE
-                )
-                more = len(page) == PAGE
+                if not page:
+                    page = await self.checkpointer.runs.events(
+                        principal, run_id, after=last, limit=PAGE
+                    )
+                    more = len(page) == PAGE
                 if not page:
                     page = await _heard(listener, last)
                     if not page:
@@ -228,7 +236,7 @@ class Runs:
     async def _hear(self, messages: AsyncGenerator[tuple[str, bytes], None]) -> None:
         async for subject, payload in messages:
             run_id = subjects.run_of(subject)
-            if not self.hub.has(run_id):
+            if not self.hub.has(run_id) or self._publisher.sent(payload):
                 continue
             try:
                 self.hub.tell(run_id, _ENVELOPES.validate_json(payload))

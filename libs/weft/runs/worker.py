@@ -5,15 +5,21 @@ import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weft.bus import subjects
 from weft.checkpoint import Claimed, Held
 from weft.checkpoint.run_journal import RunJournal
 from weft.core import SYSTEM_CLOCK, Clock, JsonObject, Result, RunId
-from weft.core.errors import FencedError, StoreUnavailableError, WeftError
-from weft.events import Interruption, RunInterrupted
-from weft.runs.outcome import Execute, Outcome, ending, interrupts_of
+from weft.core.errors import (
+    CanceledError,
+    FencedError,
+    StaleThreadError,
+    StoreUnavailableError,
+    WeftError,
+)
+from weft.events import Event
+from weft.runs.outcome import Execute, Outcome, completed, ending, interrupts_of
 from weft.runs.runs import Runs
 
 log = logging.getLogger(__name__)
@@ -30,6 +36,20 @@ class _Held:
     task: asyncio.Task[None]
     canceling: JsonObject | None = None
     lost: bool = False
+    journal: RunJournal | None = None
+
+    def cancel(self, asked: JsonObject) -> None:
+        """End the work for good."""
+        self.canceling = asked
+        if self.journal is not None:
+            self.journal.cancel(asked)
+        self.task.cancel()
+
+    def hand_over(self) -> None:
+        """End the work here, and here only: whoever claims the run next goes on with it."""
+        if self.journal is not None:
+            self.journal.hand_over()
+        self.task.cancel()
 
 
 class Worker:
@@ -58,6 +78,10 @@ class Worker:
     @property
     def free(self) -> int:
         return 0 if self._draining or self._tasks is None else self._slots - len(self._held)
+
+    def leave(self) -> None:
+        """Claim nothing more; what is under way goes on until `working()` ends."""
+        self._draining = True
 
     @property
     def busy(self) -> int:
@@ -122,8 +146,11 @@ class Worker:
                 pass
 
     async def _claim(self) -> None:
-        while (free := self.free) > 0:
+        while True:
+            # Also with no slot free: a bell left set would let the loop spin and never rest.
             self._wake.clear()
+            if (free := self.free) <= 0:
+                return
             try:
                 claimed = await self._store.claim(self.name, limit=free)
             except StoreUnavailableError:
@@ -133,7 +160,7 @@ class Worker:
                 self._runs.tell(each.events)
                 if each.held.run_id in self._held:
                     # Our own lease ran out while we were stalled: the old task is fenced.
-                    self._held[each.held.run_id].task.cancel()
+                    self._held[each.held.run_id].hand_over()
                 self.take(each)
             if len(claimed) < free:
                 return
@@ -164,19 +191,20 @@ class Worker:
         for run_id, why in renewal.canceling.items():
             mine = self._held.get(run_id)
             if mine is not None and mine.canceling is None:
-                mine.canceling = why
-                mine.task.cancel()
+                mine.cancel(why)
 
     async def _own(self, claimed: Claimed) -> None:
-        held = claimed.held
+        held, own = claimed.held, self._held[claimed.held.run_id]
         began = self._clock.monotonic()
         try:
             async with RunJournal(
                 self._runs.checkpointer, claimed, sink=self._runs.tell
             ) as journal:
+                own.journal = journal
                 if claimed.run.status == "canceling":
                     outcome = Outcome(
-                        Result(status="canceled"), report=_report(claimed.run.cancel, {})
+                        Result(status="canceled"),
+                        report=_report(claimed.run.cancel, journal.report),
                     )
                 else:
                     outcome = await self._carry_out(claimed, journal)
@@ -185,6 +213,10 @@ class Worker:
             log.info("run_fenced", extra={"run_id": held.run_id, "epoch": held.epoch})
         except StoreUnavailableError:
             log.warning("run_left_to_its_lease", extra={"run_id": held.run_id})
+        except Exception:
+            # The edge of a run: its end could not be written, and its next owner tries again. The
+            # others of this process go on.
+            log.exception("run_not_ended", extra={"run_id": held.run_id})
         finally:
             mine = self._held.get(held.run_id)
             if mine is not None and mine.claimed.held == held:
@@ -214,16 +246,32 @@ class Worker:
             return Outcome(Result.failed("internal", "an unexpected error ended the run"))
 
     async def _end(self, journal: RunJournal, outcome: Outcome, began: float) -> None:
+        """Write the run's end, or the one that the database lets it have."""
+        pending = journal.take_pending()
+        try:
+            await self._write_end(journal, outcome, pending, began)
+        except CanceledError:
+            # Somebody asked for the end while the work ended by itself: it stopped, and is told so.
+            report = _report(self._held[journal.run_id].canceling, journal.report)
+            stopped = replace(outcome, result=Result(status="canceled"), report=report, turn=None)
+            await self._write_end(journal, stopped, pending, began)
+        except StaleThreadError as error:
+            lost = Outcome(Result.failed(error.code, str(error)), steps=outcome.steps)
+            await self._write_end(journal, lost, pending, began)
+
+    async def _write_end(
+        self, journal: RunJournal, outcome: Outcome, pending: tuple[Event, ...], began: float
+    ) -> None:
         seconds = self._clock.monotonic() - began
         if interrupts := interrupts_of(outcome):
-            await journal.flush()
-            data = Interruption(interrupt_ids=tuple(each.id for each in interrupts))
-            told = await self._store.park(
-                journal.held, interrupts, [*outcome.events, RunInterrupted(data=data)]
-            )
+            events = (*pending, *outcome.events)
+            told = await self._store.park(journal.held, interrupts, events)
         else:
-            end = ending(outcome, pending=journal.take_pending(), seconds=seconds)
+            end = ending(outcome, pending=pending, seconds=seconds)
             told = await self._store.finish(journal.held, end)
+            if end.status == "completed" and told:
+                run = self._held[journal.run_id].claimed.run
+                self._runs.hub.end(completed(run, end, told[-1]))
         self._runs.tell(told)
 
     async def _drain(self) -> None:
@@ -232,8 +280,9 @@ class Worker:
             return
         _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
         unfinished = [each.claimed.held for each in self._held.values() if each.task in late]
-        for task in late:
-            task.cancel()
+        for each in tuple(self._held.values()):
+            if each.task in late:
+                each.hand_over()
         await asyncio.gather(*late, return_exceptions=True)
         for held in unfinished:
             await self._release(held)
@@ -247,7 +296,7 @@ class Worker:
 
 def _lose(held: _Held) -> None:
     held.lost = True
-    held.task.cancel()
+    held.hand_over()
 
 
 def _report(cancel: JsonObject | None, parts: JsonObject) -> JsonObject:

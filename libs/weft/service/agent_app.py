@@ -9,7 +9,7 @@ from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK, dumps
 from weft.loop import Peer
 from weft.runs import Runs, TaskPublisher, Worker
-from weft.service.mesh import Member, member
+from weft.service.mesh import Member, member, withdrawn
 from weft.service.serve import Listening, Opening, Served
 from weft.service.settings import SpecialistSettings
 
@@ -55,15 +55,21 @@ async def _open(
             capabilities=capabilities_of(server.card)[0],
             started_at=SYSTEM_CLOCK.now(),
         )
-        async with worker.working(), runs.listening():
-            yield Served(server.app(), partial(_announced, self, entry, server))
+        async with runs.listening():
+            yield Served(server.app(), partial(_announced, self, entry, server, worker))
 
 
 @asynccontextmanager
-async def _announced(self: Member, entry: Entry, server: A2AServer) -> AsyncIterator[None]:
-    await self.catalog.publish(entry)
-    try:
-        yield
-    finally:
-        await self.catalog.withdraw(entry)
-        server.drain()
+async def _announced(
+    self: Member, entry: Entry, server: A2AServer, worker: Worker
+) -> AsyncIterator[None]:
+    async with worker.working():
+        await self.catalog.publish(entry)
+        try:
+            yield
+        finally:
+            worker.leave()
+            await withdrawn(self.catalog, entry)
+            server.drain()
+    # Readers came back for what was finished meanwhile; whatever was handed over they find again.
+    server.drain()

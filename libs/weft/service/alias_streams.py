@@ -73,7 +73,10 @@ def _tool(kind: str, data: JsonObject, *names: str) -> JsonObject:
 
 def _done(seq: int, data: JsonObject, reason: str) -> bytes:
     output = data.get("output")
-    message = output.get("text") if isinstance(output, dict) else ""
+    message = output.get("text", output.get("preview")) if isinstance(output, dict) else ""
+    if isinstance(message, dict):
+        # The store left an over-long text out of the event; the run itself has the whole.
+        message = message.get("preview")
     return _frame(seq, {"type": "done", "message": message, "reason": reason}) + _END
 
 

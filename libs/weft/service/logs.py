@@ -1,7 +1,6 @@
 """Log lines as JSON objects, without secrets."""
 
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -11,25 +10,9 @@ from typing import Final
 import orjson
 
 from weft.core import rfc3339
+from weft.events import REDACTED, is_secret, redact
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_SECRETS: Final = (
-    (re.compile(r"wft_[0-9a-f]{16}_[A-Za-z0-9_-]+"), "wft_[redacted]"),
-    (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "[redacted token]"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',]+"), r"\1 [redacted]"),
-    (re.compile(r"\b(sk|rk|pk)-[A-Za-z0-9_-]{16,}"), "[redacted key]"),
-    (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"), "[redacted]"),
-)
-_SECRET_NAMES: Final = re.compile(
-    r"(?i)(password|passwd|secret|token|authorization|api_?key|cookie|credential)"
-)
-
-
-def redact(text: str) -> str:
-    """Return `text` with everything of credential form replaced."""
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text
 
 
 class JsonLines(logging.Formatter):
@@ -54,7 +37,7 @@ class JsonLines(logging.Formatter):
         }
         for name, value in vars(record).items():
             if name not in _STANDARD:
-                line[name] = _plain(value, secret=_SECRET_NAMES.search(name) is not None)
+                line[name] = _plain(value, secret=is_secret(name))
         if record.exc_info and record.exc_info[1] is not None:
             line |= _origin(record.exc_info[1])
             if self._traces:
@@ -81,14 +64,14 @@ def _origin(error: BaseException) -> dict[str, object]:
 
 def _plain(value: object, *, secret: bool) -> object:
     if isinstance(value, str):
-        return "[redacted]" if secret else redact(value)
+        return REDACTED if secret else redact(value)
     if isinstance(value, Mapping):
         return {
-            str(name): _plain(each, secret=secret or _SECRET_NAMES.search(str(name)) is not None)
+            str(name): _plain(each, secret=secret or is_secret(str(name)))
             for name, each in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(each, secret=secret) for each in value]
     if value is None or isinstance(value, bool | int | float):
         return value
-    return "[redacted]" if secret else redact(str(value))
+    return REDACTED if secret else redact(str(value))

@@ -5,14 +5,17 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 
 from weft.a2a.keys import SigningKey, Trust, open_key, publish
 from weft.bus.nats import NatsBus, nats_bus
-from weft.catalog import Catalog
+from weft.catalog import Catalog, Entry
 from weft.catalog.nats_kv import nats_catalog
 from weft.checkpoint import Checkpointer, get_checkpointer
 from weft.service.settings import ServiceSettings
+
+WITHDRAW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,12 @@ async def member(
         nats_catalog(bus) as catalog,
     ):
         yield Member(name, key, trust, bus, catalog, opened)
+
+
+async def withdrawn(catalog: Catalog, entry: Entry) -> None:
+    """Take `entry` back, within a time that leaves enough for what else must be left in order."""
+    with anyio.move_on_after(WITHDRAW_SECONDS):
+        await catalog.withdraw(entry)
 
 
 def _identity(name: str, home: Path) -> SigningKey:

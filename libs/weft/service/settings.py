@@ -8,12 +8,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ServiceSettings(BaseSettings):
-    """Shared by every service; a subclass gives its prefix: `class Settings(…, env_prefix="X_")`.
+    """Shared by every service.
 
-    Values come from the environment (`X_PORT=8001`) or from arguments.
+    Values come from the environment (`WEFT_PORT=8001`) or from arguments; a subclass may have a
+    prefix of its own: `class Settings(ServiceSettings, env_prefix="X_")`.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="WEFT_", frozen=True, extra="ignore")
 
     home: Path = Path(".weft")
     """Keys, credentials and databases of this machine's mesh; made with mode 0700."""

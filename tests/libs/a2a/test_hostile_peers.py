@@ -133,6 +133,7 @@ async def test_what_a_stream_tells_of_other_tasks_is_dropped() -> None:
     assert result.text == "mine"
 
 
+@pytest.mark.requirement("EV-13")
 async def test_events_told_again_after_a_break_are_adopted_once() -> None:
     def told(*numbers: int) -> bytes:
         events = [

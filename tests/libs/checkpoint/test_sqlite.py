@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -181,6 +182,19 @@ async def test_a_run_in_three_writes_costs_three_commits(them: SqliteCheckpointe
     await them.runs.finish(held, ending())
 
     assert them.stats.commits - before.commits == 3
+
+
+async def test_a_closed_database_says_how_often_it_committed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="weft.checkpoint.sqlite")
+    async with aclosing(sqlite_checkpointer(tmp_path / "db")) as them:
+        held = await running(them)
+        await them.runs.finish(held, ending())
+        assert await them.runs.claim("one", limit=1) == []
+
+    [told] = [each for each in caplog.records if each.message == "store_closed"]
+    assert (vars(told)["database"], vars(told)["commits"], vars(told)["operations"]) == ("db", 2, 3)
 
 
 async def test_looking_for_work_commits_nothing(them: SqliteCheckpointer) -> None:

@@ -7,7 +7,8 @@ import orjson
 from weft.bus import MemoryBus, subjects
 from weft.core import new_run_id
 from weft.events import Envelope
-from weft.runs import EventPublisher, TaskPublisher
+from weft.runs import EventPublisher, Listener, TaskPublisher
+from weft.runs.hub import PLACES
 
 RUN = new_run_id()
 
@@ -80,4 +81,16 @@ async def test_a_specialist_only_wakes_its_replicas() -> None:
     publisher.tell([event(2)])
     publisher.tell([event(3, "run.completed")])
 
-    assert bus.sent == [(subjects.task("logs", RUN), b"")]
+    [(subject, payload)] = bus.sent
+    assert subject == subjects.task("logs", RUN)
+    assert publisher.sent(payload)
+    assert not TaskPublisher(bus, "logs").sent(payload)
+
+
+async def test_a_listener_keeps_at_most_its_places_and_the_newest() -> None:
+    listener = Listener()
+
+    listener.tell([event(n) for n in range(1, 3001)])
+    unread = await listener.next(within=5)
+
+    assert [each.seq for each in unread] == list(range(3001 - PLACES, 3001))

@@ -9,7 +9,15 @@ import anyio
 import pytest
 
 from weft.bus import Bus, MemoryBus
-from weft.checkpoint import Checkpointer, Claimed, Journal, NewRun, get_checkpointer
+from weft.checkpoint import (
+    Checkpointer,
+    Claimed,
+    Journal,
+    NewRun,
+    ThreadKey,
+    Turn,
+    get_checkpointer,
+)
 from weft.core import LOCAL, JsonObject, Principal, Result, RunId, new_id, new_run_id
 from weft.core.errors import NotFoundError
 from weft.events import Accepted, AnyData, Event, RunAccepted
@@ -227,3 +235,47 @@ async def test_what_was_recorded_is_adopted_not_written_again(checkpointer: Chec
 
     assert seen == [{"n": 1}, {"n": 1}]
     assert kinds.count("agent.custom") == 1
+
+
+async def test_a_run_that_ends_while_it_is_being_cancelled_is_cancelled(
+    checkpointer: Checkpointer,
+) -> None:
+    runs = Runs(checkpointer, MemoryBus(), pool="router")
+
+    async def too_late(claimed: Claimed, journal: Journal) -> Outcome:
+        journal.emit(said("kept"))
+        await checkpointer.runs.cancel(LOCAL, claimed.run.run_id, reason="stop", grace_s=1)
+        return Outcome(Result(status="completed", text="done after all"))
+
+    async with worker(runs, too_late).working():
+        accepted = await runs.submit(request(), on_busy="reject", own=True)
+        kinds = [kind for _, kind in await numbers(runs, accepted.run.run_id)]
+        ended = await runs.read(LOCAL, accepted.run.run_id)
+
+    assert ended.status == "canceled"
+    assert kinds[-1] == "run.canceled"
+    assert "agent.custom" in kinds
+
+
+async def test_a_turn_on_a_thread_that_moved_on_fails_its_run_and_stores_nothing(
+    checkpointer: Checkpointer,
+) -> None:
+    runs = Runs(checkpointer, MemoryBus(), pool="router")
+    key = ThreadKey(LOCAL.tenant, LOCAL.subject, "moved")
+
+    async def behind(claimed: Claimed, _: Journal) -> Outcome:
+        await checkpointer.threads.append(key, [b'"new"'], expected=0, fence=claimed.held)
+        turn = Turn(key, (b'"stale"',), expected=0)
+        return Outcome(Result(status="completed", text="late"), turn=turn)
+
+    async with worker(runs, behind).working():
+        accepted = await runs.submit(request(thread_id="moved"), on_busy="reject", own=True)
+        await numbers(runs, accepted.run.run_id)
+        ended = await runs.read(LOCAL, accepted.run.run_id)
+        thread = await checkpointer.threads.load(key)
+
+    assert ended.status == "failed"
+    assert ended.error is not None
+    assert ended.error["code"] == "stale_thread"
+    assert thread is not None
+    assert thread.entries == (b'"new"',)

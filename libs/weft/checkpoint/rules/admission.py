@@ -12,8 +12,9 @@ from weft.checkpoint.base import (
     OnBusy,
     Run,
 )
+from weft.checkpoint.rules.asking import expiry, resolved
 from weft.checkpoint.rules.closing import stop
-from weft.checkpoint.rules.writing import owned, run_of, waiting, write
+from weft.checkpoint.rules.writing import owned, run_of, tell, waiting, write
 from weft.checkpoint.tables import RunRow, Tables
 from weft.checkpoint.text import EventText, encode, encode_events, same
 from weft.core import JsonObject, JsonValue, Principal, RunId
@@ -165,13 +166,14 @@ def resume(
     for interrupt_id, answer in new.items():
         _take(tables, run_id, entries.get(interrupt_id), interrupt_id, answer)
     left = [entry for entry in entries.values() if not entry.get("answered")]
-    row = row._replace(interrupts=encode(list(entries.values())), updated=max(row.updated, now))
+    told = [resolved(row, each, answer, by=principal.subject) for each, answer in new.items()]
+    row = row._replace(interrupts=encode(list(entries.values())))
     if left:
-        row = row._replace(expires_at=min(_expiry(entry) for entry in left))
+        row = row._replace(expires_at=min(expiry(entry) for entry in left))
     else:
         deadline = None if row.rest is None else now + row.rest
         row = row._replace(status="queued", expires_at=None, deadline=deadline, rest=None)
-    tables.save_run(row)
+    row, _ = tell(tables, row, *told)
     return run_of(row, now)
 
 
@@ -198,7 +200,7 @@ def _take(
 ) -> None:
     if entry is None:
         raise InterruptNotFoundError(f"run {run_id} has no interrupt {interrupt_id!r}")
-    if _expiry(entry) <= tables.now():
+    if expiry(entry) <= tables.now():
         raise InterruptExpiredError(f"interrupt {interrupt_id!r} can no longer be answered")
     tables.add_step(run_id, answer_path(interrupt_id), encode({"answer": answer}))
     entry["answered"] = True
@@ -212,8 +214,3 @@ def answer_path(interrupt_id: str) -> str:
 def _id(entry: JsonObject) -> str:
     interrupt = entry["interrupt"]
     return str(interrupt["id"]) if isinstance(interrupt, dict) else ""
-
-
-def _expiry(entry: JsonObject) -> float:
-    at = entry["expires_at"]
-    return float(at) if isinstance(at, int | float) else 0.0

@@ -1,6 +1,9 @@
 """Asking runs to stop, and endings that no owner writes: canceled before it began, out of time, or beyond recovery."""
 
+from collections.abc import Sequence
+
 from weft.checkpoint.base import TerminalStatus
+from weft.checkpoint.rules.asking import closed, expired
 from weft.checkpoint.rules.writing import tell
 from weft.checkpoint.tables import RunRow, Tables
 from weft.checkpoint.text import decode_object, encode
@@ -39,6 +42,7 @@ def stop(tables: Tables, row: RunRow, *, by: str, reason: str, grace_s: float) -
             rest=None,
         ),
         RunCanceling(data=data),
+        *closed(row, by=by),
     )
     if not began:
         close(tables, row)
@@ -51,21 +55,23 @@ def close(tables: Tables, row: RunRow, *, poisoned: bool = False) -> tuple[Envel
     taken_ms = 0.0 if row.started is None else max(now - row.started, 0.0) * 1000
     if row.status == "canceling" or row.cancel is not None:
         canceled = Cancellation(report={}, usage=usage, duration_ms=taken_ms)
-        return _end(tables, row, "canceled", _why(row), RunCanceled(data=canceled))
+        return _end(tables, row, "canceled", _why(row), [RunCanceled(data=canceled)])
     if poisoned:
         error = ErrorData(
             code="poison", message=f"the run lost {row.lost_leases + 1} owners without progress"
         )
         failure = Failure(error=error, usage=usage, duration_ms=taken_ms)
-        return _end(tables, row, "failed", error, RunFailed(data=failure))
+        return _end(tables, row, "failed", error, [RunFailed(data=failure)])
+    lapsed: list[Event] = []
     if row.status == "interrupted":
+        lapsed = expired(row, now=now)
         expiry = Expiry(cause="interrupt", usage=usage, duration_ms=taken_ms)
         error = ErrorData(code="interrupt_expired", message="nobody answered in time")
     else:
         cause = "deadline" if row.epoch else "queue"
         expiry = Expiry(cause=cause, usage=usage, duration_ms=taken_ms)
         error = ErrorData(code="deadline_exceeded", message="the run's time was over")
-    return _end(tables, row, "expired", error, RunExpired(data=expiry))
+    return _end(tables, row, "expired", error, [*lapsed, RunExpired(data=expiry)])
 
 
 def _why(row: RunRow) -> ErrorData:
@@ -74,7 +80,7 @@ def _why(row: RunRow) -> ErrorData:
 
 
 def _end(
-    tables: Tables, row: RunRow, status: TerminalStatus, why: ErrorData, last: Event
+    tables: Tables, row: RunRow, status: TerminalStatus, why: ErrorData, told: Sequence[Event]
 ) -> tuple[Envelope, ...]:
     result = Result.failed(why.code, why.message)
     if status == "canceled":
@@ -91,6 +97,6 @@ def _end(
             result=None if row.erased else encode(result.to_json()),
             error=None if status == "canceled" else encode(why.to_json()),
         ),
-        last,
+        *told,
     )
     return envelopes

@@ -9,7 +9,7 @@ from weft.checkpoint.tables import Tables
 from weft.checkpoint.text import EventText, encode, encode_events, same
 from weft.core import JsonObject, loads_object
 from weft.core.errors import BatchGapError, CanceledError, FencedError, InputError
-from weft.events import TERMINAL_EVENTS, Envelope
+from weft.events import TERMINAL_EVENTS, Deletion, Envelope, ThreadDeleted
 
 
 class StepText:
@@ -90,6 +90,9 @@ def finish(tables: Tables, held: Held, ending: EndingText) -> tuple[Envelope, ..
     texts: list[EventText] = []
     for step in ending.steps:
         texts += _settle_step(tables, held, step)
+    if row.erased:
+        gone = ThreadDeleted(data=Deletion(thread_id=row.thread_id))
+        texts += encode_events([gone])
     texts += ending.events
     if ending.turn is not None and not row.erased:
         add_turn(tables, row, ending.turn)

@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 
-from weft.checkpoint.base import LEASE_SECONDS, Claimed, Held, Renewal
+from weft.checkpoint.base import LEASE_SECONDS, TERMINAL, Claimed, Held, Renewal
+from weft.checkpoint.rules.asking import requested
 from weft.checkpoint.rules.closing import close
 from weft.checkpoint.rules.writing import held_run, run_of, tell, waiting, write
 from weft.checkpoint.tables import RunRow, Tables
-from weft.checkpoint.text import EventText, decode_path, encode
+from weft.checkpoint.text import EventText, decode_path, encode, encode_events
 from weft.core import Interrupt, JsonObject, JsonValue, Path, RunId, loads_object
 from weft.core.errors import CanceledError
 from weft.events import (
     Envelope,
     Event,
+    Interruption,
     Ownership,
     Recovery,
     Resumption,
+    RunInterrupted,
     RunRecovered,
     RunResumed,
     RunStarted,
@@ -23,10 +26,10 @@ from weft.events import (
 MAX_LOST_LEASES = 5
 
 
-def claim(tables: Tables, owner: str, limit: int) -> list[Claimed]:
+def claim(tables: Tables, owner: str, limit: int, run_id: RunId | None = None) -> list[Claimed]:
     now = tables.now()
     claimed: list[Claimed] = []
-    while len(claimed) < limit and (row := tables.claimable(now)) is not None:
+    while len(claimed) < limit and (row := _claimable(tables, now, run_id)) is not None:
         lost = row.owner is not None
         poisoned = lost and row.lost_leases + 1 >= MAX_LOST_LEASES
         overdue = row.deadline is not None and row.deadline <= now
@@ -35,6 +38,22 @@ def claim(tables: Tables, owner: str, limit: int) -> list[Claimed]:
         else:
             claimed.append(_take(tables, row, owner, lost=lost))
     return claimed
+
+
+def _claimable(tables: Tables, now: float, run_id: RunId | None) -> RunRow | None:
+    """Return a run as `Tables.claimable` does; with `run_id` that one, if it may be taken."""
+    if run_id is None:
+        return tables.claimable(now)
+    row = tables.run(run_id)
+    if row is None or row.status in TERMINAL:
+        return None
+    if row.status == "queued":
+        may = tables.open_runs(row.key)[0].run_id == run_id
+    elif row.status == "interrupted":
+        may = row.expires_at is not None and row.expires_at <= now
+    else:
+        may = not row.leased(now)
+    return row if may else None
 
 
 def _take(tables: Tables, row: RunRow, owner: str, *, lost: bool) -> Claimed:
@@ -110,6 +129,7 @@ def release(tables: Tables, held: Held) -> None:
 def park(
     tables: Tables, held: Held, interrupts: Sequence[Interrupt], texts: Sequence[EventText]
 ) -> tuple[Envelope, ...]:
+    """Leave the run to wait, telling `texts`, each question, and at last that it waits."""
     row = tables.run(held.run_id)
     if row is not None and row.epoch == held.epoch and row.status == "interrupted":
         return ()
@@ -120,6 +140,9 @@ def park(
         {"interrupt": interrupt.to_json(), "expires_at": now + interrupt.expires_in}
         for interrupt in interrupts
     ]
+    asked = [requested(interrupt, now=now) for interrupt in interrupts]
+    waits = Interruption(interrupt_ids=tuple(interrupt.id for interrupt in interrupts))
+    texts = (*texts, *encode_events([*asked, RunInterrupted(data=waits)]))
     row = row._replace(
         status="interrupted",
         owner=None,

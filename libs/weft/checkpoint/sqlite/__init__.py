@@ -1,6 +1,7 @@
 """Runs, threads and effects in one SQLite file, which several processes of a machine may share."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast
@@ -13,6 +14,8 @@ from weft.checkpoint.tables import Tables
 from weft.core.errors import ConfigError
 
 __all__ = ["SqliteCheckpointer", "Stats", "from_url", "sqlite_checkpointer"]
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -37,19 +40,32 @@ class _SqliteDatabase(Database):
 class SqliteCheckpointer(DatabaseCheckpointer):
     """A SQLite file, opened with the first call; it serves any number of event loops."""
 
-    def __init__(self, database: _SqliteDatabase) -> None:
+    def __init__(self, database: _SqliteDatabase, path: Path) -> None:
         super().__init__(database)
         self._writer = database.writer
+        self._path = path
 
     @property
     def stats(self) -> Stats:
         """Return what was written since it was opened."""
         return self._writer.stats
 
+    async def aclose(self) -> None:
+        await super().aclose()
+        stats = self.stats
+        log.info(
+            "store_closed",
+            extra={
+                "database": self._path.name,
+                "commits": stats.commits,
+                "operations": stats.operations,
+            },
+        )
+
 
 def sqlite_checkpointer(path: str | Path, *, faults: Faults = NO_FAULTS) -> SqliteCheckpointer:
     """Return the database in the file `path`, which is made if it is absent; its directory not."""
-    return SqliteCheckpointer(_SqliteDatabase(Path(path), faults))
+    return SqliteCheckpointer(_SqliteDatabase(Path(path), faults), Path(path))
 
 
 def from_url(rest: str) -> SqliteCheckpointer:

@@ -155,6 +155,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         )
     (mode,) = execute_patiently(connection, "PRAGMA journal_mode = WAL").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
+    # What undoes a savepoint need not outlive the process; a file would cost a write per page.
+    connection.execute("PRAGMA temp_store = MEMORY")
     (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
     if mode != "wal" or synchronous != 2:  # noqa: PLR2004 - FULL
         raise ConfigError("SQLite cannot write ahead here: use a file on a local disk")

@@ -1,0 +1,43 @@
+"""What the README shows is so: its specialist runs as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.e2e.mesh import mesh_running
+
+pytestmark = pytest.mark.timeout(90)
+
+
+def specialist() -> str:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (found,) = (block for block in blocks if "agent_app" in block)
+    return str(found)
+
+
+def test_the_specialist_of_the_readme_joins_the_mesh_and_answers(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    greeter = project / "services" / "greeter"
+    greeter.mkdir(parents=True)
+    (greeter / "main.py").write_text(specialist())
+    for part in ("router_service", "gateway"):
+        (project / part).symlink_to(ROOT / part)
+
+    with mesh_running(tmp_path / "home", project=project) as mesh, mesh.client() as client:
+        body = {"input": "Greet somebody", "agent": "greeter"}
+        answer = client.post("/v1/runs", json=body, headers={"prefer": "wait=30"}).json()
+
+    assert answer["status"] == "completed", answer
+    assert "Hello, world!" in answer["output"]["text"]
+    assert "no language model" in answer["output"]["text"].splitlines()[0].lower()
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    text = (ROOT / "README.md").read_text()
+
+    for path in re.findall(r"python3? (deploy/\S+\.py)", text):
+        assert (ROOT / path).is_file(), path
+    for module in re.findall(r"python3? -m ([\w.]+)", text):
+        assert (ROOT / (module.replace(".", "/") + ".py")).is_file(), module

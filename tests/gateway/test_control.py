@@ -1,0 +1,179 @@
+"""The gateway's control calls against a real gRPC server, and what of its refusals a caller sees."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from gateway.control import DEADLINE_SECONDS, MAX_MESSAGE, Control, control
+from router_service.control import control_server
+from router_service.routes import Routes
+from tests.conftest import free_port
+from tests.router_service.house import ANA, ROUTER_KEY, House, house, skill
+from weft.a2a import Minter, SigningKey, Trust, Verifier
+from weft.catalog import Entry
+from weft.catalog.memory import MemoryCatalog
+from weft.core import Principal, dumps
+from weft.core.edge_errors import RouterUnavailableError
+from weft.core.errors import ConfigError, ForbiddenError, InputError
+from weftapi.v1 import control_pb2, control_pb2_grpc
+
+GATEWAY_KEY = SigningKey.generate("gateway")
+TRUST = Trust((GATEWAY_KEY.trusted(), ROUTER_KEY.trusted()))
+READER = Principal(tenant="t", subject="ana", scopes=frozenset({"runs:read", "agents:*"}))
+
+
+@pytest.fixture(autouse=True)
+async def grpc_engine(anyio_backend: str) -> None:
+    """Keep gRPC's engine: its end joins a thread, in whichever test the collector gets to it."""
+    del anyio_backend
+    grpc.aio.init_grpc_aio()
+
+
+def router(address: str, *, instance: str = "1", started_at: float = 1.0) -> Entry:
+    return Entry(
+        service="router", instance=instance, url=f"grpc://{address}", card="{}",
+        started_at=started_at,
+    )  # fmt: skip
+
+
+@dataclass
+class Scripted(control_pb2_grpc.ControlServicer):
+    """Answers, or aborts with a code; remembers the deadline and the token."""
+
+    code: grpc.StatusCode | None = None
+    seconds: list[float | None] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+
+    async def Explain(  # noqa: N802
+        self,
+        request: control_pb2.ExplainRequest,
+        context: Any,  # noqa: ANN401
+    ) -> control_pb2.ExplainReply:
+        self.seconds.append(context.time_remaining())
+        self.tokens.append(dict(context.invocation_metadata())["authorization"])
+        if self.code is not None:
+            await context.abort(self.code, "the router's own words")
+        return control_pb2.ExplainReply(explanation=dumps({"input": request.input}))
+
+
+@asynccontextmanager
+async def scripted(servicer: Scripted) -> AsyncIterator[str]:
+    server = grpc.aio.server()
+    control_pb2_grpc.add_ControlServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(0)
+
+
+@asynccontextmanager
+async def real(mesh: House) -> AsyncIterator[str]:
+    verifier = Verifier(TRUST, audience="router")
+    async with control_server(Routes(), mesh.peers, verifier, host="127.0.0.1", port=0) as address:
+        yield address
+
+
+@asynccontextmanager
+async def calling(address: str) -> AsyncIterator[Control]:
+    async with control(MemoryCatalog([router(address)]), Minter(GATEWAY_KEY)) as calls:
+        yield calls
+
+
+async def test_a_call_carries_a_deadline_and_a_token_for_the_router() -> None:
+    servicer = Scripted()
+    async with scripted(servicer) as address, calling(address) as calls:
+        answer = await calls.explain(READER, text="why?", goal=None, protocol=None)
+
+    caller = await Verifier(TRUST, audience="router").verify(servicer.tokens[0].split()[1])
+    assert answer == {"input": "why?"}
+    assert servicer.seconds[0] is not None
+    assert 0 < servicer.seconds[0] <= DEADLINE_SECONDS
+    assert (caller.principal.subject, caller.act) == ("ana", ("gateway",))
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, InputError),
+        (grpc.StatusCode.PERMISSION_DENIED, ForbiddenError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, InputError),
+        (grpc.StatusCode.UNAVAILABLE, RouterUnavailableError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, RouterUnavailableError),
+        (grpc.StatusCode.INTERNAL, RouterUnavailableError),
+        (grpc.StatusCode.UNAUTHENTICATED, RouterUnavailableError),
+    ],
+)
+async def test_each_refusal_is_what_the_caller_can_do_about_it(
+    code: grpc.StatusCode, error: type[Exception]
+) -> None:
+    async with scripted(Scripted(code)) as address, calling(address) as calls:
+        with pytest.raises(error):
+            await calls.explain(READER, text="why?", goal=None, protocol=None)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_without_a_router_it_is_unavailable(*, listed: bool) -> None:
+    entries = [router(f"127.0.0.1:{free_port()}")] if listed else []
+    async with control(MemoryCatalog(entries), Minter(GATEWAY_KEY)) as calls:
+        with pytest.raises(RouterUnavailableError, match="router"):
+            await calls.explain(READER, text="why?", goal=None, protocol=None)
+
+
+async def test_the_newest_router_is_asked_and_connections_to_gone_ones_are_closed() -> None:
+    catalog = MemoryCatalog([router(f"127.0.0.1:{free_port()}", instance="killed")])
+    async with control(catalog, Minter(GATEWAY_KEY)) as calls, scripted(Scripted()) as address:
+        with pytest.raises(RouterUnavailableError):
+            await calls.explain(READER, text="why?", goal=None, protocol=None)
+        await catalog.publish(router(address, instance="new", started_at=2.0))
+
+        assert await calls.explain(READER, text="a", goal=None, protocol=None) == {"input": "a"}
+        await catalog.withdraw(router("", instance="killed"))
+        await calls.explain(READER, text="b", goal=None, protocol=None)
+        assert list(calls._channels) == [address]
+
+
+async def test_the_routers_own_server_explains_and_refuses() -> None:
+    async with house() as mesh, real(mesh) as address:
+        await mesh.joins("log_analyst", skill("log", "domain:observability", "effects:none"))
+        async with control(MemoryCatalog([router(address)]), Minter(GATEWAY_KEY)) as calls:
+            told = await calls.explain(READER, text="Diagnose it", goal=None, protocol=None)
+            with pytest.raises(InputError):
+                await calls.explain(READER, text="", goal={"primary_goal": "x"}, protocol=None)
+            with pytest.raises(InputError, match="larger"):
+                await calls.explain(READER, text="x", goal={"a": "x" * MAX_MESSAGE}, protocol=None)
+            with pytest.raises(ForbiddenError, match="runs:read"):
+                await calls.explain(ANA, text="Diagnose it", goal=None, protocol=None)
+
+    assert "parts" in told
+
+
+async def test_the_routers_server_answers_nobody_without_token_or_deadline() -> None:
+    async with (
+        house() as mesh,
+        real(mesh) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        stub = control_pb2_grpc.ControlStub(channel)  # type: ignore[no-untyped-call]
+        with pytest.raises(grpc.aio.AioRpcError) as without_token:
+            await stub.Explain(control_pb2.ExplainRequest(input="x"), timeout=5)
+        with pytest.raises(grpc.aio.AioRpcError) as without_deadline:
+            await stub.Explain(control_pb2.ExplainRequest(input="x"))
+
+    assert without_token.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert without_deadline.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_taken_control_port_is_a_clear_error() -> None:
+    async with house() as mesh, real(mesh) as address:
+        host, _, port = address.rpartition(":")
+        verifier = Verifier(TRUST, audience="router")
+        with pytest.raises(ConfigError, match=port):
+            async with control_server(Routes(), mesh.peers, verifier, host=host, port=int(port)):
+                raise AssertionError("it listens on a taken port")

@@ -1,0 +1,86 @@
+"""`weft keys` and what the command line refuses before anything happens."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from weft.cli.main import app
+from weft.core import ALL_SCOPES
+from weft.core.errors import UnauthenticatedError
+from weft.service.keys import KeyFile
+
+
+def weft(home: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["--home", str(home), *arguments])
+
+
+def test_a_created_key_is_printed_once_and_works(tmp_path: Path) -> None:
+    made = weft(tmp_path / "home", "keys", "create", "for ana", "--subject", "ana")
+
+    file = KeyFile(tmp_path / "home" / "keys.json")
+    principal = asyncio.run(file.authenticate(made.stdout.strip()))
+    assert made.exit_code == 0
+    assert (principal.subject, principal.scopes) == ("ana", ALL_SCOPES)
+    assert file.path.stat().st_mode & 0o077 == 0
+    assert made.stdout.strip() not in file.path.read_text()
+    assert made.stdout.strip() not in weft(tmp_path / "home", "keys", "ls").stdout
+
+
+def test_keys_have_a_subject_each_and_only_the_scopes_asked_for(tmp_path: Path) -> None:
+    one = weft(tmp_path, "keys", "create", "one", "--scope", "runs:read", "--scope", "agents:x")
+    two = weft(tmp_path, "keys", "create", "two")
+
+    file = KeyFile(tmp_path / "keys.json")
+    first = asyncio.run(file.authenticate(one.stdout.strip()))
+    second = asyncio.run(file.authenticate(two.stdout.strip()))
+    assert first.scopes == {"runs:read", "agents:x"}
+    assert first.subject != second.subject
+
+
+def test_a_revoked_key_is_nobodys_and_the_others_stay(tmp_path: Path) -> None:
+    gone = weft(tmp_path, "keys", "create", "gone").stdout.strip()
+    kept = weft(tmp_path, "keys", "create", "kept").stdout.strip()
+
+    revoked = weft(tmp_path, "keys", "revoke", gone.split("_")[1])
+
+    file = KeyFile(tmp_path / "keys.json")
+    listed = weft(tmp_path, "keys", "ls").stdout
+    assert revoked.exit_code == 0
+    assert (asyncio.run(file.authenticate(kept))).tenant == "local"
+    with pytest.raises(UnauthenticatedError):
+        asyncio.run(file.authenticate(gone))
+    assert kept.split("_")[1] in listed
+    assert gone.split("_")[1] not in listed
+
+
+def test_an_unknown_key_cannot_be_revoked(tmp_path: Path) -> None:
+    refused = weft(tmp_path, "keys", "revoke", "0" * 16)
+
+    assert refused.exit_code == 2
+    assert "weft keys ls" in refused.stderr
+
+
+def test_an_unknown_scope_is_named_beside_the_known_ones(tmp_path: Path) -> None:
+    refused = weft(tmp_path, "keys", "create", "x", "--scope", "runs:raed")
+
+    assert refused.exit_code == 2
+    assert "runs:raed" in refused.stderr
+    assert "runs:read" in refused.stderr
+    assert not (tmp_path / "keys.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["up", "--port", "70000"], ["ask"], ["up", "--ask"], ["nonsense"]]
+)
+def test_wrong_usage_exits_with_2(tmp_path: Path, arguments: list[str]) -> None:
+    assert weft(tmp_path, *arguments).exit_code == 2
+
+
+def test_asking_and_tailing_without_a_mesh_exit_with_5(tmp_path: Path) -> None:
+    for arguments in (["ask", "why?"], ["runs", "tail", "0" * 32]):
+        refused = weft(tmp_path, *arguments)
+
+        assert refused.exit_code == 5
+        assert "weft up" in refused.stderr

@@ -1,0 +1,114 @@
+"""`weft up` that cannot start, or is stopped while it starts: one sentence, nothing left running."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT, free_port
+
+STUCK = "import time\ntime.sleep(60)\n"
+BROKEN = "import sys\nprint('one line', file=sys.stderr)\nsys.exit('the model is unknown')\n"
+
+
+def project(place: Path, service: str) -> Path:
+    for name in ("router_service", "gateway", "services/one"):
+        (place / name).mkdir(parents=True)
+        (place / name / "main.py").write_text(service)
+    return place
+
+
+def up(place: Path, port: int, *, python: str = sys.executable, **env: str) -> list[str]:
+    """Return the sentences of a `weft up` that refuses."""
+    refused = subprocess.run(
+        [python, "-m", "weft.cli.main", "--home", str(place / "home"), "up", "--port", str(port)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+        cwd=place,
+        env={**os.environ, **env},
+    )
+    assert refused.returncode == 2, refused.stderr
+    return refused.stderr.strip().splitlines()
+
+
+def test_a_missing_bus_binary_says_what_to_install(tmp_path: Path) -> None:
+    place = project(tmp_path / "project", STUCK)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(Path(sys.executable).resolve())
+    packages = os.pathsep.join([str(ROOT / "libs"), sysconfig.get_path("purelib")])
+
+    said = up(
+        place, free_port(), python=str(tmp_path / "bin" / "python"), PATH="", PYTHONPATH=packages
+    )
+
+    assert said == ["weft: there is no nats-server here; install it: pip install 'weft-mesh[up]'"]
+
+
+def test_a_place_without_services_says_where_to_go(tmp_path: Path) -> None:
+    (tmp_path / "router_service").mkdir()
+
+    said = up(tmp_path, free_port())
+
+    assert len(said) == 1
+    assert "run `weft up` in a checkout of Weft" in said[0]
+
+
+def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+    place = project(tmp_path, STUCK)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        said = up(place, port)
+
+    assert len(said) == 1
+    assert f"127.0.0.1:{port}" in said[0]
+    assert not (place / "home" / "logs").exists()
+
+
+def test_a_service_that_cannot_start_gives_its_reason_in_one_sentence(tmp_path: Path) -> None:
+    place = project(tmp_path, BROKEN)
+
+    said = up(place, free_port())
+
+    assert len(said) == 1
+    assert said[0].startswith("weft: ")
+    assert "did not start: the model is unknown (log: " in said[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_that_is_interrupted_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    place = project(tmp_path, STUCK)
+    command = [sys.executable, "-m", "weft.cli.main", "--home", str(place / "home"), "up"]
+    with subprocess.Popen(
+        [*command, "--port", str(free_port())], stderr=subprocess.PIPE, text=True, cwd=place
+    ) as process:
+        children = started(process.pid, 4)
+        began = time.monotonic()
+
+        process.send_signal(number)
+        _, said = process.communicate(timeout=15)
+
+    _, alive = psutil.wait_procs(children, timeout=1)
+    assert (process.returncode, alive) == (0, [])
+    assert said.splitlines() == ["[weft] stopping"]
+    assert time.monotonic() - began < 10
+
+
+def started(pid: int, number: int) -> list[psutil.Process]:
+    """Return the children of a process once there are `number` of them."""
+    deadline = time.monotonic() + 10
+    while len(found := psutil.Process(pid).children()) < number:
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    return found

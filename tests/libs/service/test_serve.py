@@ -1,0 +1,113 @@
+"""A service's process: it says where it is, leaves in order, and refuses in one sentence."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT
+
+SERVICE = """
+import asyncio, os
+from contextlib import asynccontextmanager
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.routing import Route
+from weft.core.errors import ConfigError
+from weft.service.serve import Served, serve
+from weft.service.settings import ServiceSettings
+
+async def stream(request):
+    async def pieces():
+        yield b"begun\\n"
+        await asyncio.sleep(60)
+    return StreamingResponse(pieces())
+
+async def hello(request):
+    return JSONResponse({"said": "hello"})
+
+@asynccontextmanager
+async def announced():
+    if os.environ.get("REFUSE"):
+        raise ConfigError("nobody wants to hear of it")
+    yield
+    print("left", flush=True)
+
+@asynccontextmanager
+async def opened(listening):
+    yield Served(Starlette(routes=[Route("/", hello), Route("/stream", stream)]), announced)
+    print("closed", flush=True)
+
+serve(opened, ServiceSettings(), name="demo")
+"""
+
+
+@contextmanager
+def running(tmp_path: Path, **settings: str) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVICE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "WEFT_HOME": str(tmp_path), "WEFT_LOG_LEVEL": "WARNING", **settings},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ready(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    word, _, url = process.stdout.readline().strip().partition(" ")
+    assert word == "ready"
+    return url
+
+
+@pytest.mark.requirement("OPS-2")
+def test_it_answers_where_it_says_and_leaves_with_a_stream_open(tmp_path: Path) -> None:
+    with running(tmp_path) as process:
+        url = ready(process)
+        assert httpx.get(url, trust_env=False).json() == {"said": "hello"}
+
+        with httpx.stream("GET", f"{url}/stream", trust_env=False, timeout=15) as stream:
+            pieces = stream.iter_lines()
+            assert next(pieces) == "begun"
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises(httpx.TransportError):
+                list(pieces)
+        out, _ = process.communicate(timeout=10)
+
+    assert time.monotonic() - began < 10
+    assert (process.returncode, out.split()) == (0, ["left", "closed"])
+
+
+def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with running(tmp_path, WEFT_PORT=port) as process:
+            _, said = process.communicate(timeout=10)
+
+    assert process.returncode == 1
+    assert len(said.splitlines()) == 1
+    assert said.startswith(f"demo: cannot listen on 127.0.0.1:{port}")
+
+
+def test_what_goes_wrong_while_it_announces_itself_is_one_sentence(tmp_path: Path) -> None:
+    with running(tmp_path, REFUSE="1") as process:
+        out, said = process.communicate(timeout=10)
+
+    assert (process.returncode, out) == (1, "")
+    assert said == "demo: nobody wants to hear of it\n"

@@ -1,0 +1,123 @@
+"""What one run costs its stores: the commits of a fan-out over three specialists."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Generator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from router_service.execute import execute_run
+from router_service.routes import Routes
+from tests.libs.a2a.harness import bound_socket, serving
+from tests.router_service.house import ANA, ROUTER_KEY, House, house
+from tests.router_service.test_execute import new_run
+from weft.a2a import A2AServer, Card, Skill, Trust, Verifier, execute_task
+from weft.bus import MemoryBus
+from weft.checkpoint import RunStore
+from weft.checkpoint.sqlite import SqliteCheckpointer, Stats, sqlite_checkpointer
+from weft.checkpoint.store import DatabaseRuns
+from weft.core import JsonValue, Result
+from weft.events import Event
+from weft.loop import PeerRun, Task
+from weft.runs import Runs, TaskPublisher, Worker
+
+NAMES = ("ants", "bees", "wasps")
+TAGS = ("domain:observability", "risk:low", "effects:none", "diagnose", "slowdown")
+
+
+class AtOnce:
+    """A peer, and its run, that answers without an event."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def start(self, task: Task) -> PeerRun:
+        del task
+        return self
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        told: tuple[Event, ...] = ()
+        for event in told:
+            yield event
+
+    def __await__(self) -> Generator[object, None, Result]:
+        yield from ()
+        return Result(status="completed", text=f"{self.name} looked")
+
+    async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> JsonValue:
+        del reason, grace_s
+        return {"outcome": "done"}
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[RunStore]:
+    """Count how often each store is asked for a run or its events."""
+    counted: Counter[RunStore] = Counter()
+
+    def watch(name: str) -> None:
+        original = getattr(DatabaseRuns, name)
+
+        async def counting(self: DatabaseRuns, *args: object, **more: object) -> object:
+            counted[self] += 1
+            return await original(self, *args, **more)
+
+        monkeypatch.setattr(DatabaseRuns, name, counting)
+
+    watch("read")
+    watch("events")
+    return counted
+
+
+@asynccontextmanager
+async def specialist(name: str, mesh: House, store: Path) -> AsyncIterator[SqliteCheckpointer]:
+    bound, bus = bound_socket(), MemoryBus()
+    url = f"http://127.0.0.1:{bound.getsockname()[1]}/"
+    skill = Skill(id=f"{name}.look", name="Look", description="Diagnose.", tags=TAGS)
+    async with AsyncExitStack() as stack:
+        checkpointer = await stack.enter_async_context(aclosing(sqlite_checkpointer(store)))
+        runs = Runs(checkpointer, bus, pool=name, publisher=TaskPublisher(bus, name))
+        await stack.enter_async_context(runs.listening())
+        worker = Worker(runs, execute_task(AtOnce(name)), name=f"{name}/1")
+        await stack.enter_async_context(worker.working())
+        verifier = Verifier(Trust((ROUTER_KEY.trusted(),)), audience=name)
+        card = Card(name=name, description=name, skills=(skill,))
+        server = A2AServer(card, runs, url=url, authenticator=verifier)
+        await stack.enter_async_context(serving(server.app(), bound))
+        await mesh.joins(name, skill, url=url)
+        yield checkpointer
+
+
+async def test_a_run_over_three_specialists_takes_six_commits_here_and_two_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: Counter[RunStore]
+) -> None:
+    # A slow machine would add a renewal, and a commit of its own for the starts of the steps.
+    monkeypatch.setattr("weft.runs.worker.RENEW_SECONDS", 60)
+    monkeypatch.setattr("weft.checkpoint.run_journal.FLUSH_SECONDS", 60)
+    async with AsyncExitStack() as stack:
+        mesh = await stack.enter_async_context(house())
+        theirs = [
+            await stack.enter_async_context(specialist(name, mesh, tmp_path / name))
+            for name in NAMES
+        ]
+        store = await stack.enter_async_context(aclosing(sqlite_checkpointer(tmp_path / "runs")))
+        runs = Runs(store, MemoryBus(), pool="router")
+        worker = Worker(runs, execute_run(store, mesh.peers, Routes()), name="router/1")
+        await stack.enter_async_context(worker.working())
+        # The worker looked around once; its claim would share the first commit otherwise.
+        assert await store.runs.claim("nobody", limit=1) == []
+        new = new_run({"input": "Diagnose the checkout slowdown"})
+        with anyio.fail_after(10):
+            await runs.submit(new, on_busy="reject")
+            run = await runs.wait(ANA, new.run_id, seconds=10)
+        spent: list[Stats] = [each.stats for each in (store, *theirs)]
+
+    assert run.status == "completed"
+    assert all(f"{name} looked" in str(run.result) for name in NAMES)
+    # Accepted, claimed, planned, two steps as they arrive, and the third with the end.
+    assert spent[0].commits <= 6
+    # Accepted and claimed, and ended.
+    assert [each.commits for each in spent[1:]] == [2, 2, 2]
+    # What a stream tells of its own process's run is at hand.
+    assert [reads[each.runs] for each in theirs] == [0, 0, 0]

@@ -1,0 +1,189 @@
+"""A run carried out: its plan written down once, then walked; its end in log, answer and thread."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import pytest
+
+from router_service.builtin import builtin_peers
+from router_service.execute import execute_run
+from router_service.routes import Asked, Chosen, Routes
+from tests.router_service.house import ANA, House, house
+from weft.bus import MemoryBus
+from weft.catalog import Snapshot
+from weft.checkpoint import Claimed, Journal, NewRun, Run, ThreadKey
+from weft.checkpoint.memory import memory_checkpointer
+from weft.core import JsonObject, Message, Principal, new_id, new_run_id
+from weft.events import Accepted, RunAccepted
+from weft.loop import Peer
+from weft.models import ModelRequest, ModelResponse, get_model
+from weft.runs import PLAN_STEP, Outcome, Runs, Worker
+from weft.testing import FunctionModel, ScriptedOpenAIServer
+
+QUESTION = "What is an SLO?"
+
+
+def echo(request: ModelRequest) -> ModelResponse:
+    said = " | ".join(each.content for each in request.messages if each.role != "system")
+    return ModelResponse(message=Message.assistant(f"heard {said}"))
+
+
+@dataclass
+class Router:
+    """A store, a worker that routes, and whoever asks."""
+
+    runs: Runs
+    mesh: House
+
+    async def ask(self, thread: str = "th", **request: object) -> tuple[Run, list[str]]:
+        """Return the run once it ended, and the types in its log."""
+        made = new_run(request, thread)
+        with anyio.fail_after(5):
+            await self.runs.submit(made, on_busy="reject", own=True)
+            seen = [each.type async for each in self.runs.follow(ANA, made.run_id)]
+            return await self.runs.read(ANA, made.run_id), seen
+
+    async def messages(self, thread: str = "th") -> list[str]:
+        key = ThreadKey(ANA.tenant, ANA.subject, thread)
+        found = await self.runs.checkpointer.threads.load(key)
+        entries = found.entries if found is not None else ()
+        return [Message.model_validate_json(each).content for each in entries]
+
+
+def new_run(request: Mapping[str, object], thread: str = "th") -> NewRun:
+    return NewRun(
+        run_id=new_run_id(),
+        principal=ANA,
+        operation="run",
+        idem_key=new_id(),
+        body_hash="0" * 64,
+        thread_id=thread,
+        request=Asked.model_validate(request).to_json(),
+        accepted=RunAccepted(data=Accepted(subject=ANA.subject)),
+        timeout_s=60,
+    )
+
+
+@asynccontextmanager
+async def routing(
+    builtin: Mapping[str, Peer], routes: Routes | None = None
+) -> AsyncIterator[Router]:
+    async with house(builtin) as mesh, aclosing(memory_checkpointer()) as checkpointer:
+        runs = Runs(checkpointer, MemoryBus(), pool="router")
+        execute = execute_run(checkpointer, mesh.peers, routes or Routes())
+        async with Worker(runs, execute, name="router/1").working(), runs.listening():
+            yield Router(runs, mesh)
+
+
+def answer_of(run: Run) -> str:
+    assert run.result is not None
+    return str(run.result["text"])
+
+
+@pytest.mark.requirement("RT-32")
+async def test_routing_is_in_the_log_before_the_first_step() -> None:
+    async with routing(builtin_peers(FunctionModel(echo))) as router:
+        run, log = await router.ask(input=QUESTION)
+
+    assert run.status == "completed"
+    first_step = log.index("plan.step.started")
+    for kind in ("router.frame.extracted", "router.protocol.selected", "router.policy.verdict",
+                 "router.runnable.compiled", "plan.compiled"):  # fmt: skip
+        assert log.index(kind) < first_step
+    assert log[-1] == "run.completed"
+
+
+@pytest.mark.requirement("RT-32")
+async def test_a_failed_routing_ends_the_run_with_its_reason_in_the_log() -> None:
+    async with routing({}) as router:
+        run, log = await router.ask(input="Diagnose the checkout slowdown")
+
+    assert run.status == "failed"
+    assert run.error is not None
+    assert run.error["code"] == "no_capability"
+    assert "router.frame.extracted" in log
+    assert "router.protocol.no_match" in log
+    assert "plan.step.started" not in log
+    assert log[-1] == "run.failed"
+
+
+async def test_a_question_is_answered_by_the_model_over_the_wire() -> None:
+    async with ScriptedOpenAIServer(["A target for reliability."]) as server:
+        model = get_model("openai:gpt-4o", base_url=server.base_url, api_key="k")
+        async with aclosing(model), routing(builtin_peers(model)) as router:
+            run, log = await router.ask(input=QUESTION)
+
+    assert run.status == "completed"
+    assert answer_of(run) == "A target for reliability."
+    assert "plan.step.finished" in log
+    assert QUESTION in str(server.requests[0].body)
+
+
+async def test_without_a_model_a_question_fails_and_says_how_to_set_one() -> None:
+    async with routing(builtin_peers(get_model("offline:"))) as router:
+        run, _ = await router.ask(input=QUESTION)
+
+    assert run.status == "failed"
+    assert run.error is not None
+    assert run.error["code"] == "no_applicable_tool"
+    assert "WEFT_MODEL" in str(run.error)
+
+
+async def test_a_completed_run_writes_its_turn_and_the_next_one_hears_it() -> None:
+    async with routing(builtin_peers(FunctionModel(echo))) as router:
+        await router.ask(input=QUESTION)
+        second, _ = await router.ask(input="Explain what you said")
+        said = await router.messages()
+
+    assert said[0] == QUESTION
+    assert said[2] == "Explain what you said"
+    assert len(said) == 4
+    assert answer_of(second) == f"heard {QUESTION} | heard {QUESTION} | Explain what you said"
+
+
+async def test_a_failed_run_leaves_the_thread_as_it_was() -> None:
+    async with routing({}) as router:
+        await router.ask(input="Diagnose the checkout slowdown")
+        assert await router.messages() == []
+
+
+class Counting(Routes):
+    """Counts what is chosen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chosen = 0
+
+    def choose(self, asked: Asked, principal: Principal, known: Snapshot) -> Chosen:
+        self.chosen += 1
+        return super().choose(asked, principal, known)
+
+
+@pytest.mark.requirement("PLAN-10")
+async def test_the_plan_is_written_down_once_and_adopted_by_the_next_owner() -> None:
+    routes = Counting()
+    plans: list[JsonObject] = []
+    async with (
+        house(builtin_peers(FunctionModel(echo))) as mesh,
+        aclosing(memory_checkpointer()) as checkpointer,
+    ):
+        runs = Runs(checkpointer, MemoryBus(), pool="router")
+        route = execute_run(checkpointer, mesh.peers, routes)
+
+        async def twice(claimed: Claimed, journal: Journal) -> Outcome:
+            """Walk the plan as the first owner would, then as one that comes after it."""
+            await route(claimed, journal)
+            plans.append(journal.steps[PLAN_STEP])
+            outcome = await route(claimed, journal)
+            plans.append(journal.steps[PLAN_STEP])
+            return outcome
+
+        async with Worker(runs, twice, name="r").working(), runs.listening():
+            run, log = await Router(runs, mesh).ask(input=QUESTION)
+
+    assert run.status == "completed"
+    assert routes.chosen == 1
+    assert plans[0] == plans[1]
+    assert log.count("plan.compiled") == 1

@@ -1,0 +1,147 @@
+"""From a request to a plan, given what the mesh offers to whoever asks."""
+
+import pytest
+
+from router_service.routes import Asked, Routes
+from tests.router_service.house import ANA, House, house, may_call, skill
+from weft.core.edge_errors import UnknownAgentError
+from weft.core.errors import WeftError
+from weft.plan import Call, Parallel, Plan
+
+LOGS = skill("log.analyze", "domain:observability", "effects:none", "diagnose", "slow")
+TRACES = skill("trace.analyze", "domain:observability", "effects:none", "diagnose", "slow")
+WHY = Asked(input="Diagnose the checkout slowdown")
+LOGGED = [
+    "router.frame.extracted",
+    "router.protocol.selected",
+    "router.policy.verdict",
+    "router.runnable.compiled",
+    "plan.compiled",
+]
+
+
+async def joined(mesh: House) -> None:
+    await mesh.joins("log_analyst", LOGS)
+    await mesh.joins("trace_analyst", TRACES)
+
+
+@pytest.mark.requirement("RT-32")
+async def test_frame_choice_verdict_and_plan_are_told_in_this_order() -> None:
+    async with house() as mesh:
+        await joined(mesh)
+        chosen = Routes().choose(WHY, ANA, await mesh.peers.refresh())
+
+    assert [event.type for event in chosen.events] == LOGGED
+    assert chosen.protocol == "specialist_fanout"
+    assert chosen.plan is not None
+    assert isinstance(chosen.plan.root, Parallel)
+    assert chosen.error is None
+
+
+async def test_an_agent_that_is_named_is_called_and_nothing_is_chosen() -> None:
+    async with house() as mesh:
+        await joined(mesh)
+        asked = Asked(input="look", agent="log_analyst")
+        chosen = Routes().choose(asked, ANA, await mesh.peers.refresh())
+
+    assert chosen.protocol == "agent"
+    assert chosen.plan is not None
+    assert isinstance(chosen.plan.root, Call)
+    assert chosen.plan.root.peer == "log_analyst"
+    assert [event.type for event in chosen.events] == ["plan.compiled"]
+
+
+@pytest.mark.requirement("AUTH-9")
+async def test_an_agent_outside_the_callers_scopes_is_as_unknown_as_one_that_is_not_there() -> None:
+    async with house() as mesh:
+        await joined(mesh)
+        known = await mesh.peers.refresh()
+        caller = may_call("trace_analyst")
+        hidden = Routes().choose(Asked(input="x", agent="log_analyst"), caller, known)
+        absent = Routes().choose(Asked(input="x", agent="nobody"), caller, known)
+
+    for chosen, name in ((hidden, "log_analyst"), (absent, "nobody")):
+        assert chosen.plan is None
+        assert isinstance(chosen.error, UnknownAgentError)
+        assert str(chosen.error) == str(UnknownAgentError(name, ["trace_analyst"]))
+
+
+@pytest.mark.requirement("RT-4")
+async def test_a_plan_names_only_what_the_principal_may_call() -> None:
+    routes = Routes()
+    async with house() as mesh:
+        await joined(mesh)
+        known = await mesh.peers.refresh()
+        everything = routes.choose(WHY, ANA, known)
+        some = routes.choose(WHY, may_call("trace_analyst"), known)
+
+    assert capabilities(everything.plan) == {"log.analyze", "trace.analyze"}
+    assert capabilities(some.plan) == {"trace.analyze"}
+
+
+@pytest.mark.requirement("RT-4")
+async def test_a_new_card_is_in_the_next_plan_and_a_withdrawn_one_is_not() -> None:
+    routes = Routes()
+    async with house() as mesh:
+        entry = await mesh.joins("log_analyst", LOGS)
+        first = routes.choose(WHY, ANA, await mesh.peers.refresh())
+        await mesh.joins("trace_analyst", TRACES)
+        second = routes.choose(WHY, ANA, await mesh.peers.refresh())
+        await mesh.leaves(entry)
+        third = routes.choose(WHY, ANA, await mesh.peers.refresh())
+
+    assert [capabilities(each.plan) for each in (first, second, third)] == [
+        {"log.analyze"}, {"log.analyze", "trace.analyze"}, {"trace.analyze"},
+    ]  # fmt: skip
+
+
+async def test_a_compiler_is_made_once_per_catalogue_and_set_of_rights() -> None:
+    routes = Routes()
+    async with house() as mesh:
+        await joined(mesh)
+        known = await mesh.peers.refresh()
+        for principal in (ANA, ANA, may_call("log_analyst"), may_call("log_analyst")):
+            routes.choose(WHY, principal, known)
+        assert len(routes._compilers) == 2
+
+        await mesh.joins("metrics_analyst", skill("metrics", "domain:observability"))
+        routes.choose(WHY, ANA, await mesh.peers.refresh())
+        assert len(routes._compilers) == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(input=""),
+        Asked(input="Diagnose it", goal={"primary_goal": "no_such_goal"}),
+        Asked(input="Diagnose it", protocol="no_such_protocol"),
+        WHY,
+    ],
+    ids=["empty", "goal", "protocol", "nobody"],
+)
+async def test_what_cannot_be_routed_ends_in_its_error_and_is_told(asked: Asked) -> None:
+    async with house() as mesh:
+        chosen = Routes().choose(asked, ANA, await mesh.peers.refresh())
+
+    assert chosen.plan is None
+    assert isinstance(chosen.error, WeftError)
+    assert chosen.events, "the log says why"
+
+
+async def test_explaining_says_what_choosing_does() -> None:
+    async with house() as mesh:
+        await joined(mesh)
+        known = await mesh.peers.refresh()
+        told = Routes().explain(WHY, ANA, known)
+        chosen = Routes().choose(WHY, ANA, known)
+
+    parts = told["parts"]
+    assert isinstance(parts, list)
+    assert [dict(part)["selected_protocol"] for part in parts if isinstance(part, dict)] == [
+        chosen.protocol
+    ]
+
+
+def capabilities(plan: Plan | None) -> set[str | None]:
+    assert plan is not None
+    return {node.capability for _, node in plan.nodes() if isinstance(node, Call)}
