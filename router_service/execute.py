@@ -55,7 +55,8 @@ async def _plan(asked: Asked, run: Run, known: Snapshot, journal: Journal, route
         if chosen.plan is None:
             journal.emit(*chosen.events)
             raise chosen.error or RuntimeError("routing ended without a plan and without a reason")
-        made = StoredPlan(protocol=chosen.protocol, plan=chosen.plan.to_json()).to_json()
+        # A `StoredPlan`, spelled out: its own check and dump would walk the whole plan twice more.
+        made: JsonObject = {"protocol": chosen.protocol, "plan": chosen.plan.to_json()}
         stored = await journal.record(PLAN_STEP, made, chosen.events)
         if stored == made:
             return chosen.plan

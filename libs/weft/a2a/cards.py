@@ -185,7 +185,10 @@ def _peer_card(card: JsonObject, service: str, origin: str, *, trusted: bool) ->
     )
     if interface is None:
         raise CardRefusedError(f"the card of {service!r} offers no JSON-RPC {VERSION} interface")
-    url = urljoin(origin, str(interface.get("url", "")))
+    try:
+        url = urljoin(origin, str(interface.get("url", "")))
+    except ValueError as error:
+        raise CardRefusedError(f"the card of {service!r} has an address that is none") from error
     if _origin(url) != _origin(origin):
         raise CardRefusedError(f"the card of {service!r} points to another host")
     offered = card.get("capabilities")

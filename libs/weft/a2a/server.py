@@ -202,7 +202,9 @@ class A2AServer:
         return Caller(LOCAL)
 
     async def _answer(self, caller: Caller, call: rpc.Call, request: Request) -> Response:
-        http.check_version(request.headers, request.query_params)
+        # Parsing an empty query would cost as much as all the checks here.
+        query = request.query_params if request.scope.get("query_string") else {}
+        http.check_version(request.headers, query)
         declared = request.headers.get(extensions.HEADER)
         extensions.check_required(declared, self._required)
         asked = extensions.in_force(declared)

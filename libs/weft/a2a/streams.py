@@ -29,8 +29,8 @@ COALESCE_SECONDS = 0.02
 """How long the first piece waits for the end: most short tasks are one write then."""
 UNREAD = 256
 FRAME_EVENTS = 64
-FRAME_BYTES = 256 * 1024
-"""Readers refuse events of 1 MiB and more."""
+FRAME_BYTES = 4 * 1024
+"""What a broken connection costs to send again; only an event larger than this stands alone."""
 HEADERS = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),

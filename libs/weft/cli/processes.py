@@ -83,10 +83,10 @@ class Child:
     def _told_to_stop(self) -> bool:
         return self._stopping.is_set()
 
-    async def _run(self) -> int:
+    async def _start(self) -> asyncio.subprocess.Process:
         with self.command.log.open("ab") as log:
             self._log_start = log.tell()
-            process = await asyncio.create_subprocess_exec(
+            self.process = await asyncio.create_subprocess_exec(
                 *self.command.argv,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if self.command.says_ready else log,
@@ -95,7 +95,16 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
-        self.process = process
+        return self.process
+
+    async def _run(self) -> int:
+        starting = asyncio.create_task(self._start())
+        try:
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # A half-started process would be nobody's; a whole one is ended by `stop`.
+            await asyncio.wait({starting})
+            raise
         if self._stopping.is_set():
             self._signal(signal.SIGTERM)
         up = asyncio.Event()

@@ -26,6 +26,17 @@ class Node:
     state: str = "running"
     note: str = ""
     children: dict[str, "Node"] = field(default_factory=dict)
+    own: bool = False
+    """It tells of itself; otherwise it only groups, and is as its children are."""
+
+    @property
+    def shown(self) -> str:
+        """Return the state to draw."""
+        if self.own or not self.children:
+            return self.state
+        states = {child.shown for child in self.children.values()}
+        first = (state for state in ("running", "waiting") if state in states)
+        return next(first, states.pop() if len(states) == 1 else "done")
 
     def child(self, name: str) -> "Node":
         return self.children.setdefault(name, Node(name))
@@ -74,7 +85,7 @@ class RunTree:
                  "expired": "failed", "interrupted": "waiting", "resumed": "running",
                  }.get(event.type[4:])  # fmt: skip
         if state is not None:
-            self.root.state = state
+            self.root.state, self.root.own = state, True
         if event.type in {"run.accepted", "run.started"}:
             return None
         return event.type.replace(".", " ", 1)
@@ -87,7 +98,7 @@ class RunTree:
         if peer:
             node.label = f"{event.path[-1]} → {peer}" if event.path else str(peer)
         if state is not None:
-            node.state = state
+            node.state, node.own = state, True
             node.note = _seconds(event.data.get("duration_ms"))
         return f"{where}: {verb}{f' by {peer}' if peer else ''} {node.note}".rstrip()
 
@@ -109,7 +120,7 @@ def _tool(node: Node, event: Envelope, where: str) -> str:
 
 
 def _label(node: Node) -> Text:
-    mark, colour = _MARKS[node.state]
+    mark, colour = _MARKS[node.shown]
     label = Text.assemble((f"{mark} ", colour), printable(node.label))
     if node.note:
         label.append(f"  {printable(node.note)}", style="dim")

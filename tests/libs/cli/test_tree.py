@@ -42,7 +42,7 @@ def test_the_tree_shows_who_did_what_and_how_it_ended() -> None:
 
     assert shown(tree) == [
         "✔ why?  fanout",
-        "● fan",
+        "✔ fan",
         "✔ logs → log_analyst  2.00 s",
         "✔ analyze  1.25 s",
         "✘ traces → trace_analyst  0.01 s",
