@@ -154,6 +154,8 @@ def _python(project: Path, logs: Path, module: str, name: str, settings: dict[st
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
+        # What an analysis needed goes back to the machine when it is over.
+        "MALLOC_TRIM_THRESHOLD_": "131072",
         **{prefix + key: value for key, value in settings.items() for prefix in prefixes},
     }
     argv = (sys.executable, "-m", f"{module}.main")
