@@ -157,6 +157,8 @@ def main() -> None:
         load=Load(rate=given.rate),
         seed=given.seed,
     )
+    # A shell starts background jobs with interrupts ignored; this one is to be stopped all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         _record_to(given.out, script)
     except (KeyboardInterrupt, asyncio.CancelledError):
