@@ -321,6 +321,7 @@ class Agent:
         except WeftError as error:
             return Result.failed(error.code, str(error), retryable=error.retryable)
         except Exception:
+            # The edge of a peer: its caller gets a result whatever breaks, and the log the trace.
             logger.exception("agent.failed", extra={"run_id": control.run_id})
             return Result.failed(INTERNAL.code, INTERNAL.message)
         if (lost := result.stop.lost_to(journal)) is not None:

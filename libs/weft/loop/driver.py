@@ -142,6 +142,7 @@ class Driver:
                 self._state = self._state.with_token_usage(error.usage)
             self._stop = failed(error)
         except Exception:
+            # The edge of a run: a model's or a plug-in's bug ends this run only.
             logger.exception("agent.failed", extra={"run_id": self.run_id})
             self._stop = Stop("error", INTERNAL.message, error=INTERNAL)
 
