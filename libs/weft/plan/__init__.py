@@ -42,6 +42,7 @@ from weft.plan.model import (
     Synthesize,
 )
 from weft.plan.peers import PeerSource, Picked, Target
+from weft.plan.price import Price, price
 from weft.plan.report import Agreement, Contradiction, Evidence, Finding, Gap, Report, Side
 from weft.plan.synthesis import synthesize
 
@@ -76,6 +77,7 @@ __all__ = [
     "PlanCompiled",
     "PlanInvalidError",
     "Predicate",
+    "Price",
     "Report",
     "Scope",
     "Sequence",
@@ -93,6 +95,7 @@ __all__ = [
     "ToolEquals",
     "VerdictIs",
     "message_id_of",
+    "price",
     "synthesize",
     "verdict_is",
 ]

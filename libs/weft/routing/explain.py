@@ -1,7 +1,7 @@
 """Why a frame becomes the plan it becomes, for people and for tests."""
 
 from weft.core import JsonObject, Path, Record
-from weft.plan import Call, Judge
+from weft.plan import Call, Judge, Price, price
 from weft.routing.capabilities import CapabilityIndex
 from weft.routing.frame import GoalFrame, TaskType
 from weft.routing.policy import PolicyVerdict
@@ -89,6 +89,8 @@ class RoutingExplanation(Record):
     peers: tuple[PeerView, ...] = ()
     warnings: tuple[str, ...] = ()
     plan: JsonObject | None = None
+    price: Price | None = None
+    """What no run of the plan exceeds."""
     error: dict[str, str] | None = None
     """Code and message, where nothing would run."""
     revisions: dict[str, int]
@@ -107,6 +109,7 @@ def explanation_of(routed: Routed, index: CapabilityIndex) -> RoutingExplanation
         peers=_peers(routed, index),
         warnings=routed.warnings,
         plan=None if routed.plan is None else routed.plan.to_json(),
+        price=None if routed.plan is None else price(routed.plan),
         error=None if error is None else {"code": error.code, "message": str(error)},
         revisions={"catalog": routed.revision},
     )

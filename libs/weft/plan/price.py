@@ -1,0 +1,104 @@
+"""What a plan may cost at most, said before it runs.
+
+Only what the plan itself limits is bounded: its calls by their retries, loops and budgets, its
+time by its timeouts. A model call under way when a budget runs out still ends, so tokens and cost
+have no bound of the plan's own.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from weft.core import Record
+from weft.plan.attempts import STOP_SECONDS
+from weft.plan.model import Call, Choose, Judge, Loop, Node, Parallel, Plan, Synthesize
+
+Bound = float | Literal["unbounded"]
+UNBOUNDED: Literal["unbounded"] = "unbounded"
+JUDGE_ATTEMPTS = 3
+
+
+class Price(Record):
+    """Upper bounds of one run of a plan; waiting for a person is not counted."""
+
+    calls: int
+    """Peer calls, every attempt counted."""
+    seconds: Bound
+    tokens: Bound
+    cost_usd: Bound
+
+
+def price(plan: Plan) -> Price:
+    """Return what no run of `plan` exceeds."""
+    calls, seconds = _calls(plan.root), _seconds(plan.root)
+    if plan.budget is not None:
+        calls = _capped(calls, plan.budget.calls)
+        seconds = _least(seconds, plan.budget.seconds)
+    spends: Bound = UNBOUNDED if calls else 0.0
+    return Price(calls=calls, seconds=seconds, tokens=spends, cost_usd=spends)
+
+
+def _calls(node: Node) -> int:
+    calls = _own_calls(node)
+    if node.fallback is not None:
+        calls += _calls(node.fallback)
+    return calls if node.budget is None else _capped(calls, node.budget.calls)
+
+
+def _own_calls(node: Node) -> int:
+    if isinstance(node, Call):
+        return 1 + node.retries
+    if isinstance(node, Judge):
+        return JUDGE_ATTEMPTS
+    if isinstance(node, Choose):
+        return max(map(_calls, node.children()))
+    total = sum(map(_calls, node.children()))
+    return total * node.max if isinstance(node, Loop) else total
+
+
+def _seconds(node: Node) -> Bound:
+    seconds = _own_seconds(node)
+    if node.fallback is not None:
+        seconds = _sum((seconds, _seconds(node.fallback)))
+    return _least(seconds, None if node.timeout is None else node.timeout + STOP_SECONDS)
+
+
+def _own_seconds(node: Node) -> Bound:
+    below = [_seconds(child) for child in node.children()]
+    if isinstance(node, Call | Judge):
+        return UNBOUNDED
+    if isinstance(node, Synthesize):
+        return 0.0
+    if isinstance(node, Choose) or (isinstance(node, Parallel) and len(below) <= node.max_parallel):
+        return _most(below)
+    total = _sum(below)
+    if isinstance(node, Loop) and total != UNBOUNDED:
+        return total * node.max
+    return total
+
+
+def _sum(bounds: Iterable[Bound]) -> Bound:
+    total = 0.0
+    for bound in bounds:
+        if bound == UNBOUNDED:
+            return UNBOUNDED
+        total += bound
+    return total
+
+
+def _most(bounds: Iterable[Bound]) -> Bound:
+    most = 0.0
+    for bound in bounds:
+        if bound == UNBOUNDED:
+            return UNBOUNDED
+        most = max(most, bound)
+    return most
+
+
+def _least(bound: Bound, limit: float | None) -> Bound:
+    if limit is None:
+        return bound
+    return limit if bound == UNBOUNDED else min(bound, limit)
+
+
+def _capped(calls: int, limit: int | None) -> int:
+    return calls if limit is None else min(calls, limit)
