@@ -28,6 +28,7 @@ class NatsBus(Bus):
         self._client = client
         self._tasks = tasks
         self._ready = asyncio.Event()
+        self._leaving = False
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(OUTBOX)
 
     @property
@@ -91,6 +92,8 @@ class NatsBus(Bus):
             log.warning("bus_flush_failed")
 
     async def aclose(self) -> None:
+        # A cancellation of `run` that nats-py swallowed while it connected ends it here.
+        self._leaving = True
         try:
             async with asyncio.timeout(2):
                 await self._client.close()
@@ -123,7 +126,7 @@ class NatsBus(Bus):
             inbox_prefix=f"_INBOX_{name_digest(name)}".encode(),
         )
         self._ready.set()
-        while True:
+        while not self._leaving:
             subject, payload = await self._outbox.get()
             try:
                 await self._client.publish(subject, payload)

@@ -40,6 +40,15 @@ class NatsCatalog(Catalog):
         self._stale = True
         self._listed = asyncio.Event()
         self._js: JetStreamContext | None = None
+        self._leaving = False
+
+    def leave(self) -> None:
+        """End `keep` and `watch` soon, also where their cancellation gets lost.
+
+        Before Python 3.12 `asyncio.wait_for`, which nats-py awaits in, can swallow a cancellation
+        that comes together with a result.
+        """
+        self._leaving = True
 
     async def publish(self, entry: Entry) -> None:
         self._published[_key(entry)] = entry
@@ -74,7 +83,7 @@ class NatsCatalog(Catalog):
 
     async def keep(self) -> None:
         """Put every published entry again and again, until cancelled."""
-        while True:
+        while not self._leaving:
             await asyncio.sleep(PUT_SECONDS)
             for entry in list(self._published.values()):
                 try:
@@ -84,7 +93,7 @@ class NatsCatalog(Catalog):
 
     async def watch(self) -> None:
         """Keep the local list current, until cancelled."""
-        while True:
+        while not self._leaving:
             try:
                 js = await self._stream()
                 await self._follow(await js.key_value(BUCKET))
@@ -100,7 +109,7 @@ class NatsCatalog(Catalog):
         listing: set[str] | None = set()
         until = self._clock.monotonic() + RELIST_SECONDS
         try:
-            while self._clock.monotonic() < until:
+            while not self._leaving and self._clock.monotonic() < until:
                 try:
                     change = await watcher.updates(timeout=READ_SECONDS)  # type: ignore[no-untyped-call]  # nats-py leaves it untyped
                 except TimeoutError:
@@ -179,6 +188,7 @@ async def nats_catalog(bus: NatsBus, *, patience: float = 2.0) -> AsyncIterator[
                 log.warning("catalog_not_listed")
             yield catalog
         finally:
+            catalog.leave()
             for task in background:
                 task.cancel()
             await catalog.aclose()

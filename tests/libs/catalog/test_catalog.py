@@ -86,3 +86,18 @@ async def test_while_nats_is_away_the_last_good_list_stays_and_says_so(
             while not catalog.snapshot().stale:
                 await anyio.lowlevel.checkpoint()
         assert [each.service for each in catalog.snapshot().entries] == ["logs"]
+
+
+async def test_leaving_ends_the_watch_even_when_a_cancellation_gets_lost(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "READ_SECONDS", 0.1)
+    async with nats_bus(nats_server.url, name="router") as bus:
+        catalog = module.NatsCatalog(bus)
+
+        with anyio.fail_after(8):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(catalog.watch)
+                assert await catalog.wait_listed(seconds=5)
+                # Nobody cancels the watch: as if `wait_for` had swallowed it.
+                catalog.leave()
