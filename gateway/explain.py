@@ -2,15 +2,15 @@
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from gateway.control import Control
-from weft.core import JsonObject, Principal, StrictRecord, dumps
-from weft.core.edge_errors import InvalidFieldsError
-from weft.core.errors import ForbiddenError, InputError
+from weft.core import JsonObject, dumps
+from weft.core.errors import InputError
+from weft.service.requests import Body, principal_of, validated
 
 
-class ExplainRequest(StrictRecord):
+class ExplainRequest(Body):
     """What would be asked: words, a goal frame, or both."""
 
     input: str = Field(default="", max_length=100_000)
@@ -31,27 +31,13 @@ def explain_routes(router: Control) -> APIRouter:
     @routes.post("/v1/explain", operation_id="explain", openapi_extra=schema)
     async def explain(request: Request) -> Response:
         """Return the frame, the protocols considered, the plan and what it would cost."""
-        principal: Principal = request.state.principal
-        if not principal.may("runs:read"):
-            raise ForbiddenError("runs:read")
-        asked = _read(getattr(request.state, "body", None))
+        principal = principal_of(request, "runs:read")
+        asked = validated(request.state.body or {}, ExplainRequest)
+        if not asked.input and asked.goal is None:
+            raise InputError("say what to explain: input, goal or both", field="input")
         answer = await router.explain(
             principal, text=asked.input, goal=asked.goal, protocol=asked.protocol
         )
         return Response(dumps(answer), media_type="application/json")
 
     return routes
-
-
-def _read(body: object) -> ExplainRequest:
-    try:
-        asked = ExplainRequest.model_validate(body or {})
-    except ValidationError as error:
-        faults = [
-            ("/" + "/".join(str(part) for part in each["loc"]), each["msg"])
-            for each in error.errors()
-        ]
-        raise InvalidFieldsError(faults) from error
-    if not asked.input and asked.goal is None:
-        raise InputError("say what to explain: input, goal or both", field="input")
-    return asked

@@ -28,9 +28,10 @@ def findings(executions: Iterable[ToolExecution]) -> Findings:
     fruitless = True
     for execution in executions:
         known[execution.tool_call_id] = execution
-        fruitless = fruitless and (execution.outcome != "ok" or _states(execution.structured))
+        stated = _stated(execution.structured)
+        fruitless = fruitless and (execution.outcome != "ok" or stated is not None)
         dropped = 0
-        for item in _stated(execution.structured):
+        for item in stated or ():
             claim = _claim(item, execution.tool_call_id)
             if claim is None:
                 dropped += 1
@@ -49,13 +50,10 @@ def findings(executions: Iterable[ToolExecution]) -> Findings:
     return Findings(tuple(claims), artifacts, tuple(reasons), fruitless)
 
 
-def _states(structured: JsonValue) -> bool:
-    return isinstance(structured, dict) and isinstance(structured.get("claims"), list)
-
-
-def _stated(structured: JsonValue) -> list[JsonValue]:
+def _stated(structured: JsonValue) -> list[JsonValue] | None:
+    """Return what the result states, or None where its tool does not speak in claims."""
     stated = structured.get("claims") if isinstance(structured, dict) else None
-    return stated if isinstance(stated, list) else []
+    return stated if isinstance(stated, list) else None
 
 
 def _claim(item: JsonValue, call_id: str) -> Claim | None:

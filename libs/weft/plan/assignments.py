@@ -133,6 +133,6 @@ def _refused(engine: Engine, job: Assignment, why: Reason) -> Result:
 
 def _spending(result: Result, before: Usage) -> Result:
     """Return the result with what the attempts before it took, too."""
-    if before is NO_USAGE or before == NO_USAGE:
+    if before == NO_USAGE:
         return result
     return result.model_copy(update={"usage": before + result.usage})
