@@ -101,7 +101,7 @@ def _uv_steps(uv: str) -> list[list[str]]:
     install = [uv, "pip", "install", "--quiet", "--python", str(_python())]
     return [
         [uv, "venv", "--quiet", "--python", _outside(), str(VENV)],
-        [*install, "--require-hashes", "-r", str(LOCK)],
+        [*install, "--no-deps", "--require-hashes", "-r", str(LOCK)],
         [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)],
     ]
 
@@ -110,7 +110,7 @@ def _pip_steps() -> list[list[str]]:
     install = [str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     return [
         [_outside(), "-m", "venv", str(VENV)],
-        [*install, "--require-hashes", "-r", str(LOCK)],
+        [*install, "--no-deps", "--require-hashes", "-r", str(LOCK)],
         [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)],
     ]
 

@@ -31,7 +31,7 @@ def opened_alone(group: str, module: str, directory: Path) -> bool:
     lock = ROOT / "deploy" / "locks" / f"{group}.txt"
     steps = [
         ["uv", "venv", "--quiet", "--python", sys.executable, str(directory)],
-        [*install, "--require-hashes", "-r", str(lock)],
+        [*install, "--no-deps", "--require-hashes", "-r", str(lock)],
         [*install, "--no-deps", str(ROOT)],
         [str(python), "-c", f"import {module}.main as main; main.Settings()"],
     ]
