@@ -54,6 +54,7 @@ WIRE: Mapping[type[WeftError], Wire] = {
     errors.InterruptNotFoundError: Wire(404, "NOT_FOUND", INVALID_PARAMS),
     errors.InterruptAnsweredError: Wire(409, "FAILED_PRECONDITION", INVALID_PARAMS),
     errors.InterruptExpiredError: Wire(410, "FAILED_PRECONDITION", INVALID_PARAMS),
+    errors.StoreError: _AWAY,
     errors.StoreUnavailableError: _AWAY,
     errors.StoreFullError: _AWAY,
     errors.LayoutError: _BROKEN,

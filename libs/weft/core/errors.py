@@ -153,18 +153,21 @@ class InterruptExpiredError(WeftError):
     code = "interrupt_expired"
 
 
-class StoreUnavailableError(WeftError):
-    """The database cannot be reached; nothing was stored."""
+class StoreError(WeftError):
+    """The database cannot keep anything now, for whatever reason; nothing was stored."""
 
     code = "store_unavailable"
     retryable = True
 
 
-class StoreFullError(WeftError):
+class StoreUnavailableError(StoreError):
+    """The database cannot be reached; nothing was stored."""
+
+
+class StoreFullError(StoreError):
     """The database has no room; nothing was stored. Free disk space, then try again."""
 
     code = "store_full"
-    retryable = True
 
 
 class LayoutError(WeftError):

@@ -1,0 +1,67 @@
+"""Keeps long-lived work alive: what goes wrong once is logged, and the work goes on."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from weft.core.clock import SYSTEM_CLOCK, Clock
+from weft.core.errors import WeftError
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 5.0
+SETTLED_SECONDS = 10.0
+"""Work that lasted this long was well: its next fault is answered at once again."""
+
+
+async def forever(
+    work: Callable[[], Awaitable[None]], *, name: str, clock: Clock = SYSTEM_CLOCK
+) -> None:
+    """Do `work`, and again after each error, with growing pauses; return once it returns.
+
+    For the loops that a process lives by: no message, row or outage may end one. A cancellation of
+    the surrounding task passes; one that only leaked out of a library counts as an error.
+    """
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        began = clock.monotonic()
+        try:
+            return await work()
+        except (Exception, asyncio.CancelledError) as error:  # the edge of a loop
+            if _is_canceled(error):
+                raise
+            report(name, error)
+        if clock.monotonic() - began > SETTLED_SECONDS:
+            pause = FIRST_PAUSE_SECONDS
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+@contextmanager
+def guarded(name: str) -> Iterator[None]:
+    """Log what goes wrong with one message, row or file, and go on behind the block."""
+    try:
+        yield
+    except (Exception, asyncio.CancelledError) as error:  # the edge of one item
+        if _is_canceled(error):
+            raise
+        report(name, error)
+
+
+def report(name: str, error: BaseException) -> None:
+    """Log an error that ended nothing: as a warning what a caller could act on, else in full."""
+    if isinstance(error, WeftError):
+        log.warning("work_failed", extra={"work": name, "code": error.code, "error": str(error)})
+    else:
+        log.error("work_failed", extra={"work": name}, exc_info=error)
+
+
+def _is_canceled(error: BaseException) -> bool:
+    """Tell whether the error is this task's own cancellation."""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
