@@ -71,13 +71,14 @@ def ensure_environment() -> str | None:
     _say("making the environment in .venv (once; later starts reuse it)")
     began = time.monotonic()
     uv = shutil.which("uv")
-    steps = _uv_steps(uv) if uv else _pip_steps()
+    steps = uv_steps(uv, VENV, LOCK) if uv else pip_steps(VENV, LOCK)
     if VENV.exists():
         shutil.rmtree(VENV)
     if not uv and (problem := _venv_missing()) is not None:
         return problem
     for step in steps:
-        if _run(step) != 0:
+        if (words := failed(step)) is not None:
+            sys.stderr.write(words)
             return f"this command failed, and its own words above say why: {' '.join(step)}"
     STAMP.write_text(wanted)
     _say(f"environment ready in {time.monotonic() - began:.0f} s")
@@ -97,22 +98,48 @@ def run_checks(arguments: list[str]) -> int:
     return 0
 
 
-def _uv_steps(uv: str) -> list[list[str]]:
-    install = [uv, "pip", "install", "--quiet", "--python", str(_python())]
+def uv_steps(uv: str, environment: Path, lock: Path) -> list[list[str]]:
+    """Return the commands that make an environment with uv."""
+    install = [uv, "pip", "install", "--quiet", "--python", str(environment / "bin" / "python")]
     return [
-        [uv, "venv", "--quiet", "--python", _outside(), str(VENV)],
-        [*install, "--no-deps", "--require-hashes", "-r", str(LOCK)],
+        [uv, "venv", "--quiet", "--python", _outside(), str(environment)],
+        *_installed(install, lock),
+    ]
+
+
+def pip_steps(environment: Path, lock: Path) -> list[list[str]]:
+    """Return the commands that make an environment with the interpreter's own pip."""
+    pip = [str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    return [
+        [_outside(), "-m", "venv", str(environment)],
+        *_installed([*pip, "install", "--quiet"], lock),
+    ]
+
+
+def _installed(install: list[str], lock: Path) -> list[list[str]]:
+    return [
+        # The lock is complete. Left to resolve, pip looks anew for every name with an extra, and
+        # stops at the first version that is newer than the pinned one.
+        [*install, "--no-deps", "--require-hashes", "-r", str(lock)],
         [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)],
     ]
 
 
-def _pip_steps() -> list[list[str]]:
-    install = [str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    return [
-        [_outside(), "-m", "venv", str(VENV)],
-        [*install, "--no-deps", "--require-hashes", "-r", str(LOCK)],
-        [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)],
-    ]
+def failed(step: list[str]) -> str | None:
+    """Run a command silently; return its words if it failed, or None.
+
+    An installer warns of an index that lacks a folder, once for each package: noise while all is
+    well, and the reason when it is not.
+    """
+    done = subprocess.run(  # noqa: S603 - built above
+        step,
+        cwd=ROOT,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return done.stdout.decode(errors="replace") if done.returncode != 0 else None
 
 
 def _venv_missing() -> str | None:
