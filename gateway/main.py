@@ -8,9 +8,13 @@ from gateway.control import control
 from gateway.explain import explain_routes
 from weft.a2a import Minter
 from weft.runs import Runs
+from weft.service.admission import OPERATION
 from weft.service.api import ApiOptions, api
+from weft.service.gate import Gate
 from weft.service.keys import KeyFile
 from weft.service.mesh import member
+from weft.service.overload import Overload, OverloadBounds
+from weft.service.rates import Rate, Rates
 from weft.service.serve import Listening, Served, serve, unannounced
 from weft.service.settings import ServiceSettings
 from weft.service.streams import Pace
@@ -42,8 +46,10 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             pace=Pace(stopping=listening.stopping), self_approval=settings.self_approval
         )
         keys = KeyFile(settings.home / "keys.json")
-        app = api(runs, keys, options=options, extra_routes=[explain_routes(router)])
-        async with runs.listening():
+        overload = Overload(self.checkpointer.runs, OPERATION, OverloadBounds())
+        gate = Gate(Rates(Rate()), overload)
+        app = api(runs, keys, gate, options=options, extra_routes=[explain_routes(router)])
+        async with runs.listening(), gate.watching():
             yield Served(app, unannounced)
 
 

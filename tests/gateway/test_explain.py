@@ -9,7 +9,7 @@ import pytest
 
 from gateway.control import Control
 from gateway.explain import explain_routes
-from tests.libs.service.door import ANA, Bounded
+from tests.libs.service.door import ANA, Bounded, gate_of
 from weft.bus import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonObject, Principal
@@ -58,7 +58,9 @@ def router() -> Told:
 async def door(router: Told, who: str | None = "ana") -> AsyncIterator[httpx.AsyncClient]:
     async with aclosing(memory_checkpointer()) as checkpointer:
         runs = Runs(checkpointer, MemoryBus(), pool="router")
-        app = api(runs, Names(), extra_routes=[explain_routes(cast(Control, router))])
+        app = api(
+            runs, Names(), gate_of(runs), extra_routes=[explain_routes(cast(Control, router))]
+        )
         sent = {"authorization": f"Bearer {who}"} if who else {}
         async with httpx.AsyncClient(
             transport=Bounded(app), base_url="http://testserver", headers=sent

@@ -36,8 +36,8 @@ class Admission:
         self._clock = clock
         self._accounts: OrderedDict[tuple[str, str], _Account] = OrderedDict()
 
-    def call(self, principal: Principal) -> None:
-        """Count one call.
+    def call(self, principal: Principal) -> float:
+        """Count one call and return how many more may come at once.
 
         Raises:
             TooManyCallsError: The caller must wait.
@@ -50,6 +50,7 @@ class Admission:
         if account.tokens < 1:
             raise TooManyCallsError("too many calls; wait a second")
         account.tokens -= 1
+        return account.tokens
 
     @contextmanager
     def stream(self, principal: Principal) -> Iterator[None]:

@@ -78,6 +78,8 @@ WIRE: Mapping[type[WeftError], Wire] = {
     edge_errors.InterruptsIncompleteError: _INVALID,
     edge_errors.ApprovalNotAllowedError: Wire(403, "PERMISSION_DENIED"),
     edge_errors.RouterUnavailableError: _AWAY,
+    edge_errors.OverloadedError: _AWAY,
+    edge_errors.QuotaExceededError: Wire(429, "RESOURCE_EXHAUSTED"),
     edge_errors.DrainingError: _AWAY,
     protocol_errors.InvalidJsonError: Wire(400, "INVALID_ARGUMENT", -32700),
     protocol_errors.MalformedCallError: Wire(400, "INVALID_ARGUMENT", -32600),

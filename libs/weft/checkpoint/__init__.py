@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from weft.checkpoint.backlog import Backlog, Share
 from weft.checkpoint.base import (
     LEASE_SECONDS,
     TERMINAL,
@@ -43,6 +44,7 @@ __all__ = [
     "LEASE_SECONDS",
     "TERMINAL",
     "Accepted",
+    "Backlog",
     "Checkpointer",
     "Claimed",
     "Durability",
@@ -62,6 +64,7 @@ __all__ = [
     "Run",
     "RunStatus",
     "RunStore",
+    "Share",
     "StepWrite",
     "TerminalStatus",
     "Thread",

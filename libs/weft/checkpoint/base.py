@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from weft.checkpoint.backlog import Backlog
 from weft.core import Interrupt, JsonObject, JsonValue, Path, Principal, RunId, secret_id
 from weft.events import Envelope, Event
 
@@ -327,6 +328,10 @@ class RunStore(ABC):
     @abstractmethod
     async def thread_runs(self, key: ThreadKey, *, limit: int = 100) -> tuple[Run, ...]:
         """Return the thread's runs, newest first."""
+
+    @abstractmethod
+    async def backlog(self, operation: str) -> Backlog:
+        """Return how many runs of `operation` wait and are under way, whoever asked for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from weft.checkpoint.base import (
     TERMINAL,
     Durability,
     Held,
+    RunStatus,
     ThreadKey,
 )
 from weft.checkpoint.faults import NO_FAULTS, Faults
 from weft.checkpoint.store import Database, DatabaseCheckpointer
-from weft.checkpoint.tables import Advance, EffectRow, RunRow, Tables, ThreadRow
+from weft.checkpoint.tables import Advance, EffectRow, RunRow, Tables, ThreadRow, WorkRow
 from weft.checkpoint.text import EventRow
 from weft.checkpoint.undo import Undo
 from weft.core import SYSTEM_CLOCK, Clock
@@ -68,6 +69,19 @@ class MemoryTables(Tables):
     def thread_runs(self, key: ThreadKey, limit: int) -> list[RunRow]:
         newest = [self._runs[it] for it in reversed(self._of_thread.get(key, ()))]
         return newest if limit < 0 else newest[:limit]
+
+    def accepted(self) -> int:
+        return self._positions
+
+    def working(self, operation: str) -> list[WorkRow]:
+        rows: dict[tuple[str, str, RunStatus], list[RunRow]] = {}
+        for row in self._open.values():
+            if row.operation == operation and row.status != "interrupted":
+                rows.setdefault((row.tenant, row.subject, row.status), []).append(row)
+        return [
+            WorkRow(*key, len(found), min(row.updated for row in found))
+            for key, found in rows.items()
+        ]
 
     def claimable(self, now: float) -> RunRow | None:
         waiting = list(self._open.values())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
+from weft.checkpoint.backlog import Backlog
 from weft.checkpoint.base import (
     Accepted,
     Checkpointer,
@@ -158,6 +159,10 @@ class DatabaseRuns(RunStore):
     async def thread_runs(self, key: ThreadKey, *, limit: int = 100) -> tuple[Run, ...]:
         checked(key.tenant, key.subject, key.thread_id)
         return await self._database.read(lambda tables: reading.thread_runs(tables, key, limit))
+
+    async def backlog(self, operation: str) -> Backlog:
+        checked(operation)
+        return await self._database.read(partial(reading.backlog, operation=operation))
 
 
 class DatabaseThreads(ThreadStore):

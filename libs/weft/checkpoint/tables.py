@@ -64,6 +64,17 @@ class RunRow(NamedTuple):
         return now < self.lease_until <= now + LEASE_SECONDS + CLOCK_SLACK
 
 
+class WorkRow(NamedTuple):
+    """How many runs of one principal have one status."""
+
+    tenant: str
+    subject: str
+    status: RunStatus
+    runs: int
+    since: float
+    """When the first of them came to it."""
+
+
 class Advance(NamedTuple):
     """A fenced and numbered run."""
 
@@ -127,6 +138,14 @@ class Tables(ABC):
     @abstractmethod
     def thread_runs(self, key: ThreadKey, limit: int) -> list[RunRow]:
         """Return the thread's runs, newest first; a negative limit is none."""
+
+    @abstractmethod
+    def accepted(self) -> int:
+        """Return how many runs were ever inserted."""
+
+    @abstractmethod
+    def working(self, operation: str) -> list[WorkRow]:
+        """Count the operation's queued, running and canceling runs by principal and status."""
 
     @abstractmethod
     def claimable(self, now: float) -> RunRow | None:

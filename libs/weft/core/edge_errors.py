@@ -94,3 +94,21 @@ class DrainingError(WeftError):
 
     code = "draining"
     retryable = True
+
+
+class OverloadedError(WeftError):
+    """The mesh has more to do than it gets done in a moment; nothing was started."""
+
+    code = "overloaded"
+    retryable = True
+
+
+class QuotaExceededError(WeftError):
+    """The caller has as many open runs as one may have; nothing was started."""
+
+    code = "quota_exceeded"
+    retryable = True
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"you have {most} open runs already: wait for one to end, or cancel one")
+        self.most = most

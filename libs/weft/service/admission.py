@@ -13,6 +13,7 @@ from weft.core.errors import NotFoundError, WeftError
 from weft.events import Accepted as AcceptedData
 from weft.events import RunAccepted, preview
 from weft.runs import PLAN_STEP, Runs
+from weft.service.gate import Gate
 from weft.service.requests import (
     MAX_WAIT_S,
     RunRequest,
@@ -52,6 +53,7 @@ class Admission:
 
     runs: Runs
     options: ApiOptions
+    gate: Gate
 
     async def admit(
         self, request: Request, *, run_id: RunId, thread_id: str | None = None
@@ -88,7 +90,7 @@ class Admission:
             store = self.runs.checkpointer
             if await store.threads.load(key) is None and not await store.runs.thread_runs(key):
                 return NotFoundError("thread", thread_id)
-        return None
+        return self.gate.over_quota(principal)
 
 
 async def details_of(runs: Runs, principal: Principal, run: Run) -> Details:

@@ -12,6 +12,7 @@ from weft.runs import Runs
 from weft.service.admission import Admission, ApiOptions
 from weft.service.alias_routes import alias_routes
 from weft.service.edge import Authenticator, Edge, EdgeRules
+from weft.service.gate import Gate
 from weft.service.problems import on_http_error, on_weft_error
 from weft.service.requests import CancelRequest, ResumeRequest, RunRequest
 from weft.service.routes import definitions
@@ -24,14 +25,18 @@ __all__ = ["ApiOptions", "api"]
 def api(
     runs: Runs,
     authenticator: Authenticator,
+    gate: Gate,
     *,
     options: ApiOptions | None = None,
     rules: EdgeRules | None = None,
     extra_routes: Sequence[APIRouter] = (),
 ) -> ASGIApp:
-    """Return the application that serves `runs`, and `extra_routes` behind the same guard."""
+    """Return the application that serves `runs`, and `extra_routes` behind the same guard.
+
+    The caller keeps `gate.watching()` open while it serves.
+    """
     chosen = options or ApiOptions()
-    admission = Admission(runs, chosen)
+    admission = Admission(runs, chosen, gate)
     app = _Described(
         title=chosen.title,
         description=chosen.description,
@@ -50,7 +55,7 @@ def api(
         app.router.routes.extend(own.routes)
     for router in extra_routes:
         app.include_router(router)
-    return Edge(app, authenticator, rules or EdgeRules())
+    return Edge(app, authenticator, rules or EdgeRules(), gate)
 
 
 class _Described(FastAPI):

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,8 +17,10 @@ from weft.core.edge_errors import (
 )
 from weft.core.errors import UnauthenticatedError, WeftError
 from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError, MediaTypeError
+from weft.service.gate import Gate
 from weft.service.jsonguard import parse_object
 from weft.service.problems import crashed, problem_response
+from weft.service.rates import Fields
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +58,13 @@ class Edge:
     where none was sent) in the request's state.
     """
 
-    def __init__(self, app: ASGIApp, authenticator: Authenticator, rules: EdgeRules) -> None:
+    def __init__(
+        self, app: ASGIApp, authenticator: Authenticator, rules: EdgeRules, gate: Gate
+    ) -> None:
         self._app = app
         self._authenticator = authenticator
         self._rules = rules
+        self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,33 +73,47 @@ class Edge:
         state: dict[str, object] = scope.setdefault("state", {})
         trace_id = state["trace_id"] = _trace_id(scope)
         begun = False
+        fields: Fields = []  # what the gate adds to every answer
 
         async def watched(message: Message) -> None:
             nonlocal begun
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *fields]
             begun = True
             await send(message)
 
         try:
-            await self._admit(scope, receive, state)
-            await self._app(scope, receive, watched)
+            stream = await self._admit(scope, receive, state, fields)
+            with stream:
+                await self._app(scope, receive, watched)
         except WeftError as error:
             if not begun:
                 response = problem_response(error, instance=scope["path"], trace_id=trace_id)
-                await response(scope, receive, send)
+                await response(scope, receive, watched)
         except Exception as error:  # noqa: BLE001 - the one place where a bug ends its request only
             internal = crashed(error, trace_id=trace_id)
             if not begun:
                 response = problem_response(internal, instance=scope["path"], trace_id=trace_id)
                 await response(scope, receive, send)
 
-    async def _admit(self, scope: Scope, receive: Receive, state: dict[str, object]) -> None:
+    async def _admit(
+        self,
+        scope: Scope,
+        receive: Receive,
+        state: dict[str, object],
+        fields: Fields,
+    ) -> AbstractContextManager[None]:
         headers = _grouped(scope)
         self._check_form(scope, headers)
+        stream: AbstractContextManager[None] = nullcontext()
         if scope["path"] not in self._rules.open_paths:
-            state["principal"] = await self._authenticate(headers)
+            principal = state["principal"] = await self._authenticate(headers)
+            self._gate.admit(scope, principal, fields)
+            stream = self._gate.stream(scope, principal)
         state["body"] = None
         if scope["method"] in _BODY_METHODS:
             state["body"] = await self._body(headers, receive)
+        return stream
 
     def _check_form(self, scope: Scope, headers: Headers) -> None:
         if scope["method"] not in _METHODS:

@@ -10,6 +10,7 @@ from weft.core import RunId
 from weft.core.errors import StoreUnavailableError
 from weft.testing.effectstore import EffectStoreContract
 from weft.testing.runstore_admission import AdmissionContract
+from weft.testing.runstore_backlog import BacklogContract
 from weft.testing.runstore_log import LogContract
 from weft.testing.runstore_ownership import OwnershipContract
 from weft.testing.runstore_repeats import RepeatContract
@@ -21,7 +22,12 @@ __all__ = ["CheckpointerContract", "RunStoreContract"]
 
 
 class RunStoreContract(
-    AdmissionContract, OwnershipContract, LogContract, WaitingContract, RepeatContract
+    AdmissionContract,
+    BacklogContract,
+    OwnershipContract,
+    LogContract,
+    WaitingContract,
+    RepeatContract,
 ):
     """Override the `checkpointer` fixture; it opens an empty database with these `faults`."""
 

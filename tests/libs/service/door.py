@@ -16,7 +16,11 @@ from weft.core import ALL_SCOPES, Interrupt, JsonObject, Principal, Reason, Resu
 from weft.core.errors import UnauthenticatedError
 from weft.events import AnyData, Event
 from weft.runs import Outcome, Runs, Worker
+from weft.service.admission import OPERATION
 from weft.service.api import ApiOptions, api
+from weft.service.gate import Gate
+from weft.service.overload import Overload, OverloadBounds
+from weft.service.rates import Rate, Rates
 
 STORES = pytest.mark.parametrize("checkpointer", ["memory:", "sqlite:{}"], indirect=True)
 """Every store that a laptop has."""
@@ -128,16 +132,29 @@ class House:
         return await self.stack.enter_async_context(made)
 
 
+def gate_of(runs: Runs, *, rate: Rate | None = None, bounds: OverloadBounds | None = None) -> Gate:
+    """Return a gate that lets everybody of a test pass, unless told otherwise."""
+    wide = Rate(per_s=1e6, burst=1_000_000, streams=1000)
+    overload = Overload(runs.checkpointer.runs, OPERATION, bounds or OverloadBounds())
+    return Gate(Rates(rate or wide), overload)
+
+
 @asynccontextmanager
 async def opened(
-    checkpointer: Checkpointer, *, options: ApiOptions | None = None, slots: int = 64
+    checkpointer: Checkpointer,
+    *,
+    options: ApiOptions | None = None,
+    slots: int = 64,
+    rate: Rate | None = None,
+    bounds: OverloadBounds | None = None,
 ) -> AsyncIterator[House]:
     """Yield a house whose worker is at work."""
     runs, script = Runs(checkpointer, MemoryBus(), pool="test"), Script()
     worker = Worker(runs, script, name="w1", slots=slots)
-    async with AsyncExitStack() as stack, worker.working():
+    gate = gate_of(runs, rate=rate, bounds=bounds)
+    async with AsyncExitStack() as stack, worker.working(), gate.watching():
         try:
-            yield House(runs, api(runs, Names(), options=options), script, stack)
+            yield House(runs, api(runs, Names(), gate, options=options), script, stack)
         finally:
             script.go.set()
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.libs.service.door import House, Names
+from tests.libs.service.door import House, Names, gate_of
 from weft.a2a.errors import WIRE
 from weft.core import Principal
 from weft.core.errors import ConfigError, StoreFullError
@@ -27,6 +27,7 @@ def client(house: House, router: APIRouter | None = None, **rules: object) -> ht
     app = api(
         house.runs,
         Names(),
+        gate_of(house.runs),
         rules=EdgeRules(**rules),  # type: ignore[arg-type]
         extra_routes=[router] if router else [],
     )
@@ -91,7 +92,7 @@ async def test_a_crash_before_any_route_tells_no_more(house: House) -> None:
         async def authenticate(self, credential: str) -> Principal:
             raise RuntimeError(f"SELECT secret: {credential}")
 
-    transport = httpx.ASGITransport(api(house.runs, Broken()))
+    transport = httpx.ASGITransport(api(house.runs, Broken(), gate_of(house.runs)))
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as ana:
         answer = await ana.get("/v1/me", headers={"authorization": "Bearer ana"})
 

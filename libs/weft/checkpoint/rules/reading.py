@@ -1,5 +1,6 @@
 """What a principal may see of its own runs."""
 
+from weft.checkpoint.backlog import Backlog, Share
 from weft.checkpoint.base import Run, ThreadKey
 from weft.checkpoint.rules.writing import owned, run_of
 from weft.checkpoint.tables import Tables
@@ -40,3 +41,17 @@ def thread_runs(tables: Tables, key: ThreadKey, limit: int) -> tuple[Run, ...]:
     now = tables.now()
     rows = tables.thread_runs(key, max(limit, 0))
     return tuple([run_of(row, now) for row in rows if not row.erased])
+
+
+def backlog(tables: Tables, operation: str) -> Backlog:
+    now, oldest = tables.now(), tables.now()
+    shares: dict[tuple[str, str], Share] = {}
+    for row in tables.working(operation):
+        queued, active = shares.get((row.tenant, row.subject), (0, 0))
+        if row.status == "queued":
+            oldest = min(oldest, row.since)
+            share = Share(queued + row.runs, active)
+        else:
+            share = Share(queued, active + row.runs)
+        shares[row.tenant, row.subject] = share
+    return Backlog(tables.accepted(), oldest_wait=now - oldest, shares=shares)

@@ -12,6 +12,7 @@ from weft.checkpoint.tables import (
     RunRow,
     Tables,
     ThreadRow,
+    WorkRow,
 )
 from weft.checkpoint.text import EventRow
 
@@ -33,6 +34,12 @@ _LOST = _RUN + (
     "WHERE status IN ('running', 'canceling') AND (lease_until <= ? OR lease_until > ?)"
     " ORDER BY lease_until LIMIT 1"
 )
+# Each half has an index of its own; parked runs, which may be many, are in neither.
+_WORKING = """SELECT tenant, subject, status, count(*), min(updated) FROM runs
+    WHERE status = 'queued' AND operation = ? GROUP BY tenant, subject
+    UNION ALL SELECT tenant, subject, status, count(*), min(updated) FROM runs
+    WHERE status IN ('running', 'canceling') AND operation = ? GROUP BY tenant, subject, status"""
+_ACCEPTED = "SELECT coalesce(max(position), 0) FROM runs"
 _IS_FIRST = """WHERE status = 'queued' AND NOT EXISTS (
     SELECT 1 FROM runs o WHERE o.tenant = r.tenant AND o.subject = r.subject
     AND o.thread_id = r.thread_id AND o.position < r.position
@@ -128,6 +135,14 @@ class SqliteTables(Tables):
     def thread_runs(self, key: ThreadKey, limit: int) -> list[RunRow]:
         found = (key.tenant, key.subject, key.thread_id, limit)
         return [RunRow._make(row) for row in self.connection.execute(_OF_THREAD, found)]
+
+    def accepted(self) -> int:
+        (count,) = self.connection.execute(_ACCEPTED).fetchone()
+        return int(count)
+
+    def working(self, operation: str) -> list[WorkRow]:
+        rows = self.connection.execute(_WORKING, (operation, operation))
+        return [WorkRow._make(row) for row in rows]
 
     def claimable(self, now: float) -> RunRow | None:
         return (
