@@ -166,7 +166,7 @@ async def test_all_scopes_but_its_own_open_no_route(house: House, route: tuple[s
     assert answer.status_code == (403 if needed else 200)
 
 
-@pytest.mark.requirement("AUTH-7", "AUTH-8")
+@pytest.mark.requirement("AUTH-7")
 @pytest.mark.parametrize("who", ["acme/bob", "evil/ana"])
 @pytest.mark.parametrize("route", PROTECTED, ids=" ".join)
 async def test_to_anybody_else_a_run_and_a_thread_are_not_there(
