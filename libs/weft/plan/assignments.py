@@ -52,9 +52,9 @@ async def perform(engine: Engine, job: Assignment, at: At) -> Result:
     stored = engine.journal.steps.get(job.path)
     if stored is not None:
         return adopted(engine, job, at, stored)
-    spent = spent_before(engine, job.path)
+    spent = spent_before(engine, job.path, at.purse)
     if spent.last is not None and spent.last.get("final") is True:
-        return Result.model_validate(spent.last)
+        return Result.model_validate(spent.last).model_copy(update={"usage": spent.usage})
     while True:
         result, picked, attempt = await _once(engine, job, at, spent)
         if result.ok:

@@ -7,6 +7,7 @@ from weft.core import NO_USAGE, JsonObject, Path, Result, Usage
 from weft.events import preview
 from weft.plan import events
 from weft.plan.attempts import since
+from weft.plan.budgets import Purse
 from weft.plan.engine import At, Engine
 from weft.plan.jobs import Assignment, Attempt
 
@@ -33,11 +34,12 @@ class Spent:
         )
 
 
-def spent_before(engine: Engine, path: Path) -> Spent:
-    """Return what earlier owners of the run spent on the step."""
+def spent_before(engine: Engine, path: Path, purse: Purse) -> Spent:
+    """Return what earlier owners of the run spent on the step, and take it from the purse."""
     spent = Spent()
     while (record := engine.journal.steps.get((*path, f"~{spent.attempts + 1}"))) is not None:
         spent = spent.and_(record)
+        purse.spend(Usage.model_validate(record.get("usage") or {}))
     return spent
 
 
