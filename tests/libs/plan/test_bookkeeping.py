@@ -30,7 +30,7 @@ def call(name: str, **fields: object) -> Call:
 
 
 async def run(
-    root: Node, journal: Journal | None = None, mandate: Mandate | None = None, **peers: Answer
+    root: Node, journal: Journal | None = None, mandate: Mandate | None = None, **peers: FakePeer | Answer
 ) -> Outcome:
     with anyio.fail_after(5):
         plan = Plan(id="p", goal="why?", root=root)
