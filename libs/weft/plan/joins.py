@@ -42,7 +42,10 @@ def joined(ended: Ended) -> Result:
     """Return the node's result with the usage and the losses of all its branches."""
     result = _stopped(ended) or _decided(ended)
     losses = tuple(reason for each in ended.lost for reason in each.reasons)
-    partial = any(each.partial or each.status == "skipped" for each in ended.results)
+    partial = any(each.partial for each in ended.results) or (
+        # A race is whole without its losers; any other join lacks what a lost branch had to say.
+        ended.node.join not in FIRST and bool(ended.lost)
+    )
     return result.model_copy(
         update={
             "usage": sum(

@@ -116,17 +116,16 @@ def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
 def _restored(engine: Engine, node: Parallel, at: At, stored: JsonObject) -> Result:
     """Return the recorded outcome, and make the steps behind it visible again."""
     depth = len(at.path)
+    behind: set[str] = set()
     for path, outcome in engine.journal.steps.items():
         inside = len(path) > depth and path[:depth] == at.path
         if inside and path[-1][0] not in "~?" and "peer" in outcome:
+            author = str(outcome.get("peer") or "")
+            behind.add(author)
             at.scope.nested[path[-1]] = Result.model_validate(outcome)
-            at.scope.authors.setdefault(path[-1], frozenset({str(outcome.get("peer") or "")}))
+            at.scope.authors.setdefault(path[-1], frozenset({author}))
             engine.calls[path] = "done"
-    at.scope.authors[node.id] = frozenset(
-        str(outcome.get("peer"))
-        for path, outcome in engine.journal.steps.items()
-        if path[:depth] == at.path and outcome.get("peer")
-    )
+    at.scope.authors[node.id] = frozenset(behind)
     result = Result.model_validate(stored)
     at.purse.spend(result.usage)
     return result

@@ -30,7 +30,10 @@ def call(name: str, **fields: object) -> Call:
 
 
 async def run(
-    root: Node, journal: Journal | None = None, mandate: Mandate | None = None, **peers: FakePeer | Answer
+    root: Node,
+    journal: Journal | None = None,
+    mandate: Mandate | None = None,
+    **peers: FakePeer | Answer,
 ) -> Outcome:
     with anyio.fail_after(5):
         plan = Plan(id="p", goal="why?", root=root)
@@ -83,8 +86,10 @@ async def test_a_join_of_partial_or_skipped_branches_is_partial() -> None:
     whole = await run(fan(call("a")), a=done("A"), b=done("B"))
     half = await run(fan(call("a")), a=done("A", partial=True), b=done("B"))
     skipped = await run(fan(call("a", on_failure="absorb")), a=failed(), b=done("B"))
+    lost = await run(fan(call("a")), a=failed(), b=done("B"))
 
-    assert [each.result.partial for each in (whole, half, skipped)] == [False, True, True]
+    outcomes = (whole, half, skipped, lost)
+    assert [each.result.partial for each in outcomes] == [False, True, True, True]
 
 
 def ended(join: str, *texts: str, order: tuple[int, ...], quorum: int | None = None) -> Ended:

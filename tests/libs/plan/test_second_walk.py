@@ -1,6 +1,6 @@
 """A second walk over what an earlier owner left: the same outcome, and nobody asked again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import anyio
 import pytest
@@ -12,6 +12,7 @@ from weft.core import NO_USAGE, Budget, Result
 from weft.loop import Task
 from weft.plan import (
     Call,
+    Judge,
     Loop,
     Mandate,
     Node,
@@ -74,12 +75,19 @@ PLANS: dict[str, Callable[[], tuple[Node, dict[str, Answer]]]] = {
 }
 
 
-class AskedAgainError(AssertionError):
-    """A peer was asked for what is done."""
+class Nobody(Peers):
+    """Peers that must not be asked, but for those that are given."""
 
+    def __init__(self, names: Iterable[str], **known: FakePeer | Answer) -> None:
+        super().__init__(**{name: done("asked again") for name in names}, **known)
+        self._known = frozenset(known)
 
-def nobody(_: Task) -> Result:
-    raise AskedAgainError
+    @property
+    def asked(self) -> list[str]:
+        """Who was asked all the same."""
+        return [
+            name for name, peer in self.by_name.items() if peer.tasks and name not in self._known
+        ]
 
 
 async def walk(
@@ -110,8 +118,10 @@ async def test_a_finished_plan_walked_again_comes_to_the_same_and_asks_nobody(na
     first = Journal()
     before = await walk(root, Peers(**answers), first)
 
-    after = await walk(root, Peers(**dict.fromkeys(answers, nobody)), left_by(first, before))
+    again = Nobody(answers)
+    after = await walk(root, again, left_by(first, before))
 
+    assert again.asked == []
     assert _comparable(after, name) == _comparable(before, name)
     assert [why.code for why in after.result.reasons] == [why.code for why in before.result.reasons]
 
@@ -131,10 +141,11 @@ async def test_what_was_spent_before_a_crash_is_spent_after_it(name: str) -> Non
     whole = await walk(more, fresh, journal, budget)
     left = left_by(journal, whole)
     resumed_steps = {path: step for path, step in left.steps.items() if path[-1] != "z"}
-    again = Peers(**dict.fromkeys(answers, nobody), z=done())
+    again = Nobody(answers, z=done())
 
     await walk(more, again, Journal(resumed_steps), budget)
 
+    assert again.asked == []
     assert again["z"].tasks[0].budget.tokens == fresh["z"].tasks[0].budget.tokens
 
 
@@ -155,8 +166,10 @@ async def test_a_race_that_was_decided_is_not_run_again_though_a_branch_is_missi
     journal = Journal()
     outcome = await walk(root, Peers(a=winner, b=loser, c=done()), journal)
 
-    after = await walk(root, Peers(a=nobody, b=nobody, c=nobody), left_by(journal, outcome))
+    again = Nobody("abc")
+    after = await walk(root, again, left_by(journal, outcome))
 
+    assert again.asked == []
     assert after.result.text == outcome.result.text
 
 
@@ -170,7 +183,60 @@ async def test_a_step_that_failed_for_good_fails_again_without_another_try() -> 
     before = await walk(root, peers, journal)
     assert len(peer.tasks) == 2
 
-    after = await walk(root, Peers(a=nobody), left_by(journal, before))
+    again = Nobody("a")
+    after = await walk(root, again, left_by(journal, before))
 
+    assert again.asked == []
     assert after.result.status == "failed"
     assert [why.code for why in after.result.reasons] == [why.code for why in before.result.reasons]
+
+
+@pytest.mark.requirement("PLAN-13")
+async def test_steps_behind_a_recorded_race_and_their_authors_are_seen_again() -> None:
+    judge = Judge(id="j", of="fan", role="judge")
+    root = then(fan("a", "b", join="any"), call("c"), call("d", prompt="{step.a}"), judge)
+    peer = FakePeer("ann", [done("A", claims=CLAIMS)])
+    verdict = done(data={"choice": "pass"})
+    first = Journal()
+    peers = Peers(a=peer, b=failing(1), c=done(), d=done(), judge=verdict)
+    before = await walk(root, peers, first)
+    left = left_by(first, before).steps.items()
+    steps = {path: step for path, step in left if path[-1] not in {"d", "j"}}
+
+    again = Nobody("abc", d=done(), judge=verdict)
+    await walk(root, again, Journal(steps))
+
+    assert again.asked == []
+    # Whoever made the work does not judge it, also after a crash.
+    assert again.targets[-1].authors == peers.targets[-1].authors == frozenset({"ann"})
+    assert again["d"].tasks[0].prompt == peers["d"].tasks[0].prompt
+    assert "A" in again["d"].tasks[0].prompt
+    assert again["judge"].tasks[0].prompt == peers["judge"].tasks[0].prompt
+
+
+@pytest.mark.requirement("PLAN-13")
+async def test_the_author_of_a_plain_step_is_known_again() -> None:
+    root = then(call("a"), Judge(id="j", of="a", role="judge"))
+    verdict = done(data={"choice": "pass"})
+    first = Journal()
+    await walk(root, Peers(a=FakePeer("ann", [done("A")]), judge=verdict), first)
+
+    again = Nobody("a", judge=verdict)
+    await walk(root, again, Journal({("s", "a"): first.steps["s", "a"]}))
+
+    assert again.asked == []
+    assert [target.authors for target in again.targets] == [frozenset({"ann"})]
+
+
+@pytest.mark.requirement("PLAN-13")
+async def test_a_join_that_went_on_without_somebody_does_not_wait_for_them_later() -> None:
+    root = then(fan("a", "b", join="concatenate", tolerate=1), call("c"))
+    first = Journal()
+    before = await walk(root, Peers(a=done("A"), c=done()), first)
+    assert before.result.partial
+
+    again = Nobody("abc")
+    after = await walk(root, again, left_by(first, before))
+
+    assert again.asked == []
+    assert after.result.partial
