@@ -1,4 +1,8 @@
-"""Takes secrets out of what is told: by the form of a text, and by the name of a value."""
+"""Takes secrets out of what is told: by the form of a text, and by the name of a value.
+
+Every text is read to its end, and in time proportional to its length: whoever sends a text can
+send a long one.
+"""
 
 import re
 
@@ -6,19 +10,21 @@ from weft.core import JsonObject, JsonValue
 
 REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(
-    r"(?i)passw|\bpwd|token|secret|authorization|api[_-]?key|cookie|credential"
+    r"passw|\bpwd|token|secret|authorization|api[_-]?key|cookie|credential", re.IGNORECASE
 )
-_PATTERNS = (
-    re.compile(r"(?i)(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"),
-    re.compile(
-        r"(?i)([\"']?\b[\w-]*(?:api[_-]?key|token|secret|passw(?:or)?d|pwd|authorization|credential)"
-        r"[\w-]*[\"']?\s*[=:]\s*)(?!\s*(?:bearer|basic)\b)[\"']?[^\s\"',;&}]+[\"']?"
-    ),
-    re.compile(r"(\w+://[^/\s:@]*:)[^/\s@]+(?=@)"),
-    re.compile(r"()\b(?:sk|pk|ghp|gho|xox[abp]|AKIA)[-_]?[A-Za-z0-9_-]{12,}"),
-    re.compile(r"()\beyJ[\w-]+\.[\w-]+\.[\w-]*"),
-    re.compile(r"()\bwft_[0-9a-f]{16}_[\w-]+"),
+_SCHEME = re.compile(r"(\b(?:bearer|basic)\s++)[\w.~+/=-]{8,}+", re.IGNORECASE)
+_NAMED = re.compile(
+    r"((?:api[_-]?key|token|secret|passw(?:or)?d|pwd|authorization|credential)[\w-]*+)"
+    r"(?:([\"']?\s*+[=:]\s*+)(?!(?:bearer|basic)\b)[\"']?[^\s\"',;&}]++[\"']?)?",
+    re.IGNORECASE,
 )
+"""Takes a name that no value follows too, so that it is looked at once only."""
+_IN_URL = re.compile(r"((?<=\w)://[^/\s:@]*+:)[^/\s@]++(?=@)")
+_KEY = re.compile(
+    r"\b(?:(?:sk|pk|ghp|gho|xox[abp]|AKIA)[-_]?[A-Za-z0-9_-]{12,}+|wft_[0-9a-f]{16}_[\w-]++)"
+)
+_JWT = re.compile(r"\beyJ[\w-]++(\.[\w-]++\.[\w-]*+)?")
+"""Takes a first part that no second follows too, for the same reason."""
 
 
 def is_secret(name: str) -> bool:
@@ -28,9 +34,11 @@ def is_secret(name: str) -> bool:
 
 def redact(text: str) -> str:
     """Return `text` with whatever looks like a credential replaced."""
-    for pattern in _PATTERNS:
-        text = pattern.sub(rf"\g<1>{REDACTED}", text)
-    return text
+    text = _SCHEME.sub(rf"\g<1>{REDACTED}", text)
+    text = _NAMED.sub(_without_value, text)
+    text = _IN_URL.sub(rf"\g<1>{REDACTED}", text)
+    text = _KEY.sub(REDACTED, text)
+    return _JWT.sub(lambda found: REDACTED if found[1] else found[0], text)
 
 
 def hidden(values: JsonObject) -> JsonObject:
@@ -47,3 +55,7 @@ def hidden_value(value: JsonValue) -> JsonValue:
     if isinstance(value, str):
         return redact(value)
     return [hidden_value(each) for each in value] if isinstance(value, list) else value
+
+
+def _without_value(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2]}{REDACTED}" if found[2] else found[0]

@@ -27,6 +27,33 @@ def test_a_text_of_credential_form_is_never_told(secret: str) -> None:
         assert part not in told
 
 
+@pytest.mark.parametrize(
+    "filler", ["a-", "QUJD", "eyJ", "x://y ", "token ", "password=x ", "line\n"]
+)
+def test_a_secret_is_found_at_the_end_of_a_long_text_too(filler: str) -> None:
+    told = redact(f"{filler * (1_000_000 // len(filler))} api_key={KEY[-20:]}")
+
+    assert KEY[-20:] not in told
+    assert told.endswith("api_key=[redacted]")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("retry=token=abc", "retry=token=[redacted]"),
+        ("token: password: abc", "token: [redacted] abc"),
+        ('{"x-api-key" : "abc", "user": "ana"}', '{"x-api-key" : [redacted], "user": "ana"}'),
+        ("--db-password abc --token=abc", "--db-password abc --token=[redacted]"),
+        ("Authorization: Bearer abcdef0123456789", "Authorization: Bearer [redacted]"),
+        ("a.b.eyJhbGciOi.eyJzdWIi.c2ln", "a.b.[redacted]"),
+        ("eyJhbGciOi.only", "eyJhbGciOi.only"),
+        ("http://ana:p:w@db and http://bob@db", "http://ana:[redacted]@db and http://bob@db"),
+    ],
+)
+def test_what_stands_around_a_secret_stays(text: str, told: str) -> None:
+    assert redact(text) == told
+
+
 def test_values_are_hidden_by_name_and_by_form_however_deep() -> None:
     told = hidden({"user": "ana", "list": [{"api_key": 1, "say": f"use {KEY}"}], "Cookie": "c"})
 
