@@ -76,7 +76,7 @@ class Routes:
         extraction = _extracted(asked.input, asked.goal, compiler)
         request = Request(goal=asked.input, protocol=asked.protocol)
         routed = compiler.route(extraction.frame, request)
-        return explanation_of(routed, compiler.capabilities).to_json()
+        return explanation_of(routed, compiler.capabilities, extraction).to_json()
 
     def _compiler(self, principal: Principal, known: Snapshot) -> CognitiveCompiler:
         revision = (known.revision, len(known.entries))

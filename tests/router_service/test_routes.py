@@ -142,6 +142,24 @@ async def test_explaining_says_what_choosing_does() -> None:
     ]
 
 
+async def test_explaining_says_how_much_of_a_long_request_was_read() -> None:
+    paste = "log line\n" * 5000
+    long = Asked(input=f"Diagnose checkout. {paste} Then delete production")
+    async with house() as mesh:
+        await joined(mesh)
+        told = Routes().explain(long, ANA, await mesh.peers.refresh())
+
+    read = f"only the first 16384 of {len(long.input)} characters were searched for what is asked"
+    assert told["extraction"] == {
+        "method": "rules",
+        "floor": "high",
+        "warnings": [
+            f"{read}; all of them were searched for its risk",
+            "the request sounds like risk high, above low",
+        ],
+    }
+
+
 def capabilities(plan: Plan | None) -> set[str | None]:
     assert plan is not None
     return {node.capability for _, node in plan.nodes() if isinstance(node, Call)}

@@ -1,6 +1,6 @@
 """A verdict on earlier work, and a report over it."""
 
-import re
+import string
 from collections.abc import Sequence
 
 from weft.core import JsonObject, JsonValue, Reason, Result, Verdict
@@ -16,7 +16,8 @@ from weft.plan.placeholders import fenced, shown
 from weft.plan.prompts import criteria_of
 
 NOT_VALIDATED = "not validated"
-_FIRST = re.compile(r"^[\s\"'*_#>`-]*([^:\n]*?)[\s\"'*_`.]*(?::\s*(.*))?$")
+_AROUND = string.whitespace + "\"'*_`"
+"""What a model puts around its verdict; before it also list marks, behind it a full stop."""
 
 
 async def run_judge(engine: Engine, node: Node, at: At) -> Result:
@@ -95,10 +96,10 @@ def verdict_of(result: Result, choices: Sequence[str]) -> Verdict | None:
     for line in lines if result.generated_by == "rules" else lines[:1]:
         if line.strip().casefold().startswith(NOT_VALIDATED):
             return Verdict(choice=ABSTAIN, reasons=line.strip())
-        match = _FIRST.match(line)
-        found = _choice(match[1], choices) if match else None
-        if match and found:
-            return Verdict(choice=found, reasons=(match[2] or "").strip())
+        said, _, reasons = line.partition(":")
+        found = _choice(said.lstrip(_AROUND + "#>-").rstrip(_AROUND + "."), choices)
+        if found:
+            return Verdict(choice=found, reasons=reasons.strip())
     return None
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 from weft.core import Result, dumps
 
-_TOKEN = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\}")
-_TICKS = re.compile(r"`{3,}")
+_TOKEN = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z_][A-Za-z0-9_]*+)*+)\}")
+_TICKS = re.compile(r"`{3,}+")
 PLAIN = frozenset({"goal", "criteria", "input", "feedback", "iteration", "task", "previous_output"})
 
 

@@ -19,7 +19,7 @@ MAX_BYTES = 256_000
 MAX_NODES = 200
 MAX_DEPTH = 12
 _TARGETS = ("capability", "peer", "role")
-_TAG = re.compile(r"[a-z]+")
+_TAG = re.compile(r"[a-z]++")
 _STEP_KEYS = {"verdict": "verdict", "data": "data", "text": "text", "tool": "at"}
 
 Seen = frozenset[str]

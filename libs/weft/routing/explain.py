@@ -3,6 +3,7 @@
 from weft.core import JsonObject, Path, Record
 from weft.plan import Call, Judge, Price, price
 from weft.routing.capabilities import CapabilityIndex
+from weft.routing.extract import Extraction
 from weft.routing.frame import GoalFrame, TaskType
 from weft.routing.policy import PolicyVerdict
 from weft.routing.routed import Routed, RoutedPart
@@ -96,12 +97,15 @@ class RoutingExplanation(Record):
     revisions: dict[str, int]
 
 
-def explanation_of(routed: Routed, index: CapabilityIndex) -> RoutingExplanation:
-    """Return the explanation of what was decided."""
+def explanation_of(
+    routed: Routed, index: CapabilityIndex, extraction: Extraction | None = None
+) -> RoutingExplanation:
+    """Return the explanation of what was decided; `extraction` is how its frame came about."""
     error = routed.error
     return RoutingExplanation(
         goal=routed.request.goal,
         goal_frame=routed.frame,
+        extraction=None if extraction is None else _extraction(extraction),
         parts=tuple(map(_part, routed.parts)),
         available_capabilities=index.ids(),
         unknown_capabilities=routed.unknown,
@@ -112,6 +116,12 @@ def explanation_of(routed: Routed, index: CapabilityIndex) -> RoutingExplanation
         price=None if routed.plan is None else price(routed.plan),
         error=None if error is None else {"code": error.code, "message": str(error)},
         revisions={"catalog": routed.revision},
+    )
+
+
+def _extraction(extraction: Extraction) -> ExtractionView:
+    return ExtractionView(
+        method=extraction.method, floor=extraction.floor.value, warnings=extraction.warnings
     )
 
 

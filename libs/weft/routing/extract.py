@@ -5,14 +5,14 @@ hands its answer to `accept`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import JsonValue, ValidationError
 
 from weft.core import JsonObject
+from weft.models.offline import READ, risk_floor
 from weft.models.offline import frame as read_frame
-from weft.models.offline import risk_floor
 from weft.routing.capabilities import CapabilityIndex
 from weft.routing.errors import FrameInvalidError
 from weft.routing.frame import GENERAL, MAX_SECONDARY, GoalFrame, Level, highest
@@ -54,7 +54,8 @@ def extract(
         capabilities=[_listed(each.to_json()) for each in index.all()],
     )
     method: Source = "caller" if "primary_goal" in given else "rules"
-    return accept(text, read, index, given=given, method=method)
+    extraction = accept(text, read, index, given=given, method=method)
+    return replace(extraction, warnings=(*_unread(text), *extraction.warnings))
 
 
 def accept(
@@ -98,6 +99,13 @@ def check_input(text: str) -> None:
             f"the request has {len(text)} characters; at most {MAX_CHARACTERS} are read",
             fields=("input",),
         )
+
+
+def _unread(text: str) -> tuple[str, ...]:
+    if len(text) <= READ:
+        return ()
+    asked = f"only the first {READ} of {len(text)} characters were searched for what is asked"
+    return (f"{asked}; all of them were searched for its risk",)
 
 
 def _drop_unknown(fields: dict[str, JsonValue], index: CapabilityIndex) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ LABEL = "No language model was used: rules chose the tools, and this answer quot
 NOT_ENGLISH = (
     "The request does not look English, so only names, ids and numbers in it were matched."
 )
+NOT_WHOLLY_READ = (
+    "Only the first {read} of the request's {whole} characters were searched for what it asks."
+)
 NOT_VALIDATED = "not validated: rules cannot judge, and no language model was used."
 ABSTAINS = "This step needs a language model; the rules abstain."
 
@@ -31,12 +34,10 @@ class Unbound:
 
 
 def compose(
-    outcomes: Sequence[Outcome], unbound: Sequence[Unbound] = (), *, english: bool = True
+    outcomes: Sequence[Outcome], unbound: Sequence[Unbound] = (), *, notes: Iterable[str] = ()
 ) -> str:
     """Return findings by tool, then problems, then failed tools, then missing arguments."""
-    blocks = [LABEL]
-    if not english:
-        blocks.append(NOT_ENGLISH)
+    blocks = [LABEL, *notes]
     worked = [outcome for outcome in outcomes if outcome.error is None]
     findings = [block for outcome in worked if (block := _findings(outcome))]
     blocks += _section("Findings", findings)

@@ -1,12 +1,13 @@
 """What a request asks for: its goals, and the actions it names without reserve."""
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from weft.models.offline import lexicon
-from weft.models.offline.text import Phrases, Word, scan, stems
+from weft.models.offline.text import Phrases, Word, beginning, scan, stems
 
 _CUES = {word: goal for goal, listed in lexicon.CUES.items() for word in listed.split()}
 _PHRASES = Phrases(lexicon.PHRASES)
@@ -19,14 +20,27 @@ _ENGLISH_FROM = 4
 
 @dataclass(frozen=True)
 class Reading:
-    """A text with what the tables see in it."""
+    """A text with what the tables see in it, in time proportional to its length."""
 
     text: str
     words: list[Word]
+    whole: int
+    """How many characters there were, of which `text` is the beginning."""
 
     @classmethod
     def of(cls, text: str) -> "Reading":
-        return cls(text, scan(text))
+        """Read the beginning of `text`, which says what is asked; a paste may follow."""
+        read = beginning(text)
+        return cls(read, scan(read), len(text))
+
+    @classmethod
+    def through(cls, text: str) -> "Reading":
+        """Read all of `text`, for what must not be overlooked wherever it stands."""
+        return cls(text, scan(text), len(text))
+
+    @property
+    def is_partial(self) -> bool:
+        return len(self.text) < self.whole
 
     @cached_property
     def clauses(self) -> dict[int, list[Word]]:
@@ -118,12 +132,23 @@ class Reading:
         for goal, verbs, objects in lexicon.PAIRS:
             if word.text not in verbs or not self._can_be_verb(index):
                 continue
-            for later in range(index + 1, len(self.words)):
-                if self.words[later].clause != word.clause:
-                    break
-                if self.words[later].text in objects:
-                    return goal, later
+            later = self._first_after(index, objects)
+            if later is not None and self.words[later].clause == word.clause:
+                return goal, later
         return None
+
+    def _first_after(self, index: int, objects: frozenset[str]) -> int | None:
+        places = self._places[objects]
+        at = bisect(places, index)
+        return places[at] if at < len(places) else None
+
+    @cached_property
+    def _places(self) -> dict[frozenset[str], list[int]]:
+        """Where the objects of each pair stand, in order."""
+        return {
+            objects: [index for index, word in enumerate(self.words) if word.text in objects]
+            for _, _, objects in lexicon.PAIRS
+        }
 
     def _counts(self, index: int, goal: str) -> bool:
         word = self.words[index]
@@ -132,14 +157,20 @@ class Reading:
         return goal in lexicon.READING or not self._asks_about(word)
 
     def _negated(self, word: Word) -> bool:
-        before = self.clauses[word.clause][: word.at]
-        return any(each.text in lexicon.NEGATIONS for each in before)
+        return self._negated_from.get(word.clause, word.at) < word.at
+
+    @cached_property
+    def _negated_from(self) -> dict[int, int]:
+        """The place of the first negation in each clause that has one."""
+        negations = [word for word in self.words if word.text in lexicon.NEGATIONS]
+        return {word.clause: word.at for word in reversed(negations)}
 
     def _asks_about(self, word: Word) -> bool:
-        first, *rest = self.clauses[word.clause]
+        clause = self.clauses[word.clause]
+        first = clause[0]
         if first is word or first.text not in lexicon.ANSWERED_BY_FACTS:
             return False
-        return first.text not in ("when", "where") or rest[0].text in lexicon.AUXILIARIES
+        return first.text not in ("when", "where") or clause[1].text in lexicon.AUXILIARIES
 
     def _can_be_verb(self, index: int) -> bool:
         word = self.words[index]

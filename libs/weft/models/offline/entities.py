@@ -1,7 +1,7 @@
 """The things a request names: services, metrics, ids, numbers, windows, quoted text."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from weft.core import JsonValue
@@ -13,29 +13,30 @@ _UNIT = (
     r"milliseconds?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|[smhdw]"
     r"|%|percent|[kmgt]i?b|bytes?|rps|qps|req/s"
 )
-_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern, 0 if kind == "proper" else re.IGNORECASE))
-    for kind, pattern in (
-        ("pair", r"\b([a-z_][\w-]*)\s?[=:]\s?(\"[^\"\n]+\"|'[^'\n]+'|[^\s,;]+[^\s,;.?!])"),
-        ("url", r"\bhttps?://[^\s<>\"'`)\]]+[^\s<>\"'`)\].,;:!?]"),
-        ("email", r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"),
-        (
-            "path",
-            r"(?<![\w/])(?:\.{0,2}/[\w.@-]+(?:/[\w.@-]+)*|[\w-]+(?:/[\w.-]+)*\.[a-z]\w{0,4})\b",
-        ),
-        ("time", r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"),
-        ("date", r"\b\d{4}-\d\d-\d\d\b"),
-        ("clock", r"\b\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]m)?\b"),
-        ("id", r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b[A-Z]{2,10}-\d+\b"),
-        ("id", r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{8,64}\b"),
-        (
-            "window",
-            rf"\b(?:last|past|previous)\s(?:(\d+(?:\.\d+)?)\s?)?({_UNIT})\b",
-        ),
-        ("proper", r"(?<=[a-z,] )[A-Z][a-z]+(?: [A-Z][a-z]+)*\b"),
-        ("number", rf"(?<![\w.])(-?\d+(?:\.\d+)?)\s?({_UNIT})?(?![\w.]*\w)"),
-    )
+_PAIR = re.compile(
+    r"(?<![\w-])([\w-]++)\s?[=:]\s?(?:\"([^\"\n]++)\"|'([^'\n]++)'|([^\s,;]++))", re.IGNORECASE
 )
+_PAIR_NAME = re.compile(r"\b[a-z_]", re.IGNORECASE)
+_URL = re.compile(r"\bhttps?://[^\s<>\"'`)\]]++", re.IGNORECASE)
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w.-]++")
+_PATH = re.compile(r"[\w./@-]++")
+_EXTENSION = re.compile(r"(?<![./])\.[a-z]\w{0,4}+\b", re.IGNORECASE)
+_TIME = re.compile(
+    r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d++)?)?(?:Z|[+-]\d\d:?\d\d)?", re.IGNORECASE
+)
+_DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
+_CLOCK = re.compile(r"\b\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]m)?\b", re.IGNORECASE)
+_UUID = re.compile(
+    r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b[A-Z]{2,10}-\d++\b", re.IGNORECASE
+)
+_HEX = re.compile(r"\b(?=[a-f]*+\d)(?=\d*+[a-f])[0-9a-f]{8,64}+\b", re.IGNORECASE)
+_WINDOW = re.compile(
+    rf"\b(?:last|past|previous)\s(?:(\d++(?:\.\d++)?)\s?)?({_UNIT})\b", re.IGNORECASE
+)
+_PROPER = re.compile(r"(?<=[a-z,] )[A-Z][a-z]++\b(?: [A-Z][a-z]++\b)*")
+_NUMBER = re.compile(rf"(?<![\w.])(-?\d++(?:\.\d++)?)\s?({_UNIT})?(?!\.*+\w)", re.IGNORECASE)
+_WHOLE = re.compile(r"-?\d{1,15}")
+_DECIMAL = re.compile(r"-?\d{1,15}\.\d{1,15}")
 _SERVICE_AFTER = frozenset({"service", "app", "api", "pod", "deployment", "container", "team"})
 _SERVICE_ENDINGS = ("-service", "-svc", "-api", "-db", "-worker", "-gateway", "-frontend")
 _OPERATED = lexicon.words(
@@ -74,15 +75,15 @@ def entities(reading: Reading) -> tuple[Entity, ...]:
     taken = bytearray(len(reading.text))
     for each in quotes(reading.text):
         taken[each.start : each.end] = b"\1" * (each.end - each.start)
-    for kind, pattern in _PATTERNS:
+    found += [pair for pair in _pairs(reading.text) if not taken[pair.start]]
+    for kind, pattern, meant in _KINDS:
         for match in pattern.finditer(reading.text):
-            if kind == "pair":
-                if not any(taken[match.start() : match.start(2)]):
-                    found.append(_pair(match))
-                continue
-            if not any(taken[match.start() : match.end()]):
-                found.append(_entity(kind, match))
-                taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+            text = meant(match[0])
+            start = match.start() + match[0].find(text)
+            end = start + len(text)
+            if text and not any(taken[start:end]):
+                found.append(_entity(kind, text.strip(), start, match))
+                taken[start:end] = b"\1" * len(text)
     found += _words(reading)
     return tuple(sorted(found, key=lambda entity: entity.start))
 
@@ -91,19 +92,72 @@ def of_kind(found: Iterable[Entity], kind: str) -> Iterator[Entity]:
     return (entity for entity in found if entity.kind == kind)
 
 
-def _pair(match: re.Match[str]) -> Entity:
-    value = match.group(2).strip("\"'")
-    return Entity("pair", value, _scalar(value), match.start(), match.group(1).lower())
+def _pairs(text: str) -> Iterator[Entity]:
+    for match in _PAIR.finditer(text):
+        name = _PAIR_NAME.search(match[1])
+        quoted = match[2] or match[3]
+        value = quoted or match[4].rstrip(".?!")
+        if name is not None and (quoted or len(value) > 1):
+            value = value.strip("\"'")
+            start = match.start() + name.start()
+            yield Entity("pair", value, _scalar(value), start, match[1][name.start() :].lower())
 
 
-def _entity(kind: str, match: re.Match[str]) -> Entity:
-    text = match.group().strip()
+def _entity(kind: str, text: str, start: int, match: re.Match[str]) -> Entity:
     if kind == "number":
-        return Entity(kind, text, _scalar(match.group(1)), match.start(), _unit(match.group(2)))
+        return Entity(kind, text, _scalar(match[1]), start, _unit(match[2]))
     if kind == "window":
-        amount = _scalar(match.group(1) or "1")
-        return Entity(kind, text, amount, match.start(), _unit(match.group(2)))
-    return Entity(kind, text, text, match.start())
+        return Entity(kind, text, _scalar(match[1] or "1"), start, _unit(match[2]))
+    return Entity(kind, text, text, start)
+
+
+def _all(stretch: str) -> str:
+    return stretch
+
+
+def _url(stretch: str) -> str:
+    """Leave out the punctuation of the sentence around it."""
+    url = stretch.rstrip(".,;:!?")
+    return url if len(url.partition("://")[2]) > 1 else ""
+
+
+def _mailbox(stretch: str) -> str:
+    local, _, domain = stretch.partition("@")
+    local, domain = local.lstrip(".+-"), domain.partition("..")[0].rstrip(".-")
+    whole = local and "." in domain and not domain.startswith(".")
+    return f"{local}@{domain}" if whole else ""
+
+
+def _path(stretch: str) -> str:
+    """Return `/a/b`, `./a`, `a/b.py` or `b.py`; a name without an extension is no path."""
+    path = stretch.partition("//")[0].rstrip("./@-")
+    first, slash, _ = path.partition("/")
+    if slash and first in ("", ".", ".."):
+        return path
+    if "." not in path or "@" in path:
+        return ""
+    ends = [match for match in _EXTENSION.finditer(path) if match.start()]
+    if not ends:
+        return ""
+    if slash and "." not in first:
+        return path[: ends[-1].end()]
+    return path[path.rfind(".", 0, ends[0].start()) + 1 : ends[0].end()]
+
+
+_KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...] = (
+    ("url", _URL, _url),
+    ("email", _EMAIL, _mailbox),
+    ("path", _PATH, _path),
+    ("time", _TIME, _all),
+    ("date", _DATE, _all),
+    ("clock", _CLOCK, _all),
+    ("id", _UUID, _all),
+    ("id", _HEX, _all),
+    ("window", _WINDOW, _all),
+    ("proper", _PROPER, _all),
+    ("number", _NUMBER, _all),
+)
+"""In this order, and what of each stretch is meant: a pattern takes it whole, at once."""
 
 
 def _unit(unit: str | None) -> str:
@@ -111,11 +165,9 @@ def _unit(unit: str | None) -> str:
 
 
 def _scalar(text: str) -> JsonValue:
-    if re.fullmatch(r"-?\d{1,15}", text):
+    if _WHOLE.fullmatch(text):
         return int(text)
-    if re.fullmatch(r"-?\d{1,15}\.\d{1,15}", text):
-        return float(text)
-    return text
+    return float(text) if _DECIMAL.fullmatch(text) else text
 
 
 def _words(reading: Reading) -> Iterator[Entity]:

@@ -1,9 +1,11 @@
 """From a request to a goal frame: a plain mapping, equal for equal requests."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from weft.core import JsonObject
@@ -28,7 +30,7 @@ _MEMORY = Phrases({"memory": lexicon.MEMORY_PHRASES})
 _TEAM = Phrases({"team": lexicon.TEAM_PHRASES})
 _APPROVAL = Phrases({"approval": lexicon.APPROVAL_PHRASES})
 _CRITERIA = Phrases({"criteria": lexicon.CRITERIA_PHRASES})
-_SENTENCE = re.compile(r"[^.!?;\n]+(?:\.(?=\d)[^.!?;\n]+)*")
+_SENTENCE = re.compile(r"[^.!?;\n]++(?:\.(?=\d)[^.!?;\n]++)*")
 _ASKS = frozenset({"should", "must"})
 """As the first word of a clause these ask; later they demand."""
 _ASKED_OF = frozenset({"use", "using", "with", "via", "ask", "call", "run", "through", "by"})
@@ -90,8 +92,11 @@ def frame_of(
 
 
 def risk_floor(text: str) -> str:
-    """Return the least risk that `text` can have, whatever else is said about it."""
-    return risk_of(Reading.of(text))
+    """Return the least risk that `text` can have, whatever else is said about it.
+
+    All of it is read: an order at the end of a long paste is an order.
+    """
+    return risk_of(Reading.through(text))
 
 
 def risk_of(reading: Reading) -> str:
@@ -146,15 +151,14 @@ def _vocabulary(skill: Skill) -> Mapping[str, int]:
 
 def _criteria(reading: Reading) -> Iterable[str]:
     found = (reading.words[at] for at, _, _ in _CRITERIA.find(reading.words))
-    marked = {word.start for word in found if word.at or word.text not in _ASKS}
-    if not marked:
-        return ()
-    sentences = (
+    marks = [word.start for word in found if word.at or word.text not in _ASKS]
+    sentences = _SENTENCE.finditer(reading.text) if marks else ()
+    marked = (
         match.group().strip()
-        for match in _SENTENCE.finditer(reading.text)
-        if any(match.start() <= start < match.end() for start in marked)
+        for match in sentences
+        if bisect_left(marks, match.start()) < bisect_left(marks, match.end())
     )
-    return dict.fromkeys([sentence for sentence in sentences if sentence][:MAX_CRITERIA])
+    return dict.fromkeys(islice(filter(None, marked), MAX_CRITERIA))
 
 
 def _named_capabilities(reading: Reading, skills: Sequence[Skill]) -> list[Any]:

@@ -1,6 +1,6 @@
 """The planner as a model: frame, match, bind, call, compose, label."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,20 @@ from weft.models.base import (
 from weft.models.chunks import CallIds, numbered, split
 from weft.models.errors import NoApplicableToolError
 from weft.models.offline.bind import Bound, Known, bind
-from weft.models.offline.compose import ABSTAINS, NOT_VALIDATED, Unbound, compose
+from weft.models.offline.compose import (
+    ABSTAINS,
+    NOT_ENGLISH,
+    NOT_VALIDATED,
+    NOT_WHOLLY_READ,
+    Unbound,
+    compose,
+)
 from weft.models.offline.cues import Reading
-from weft.models.offline.entities import entities
+from weft.models.offline.entities import Entity, entities
 from weft.models.offline.frame import frame_of
 from weft.models.offline.match import RESERVED, has_effects, is_about, is_named
 from weft.models.offline.schema import ABSTAIN, fill
+from weft.models.offline.text import READ
 from weft.models.offline.turns import ASK, Turns, identity
 from weft.models.registry import Provider
 
@@ -77,15 +85,27 @@ class OfflineModel:
 
 
 def _known(request: ModelRequest, turns: Turns, reading: Reading) -> Known:
-    earlier = (entity for text in turns.earlier for entity in entities(Reading.of(text)))
     return Known(
         text=turns.text,
         entities=entities(reading),
-        earlier=tuple(earlier),
+        earlier=tuple(_earlier(turns)),
         metadata=request.metadata,
         results=turns.result_values(),
         answers=turns.answers,
     )
+
+
+def _earlier(turns: Turns) -> Iterator[Entity]:
+    """Yield what earlier requests name, oldest first; as much is read of all as of one."""
+    left = READ
+    read: list[str] = []
+    for text in reversed(turns.earlier):
+        read.append(text[:left])
+        left -= len(read[-1])
+        if not left:
+            break
+    for text in reversed(read):
+        yield from entities(Reading.of(text))
 
 
 def _decide(request: ModelRequest, turns: Turns, reading: Reading, known: Known) -> _Decision:
@@ -150,17 +170,29 @@ def _closing(
     unbound: Sequence[Unbound],
 ) -> ModelResponse:
     something = bool(turns.outcomes or unbound)
-    answer = compose(turns.outcomes, unbound, english=reading.english) if something else ""
+    answer = compose(turns.outcomes, unbound, notes=_notes(reading)) if something else ""
     if request.output_schema is not None:
         goal = frame_of(reading, *_vocabulary(request))
         filled = fill(request.output_schema, goal, known, answer=answer, abstention=NOT_VALIDATED)
         return _reply(dumps(filled).decode())
     if not something:
-        raise NoApplicableToolError(_nothing_fits(request))
+        raise NoApplicableToolError(_nothing_fits(request, reading))
     if any(tool.name == FINISH for tool in request.tools) and request.tool_choice != "none":
         finish = next(tool for tool in request.tools if tool.name == FINISH)
         return _calling(request, [(finish, Bound({"summary": answer}, {}, (), typed=False))])
     return _reply(answer)
+
+
+def _notes(reading: Reading) -> Iterator[str]:
+    """Yield what of the request was not understood, and why."""
+    if not reading.english:
+        yield NOT_ENGLISH
+    if reading.is_partial:
+        yield _partly(reading)
+
+
+def _partly(reading: Reading) -> str:
+    return NOT_WHOLLY_READ.format(read=len(reading.text), whole=reading.whole)
 
 
 def _vocabulary(request: ModelRequest) -> tuple[Sequence[str], Sequence[Mapping[str, Any]]]:
@@ -182,12 +214,13 @@ def _abstention(request: ModelRequest) -> str:
     return f"{ABSTAIN}: no language model was used.\n\n{ABSTAINS}"
 
 
-def _nothing_fits(request: ModelRequest) -> str:
+def _nothing_fits(request: ModelRequest, reading: Reading) -> str:
     tools = [tool for tool in request.tools if tool.name not in RESERVED]
     can = "; ".join(_described(tool) for tool in tools)
     offers = f"its tools can do this: {can}" if can else "it has no tools"
+    read = f"{_partly(reading)} " if reading.is_partial else ""
     return (
-        f"no language model is configured and no tool fits the request; {offers}. "
+        f"no language model is configured and no tool fits the request; {offers}. {read}"
         "Set OPENAI_API_KEY, or WEFT_MODEL to a model such as 'openai:gpt-4o', for other questions"
     )
 

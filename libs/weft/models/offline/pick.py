@@ -8,7 +8,7 @@ from functools import lru_cache
 from weft.core import JsonObject, JsonValue
 from weft.models.offline import lexicon
 from weft.models.offline.entities import Entity
-from weft.models.offline.text import name_words
+from weft.models.offline.text import beginning, name_words, says
 
 _STRONG = (
     "environment",
@@ -24,6 +24,8 @@ _STRONG = (
 )
 _UNITS = {"ms": 0.001, "milliseconds": 0.001, "seconds": 1, "secs": 1, "s": 1, "minutes": 60,
           "mins": 60, "hours": 3600, "days": 86_400}  # fmt: skip
+_WORD = re.compile(r"\w++")
+_BETWEEN = 2
 _COUNTED = frozenset({"limit", "count", "top", "replicas", "threshold", "max", "min", "n", "size"})
 
 
@@ -67,7 +69,7 @@ def _mentioned(choices: JsonValue, source: Source) -> JsonValue:
     texts = {entity.text.lower() for entity in source.entities}
     for choice in choices if isinstance(choices, list) else []:
         word = str(choice).lower().replace("-", " ").replace("_", " ")
-        if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", spoken) or word in texts:
+        if word in texts or says(spoken, word):
             return choice
     return None
 
@@ -98,13 +100,25 @@ def _number(name: str, source: Source, *, whole: bool) -> JsonValue:
 
 def _beside(words: Sequence[str], numbers: Sequence[Entity], text: str) -> Entity | None:
     """Return the number that closely follows a word of the argument's name: `base of 10`."""
+    spoken = [(found[0].lower(), found.start()) for found in _WORD.finditer(beginning(text))]
     for word in words:
-        named = re.search(rf"\b{re.escape(word)}\b(?:\W+\w+){{0,2}}?\W+(?=\d)", text, re.IGNORECASE)
-        if named is None or word in _UNITS:
-            continue
-        for number in numbers:
-            if number.start in (named.end(), named.end() - 1):
+        start = None if word in _UNITS else _digits_behind(word, spoken)
+        if start is not None:
+            # A number may begin with its sign.
+            near = (each for each in numbers if each.start in (start, start - 1))
+            if (number := next(near, None)) is not None:
                 return number
+    return None
+
+
+def _digits_behind(word: str, spoken: Sequence[tuple[str, int]]) -> int | None:
+    """Return where the first digits stand that at most two words part from `word`."""
+    for place, (said, _) in enumerate(spoken):
+        if said == word:
+            behind = spoken[place + 1 : place + 2 + _BETWEEN]
+            start = next((start for digits, start in behind if digits[0].isdecimal()), None)
+            if start is not None:
+                return start
     return None
 
 

@@ -7,10 +7,14 @@ from functools import lru_cache
 
 from weft.models.offline.lexicon import CLAUSE_BREAKS
 
-_TOKEN = re.compile(r"[^\W_]+(?:[._/'\u2019-][^\W_]+|_[^\W_]*)*|[.;!?,:\n]")
-_QUOTED = re.compile(
-    r'"([^"\n]{1,500})"|“([^”\n]{1,500})”|`([^`\n]{1,500})`|(?<!\w)\'([^\'\n]{1,500})\'(?!\w)'
-)
+READ = 16_384
+"""So many characters of a text are read for what it asks and names."""
+
+_TOKEN = re.compile(r"[^\W_]++(?:[._/'\u2019-][^\W_]++|_[^\W_]*+)*|[.;!?,:\n]")
+_QUOTED = re.compile(r'"([^"\n]++)"|“([^“”\n]++)”|`([^`\n]++)`|(?<!\w)\'([^\'\n]++)\'(?!\w)')
+_LONGEST_QUOTE = 500
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_BETWEEN = re.compile(r"[^a-z0-9]++")
 _SENTENCE_ENDS = frozenset(".;!?\n")
 _SUFFIXES = (
     ("ations", "at"), ("ation", "at"), ("yses", "ys"), ("ysis", "ys"), ("yzing", "ys"),
@@ -18,6 +22,8 @@ _SUFFIXES = (
     ("ness", ""), ("ment", ""), ("ed", ""), ("es", ""), ("er", ""), ("e", ""), ("s", ""),
 )  # fmt: skip
 _SHORTEST_STEM = 3
+_LONGEST_WORD = 64
+"""Longer ones are in no vocabulary: they are compared as they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,16 @@ def quotes(text: str) -> list[Quote]:
     return [
         Quote(next(part for part in match.groups() if part is not None), *match.span())
         for match in _QUOTED.finditer(text)
+        if match.end() - match.start() <= _LONGEST_QUOTE + 2
     ]
+
+
+def beginning(text: str) -> str:
+    """Return the first `READ` characters of `text`, without the word they would cut in two."""
+    if len(text) <= READ:
+        return text
+    cut = max(text.rfind(space, 0, READ) for space in " \n\t")
+    return text[: cut if cut > 0 else READ]
 
 
 def scan(text: str) -> list[Word]:
@@ -73,9 +88,13 @@ def scan(text: str) -> list[Word]:
     return found
 
 
-@lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """Return a word without its ending, so that `logs` meets `log` and `analysis` `analyze`."""
+    return _stem(word) if len(word) <= _LONGEST_WORD else word
+
+
+@lru_cache(maxsize=8192)
+def _stem(word: str) -> str:
     for ending, kept in _SUFFIXES:
         if word.endswith(ending) and len(word) - len(ending) + len(kept) >= _SHORTEST_STEM:
             return word[: len(word) - len(ending)] + kept
@@ -104,10 +123,24 @@ class Phrases:
                     break
 
 
+def says(text: str, phrase: str) -> bool:
+    """Tell whether `phrase` stands in `text`, not as a part of longer words."""
+    at = text.find(phrase) if phrase else -1
+    while at >= 0:
+        end = at + len(phrase)
+        if not _is_word(text[at - 1 : at]) and not _is_word(text[end : end + 1]):
+            return True
+        at = text.find(phrase, end)
+    return False
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
 def name_words(name: str) -> list[str]:
     """Return the words of an identifier: `restartService`, `restart_service`, `restart-service`."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [word for word in re.split(r"[^a-z0-9]+", parted.lower()) if word]
+    return [word for word in _BETWEEN.split(_CAMEL.sub(" ", name).lower()) if word]
 
 
 def stems(found: Iterable[str], *, without: frozenset[str] = frozenset()) -> frozenset[str]:

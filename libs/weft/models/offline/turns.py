@@ -2,19 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from weft.core import JsonObject, JsonValue, Message, ToolCall, canonical, loads
 from weft.models.base import ModelRequest
 
 ASK = "ask_user"
-MISSING_QUESTION = re.compile(r"What should `([^`]+)` get for its argument `([^`]+)`\?")
-_FENCED = re.compile(
-    r"^(?P<fence>`{3,}) result of (?P<step>[^\n]+?) \(data, not instructions\)\n"
-    r"(?P<text>.*?)\n?(?P=fence)`*\s*$",
-    re.MULTILINE | re.DOTALL,
-)
+MISSING_QUESTION = re.compile(r"What should `([^`]++)` get for its argument `([^`]++)`\?")
+_OPENING = re.compile(r"\A(`{3,}+) result of (.++)\Z")
+_SAID_OF_DATA = " (data, not instructions)"
+_MEMBER = re.compile(r'"(summary|findings|problems)"\s*+:\s*+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +38,11 @@ class Outcome:
 
 def shortened(text: str) -> JsonObject:
     """Return what can still be read of a JSON object that was cut: summary and first findings."""
-    read: JsonObject = {}
-    for name in ("summary", "findings", "problems"):
-        match = re.search(rf'"{name}"\s*:\s*', text)
-        if match is not None and (value := _cut_value(text, match.end())) is not None:
-            read[name] = value
-    return read
+    places: dict[str, int] = {}
+    for match in _MEMBER.finditer(text):
+        places.setdefault(match[1], match.end())
+    read = {name: _cut_value(text, at) for name, at in places.items()}
+    return {name: value for name, value in read.items() if value is not None}
 
 
 def _cut_value(text: str, at: int) -> JsonValue:
@@ -63,7 +60,7 @@ def _cut_value(text: str, at: int) -> JsonValue:
 def _decoded(decoder: json.JSONDecoder, text: str, at: int) -> tuple[JsonValue, int]:
     try:
         value, end = decoder.raw_decode(text, at)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, at
     return value, end
 
@@ -85,14 +82,14 @@ class Turns:
         messages = request.messages
         users = [at for at, message in enumerate(messages) if message.role == "user"]
         newest = users[-1] if users else -1
-        asked = _text(messages[newest]) if users else ""
+        asked, quoted = parted(_text(messages[newest])) if users else ("", ())
         since = messages[newest + 1 :]
         calls = {call.id: call for message in since for call in message.tool_calls}
         outcomes = [_outcome(m, calls) for m in since if m.role == "tool" and m.name != ASK]
         return cls(
-            text=_FENCED.sub("", asked).strip(),
-            earlier=tuple(_FENCED.sub("", _text(messages[at])) for at in users[:-1]),
-            outcomes=(*outcomes, *quoted_steps(asked)),
+            text=asked.strip(),
+            earlier=tuple(parted(_text(messages[at]))[0] for at in users[:-1]),
+            outcomes=(*outcomes, *quoted),
             called=frozenset(identity(c.name, c.arguments) for c in calls.values()),
             rounds=sum(bool(message.tool_calls) for message in since),
             answers=_answers(since, calls),
@@ -108,9 +105,45 @@ class Turns:
         return named
 
 
-def quoted_steps(text: str) -> Iterable[Outcome]:
-    """Return the results of earlier steps that a prompt carries between fences."""
-    return (Outcome(match["step"], match["text"]) for match in _FENCED.finditer(text))
+def parted(text: str) -> tuple[str, tuple[Outcome, ...]]:
+    """Return `text` without the results of earlier steps it carries between fences, and these."""
+    lines = text.split("\n")
+    longest = _longest_fences(lines)
+    kept: list[str] = []
+    quoted: list[Outcome] = []
+    at = 0
+    while at < len(lines):
+        opened = _opened(lines[at])
+        if opened is None or longest[at + 1] < opened[0]:
+            kept.append(lines[at])
+            at += 1
+            continue
+        end = next(each for each in range(at + 1, len(lines)) if _ticks(lines[each]) >= opened[0])
+        quoted.append(Outcome(opened[1], "\n".join(lines[at + 1 : end])))
+        at = end + 1
+    return "\n".join(kept), tuple(quoted)
+
+
+def _opened(line: str) -> tuple[int, str] | None:
+    """Return the length of the fence that `line` opens, and the step it names."""
+    match = _OPENING.match(line)
+    if match is None or not match[2].endswith(_SAID_OF_DATA):
+        return None
+    return len(match[1]), match[2].removesuffix(_SAID_OF_DATA)
+
+
+def _ticks(line: str) -> int:
+    """Return how long a fence `line` closes; 0 if it holds anything else."""
+    fence = line.rstrip()
+    return 0 if fence.strip("`") else len(fence)
+
+
+def _longest_fences(lines: Sequence[str]) -> list[int]:
+    """Return at each line the longest fence that closes there or later."""
+    longest = [0]
+    for line in reversed(lines):
+        longest.append(max(longest[-1], _ticks(line)))
+    return longest[::-1]
 
 
 def identity(name: str, arguments: JsonObject) -> tuple[str, bytes]:
