@@ -3,20 +3,22 @@
 import inspect
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 
-_SECTION = re.compile(
-    r"(Args|Arguments|Parameters|Params|Keyword Args|Keyword Arguments|Other Parameters|Returns|"
-    r"Return|Yields|Raises|Examples?|Notes?|Warnings?|See Also|References|Attributes|Todo):?\s*"
-)
 _PARAMETERS = frozenset(
     {
         "Args", "Arguments", "Parameters", "Params", "Keyword Args", "Keyword Arguments",
         "Other Parameters",
     }
 )  # fmt: skip
-_GOOGLE = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)")
-_NUMPY = re.compile(r"(\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?::.*)?")
-_SPHINX = re.compile(r":(\w+)\s*([^:]*):\s*(.*)")
+_SECTIONS = _PARAMETERS | {
+    "Returns", "Return", "Yields", "Raises", "Example", "Examples", "Note", "Notes", "Warning",
+    "Warnings", "See Also", "References", "Attributes", "Todo",
+}  # fmt: skip
+_NAME = re.compile(r"\*{0,2}(\w++)\s*+")
+_CLOSED = re.compile(r"\)\s*+:")
+_SPHINX = re.compile(r":(\w++)\s*+([^:]*+):\s*+(.*+)")
+_UNDERLINE = 3
 _SPHINX_PARAMETER = frozenset({"param", "parameter", "arg", "argument", "key", "keyword"})
 
 
@@ -41,7 +43,7 @@ def parse_docstring(text: str | None) -> Documented:
             if section in _PARAMETERS:
                 parameters |= _section_parameters(lines[body_at:end])
             at = end
-        elif _SPHINX.fullmatch(lines[at]):
+        elif _SPHINX.match(lines[at]):
             at = _field(lines, at, parameters)
         else:
             description.append(lines[at])
@@ -51,16 +53,20 @@ def parse_docstring(text: str | None) -> Documented:
 
 def _section(lines: list[str], at: int) -> tuple[str | None, int]:
     """Return the name of the section whose heading stands at `at`, and where its body begins."""
-    found = _SECTION.fullmatch(lines[at])
-    if found is None:
+    heading = lines[at].rstrip()
+    name = heading.removesuffix(":")
+    if name not in _SECTIONS:
         return None, at
     if _underlined(lines, at):
-        return found[1], at + 2
-    return (found[1], at + 1) if lines[at].rstrip().endswith(":") else (None, at)
+        return name, at + 2
+    return (name, at + 1) if heading != name else (None, at)
 
 
 def _underlined(lines: list[str], at: int) -> bool:
-    return 0 <= at < len(lines) - 1 and re.fullmatch(r"-{3,}\s*", lines[at + 1]) is not None
+    if not 0 <= at < len(lines) - 1:
+        return False
+    line = lines[at + 1].rstrip()
+    return len(line) >= _UNDERLINE and not line.strip("-")
 
 
 def _section_end(lines: list[str], at: int) -> int:
@@ -80,24 +86,55 @@ def _section_parameters(lines: list[str]) -> dict[str, str]:
     if not filled:
         return {}
     margin = min(len(line) - len(line.lstrip()) for line in filled)
-    head = _NUMPY if margin == 0 else _GOOGLE
-    parameters: dict[str, list[str]] = {}
-    names: list[str] = []
+    read = _numpy if margin == 0 else _google
+    described: list[tuple[list[str], list[str]]] = []
     for line in filled:
-        found = head.fullmatch(line.strip()) if not line[margin].isspace() else None
-        if found is None:
-            for name in names:
-                parameters[name].append(line.strip())
-            continue
-        names = [name.strip().lstrip("*") for name in found[1].split(",")]
-        first = [] if head is _NUMPY else [found[2]]
-        parameters |= {name: list(first) for name in names}
-    return {name: " ".join(text).strip() for name, text in parameters.items()}
+        found = read(line.strip()) if not line[margin].isspace() else None
+        if found is not None:
+            described.append(found)
+        elif described:
+            described[-1][1].append(line.strip())
+    texts = ((names, " ".join(text).strip()) for names, text in described)
+    return {name: text for names, text in texts for name in names}
+
+
+def _google(line: str) -> tuple[list[str], list[str]] | None:
+    """Return the parameter that `name (type): text` describes, and the text."""
+    named = _NAME.match(line)
+    if named is None:
+        return None
+    rest = _behind_type(line[named.end() :])
+    return ([named[1]], [rest[1:].strip()]) if rest.startswith(":") else None
+
+
+def _behind_type(text: str) -> str:
+    """Return what follows the parentheses `text` begins with; they may hold others."""
+    if not text.startswith("("):
+        return text
+    depths = accumulate((each == "(") - (each == ")") for each in text)
+    end = next((at for at, depth in enumerate(depths) if not depth), 0)
+    rest = text[end + 1 :].lstrip() if end else ""
+    if rest.startswith(":"):
+        return rest
+    # A parenthesis in quotes has no partner: then the type ends where a colon follows.
+    closed = _CLOSED.search(text, end)
+    return rest if closed is None else text[closed.end() - 1 :]
+
+
+def _numpy(line: str) -> tuple[list[str], list[str]] | None:
+    """Return the parameters that `name, other : type` heads; their text follows below."""
+    names = [name.strip().removeprefix("*").removeprefix("*") for name in _names(line)]
+    whole = all(name.replace("_", "a").isalnum() for name in names)
+    return (names, []) if whole else None
+
+
+def _names(line: str) -> list[str]:
+    return line.partition(":")[0].split(",")
 
 
 def _field(lines: list[str], at: int, parameters: dict[str, str]) -> int:
     """Read one Sphinx field and return the line behind it."""
-    found = _SPHINX.fullmatch(lines[at])
+    found = _SPHINX.match(lines[at])
     end = at + 1
     while end < len(lines) and lines[end].strip() and lines[end][0].isspace():
         end += 1

@@ -3,7 +3,7 @@
 import logging
 import socket
 from enum import Enum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
@@ -114,6 +114,28 @@ def test_signature_and_docstring_give_the_schema(docstring: str) -> None:
         },
         "required": ["customer", "items"],
         "$defs": {"Item": item, "Unit": {"type": "string", "enum": ["m", "ft"]}},
+    }
+
+
+def test_a_type_in_parentheses_may_hold_parentheses_and_quotes() -> None:
+    @tool
+    def plan(town: str, when: tuple[int, int] = (1, 2), price: float = 0.0, sep: str = ")") -> str:
+        """Plan a trip.
+
+        Args:
+            town: Where to (roughly): a name.
+            when (tuple[int, int], default (1, 2)): First and last day.
+            price (float, optional. Defaults to Decimal('0')) : At most.
+            sep (str, default ')'): Between names: one character.
+        """
+        return f"{town}{when}{price}{sep}"
+
+    properties: Any = plan.parameters["properties"]
+    assert {name: each.get("description") for name, each in properties.items()} == {
+        "town": "Where to (roughly): a name.",
+        "when": "First and last day.",
+        "price": "At most.",
+        "sep": "Between names: one character.",
     }
 
 
