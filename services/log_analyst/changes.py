@@ -15,7 +15,9 @@ _VERB = (
     r"(?:chang|updat|enabl|disabl|switch|toggl|turn|appl|roll|reload|deploy|activat)"
     r"(?:e|ed|es|ing|led|ied|s)?"
 )
-_CHANGE = re.compile(rf"\b{_SUBJECT}\b.*\b{_VERB}\b|\b{_VERB}\b.*\b{_SUBJECT}\b", re.IGNORECASE)
+_WORDS = re.compile(rf"\b(?:{_SUBJECT}|{_VERB})\b", re.IGNORECASE)
+_SUBJECTS = re.compile(_SUBJECT, re.IGNORECASE)
+_VERBS = re.compile(_VERB, re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,19 @@ def changed(normal: Sequence[Event], since: Sequence[Event]) -> list[Changed]:
     known = {template for _, template in normal}
     told: dict[Template, list[LogLine]] = {}
     for line, template in since:
-        if template not in known and _CHANGE.search(line.message):
+        if template not in known and _tells(line.head):
             told.setdefault(template, []).append(line)
     return [Changed(template, lines[0], len(lines)) for template, lines in told.items()]
+
+
+def _tells(message: str) -> bool:
+    """Tell whether one line of `message` names something that can change, and a change."""
+    return any(_has_both(row) for row in message.split("\n"))
+
+
+def _has_both(row: str) -> bool:
+    """Tell whether a subject and a verb stand in `row`, as two words: `deploy` may be either."""
+    words = _WORDS.findall(row)
+    subjects = {at for at, word in enumerate(words) if _SUBJECTS.fullmatch(word)}
+    verbs = {at for at, word in enumerate(words) if _VERBS.fullmatch(word)}
+    return bool(subjects and verbs) and len(subjects | verbs) > 1

@@ -1,7 +1,7 @@
 """Whom a complaint is about: a caller that gives up on another service names it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from services.log_analyst.templates import Template
 from weft.tools.dataset_logs import LogLine
@@ -11,20 +11,35 @@ _GAVE_UP = re.compile(
     r"|connection|deadline|bad gateway|circuit|\b50[234]\b|peer|upstream",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[\w-]++")
+_MOST_WORDS = 6
+"""A service may be called `shop.eu/cart`; more parts than these has no name."""
 
 
 class Peers:
     """The services that speak in the same logs."""
 
     def __init__(self, services: Iterable[str]) -> None:
-        names = sorted(set(services), key=lambda name: (-len(name), name))
-        joined = "|".join(re.escape(name) for name in names if name)
-        self._names = re.compile(rf"(?<![\w-])(?:{joined})(?![\w-])") if joined else None
+        self._names = frozenset(services)
 
     def blamed(self, template: Template, line: LogLine) -> str:
         """Return the service `line` complains of: its own, unless it gave up on one it names."""
         complains = template.is_error or template.is_warning
-        if self._names is None or not complains or not _GAVE_UP.search(line.message):
+        if not complains or not _GAVE_UP.search(line.head):
             return line.service
-        named = (found[0] for found in self._names.finditer(line.message))
-        return next((name for name in named if name != line.service), line.service)
+        return next(self._named(line.head, without=line.service), line.service)
+
+    def _named(self, text: str, *, without: str) -> Iterator[str]:
+        """Yield the services that `text` names, each time the longest name that begins there."""
+        words = list(_WORD.finditer(text))
+        passed = 0
+        for at, word in enumerate(words):
+            if word.start() < passed:
+                continue
+            for last in reversed(words[at : at + _MOST_WORDS]):
+                name = text[word.start() : last.end()]
+                if name in self._names:
+                    passed = last.end()
+                    if name != without:
+                        yield name
+                    break

@@ -15,13 +15,13 @@ _CHARACTERS = 400
 _MOST_TEMPLATES = 1000
 _SAMPLES = 5
 """So many messages of one numbered statement show what it says."""
-_NUMBERED = re.compile(r"[#:]\d+$")
+_NUMBERED = re.compile(r"[#:]\d++$")
 _MASKS = (
     (re.compile(r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F-]{22,27}\b"), "<id>"),
-    (re.compile(r"\b[0-9a-f]{12,}\b"), "<id>"),
+    (re.compile(r"\b[0-9a-f]{12,}+\b"), "<id>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*"), "<time>"),
-    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<address>"),
-    (re.compile(r"(?<![A-Za-z])-?\d+(?:\.\d+)?"), "<n>"),
+    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d++)?\b"), "<address>"),
+    (re.compile(r"(?<![A-Za-z])-?\d++(?:\.\d++)?"), "<n>"),
     (re.compile(r"=(?!<)[^\s,;\])}]+"), "=<*>"),
 )
 

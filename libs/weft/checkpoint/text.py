@@ -11,7 +11,7 @@ from weft.core import JsonObject, JsonValue, Path, dumps, loads, loads_object
 from weft.core.errors import InputError
 from weft.events import Envelope, Event, Origin
 
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
 
 
 class EventText(NamedTuple):

@@ -33,6 +33,7 @@ _HEADERS: Final = {
     "x-accel-buffering": "no",
 }
 _MAX_CURSOR = 2**53
+_PATH_SEPARATOR = re.compile(r"[./]")
 _MAX_GLOBS = 50
 
 
@@ -120,7 +121,7 @@ def log_frames(query: Mapping[str, str]) -> LogFrames:
     pattern = "|".join(fnmatch.translate(glob) for glob in globs)
     return LogFrames(
         types=re.compile(pattern) if globs else None,
-        path=[part for part in re.split(r"[./]", query.get("path", "")) if part],
+        path=[part for part in _PATH_SEPARATOR.split(query.get("path", "")) if part],
         until_interrupt="until" in query,
     )
 

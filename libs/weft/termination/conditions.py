@@ -12,6 +12,7 @@ from weft.core.errors import ConditionFailedError, ConfigError, did_you_mean
 from weft.termination.algebra import GO_ON, Condition, Loader, Reason, StopReason, Verdict
 from weft.termination.progress import Progress, canonical_text
 
+_WORD = re.compile(r"\w")
 METACHARACTERS = frozenset(".^$*+?{}[]\\|()")
 
 
@@ -89,8 +90,8 @@ class TextMention(Condition):
     def _compiled(self) -> re.Pattern[str]:
         pattern = self.pattern
         if METACHARACTERS.isdisjoint(pattern):
-            before = r"(?<!\w)" if re.match(r"\w", pattern[0]) else ""
-            after = r"(?!\w)" if re.match(r"\w", pattern[-1]) else ""
+            before = r"(?<!\w)" if _WORD.match(pattern[0]) else ""
+            after = r"(?!\w)" if _WORD.match(pattern[-1]) else ""
             pattern = f"{before}{pattern}{after}"
         return re.compile(pattern, 0 if self.case_sensitive else re.IGNORECASE)
 

@@ -13,19 +13,21 @@ from weft.tools.dataset_names import moment, service_of
 _LEVELS = {"WARNING": "WARN", "SEVERE": "ERROR", "ERR": "ERROR", "CRITICAL": "FATAL"}
 _WORD = "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL"
 _PLAIN = re.compile(
-    r"^\[?(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
-    r"|\d\d:\d\d:\d\d(?:[.,]\d+)?)?\]?\s*"
-    rf"\[?(?P<level>{_WORD})?\b\]?:?\s*(?P<rest>.*)$",
-    re.DOTALL | re.IGNORECASE,
-)
-_IDS = re.compile(
-    r"\b(?:trace[_-]?id)\s*[:=]\s*(?P<trace>[0-9a-f]{8,32})\b[\s,;]*"
-    r"(?:span[_-]?id\s*[:=]\s*(?P<span>[0-9a-f]{8,16})\b[\s,;]*)?",
+    r"\A\[?(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+    r"|\d\d:\d\d:\d\d(?:[.,]\d++)?)?\]?\s*+"
+    rf"\[?(?P<level>{_WORD})?\b\]?:?\s*+",
     re.IGNORECASE,
 )
-_LOGGER = re.compile(
-    r"^(?P<logger>(?:[\w$]+|\[\.?)(?:\.(?:[\w$]+|\[))+\S*?)(?::)?\s+(?P<rest>.+)$", re.DOTALL
+_IDS = re.compile(
+    r"\b(?:trace[_-]?id)\s*+[:=]\s*+(?P<trace>[0-9a-f]{8,32})\b[\s,;]*+"
+    r"(?:span[_-]?id\s*+[:=]\s*+(?P<span>[0-9a-f]{8,16})\b[\s,;]*+)?",
+    re.IGNORECASE,
 )
+_LOGGER = re.compile(r"\A(?:[\w$]++|\[\.?)\.[\w$\[]")
+"""How the first word of a message begins if it names a logger: `shop.Cart`, `[.[.web]`."""
+_SEARCHED = 1 << 16
+"""So many characters of a line are searched for ids."""
+_HEAD = 4096
 _COLUMNS = ("TimeUnixNano", "PodName", "TraceID", "SpanID", "Log")
 
 
@@ -42,6 +44,11 @@ class LogLine:
     span_id: str
     file: str
     line: int
+
+    @property
+    def head(self) -> str:
+        """The part of the message that is searched for what it tells of."""
+        return self.message[:_HEAD]
 
 
 class Logs(NamedTuple):
@@ -142,20 +149,27 @@ def _from_json(record: JsonObject) -> _Text:
 
 
 def _plain(line: str) -> _Text:
-    found = _PLAIN.match(line.strip())
-    rest = found["rest"] if found else line
-    ids = _IDS.search(rest)
+    stripped = line.strip()
+    found = _PLAIN.match(stripped)
+    rest = stripped[found.end() :] if found else line
+    ids = _IDS.search(rest, 0, _SEARCHED)
     if ids:
         rest = rest[: ids.start()] + rest[ids.end() :]
-    named = _LOGGER.match(rest) if found and found["level"] else None
+    logger, message = _logger(rest) if found and found["level"] else ("", rest)
     return _Text(
         _full_time(found["time"]) if found else None,
         _level(found["level"] or "") if found else "",
-        named["logger"] if named else "",
-        (named["rest"] if named else rest).strip(),
+        logger,
+        message.strip(),
         ids["trace"] if ids else "",
         (ids["span"] or "") if ids else "",
     )
+
+
+def _logger(text: str) -> tuple[str, str]:
+    """Return the logger that `text` begins with, and the message behind it."""
+    words = text.split(None, 1) if _LOGGER.match(text) else []
+    return (words[0].removesuffix(":"), words[1]) if words[1:] else ("", text)
 
 
 def _full_time(text: str | None) -> float | None:

@@ -4,7 +4,6 @@ A case tells what may be seen of an incident; the ground truth that evaluations 
 (`labels.json`) is never opened, by whatever name or link a path leads to it.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,8 @@ GROUND_TRUTH = "labels.json"
 CASE_FILE = "case.json"
 _CASE_BYTES = 1 << 20
 _MOST_FILES = 256
-_NAMED = (
-    ("metrics", re.compile(r"metrics.*\.csv")),
-    ("traces", re.compile(r".*(?:trace|span|jaeger|otlp).*\.(?:csv|json)")),
-    ("logs", re.compile(r".*\.(?:log|jsonl|ndjson)|.*log.*\.csv")),
-)
+_TRACES = ("trace", "span", "jaeger", "otlp")
+_LOGS = ("log", "jsonl", "ndjson")
 _FOLDERS = {"logs": ("log", "logs"), "traces": ("trace", "traces"), "metrics": ("metrics",)}
 
 
@@ -237,8 +233,14 @@ def _kind(path: Path) -> str | None:
     for kind, folders in _FOLDERS.items():
         if path.parent.name in folders:
             return kind
-    name = path.name.casefold().removesuffix(".xz")
-    return next((kind for kind, named in _NAMED if named.fullmatch(name)), None)
+    stem, dot, ending = path.name.casefold().removesuffix(".xz").rpartition(".")
+    if not dot:
+        return None
+    if ending == "csv" and stem.startswith("metrics"):
+        return "metrics"
+    if ending in ("csv", "json") and any(word in stem for word in _TRACES):
+        return "traces"
+    return "logs" if ending in _LOGS or (ending == "csv" and "log" in stem) else None
 
 
 def _number(value: object) -> float | None:

@@ -78,6 +78,30 @@ class TestNatsBus(BusContract):
             yield opened
 
 
+@pytest.mark.parametrize(
+    ("subject", "published", "heard"),
+    [
+        ("a.*.c", "a.b.c", True),
+        ("a.*.c", "a..c", False),
+        ("a.*", "a.b.c", False),
+        ("a.b", "a.b", True),
+        ("a.b", "axb", False),
+    ],
+)
+async def test_in_memory_a_star_stands_for_one_token(
+    subject: str, published: str, *, heard: bool
+) -> None:
+    bus = MemoryBus()
+    async with bus.subscribe(subject) as messages, bus.subscribe("end") as end:
+        bus.publish(published, b"")
+        bus.publish("end", b"")
+        await anext(end)
+
+        with anyio.move_on_after(0 if not heard else 5):
+            assert await anext(messages) == (published, b"")
+            assert heard
+
+
 async def until(holds: Callable[[], bool]) -> None:
     with anyio.fail_after(10):
         while not holds():

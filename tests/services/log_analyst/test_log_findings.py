@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
+from services.log_analyst.changes import changed
+from services.log_analyst.peers import Peers
 from services.log_analyst.templates import mine
 from services.log_analyst.tools import log_tools
 from weft.core import Claim
@@ -246,3 +248,38 @@ def test_a_logger_that_names_its_line_tells_statements_apart() -> None:
 
     assert long == short
     assert long != other
+
+
+@pytest.mark.parametrize(
+    ("message", "tells"),
+    [
+        ("feature flag turned on", True),
+        ("Enabled the new setting", True),
+        ("deploy deployed", True),
+        ("deploy", False),
+        ("config was read\nenabled it", False),
+        (f"{'a' * 5000} config changed", False),
+    ],
+)
+def test_a_change_is_a_subject_and_a_verb_in_one_line(message: str, *, tells: bool) -> None:
+    line = LogLine(1.0, "store", "INFO", "", message, "", "", "f", 1)
+
+    assert bool(changed([], list(zip([line], mine([line]), strict=True)))) is tells
+
+
+@pytest.mark.parametrize(
+    ("message", "blamed"),
+    [
+        ("cart-db refused", "cart-db"),
+        ("cart-db2 refused", "store"),
+        ("cart.eu refused", "cart.eu"),
+        ("store: cart refused", "cart"),
+        ("store refused", "store"),
+        ("cart is slow", "store"),
+    ],
+)
+def test_the_longest_name_is_blamed_where_the_caller_gave_up(message: str, blamed: str) -> None:
+    line = LogLine(1.0, "store", "ERROR", "", message, "", "", "f", 1)
+    peers = Peers(["store", "cart", "cart-db", "cart.eu"])
+
+    assert peers.blamed(mine([line])[0], line) == blamed
