@@ -1,10 +1,17 @@
 """Text from outside as every database can keep it; applied once, where text enters."""
 
+import json
+import re
+
+import orjson
 from pydantic import JsonValue
 
 NUL_SHOWN = "\N{SYMBOL FOR NULL}"
 """Stands where a NUL stood: PostgreSQL keeps none, and a reader should see that there was one."""
 SURROGATE_SHOWN = "\N{REPLACEMENT CHARACTER}"
+
+_NUL = b"\\u0000"
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def storable(text: str) -> str:
@@ -24,13 +31,49 @@ def storable(text: str) -> str:
 
 
 def storable_json(value: JsonValue) -> JsonValue:
-    """Return a JSON value with every text in it, names included, made storable."""
+    """Return a JSON value with every text in it, names included, made storable.
+
+    Most values are returned as they are, at the price of being written once.
+    """
+    try:
+        written = orjson.dumps(value)
+    except TypeError:
+        return _shown(value)
+    return _shown(value) if _NUL in written else value
+
+
+def received(text: str | bytes) -> JsonValue:
+    """Return the storable value of JSON text that came from outside.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    given = storable(text) if isinstance(text, str) else text
+    try:
+        value: JsonValue = orjson.loads(given)
+    except orjson.JSONDecodeError:
+        whole = given if isinstance(given, str) else given.decode()
+        if not _ESCAPED_SURROGATE.search(whole):
+            raise
+        # Half a character is legal JSON, which the fast reader refuses.
+        try:
+            return _shown(json.loads(whole, parse_constant=_no_number))
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
+    return storable_json(value)
+
+
+def _shown(value: JsonValue) -> JsonValue:
     match value:
         case str():
             return storable(value)
         case list():
-            return [storable_json(item) for item in value]
+            return [_shown(item) for item in value]
         case dict():
-            return {storable(name): storable_json(item) for name, item in value.items()}
+            return {storable(name): _shown(item) for name, item in value.items()}
         case _:
             return value
+
+
+def _no_number(name: str) -> JsonValue:
+    raise ValueError(f"{name} is no JSON")

@@ -1,8 +1,11 @@
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.core import dumps
-from weft.core.storable import NUL_SHOWN, SURROGATE_SHOWN, storable, storable_json
+from weft.core import JsonValue, dumps
+from weft.core.storable import NUL_SHOWN, SURROGATE_SHOWN, received, storable, storable_json
 
 any_text = st.text(st.characters(exclude_categories=()))
 
@@ -32,3 +35,23 @@ def test_a_json_value_is_cleaned_to_its_last_name() -> None:
         f'{{"a{NUL_SHOWN}":["{SURROGATE_SHOWN}",'
         f'{{"b":"{NUL_SHOWN}","n":1.5,"none":null,"yes":true}}]}}'
     )
+
+
+@given(st.recursive(any_text, lambda inner: st.lists(inner) | st.dictionaries(any_text, inner)))
+def test_any_json_from_outside_is_received_storable(value: JsonValue) -> None:
+    assert received(json.dumps(value)) == storable_json(value)
+    assert received(json.dumps(value).encode()) == storable_json(value)
+    dumps(received(json.dumps(value)))
+
+
+@pytest.mark.parametrize(
+    "text", ["{", '{"a": NaN}', '["\\ud800", NaN]', "", '"\\ud800" x', b"\xff"]
+)
+def test_what_is_no_json_is_not_received(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        received(text)
+
+
+def test_what_is_nested_without_end_is_refused_and_no_crash() -> None:
+    with pytest.raises(ValueError, match="nested"):
+        received('["\\ud800",' + "[" * 100_000 + "]" * 100_001)
