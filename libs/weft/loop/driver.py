@@ -12,6 +12,7 @@ import anyio
 import anyio.lowlevel
 
 from weft.core import NO_USAGE, JsonObject, Message, ToolCall, Usage
+from weft.core.contained import contained
 from weft.core.errors import WeftError
 from weft.events import ErrorData, Event
 from weft.loop.closing import final_message, last_words
@@ -132,15 +133,19 @@ class Driver:
 
     async def _guarded(self) -> None:
         try:
-            self._wakeup.arm(self._moment())
-            stop = None
-            while stop is None:
-                stop = await self._iteration()
-            self._stop = stop
+            with contained():
+                self._wakeup.arm(self._moment())
+                stop = None
+                while stop is None:
+                    stop = await self._iteration()
+                self._stop = stop
         except WeftError as error:
             if isinstance(error, ModelError) and error.usage != NO_TOKENS:
                 self._state = self._state.with_token_usage(error.usage)
             self._stop = failed(error)
+            if self._stop.error is not None:
+                told = {"run_id": self.run_id, "code": error.code, "error": str(error)}
+                logger.warning("agent.failed", extra={**told, "model": self._setup.model.name})
         except Exception:
             # The edge of a run: a model's or a plug-in's bug ends this run only.
             logger.exception("agent.failed", extra={"run_id": self.run_id})

@@ -1,5 +1,7 @@
 """The tools' turn: the calls of one reply, at once or in order, folded in call order."""
 
+import asyncio
+import math
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +11,7 @@ import anyio
 from weft.checkpoint import Journal
 from weft.core import Interrupt, JsonObject, Message, Part, ToolCall
 from weft.core.errors import WeftError
+from weft.core.storable import storable_json
 from weft.loop.state import AgentState
 from weft.loop.stream import ToolCompleteEvent, ToolStartEvent
 from weft.loop.think import Tell
@@ -18,6 +21,7 @@ from weft.tools.calling import CallLimits, call_by_name, failed_call
 from weft.tools.interrupts import InterruptRaised
 
 CANCELED = "canceled before it ended"
+ITSELF = "CancelledError: the tool cancelled the task it ran in"
 NOT_STARTED = "not called: another call of this reply stopped the run first"
 
 _REPORTED: Mapping[str, str] = {
@@ -72,11 +76,8 @@ async def execute(
     """
     batch = _Batch(hands, tell, results)
     todo = [call for call in calls if call.id not in results]
-    if len(todo) == 1 or hands.width == 1:
-        for call in todo:
-            await batch.make(call)
-    elif todo:
-        await batch.make_at_once(todo)
+    if todo:
+        await batch.make_all(todo)
     if batch.failure is not None:
         raise batch.failure
     executions = tuple(results[call.id] for call in calls if call.id in results)
@@ -162,7 +163,9 @@ class _Batch:
     failure: WeftError | None = None
     _running: dict[str, _Running] = field(default_factory=dict)
 
-    async def make_at_once(self, calls: Sequence[ToolCall]) -> None:
+    async def make_all(self, calls: Sequence[ToolCall]) -> None:
+        """Make the calls, each in a task of its own, as many at once as there is room for."""
+        # Also a single call: a body that cancels its own task must not cancel the run's.
         room = anyio.Semaphore(self.hands.width)
         async with anyio.create_task_group() as group:
             for call in calls:
@@ -170,9 +173,9 @@ class _Batch:
 
     async def _in_turn(self, call: ToolCall, room: anyio.Semaphore) -> None:
         async with room:
-            await self.make(call)
+            await self._make(call)
 
-    async def make(self, call: ToolCall) -> None:
+    async def _make(self, call: ToolCall) -> None:
         """Make one call and keep its result, unless the run stopped already."""
         if self.interrupt is not None or self.failure is not None:
             self.results[call.id] = failed_call(call, NOT_STARTED, outcome="canceled")
@@ -213,11 +216,15 @@ class _Batch:
                 )
         except InterruptRaised as raised:
             self.asking.append(call.id)
-            self.interrupt = self.interrupt or raised.interrupt
+            self.interrupt = self.interrupt or _storable(raised.interrupt)
             self._stop_others(call)
         except WeftError as error:
             self.failure = self.failure or error
             self._stop_others(call)
+        except asyncio.CancelledError:
+            if not _canceled_itself():
+                raise
+            return failed_call(call, ITSELF)
         finally:
             del self._running[call.id]
         return None
@@ -248,6 +255,23 @@ class _Batch:
         """Keep current what a cancelled run says of this call."""
         outcome = _REPORTED.get(outcome, outcome)
         self.hands.report[call.id] = {"id": call.id, "tool": call.name, "outcome": outcome}
+
+
+def _canceled_itself() -> bool:
+    """Tell whether this call's task was cancelled by nobody who may, and take that back if so.
+
+    Whoever stops a call or a run does it by a scope around the task.
+    """
+    task = asyncio.current_task()
+    if task is None or anyio.current_effective_deadline() == -math.inf:
+        return False
+    while task.cancelling():
+        task.uncancel()
+    return True
+
+
+def _storable(interrupt: Interrupt) -> Interrupt:
+    return Interrupt.model_validate(storable_json(interrupt.to_json()))
 
 
 def _placed(context: ToolContext, call: ToolCall, span_id: str) -> ToolContext:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import anyio.to_thread
 
 from weft.checkpoint import Journal
 from weft.core import Interrupt
+from weft.core.contained import contained_call
 from weft.core.errors import CanceledError, FencedError, StoreUnavailableError, WeftError
 from weft.events import ErrorData
 from weft.loop.config import AgentConfig
@@ -110,7 +112,8 @@ async def terminate(condition: Condition, progress: Progress) -> Stop | None:
     """Return why the run stops now; None if it goes on. Custom conditions run in a thread."""
     try:
         if any(isinstance(leaf, CustomCondition) for leaf in condition.leaves()):
-            found = await anyio.to_thread.run_sync(condition.reasons, progress)
+            judging = partial(contained_call, partial(condition.reasons, progress))
+            found = await anyio.to_thread.run_sync(judging, abandon_on_cancel=True)
         else:
             found = condition.reasons(progress)
     except WeftError as error:

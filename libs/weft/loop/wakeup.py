@@ -1,11 +1,14 @@
 """Wakes a run when time alone may end it, though a model or a tool is still at work."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from weft.core.errors import WeftError
 from weft.loop.terminate import Moment, Stop, failed, stopped
 from weft.termination import Condition, CustomCondition, Reason, next_wakeup
+
+logger = logging.getLogger(__name__)
 
 
 class Wakeup:
@@ -57,6 +60,9 @@ class Wakeup:
             self._on_stop(failed(error))
         elif error is None:
             self._judge(answer.result())
+        else:
+            # The end of the iteration meets it again, and ends the run by it.
+            logger.error("agent.wakeup_failed", exc_info=error)
 
     def _judge(self, found: frozenset[Reason]) -> None:
         stop = stopped(self._condition, found)

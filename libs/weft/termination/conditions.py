@@ -8,6 +8,7 @@ from inspect import iscoroutinefunction
 from typing import ClassVar
 
 from weft.core import JsonObject, JsonValue, canonical
+from weft.core.contained import EscapedError, contained
 from weft.core.errors import ConditionFailedError, ConfigError, did_you_mean
 from weft.termination.algebra import GO_ON, Condition, Loader, Reason, StopReason, Verdict
 from weft.termination.progress import Progress, canonical_text
@@ -176,10 +177,13 @@ class CustomCondition(Condition):
 
     def reasons(self, progress: Progress) -> frozenset[Reason]:
         try:
-            answer = self.fn(progress)
-            holds, why = answer if isinstance(answer, tuple) else (answer, None)
+            with contained():
+                answer = self.fn(progress)
+                verdict, why = answer if isinstance(answer, tuple) else (answer, None)
+                holds = bool(verdict)
         except Exception as error:
-            raise ConditionFailedError(self.called, type(error).__name__) from error
+            raised = error.raised if isinstance(error, EscapedError) else error
+            raise ConditionFailedError(self.called, type(raised).__name__) from error
         if not holds:
             return GO_ON
         return frozenset({Reason("condition", self, f"{self.called}: {why}" if why else None)})

@@ -8,6 +8,8 @@ from typing import Self
 import anyio
 from anyio.abc import TaskGroup
 
+from weft.core.contained import contained
+
 logger = logging.getLogger(__name__)
 
 INTERRUPT_GRACE = 10.0
@@ -25,7 +27,7 @@ class Underway:
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            with self._scope:
+            with self._scope, contained():
                 await work()
         except Exception as error:  # the group's other work goes on
             self._error = error

@@ -9,6 +9,7 @@ from functools import partial
 
 import anyio.to_thread
 
+from weft.core.contained import contained_call
 from weft.events import Event
 from weft.tools.context import ToolContext
 from weft.tools.definition import Tool
@@ -30,7 +31,9 @@ async def called(call: Callable[[], object], *, is_async: bool) -> object:
     if is_async:
         found = call()
     else:
-        found = await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+        found = await anyio.to_thread.run_sync(
+            partial(contained_call, call), abandon_on_cancel=True
+        )
     return await found if inspect.isawaitable(found) else found
 
 

@@ -10,7 +10,9 @@ import anyio
 
 from weft.checkpoint.journal import Journal
 from weft.core import ToolCall, rfc3339
+from weft.core.contained import contained, described
 from weft.core.errors import ConfigError, InputError
+from weft.core.storable import storable
 from weft.events import redact
 from weft.tools.background import EffectHost
 from weft.tools.body import run_body
@@ -73,7 +75,10 @@ async def call_by_name(
     """Call the tool that `call` names; an unknown one is an error result. See `call_tool`."""
     tool = registry.get(call.name)
     if tool is None:
-        return failed_call(call, registry.unknown(call.name), timestamp=context.clock.now())
+        limit = (limits or CallLimits()).result
+        unknown = Performed("error", message=registry.unknown(call.name))
+        failed = await _failed(unknown, call, limit)
+        return failed.model_copy(update={"timestamp": context.clock.now()})
     return await call_tool(tool, call, context, journal=journal, host=host, limits=limits)
 
 
@@ -105,7 +110,8 @@ async def call_tool(
     try:
         arguments = validated(tool, call)
     except InputError as error:
-        return failed_call(call, str(error), timestamp=started)
+        failed = await _failed(Performed("error", message=str(error)), call, limits.result)
+        return failed.model_copy(update={"timestamp": started})
     try:
         performed = await _performed(_Call(tool, arguments, context, limits), journal, host)
     except EffectKeyError as error:
@@ -153,21 +159,19 @@ async def _plain(call: _Call) -> Performed:
     """Run a body whose effects nobody journals."""
     timeout_s = call.timeout_s
     try:
-        with anyio.move_on_after(timeout_s):
+        with anyio.move_on_after(timeout_s), contained():
             return Performed("ok", as_json(await run_body(call.tool, call.arguments, call.context)))
     except InterruptRaised:
         raise
     except Exception as error:  # a body may raise anything; its own call alone fails
         logger.exception("tool.failed", extra={"tool": call.tool.name})
-        return Performed("error", message=f"{type(error).__name__}: {error}")
+        return Performed("error", message=described(error))
     return Performed("timeout", message=f"timed out after {timeout_s:g} s")
 
 
 async def _rendered(performed: Performed, call: ToolCall, limit: ResultLimit) -> ToolExecution:
     if performed.outcome != "ok":
-        message = redact(performed.message)
-        failed = failed_call(call, message, outcome=performed.outcome)
-        return failed.model_copy(update={"replayed": performed.replayed})
+        return await _failed(performed, call, limit)
     whole = as_text(performed.value)
     content, key = await limit.shorten(whole)
     shortened = content is not whole
@@ -183,4 +187,14 @@ async def _rendered(performed: Performed, call: ToolCall, limit: ResultLimit) ->
         replayed=performed.replayed,
         shortened=shortened,
         result_key=key,
+    )
+
+
+async def _failed(performed: Performed, call: ToolCall, limit: ResultLimit) -> ToolExecution:
+    """Return the error result: without secrets, storable, and no longer than results are."""
+    # Shortened last: a secret that is cut in two would no longer be known for one.
+    message, key = await limit.shorten(storable(redact(performed.message)))
+    failed = failed_call(call, message, outcome=performed.outcome)
+    return failed.model_copy(
+        update={"replayed": performed.replayed, "shortened": key is not None, "result_key": key}
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from weft.checkpoint.base import EffectCall
 from weft.checkpoint.journal import Journal
 from weft.core import JsonValue, canonical
+from weft.core.contained import contained, described
 from weft.core.errors import InputError
 from weft.tools.context import ToolContext
 from weft.tools.definition import Tool
@@ -34,12 +35,12 @@ def effect_call(
     scope = _scope(tool, context, journal)
     tenant = context.principal.tenant
     try:
-        told_apart = _told_apart(tool, arguments)
+        with contained():
+            told_apart = _told_apart(tool, arguments)
         args_hash = hashlib.sha256(canonical(told_apart)).hexdigest()
         whole = canonical([tenant, tool.scope, scope.parts, tool.name, told_apart])
     except Exception as error:  # the tool's own `key` function may raise anything
-        why = f"no effect key: {type(error).__name__}: {error}"
-        raise EffectKeyError(why) from error
+        raise EffectKeyError(f"no effect key: {described(error)}") from error
     return EffectCall(
         key=hashlib.sha256(whole).hexdigest(),
         tenant=tenant,

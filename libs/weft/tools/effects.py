@@ -11,6 +11,7 @@ import anyio
 from weft.checkpoint.base import EffectOutcome, Intent
 from weft.checkpoint.journal import Journal
 from weft.core import Interrupt, JsonValue
+from weft.core.contained import EscapedError, contained, described
 from weft.core.errors import (
     EffectSettledError,
     EffectUnrecordedError,
@@ -154,9 +155,10 @@ class Effect:
             await self._settle(attempt, unstarted)
             return
         try:
-            value = await run_body(
-                self._tool, self._arguments, replace(self._context, attempt=attempt)
-            )
+            with contained():
+                value = await run_body(
+                    self._tool, self._arguments, replace(self._context, attempt=attempt)
+                )
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(_DOUBT_PATIENCE, shield=True):
                 await self._doubt(attempt)
@@ -184,9 +186,10 @@ class Effect:
             exc_info=error,
             extra={"tool": self._tool.name, "attempt": attempt},
         )
-        message = f"{type(error).__name__}: {error}"
-        if proves_nothing_happened(error, self._tool.not_done_on):
-            await self._settle(attempt, EffectOutcome("not_done", message=type(error).__name__))
+        message = described(error)
+        raised = error.raised if isinstance(error, EscapedError) else error
+        if proves_nothing_happened(raised, self._tool.not_done_on):
+            await self._settle(attempt, EffectOutcome("not_done", message=type(raised).__name__))
             return Performed("not_done", message=f"{message} (nothing was done)")
         await self._doubt(attempt)
         return Performed("unknown", message=f"{message} (whether it took effect is unknown)")
@@ -221,8 +224,9 @@ class Effect:
             return UNKNOWN
         asking = partial(reconcile, self._call.key, dict(self._arguments.json))
         try:
-            found = await called(asking, is_async=runs_on_the_loop(reconcile))
-            return _reconciliation(found)
+            with contained():
+                found = await called(asking, is_async=runs_on_the_loop(reconcile))
+                return _reconciliation(found)
         except Exception:  # the tool's own code; not knowing is the safe reading
             logger.exception("tool.reconcile_failed", extra={"tool": self._tool.name})
             return UNKNOWN

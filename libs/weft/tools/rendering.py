@@ -9,28 +9,34 @@ from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from weft.core import dumps, name_digest
+from weft.core.contained import contained, described
 from weft.core.errors import InputError, NotFoundError
+from weft.core.storable import storable, storable_json
 from weft.tools.decorator import tool
 from weft.tools.definition import Tool
 
 NO_OUTPUT = "(no output)"
+_SAYS_WHY = (PydanticSerializationError, ValueError, TypeError)
 KEY_LENGTH = 32
 
 
 def as_json(value: object) -> JsonValue:
-    """Return the JSON form of what a tool returned.
+    """Return the JSON form of what a tool returned, such that every database can keep it.
 
     Raises:
         InputError: It has none.
     """
     try:
-        found: JsonValue = to_jsonable_python(value)
-        json.dumps(found, allow_nan=False)
-        dumps(found)
-    except (PydanticSerializationError, ValueError, TypeError) as error:
-        kind = type(value).__name__
-        raise InputError(f"the tool returned a {kind} that has no JSON form: {error}") from error
-    return found
+        with contained():
+            found: JsonValue = to_jsonable_python(value)
+            json.dumps(found, allow_nan=False)
+            kept = storable_json(found)
+            dumps(kept)
+            return kept
+    except Exception as error:  # turning a value into JSON may run the code of its class
+        why = str(error) if isinstance(error, _SAYS_WHY) else described(error)
+        told = storable(f"the tool returned a {type(value).__name__} that has no JSON form: {why}")
+        raise InputError(told) from error
 
 
 def as_text(value: JsonValue) -> str:
