@@ -4,16 +4,17 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TypedDict, overload
+from typing import Literal, TypedDict, overload
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
 from weft.checkpoint.base import EffectScope
 from weft.core import JsonObject
-from weft.core.errors import ToolDefinitionError
+from weft.core.errors import ToolDefinitionError, did_you_mean
 from weft.tools.definition import KeyFunction, Reconcile, Tool, runs_on_the_loop
 from weft.tools.docstring import parse_docstring
 from weft.tools.schema import ArgumentSchema, argument_schema, json_schema_of
+from weft.tools.signature import doc_of, name_of
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def tool(
     Raises:
         ToolDefinitionError: The function cannot be called from JSON, or an option is wrong.
     """
+    _check_names(options)
     if fn is None:
         return partial(_defined, options)
     return _defined(options, fn)
@@ -64,7 +66,7 @@ def tool(
 
 def _defined(options: ToolOptions, fn: Callable[P, R]) -> Tool[P, R]:
     name = _name(options, fn)
-    documented = parse_docstring(fn.__doc__)
+    documented = parse_docstring(doc_of(fn))
     arguments = argument_schema(fn, descriptions=documented.parameters)
     made = Tool(
         name=name,
@@ -77,12 +79,12 @@ def _defined(options: ToolOptions, fn: Callable[P, R]) -> Tool[P, R]:
         key=_key(options, name, arguments),
         passes_key=options.get("passes_key", False),
         reconcile=options.get("reconcile"),
-        not_done_on=_classes(options.get("not_done_on", ())),
+        not_done_on=_classes(options.get("not_done_on", ()), name),
         timeout=_timeout(options, name),
-        labels=frozenset(options.get("labels", ())),
+        labels=frozenset(_texts(options, "labels", name)),
         output_schema=_output_schema(options, name),
-        tags=frozenset(options.get("tags", ())),
-        examples=tuple(options.get("examples", ())),
+        tags=frozenset(_texts(options, "tags", name)),
+        examples=tuple(_texts(options, "examples", name)),
         is_async=runs_on_the_loop(fn),
     )
     if made.idempotent and not made.passes_key and made.reconcile is None:
@@ -90,11 +92,18 @@ def _defined(options: ToolOptions, fn: Callable[P, R]) -> Tool[P, R]:
     return made
 
 
+def _check_names(options: ToolOptions) -> None:
+    known = [*ToolOptions.__annotations__]
+    for name in options:
+        if name not in known:
+            raise ToolDefinitionError("tool", name, f"unknown option{did_you_mean(name, known)}")
+
+
 def _name(options: ToolOptions, fn: Callable[..., object]) -> str:
-    name = options.get("name") or fn.__name__
-    if not _NAME.fullmatch(name):
+    name = options.get("name") or name_of(fn)
+    if not _NAME.fullmatch(str(name)):
         why = f"{name!r} is no tool name: up to 64 letters, digits, `_` and `-`; give `name=`"
-        raise ToolDefinitionError(fn.__name__, "", why)
+        raise ToolDefinitionError(name_of(fn), "", why)
     return name
 
 
@@ -119,16 +128,38 @@ def _key(
 
 
 def _classes(
-    given: type[BaseException] | Iterable[type[BaseException]],
+    given: type[BaseException] | Iterable[type[BaseException]], name: str
 ) -> tuple[type[BaseException], ...]:
-    return (given,) if isinstance(given, type) else tuple(given)
+    classes = (given,) if isinstance(given, type) else tuple(given)
+    for each in classes:
+        if not _is_exception(each):
+            raise ToolDefinitionError(name, "", f"`not_done_on` takes exceptions, not {each!r}")
+    return classes
+
+
+def _is_exception(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)
+
+
+def _texts(
+    options: ToolOptions, option: Literal["labels", "tags", "examples"], name: str
+) -> list[str]:
+    given = options.get(option, ())
+    if isinstance(given, str):
+        why = f"`{option}` takes several texts: write [{given!r}]"
+        raise ToolDefinitionError(name, "", why)
+    return [*given]
 
 
 def _timeout(options: ToolOptions, name: str) -> float | None:
     timeout = options.get("timeout")
-    if timeout is not None and not 0 < timeout < float("inf"):
+    if timeout is not None and not (_is_number(timeout) and 0 < timeout < float("inf")):
         raise ToolDefinitionError(name, "", f"timeout is a number of seconds, not {timeout!r}")
     return timeout
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def _output_schema(options: ToolOptions, name: str) -> JsonObject | None:

@@ -10,6 +10,7 @@ from typing_extensions import ParamSpec, TypeVar
 from weft.checkpoint.base import EffectScope
 from weft.core import JsonObject, JsonValue, ToolSpec
 from weft.tools.schema import ArgumentSchema
+from weft.tools.signature import unwrapped
 
 P = ParamSpec("P", default=...)
 R = TypeVar("R", default=Any)
@@ -84,5 +85,6 @@ class Tool(Generic[P, R]):
 
 def runs_on_the_loop(fn: Callable[..., object]) -> bool:
     """Tell whether calling `fn` gives an awaitable; anything else runs in a worker thread."""
-    call = getattr(fn, "__call__", None)  # noqa: B004 - an object with an async __call__
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(call)
+    inner = unwrapped(fn)
+    call = getattr(inner, "__call__", None)  # noqa: B004 - an object with an async __call__
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(call)

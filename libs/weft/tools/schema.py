@@ -1,21 +1,23 @@
 """From a function's signature to a JSON schema and a validator of what a model sends."""
 
 import inspect
+import json
 import types
+import warnings
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import PydanticJsonSchemaWarning
 
 from weft.core import JsonObject
+from weft.core.contained import contained, described
 from weft.core.errors import InputError, ToolDefinitionError
+from weft.core.storable import storable
 from weft.tools.context import ToolContext
-
-_BOTH = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+from weft.tools.signature import name_of, parameters_of
 
 
 class ArgumentsError(InputError):
@@ -53,15 +55,18 @@ class ArgumentSchema:
         """Convert `arguments` as leniently as models write: `"3"` is an integer where one is due.
 
         Raises:
-            ArgumentsError: Something is missing, unknown or of another type.
-            ValueError: A value has no JSON form.
+            ArgumentsError: Something is missing, unknown, of another type, or has no JSON form.
         """
         try:
-            found = self.model.model_validate(dict(arguments))
+            with contained():
+                found = self.model.model_validate(dict(arguments))
+                values = {name: getattr(found, _field(at)) for at, name in enumerate(self.names)}
+                return Arguments(values, _json(found))
         except ValidationError as error:
-            raise ArgumentsError(tuple(map(_problem, error.errors(include_url=False)))) from None
-        values = {name: getattr(found, _field(at)) for at, name in enumerate(self.names)}
-        return Arguments(values, _json(found))
+            problems = tuple(map(_problem, error.errors(include_url=False)))
+            raise ArgumentsError(problems) from None
+        except Exception as error:  # types may bring validators of their own
+            raise ArgumentsError((storable(described(error)),)) from error
 
 
 def argument_schema(
@@ -75,54 +80,36 @@ def argument_schema(
     fields: dict[str, Any] = {}
     names: list[str] = []
     context_names: list[str] = []
-    for parameter in _parameters(fn):
+    function = name_of(fn)
+    for parameter in parameters_of(fn):
         if _is_context(parameter.annotation):
             context_names.append(parameter.name)
             continue
-        fields[_field(len(names))] = _described(fn, parameter, descriptions.get(parameter.name))
+        told = descriptions.get(parameter.name)
+        fields[_field(len(names))] = _field_of(function, parameter, told)
         names.append(parameter.name)
-    config = ConfigDict(extra="forbid", arbitrary_types_allowed=False, protected_namespaces=())
-    model = create_model(f"{fn.__name__}_arguments", __config__=config, **fields)
+    config = ConfigDict(
+        extra="forbid",
+        arbitrary_types_allowed=False,
+        protected_namespaces=(),
+        # "inf" and "NaN" are texts that would pass for numbers, which JSON cannot say.
+        allow_inf_nan=False,
+    )
+    model = create_model(f"{function}_arguments", __config__=config, **fields)
     return ArgumentSchema(model, tuple(names), tuple(context_names))
 
 
-def json_schema_of(annotation: object) -> JsonObject:
-    """Return the JSON schema of a type.
+def json_schema_of(annotation: object, field: FieldInfo | None = None) -> JsonObject:
+    """Return the JSON schema of a type, or of a field of it.
 
     Raises:
         PydanticUserError: It has none.
     """
-    fields: dict[str, Any] = {"value": (annotation, ...)}
+    fields: dict[str, Any] = {"value": (annotation, field or Field(...))}
     model = create_model("type", **fields)
     whole = _without_titles(model.model_json_schema())
     definitions = {"$defs": whole["$defs"]} if "$defs" in whole else {}
     return {**whole["properties"]["value"], **definitions}
-
-
-def _parameters(fn: Callable[..., object]) -> list[inspect.Parameter]:
-    try:
-        signature = inspect.signature(fn, eval_str=True, locals=_enclosed(fn))
-    except NameError as error:
-        raise ToolDefinitionError(fn.__name__, error.name or "", str(error)) from error
-    parameters = list(signature.parameters.values())
-    for parameter in parameters:
-        if parameter.kind not in _BOTH:
-            why = "a tool's parameters are passed by name: no `*`, `**` or `/`"
-            raise ToolDefinitionError(fn.__name__, parameter.name, why)
-        if parameter.annotation is inspect.Parameter.empty:
-            raise ToolDefinitionError(fn.__name__, parameter.name, "annotate it with its type")
-    return parameters
-
-
-def _enclosed(fn: Callable[..., object]) -> dict[str, object]:
-    """Return names of enclosing functions that `fn` uses, where postponed annotations may point."""
-    code, cells = getattr(fn, "__code__", None), getattr(fn, "__closure__", None) or ()
-    found: dict[str, object] = {}
-    for name, cell in zip(code.co_freevars if code else (), cells, strict=True):
-        # The cell of a name that is assigned after the decoration is still empty.
-        with suppress(ValueError):
-            found[name] = cell.cell_contents
-    return found
 
 
 def _is_context(annotation: object) -> bool:
@@ -133,21 +120,77 @@ def _is_context(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, ToolContext)
 
 
-def _described(
-    fn: Callable[..., object], parameter: inspect.Parameter, description: str | None
+def _field_of(
+    name: str, parameter: inspect.Parameter, description: str | None
 ) -> tuple[object, FieldInfo]:
-    """Return the field of one parameter, having checked that JSON can fill it."""
-    try:
-        json_schema_of(parameter.annotation)
-    except (PydanticUserError, PydanticInvalidForJsonSchema) as error:
-        why = f"{parameter.annotation!r} has no JSON form"
-        raise ToolDefinitionError(fn.__name__, parameter.name, why) from error
+    """Return the field of one parameter, having checked that JSON can fill it, its default too."""
+    annotation, given = parameter.annotation, parameter.default
+    required = given is inspect.Parameter.empty
+    field = given if isinstance(given, FieldInfo) else Field(... if required else given)
+    if field.alias or field.validation_alias:
+        why = "a model uses the parameter's own name: rename it, and leave out the alias"
+        raise ToolDefinitionError(name, parameter.name, why)
+    if field.default is None and not _takes_null(annotation):
+        annotation = _nullable(annotation)
+    _check(name, parameter.name, annotation, field)
     options: dict[str, Any] = {"alias": parameter.name}
-    if description and not _has_description(parameter.annotation):
+    if description and not (field.description or _has_description(annotation)):
         options["description"] = description
-    required = parameter.default is inspect.Parameter.empty
-    default = ... if required else parameter.default
-    return parameter.annotation, Field(default, **options)
+    return Annotated[annotation, Field(**options)], field
+
+
+def _takes_null(annotation: object) -> bool:
+    fields: dict[str, Any] = {"value": (annotation, ...)}
+    try:
+        create_model("type", **fields)(value=None)
+    except Exception:  # noqa: BLE001 - no type, or one that refuses it by code of its own
+        return False
+    return True
+
+
+def _nullable(annotation: object) -> object:
+    """Return a type that null fits: a model that is shown the default may send it."""
+    if get_origin(annotation) is Annotated:
+        inner, *extras = get_args(annotation)
+        return Annotated[(_nullable(inner), *extras)]
+    return Union[annotation, None]  # noqa: UP007 - a postponed annotation may be no type yet
+
+
+def _check(function: str, parameter: str, annotation: object, field: FieldInfo) -> None:
+    """Refuse a type without JSON form, and a default that no model could send.
+
+    Raises:
+        ToolDefinitionError: It is one of them.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", PydanticJsonSchemaWarning)
+            schema = json_schema_of(annotation, field)
+    except PydanticJsonSchemaWarning as error:
+        why = f"its default {field.default!r} has no JSON form: use None, and fill it in the body"
+        raise ToolDefinitionError(function, parameter, why) from error
+    except Exception as error:  # classes may describe themselves, by code of their own
+        why = f"{annotation!r} has no JSON form"
+        raise ToolDefinitionError(function, parameter, why) from error
+    try:
+        json.dumps(schema, allow_nan=False)
+    except ValueError as error:
+        why = "an infinite number or none at all (NaN) has no JSON form: use None for no limit"
+        raise ToolDefinitionError(function, parameter, why) from error
+    if not field.is_required() and field.default_factory is None:
+        _check_default(function, parameter, annotation, field)
+
+
+def _check_default(function: str, parameter: str, annotation: object, field: FieldInfo) -> None:
+    fields: dict[str, Any] = {"value": (annotation, field)}
+    model = create_model("type", __config__=ConfigDict(validate_default=True), **fields)
+    try:
+        model()
+    except Exception as error:  # validators may be the tool's own code
+        problems = error.errors() if isinstance(error, ValidationError) else []
+        told = problems[0]["msg"] if problems else f"{type(error).__name__}: {error}"
+        why = f"its default {field.default!r} does not fit its type: {told}"
+        raise ToolDefinitionError(function, parameter, why) from error
 
 
 def _has_description(annotation: object) -> bool:

@@ -1,5 +1,6 @@
 """Effects: once each, under a stable key, asking where nobody knows."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -143,29 +144,34 @@ async def test_tenants_and_threads_of_other_subjects_share_no_effect() -> None:
     assert len(set(ledger.keys)) == len(ledger.keys) == 3
 
 
+def _leaving_key(_: object) -> JsonValue:
+    sys.exit(3)
+
+
 def _broken_key(_: object) -> JsonValue:
     raise LookupError("no order yet")
 
 
 @pytest.mark.requirement("FX-16")
 @pytest.mark.parametrize(
-    ("amount", "options"),
+    ("amount", "options", "why"),
     [
-        ("nan", {}),
-        ("inf", {}),
-        (1, {"key": lambda _: 2**53 + 1}),
-        (1, {"key": _broken_key}),
+        ("nan", {}, "finite number"),
+        ("inf", {}, "finite number"),
+        (1, {"key": lambda _: 2**53 + 1}, "no effect key"),
+        (1, {"key": _broken_key}, "no effect key"),
+        (1, {"key": _leaving_key}, "no effect key: SystemExit"),
     ],
 )
 async def test_a_key_that_cannot_be_formed_is_an_error_and_runs_no_body(
-    amount: JsonValue, options: dict[str, Any]
+    amount: JsonValue, options: dict[str, Any], why: str
 ) -> None:
     ledger = Ledger()
 
     failed = await ledger.call(ledger.pay(**options), {"amount": amount})
 
     assert failed.outcome == "error"
-    assert "no effect key" in failed.content
+    assert why in failed.content
     assert ledger.told == []
 
 
