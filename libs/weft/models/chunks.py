@@ -1,10 +1,12 @@
 """Between a whole reply and its chunks, in both directions."""
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
-from weft.core import JsonObject, Message, ToolCall, dumps, loads, secret_id
+from weft.core import Message, ToolCall, dumps, secret_id
+from weft.core.storable import received, storable
 from weft.models.base import (
     NO_TOKENS,
     Model,
@@ -70,14 +72,15 @@ class ChunkJoiner:
 
 
 def parsed_call(call_id: str, name: str, arguments: str) -> ToolCall:
-    """Return a call; what is no JSON object is kept as `malformed_arguments`."""
+    """Return a call, storable; what is no JSON object is kept as `malformed_arguments`."""
+    call_id, name = storable(call_id), storable(name)
     try:
-        value = loads(arguments) if arguments.strip() else {}
+        value = received(arguments) if arguments.strip() else {}
     except ValueError:
         value = None
     if isinstance(value, dict):
         return ToolCall(id=call_id, name=name, arguments=value)
-    return ToolCall(id=call_id, name=name, malformed_arguments=arguments)
+    return ToolCall(id=call_id, name=name, malformed_arguments=storable(arguments))
 
 
 class CallIds:
@@ -144,8 +147,11 @@ def arguments_text(call: ToolCall) -> str:
     """Return the JSON text of a call's arguments, malformed as it was written."""
     if call.malformed_arguments is not None:
         return call.malformed_arguments
-    arguments: JsonObject = call.arguments
-    return dumps(arguments).decode()
+    try:
+        return dumps(call.arguments).decode()
+    except TypeError:
+        # A model may give what our own writer refuses: half a character, a number of 100 digits.
+        return json.dumps(call.arguments)
 
 
 async def streamed(model: Model, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:

@@ -17,6 +17,8 @@ class Origin:
     request_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     """Only those that say when to come back."""
+    reached: bool = True
+    """False where there was no connection at all: nobody listens there."""
 
 
 NOWHERE = Origin()

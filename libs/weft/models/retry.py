@@ -12,6 +12,7 @@ from pydantic import Field
 from weft.core import SYSTEM_CLOCK, Clock, Deadline, Record, StrictRecord
 from weft.models.base import NO_TOKENS, Model, ModelChunk, ModelRequest, ModelResponse, ModelUsage
 from weft.models.chunks import ChunkJoiner, split
+from weft.models.entry import Entry
 from weft.models.errors import AllModelsFailedError, ModelError
 
 
@@ -23,6 +24,8 @@ class ModelRetryConfig(StrictRecord):
     max_delay: float = Field(default=60.0, ge=0, allow_inf_nan=False)
     total_budget_seconds: float = Field(default=300.0, ge=0, allow_inf_nan=False)
     """From the first attempt to the start of the last."""
+    unreachable_budget_seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    """The same where nobody listens: long enough for a restart, too short to hide a typing error."""
 
 
 class Retry(Record):
@@ -53,11 +56,17 @@ class Retrying:
         ceiling = min(self.config.max_delay, self.config.initial_delay * 2**retries)
         wait = self.chance() * ceiling if told is None else told
         elapsed = self.clock.monotonic() - started
-        if elapsed + wait > self.config.total_budget_seconds:
+        if elapsed + wait > self._budget(error):
             return None
         if self.deadline is not None and wait >= self.deadline.remaining(self.clock):
             return None
         return wait
+
+    def _budget(self, error: Exception) -> float:
+        budget = self.config.total_budget_seconds
+        if is_reached(error):
+            return budget
+        return min(budget, self.config.unreachable_budget_seconds)
 
 
 async def attempts(
@@ -72,10 +81,11 @@ async def attempts(
     """
     started, retries, spent = retrying.clock.monotonic(), 0, NO_TOKENS
     while True:
+        entry = Entry()
         try:
             async with aclosing(_one(model, request, stream=stream)) as chunks:
                 async for chunk in chunks:
-                    yield _with_spent(chunk, spent)
+                    yield _with_spent(entry.take(chunk), spent)
         except ModelError as error:
             delay = retrying.delay(error, retries, started)
             error.usage = spent = spent + error.usage
@@ -114,6 +124,13 @@ def is_retryable(error: Exception) -> bool:
     if isinstance(error, AllModelsFailedError):
         return any(is_retryable(cause) for _, cause in error.failures)
     return isinstance(error, ModelError) and error.retryable
+
+
+def is_reached(error: Exception) -> bool:
+    """Tell whether anybody was there to answer; of several models, whether one was."""
+    if isinstance(error, AllModelsFailedError):
+        return any(is_reached(cause) for _, cause in error.failures)
+    return not isinstance(error, ModelError) or error.origin.reached
 
 
 def retry_after(error: Exception, clock: Clock) -> float | None:

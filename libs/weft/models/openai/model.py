@@ -11,11 +11,11 @@ from weakref import WeakKeyDictionary
 
 import anyio.to_thread
 
-from weft.core import Message
+from weft.core import JsonObject, JsonValue, Message
 from weft.models.base import Capabilities, ModelChunk, ModelRequest, ModelResponse
 from weft.models.chunks import CallIds
-from weft.models.errors import ContentFilterError, ModelError, ModelUnavailableError, Origin
-from weft.models.openai import wire
+from weft.models.errors import ContentFilterError, ModelError, Origin
+from weft.models.openai import reply, wire
 from weft.models.openai.settings import Settings
 from weft.models.openai.streaming import StreamReader
 from weft.models.timing import LONGEST_SECONDS, bounded, within
@@ -62,8 +62,9 @@ class OpenAIModel:
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
         limit = LONGEST_SECONDS if request.timeout is None else request.timeout
-        reply = await within(self._reply(request), seconds=limit, origin=self._origin)
-        return self._response(request, reply)
+        raw = await within(self._reply(request), seconds=limit, origin=self._origin)
+        with reply.reading(self._origin):
+            return self._response(request, raw)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
         reader = StreamReader(request, self._origin, self.name, self._capabilities.prices)
@@ -95,42 +96,40 @@ class OpenAIModel:
                 closing = asyncio.run_coroutine_threadsafe(client.close(), loop)
                 await asyncio.wrap_future(closing)
 
-    async def _reply(self, request: ModelRequest) -> Any:  # noqa: ANN401 - the SDK's own type
+    async def _reply(self, request: ModelRequest) -> JsonObject:
         sdk, client = await self._connected()
-        with sdk.translated(self._settings.provider):
-            return await client.chat.completions.create(
-                model=self._model, **wire.body(request, self._settings)
-            )
+        found: JsonObject = await sdk.whole(client, self._settings, self._body(request))
+        return found
 
-    async def _pieces(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
+    async def _pieces(self, request: ModelRequest) -> AsyncGenerator[JsonValue, None]:
         sdk, client = await self._connected()
-        with sdk.translated(self._settings.provider):
-            stream = await client.chat.completions.create(
-                model=self._model,
-                stream=True,
-                stream_options={"include_usage": True},
-                **wire.body(request, self._settings),
-            )
-            async with stream:
-                async for piece in stream:
-                    yield piece
+        pieces = sdk.pieces(client, self._settings, self._body(request))
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
 
-    def _response(self, request: ModelRequest, reply: Any) -> ModelResponse:  # noqa: ANN401 - SDK
-        if not reply.choices or reply.choices[0].message is None:
-            nothing = f"{self._settings.provider}: the reply has no message"
-            raise ModelUnavailableError(nothing, origin=self._origin)
-        choice = reply.choices[0]
-        said = choice.message
-        if said.refusal or (choice.finish_reason == "content_filter" and not said.content):
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        return {"model": self._model, **wire.body(request, self._settings)}
+
+    def _response(self, request: ModelRequest, raw: JsonObject) -> ModelResponse:
+        choice = reply.first_choice(raw)
+        if choice is None or choice.get("message") is None:
+            raise reply.OddReplyError("it has no message")
+        said = reply.as_object(choice["message"], "its message")
+        text, finish = (
+            reply.text_of(said.get("content"), "its content"),
+            choice.get("finish_reason"),
+        )
+        if said.get("refusal") or (finish == "content_filter" and not text):
             refused = f"{self._settings.provider}: policy forbids an answer"
             raise ContentFilterError(refused, origin=self._origin)
-        calls = wire.calls(said.tool_calls, CallIds(request))
-        message = Message.assistant(said.content or "", tool_calls=calls)
-        counted = wire.usage(reply.usage) or estimated(request, message)
+        calls = reply.calls(said, CallIds(request))
+        message = Message.assistant(text, tool_calls=calls)
+        counted = reply.usage(raw.get("usage")) or estimated(request, message)
         return ModelResponse(
             message=message,
             usage=priced(counted, self._capabilities.prices),
-            stop_reason=wire.stop_reason(choice.finish_reason, called=bool(calls)),
+            stop_reason=reply.stop_reason(finish, called=bool(calls)),
             model=self.name,
         )
 

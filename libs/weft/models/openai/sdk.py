@@ -1,62 +1,48 @@
 """The SDK itself, loaded by the first call: opening a client, and its errors in our words."""
 
-import re
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import openai
 
+from weft.core import JsonObject
+from weft.core.storable import received
 from weft.models.errors import (
-    ContentFilterError,
-    ContextLengthError,
-    ModelAuthError,
     ModelError,
-    ModelRequestError,
     ModelTimeoutError,
     ModelUnavailableError,
     Origin,
-    RateLimitedError,
 )
+from weft.models.openai.failures import kind_of, plain_code, told_inside
+from weft.models.openai.reply import completion, no_completion, piece_of
 from weft.models.openai.settings import Settings
 
-_BY_STATUS: Mapping[int, type[ModelError]] = {
-    401: ModelAuthError,
-    403: ModelAuthError,
-    408: ModelUnavailableError,
-    409: ModelUnavailableError,
-    429: RateLimitedError,
-}
-_BY_CODE: Mapping[str, type[ModelError]] = {
-    "billing_hard_limit_reached": ModelRequestError,
-    "content_filter": ContentFilterError,
-    "content_policy_violation": ContentFilterError,
-    "context_length_exceeded": ContextLengthError,
-    "insufficient_quota": ModelRequestError,
-    "rate_limit_exceeded": RateLimitedError,
-    "server_error": ModelUnavailableError,
-    "string_above_max_length": ContextLengthError,
-}
-_SERVER_ERROR = 500
-_TOO_LONG = re.compile(
-    r"context (?:length|window|size)|maximum context|too many tokens", re.IGNORECASE
-)
-# Without digits or dashes, so that no key and no id passes for a code.
-_PLAIN_CODE = re.compile(r"[A-Za-z_]{1,64}")
+logger = logging.getLogger(__name__)
+
 _KEPT_HEADERS = ("retry-after",)
+_NEVER_CONNECTED = ("ConnectError", "ConnectTimeout")
+CONNECT_SECONDS = 5.0
+"""A server that is there takes a connection sooner, also from the other end of the world."""
 
 
 def connect(settings: Settings) -> openai.AsyncOpenAI:
-    """Open a client that repeats nothing and knows no time limits: both are decided above it."""
+    """Open a client that repeats nothing and, once connected, knows no time limits.
+
+    Both are decided above it.
+    """
     key, headers = settings.api_key.get_secret_value(), settings.headers or None
     # The SDK's own wrapper closes itself when collected, in whatever loop then runs.
-    http_client = openai.DefaultAsyncHttpxClient(timeout=None)
+    timeout = openai.Timeout(None, connect=CONNECT_SECONDS)
+    http_client = openai.DefaultAsyncHttpxClient(timeout=timeout)
     if settings.api_version is not None:
         return openai.AsyncAzureOpenAI(
             azure_endpoint=settings.base_url or "",
             api_version=settings.api_version,
             api_key=key,
             max_retries=0,
-            timeout=None,
+            timeout=timeout,
             http_client=http_client,
             default_headers=headers,
         )
@@ -64,65 +50,107 @@ def connect(settings: Settings) -> openai.AsyncOpenAI:
         api_key=key,
         base_url=settings.base_url,
         max_retries=0,
-        timeout=None,
+        timeout=timeout,
         http_client=http_client,
         default_headers=headers,
     )
 
 
+async def whole(client: openai.AsyncOpenAI, settings: Settings, body: dict[str, Any]) -> JsonObject:
+    """Return a whole reply as it came, whose only known member is `choices`.
+
+    Raises:
+        ModelError: There is none.
+    """
+    with translated(settings):
+        raw = await client.chat.completions.with_raw_response.create(**body)
+    return _completion(raw.http_response, raw.http_response.content, settings)
+
+
+async def pieces(
+    client: openai.AsyncOpenAI, settings: Settings, body: dict[str, Any]
+) -> AsyncGenerator[Any, None]:
+    """Yield a streamed reply's pieces, JSON of any form.
+
+    Raises:
+        ModelError: The reply broke off, or is no reply.
+    """
+    create, came = client.chat.completions.with_streaming_response.create, False
+    options: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+    with translated(settings):
+        async with create(**body, **options) as response:
+            http = response.http_response
+            if _is(http, "text/html", "json"):
+                yield piece_of(_completion(http, await http.aread(), settings))
+                return
+            async for piece in await response.parse(to=openai.AsyncStream[object]):
+                came = True
+                yield piece
+            if not (came or _is(http, "text/event-stream")):
+                raise no_completion(Origin(settings.provider), settings.address, _type(http))
+
+
 @contextmanager
-def translated(provider: str) -> Iterator[None]:
+def translated(settings: Settings) -> Iterator[None]:
     """Raise errors of the SDK as `ModelError`s.
 
     The provider's own words are dropped, cause included: they may repeat the prompt or the key.
     """
+    provider = settings.provider
     try:
         yield
+    except ModelError:
+        raise
     except openai.APIStatusError as error:
         raise _of_status(provider, error) from None
-    except openai.APITimeoutError:
-        raise ModelTimeoutError(f"{provider}: timed out", origin=Origin(provider)) from None
     except openai.APIConnectionError as error:
-        cause = type(error.__cause__).__name__ if error.__cause__ else "no connection"
-        message = f"{provider}: the connection failed or was lost ({cause})"
-        raise ModelUnavailableError(message, origin=Origin(provider)) from None
+        raise _of_connection(settings, error) from None
     except openai.APIError as error:
-        raise _in_stream(provider, error) from None
-    except (openai.OpenAIError, ValueError) as error:
+        raise told_inside(provider, error.body) from None
+    except Exception as error:  # the SDK meets what it did not expect, and raises what it likes
+        logger.debug("model.reply_unreadable", exc_info=error)
         message = f"{provider}: the reply could not be read ({type(error).__name__})"
         raise ModelUnavailableError(message, origin=Origin(provider)) from None
 
 
+def _completion(http: Any, body: bytes, settings: Settings) -> JsonObject:  # noqa: ANN401 - the SDK's own type
+    """Read a body that should be a whole reply, whatever its type says."""
+    origin = Origin(settings.provider)
+    try:
+        value = received(body)
+    except ValueError:
+        if not _is(http, "json"):
+            raise no_completion(origin, settings.address, _type(http)) from None
+        broken = f"{settings.provider}: the reply is broken JSON"
+        raise ModelUnavailableError(broken, origin=origin) from None
+    return completion(value, origin, settings.address)
+
+
+def _type(http: Any) -> str:  # noqa: ANN401 - the SDK's own type
+    return str(http.headers.get("content-type", "")).partition(";")[0].strip().lower() or "a text"
+
+
+def _is(http: Any, *types: str) -> bool:  # noqa: ANN401 - the SDK's own type
+    return _type(http).endswith(types)
+
+
 def _of_status(provider: str, error: openai.APIStatusError) -> ModelError:
     status = error.status_code
-    code = plain_code(error)
+    code = plain_code(error.code, error.type)
     headers = {k: v for k in _KEPT_HEADERS if (v := error.response.headers.get(k)) is not None}
     origin = Origin(provider, status, code, error.request_id, headers)
-    kind = _kind(status, code, error)
+    kind = kind_of(status, code, error.message)
     told = f"HTTP {status}" + (f", {code}" if code else "")
     return kind(f"{provider} answered {told}", origin=origin)
 
 
-def _kind(status: int, code: str | None, error: openai.APIStatusError) -> type[ModelError]:
-    by_code = _BY_CODE.get(code or "")
-    if by_code is ModelRequestError:
-        return by_code
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    if status >= _SERVER_ERROR:
-        return ModelUnavailableError
-    guessed = ContextLengthError if _TOO_LONG.search(error.message) else ModelRequestError
-    return by_code or guessed
-
-
-def _in_stream(provider: str, error: openai.APIError) -> ModelError:
-    code = plain_code(error)
-    kind = _BY_CODE.get(code or "", ModelUnavailableError)
-    message = f"{provider} broke the stream off" + (f": {code}" if code else "")
-    return kind(message, origin=Origin(provider, provider_code=code))
-
-
-def plain_code(error: openai.APIError) -> str | None:
-    """Return the provider's code if it is a plain word, and not something to be quoted."""
-    code = error.code or error.type
-    return code if code and _PLAIN_CODE.fullmatch(code) else None
+def _of_connection(settings: Settings, error: openai.APIConnectionError) -> ModelError:
+    provider, cause = settings.provider, error.__cause__
+    name = type(cause).__name__ if cause else "no connection"
+    if name in _NEVER_CONNECTED:
+        message = f"{provider}: nobody answers at {settings.address} ({name}: {cause})"
+        return ModelUnavailableError(message, origin=Origin(provider, reached=False))
+    if isinstance(error, openai.APITimeoutError):
+        return ModelTimeoutError(f"{provider}: timed out", origin=Origin(provider))
+    message = f"{provider}: the connection was lost ({name})"
+    return ModelUnavailableError(message, origin=Origin(provider))

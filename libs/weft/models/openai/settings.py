@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 
@@ -14,6 +15,7 @@ from weft.models.timing import SILENCE_SECONDS
 KEY_VARIABLE, URL_VARIABLE, OLLAMA_VARIABLE = "OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_HOST"
 AZURE_KEY_VARIABLE, AZURE_URL_VARIABLE = "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"
 AZURE_VERSION = "2024-10-21"
+OFFICIAL_ADDRESS = "https://api.openai.com/v1"
 OLLAMA_ADDRESS = "http://127.0.0.1:11434"
 
 
@@ -35,6 +37,14 @@ class Settings(StrictRecord):
     silence: float = Field(default=SILENCE_SECONDS, gt=0)
     """Seconds without a chunk after which a stream counts as dead."""
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
+
+    @property
+    def address(self) -> str:
+        """Where the server is, as an error may say it: no user, password or query."""
+        parts = urlsplit(self.base_url or OFFICIAL_ADDRESS)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{parts.path}"
 
 
 def openai_settings(options: Mapping[str, object]) -> Settings:

@@ -1,13 +1,14 @@
 """The provider's stream, piece by piece, as chunks of ours."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from weft.core import Message
-from weft.models.base import ModelChunk, ModelRequest, ModelUsage, Prices, ToolCallDelta
+from weft.core import JsonObject, JsonValue, Message
+from weft.models.base import ModelChunk, ModelRequest, ModelUsage, Prices
 from weft.models.chunks import CallIds, ChunkJoiner
 from weft.models.errors import ContentFilterError, ModelUnavailableError, Origin
-from weft.models.openai import wire
+from weft.models.openai import reply
+from weft.models.openai.failures import told_inside
+from weft.models.openai.joining import StreamedCalls
 from weft.models.usage import estimated, priced
 
 
@@ -20,37 +21,24 @@ class StreamReader:
     model: str
     prices: Prices | None
     joiner: ChunkJoiner = field(default_factory=ChunkJoiner)
-    _ids: CallIds = field(init=False)
-    _slots: dict[int, tuple[int, str]] = field(default_factory=dict)
-    _called: int = 0
+    _calls: StreamedCalls = field(init=False)
     _usage: ModelUsage | None = None
-    _finish: str | None = None
+    _finish: JsonValue = None
     _refused: bool = False
 
     def __post_init__(self) -> None:
-        self._ids = CallIds(self.request)
+        self._calls = StreamedCalls(CallIds(self.request))
 
-    def read(self, raw: Any) -> ModelChunk | None:  # noqa: ANN401 - the SDK's own type
-        """Return what a piece of the stream adds to the reply, if anything."""
-        self._usage = wire.usage(raw.usage) or self._usage
-        if not raw.choices:
+    def read(self, raw: JsonValue) -> ModelChunk | None:
+        """Return what a piece of the stream adds to the reply, if anything.
+
+        Raises:
+            ModelError: It has not the form it must have, or tells of a failure.
+        """
+        if raw is None:
             return None
-        choice = raw.choices[0]
-        self._finish = choice.finish_reason or self._finish
-        delta = choice.delta
-        if delta is None:
-            return None
-        self._refused = self._refused or bool(delta.refusal)
-        chunk = ModelChunk(
-            content=delta.content or "",
-            reasoning=getattr(delta, "reasoning_content", None) or "",
-            tool_calls=tuple(self._call(one) for one in delta.tool_calls or ()),
-            model=self.model,
-        )
-        if not (chunk.content or chunk.reasoning or chunk.tool_calls):
-            return None
-        self.joiner.add(chunk)
-        return chunk
+        with reply.reading(self.origin):
+            return self._read(reply.as_object(raw, "a piece of it"))
 
     def last(self) -> ModelChunk:
         """Return the chunk that completes the reply.
@@ -59,16 +47,19 @@ class StreamReader:
             ModelUnavailableError: the stream ended too early.
             ContentFilterError: there is no reply because policy forbids it.
         """
-        if self._finish is None:
+        if not self._finish:
             message = f"{self.origin.provider}: the stream ended before the reply was complete"
             raise ModelUnavailableError(message, origin=self.origin)
         if self._refused or (self._finish == "content_filter" and not self.joiner.content):
             message = f"{self.origin.provider}: policy forbids an answer"
             raise ContentFilterError(message, origin=self.origin)
+        with reply.reading(self.origin):
+            calls = self._calls.rest()
         return ModelChunk(
+            tool_calls=calls,
             done=True,
             usage=priced(self._usage or self.spent(), self.prices),
-            stop_reason=wire.stop_reason(self._finish, called=self._called > 0),
+            stop_reason=reply.stop_reason(self._finish, called=self._calls.called),
             model=self.model,
         )
 
@@ -77,20 +68,29 @@ class StreamReader:
         if self._usage is not None:
             return self._usage
         self.joiner.add(ModelChunk(done=True))
-        reply: Message = self.joiner.response().message
-        return estimated(self.request, reply)
+        said: Message = self.joiner.response().message
+        return estimated(self.request, said)
 
-    def _call(self, raw: Any) -> ToolCallDelta:  # noqa: ANN401 - the SDK's own type
-        function = raw.function
-        name = (function.name if function else None) or ""
-        known = self._slots.get(raw.index)
-        # A second id at one index is a second call: some servers number every call 0.
-        if known is None or (raw.id and name and raw.id != known[1]):
-            known = (self._called, raw.id or "")
-            self._slots[raw.index] = known
-            self._called += 1
-            given = self._ids.admit(raw.id)
-        else:
-            given, name = "", ""
-        arguments = (function.arguments if function else None) or ""
-        return ToolCallDelta(index=known[0], id=given, name=name, arguments=arguments)
+    def _read(self, piece: JsonObject) -> ModelChunk | None:
+        if piece.get("object") == "error":
+            raise told_inside(self.origin.provider, piece)
+        self._usage = reply.usage(piece.get("usage")) or self._usage
+        choice = reply.first_choice(piece)
+        if choice is None:
+            return None
+        self._finish = choice.get("finish_reason") or self._finish
+        if choice.get("delta") is None:
+            return None
+        delta = reply.as_object(choice["delta"], "what it adds")
+        self._refused = self._refused or bool(delta.get("refusal"))
+        entries = reply.entries(delta.get("tool_calls"), "its tool calls")
+        chunk = ModelChunk(
+            content=reply.text_of(delta.get("content"), "its content"),
+            reasoning=reply.text_of(delta.get("reasoning_content"), "its reasoning"),
+            tool_calls=self._calls.take(entries),
+            model=self.model,
+        )
+        if not (chunk.content or chunk.reasoning or chunk.tool_calls):
+            return None
+        self.joiner.add(chunk)
+        return chunk

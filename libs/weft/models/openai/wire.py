@@ -1,22 +1,18 @@
-"""Our requests in the provider's words, and its replies in ours."""
+"""Our requests in the provider's words."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from weft.core import JsonObject, Message, Part, ToolCall, dumps
-from weft.models.base import ModelRequest, ModelUsage, StopReason
-from weft.models.chunks import CallIds, arguments_text, parsed_call
+from weft.models.base import ModelRequest
+from weft.models.chunks import arguments_text
 from weft.models.openai.settings import Settings
 
-_STOP_REASONS: dict[str, StopReason] = {
-    "stop": "stop",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "length": "length",
-    "content_filter": "content_filter",
-}
 _MODES = ("auto", "none", "required")
 _REPLY = "reply"
+_ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
+LONGEST_NAME = 64
 GUIDANCE = "Guidance, not from the user: "
 """Stands before guidance where it has to go as a user's message."""
 
@@ -51,37 +47,6 @@ def body(request: ModelRequest, dialect: Settings) -> dict[str, Any]:
     if request.stop:
         made["stop"] = list(request.stop)
     return made
-
-
-def calls(raw: Iterable[Any] | None, ids: CallIds) -> tuple[ToolCall, ...]:
-    """Return a whole reply's calls, each with an id of its own."""
-    return tuple(
-        parsed_call(ids.admit(one.id), one.function.name, one.function.arguments or "")
-        for one in raw or ()
-        if one.function is not None
-    )
-
-
-def usage(raw: Any) -> ModelUsage | None:  # noqa: ANN401 - the SDK's own type, loaded late
-    """Return what the provider counted, or None if it did not."""
-    if raw is None or raw.prompt_tokens is None:
-        return None
-    prompt, completion = raw.prompt_tokens, raw.completion_tokens or 0
-    cached = getattr(raw.prompt_tokens_details, "cached_tokens", None)
-    reasoning = getattr(raw.completion_tokens_details, "reasoning_tokens", None)
-    return ModelUsage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=raw.total_tokens or prompt + completion,
-        cache_read_tokens=cached or 0,
-        reasoning_tokens=reasoning or 0,
-    )
-
-
-def stop_reason(raw: str | None, *, called: bool) -> StopReason:
-    """Return why the reply ended; some servers say `stop` where they call tools."""
-    reason = _STOP_REASONS.get(raw or "stop", "stop")
-    return "tool_calls" if called and reason == "stop" else reason
 
 
 def is_strict(schema: JsonObject) -> bool:
@@ -155,13 +120,26 @@ def _message(message: Message) -> dict[str, Any]:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": arguments_text(call)},
+                "function": {"name": _name(call), "arguments": _arguments(call)},
             }
             for call in message.tool_calls
         ]
     elif not message.content:
         made["content"] = ""
     return made
+
+
+def _name(call: ToolCall) -> str:
+    """Return the name of an earlier call; servers refuse a history with one of no legal form."""
+    return _ILLEGAL.sub("_", call.name)[:LONGEST_NAME] or "_"
+
+
+def _arguments(call: ToolCall) -> str:
+    """Return the arguments of an earlier call as the JSON object that servers demand.
+
+    What the model wrote instead of one stands in the call's error result, where it reads it.
+    """
+    return "{}" if call.malformed_arguments is not None else arguments_text(call)
 
 
 def _content(message: Message) -> Any:  # noqa: ANN401 - text, or a list of parts
