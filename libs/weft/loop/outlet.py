@@ -40,7 +40,7 @@ class Unheard:
 
 
 class TypedOutlet:
-    """Hands on typed events, placed and numbered."""
+    """Hands on typed events, placed; whoever reads them numbers them."""
 
     heard = True
 
@@ -51,17 +51,14 @@ class TypedOutlet:
         self._run_id = run_id
         self._thread_id = thread_id
         self._agent = agent
-        self._seq = 0
 
     def tell(self, event: LoopEvent) -> None:
-        self._seq += 1
         placed = replace(
             event,
             run_id=self._run_id,
             thread_id=self._thread_id,
             agent_name=self._agent,
             timestamp=SYSTEM_CLOCK.now(),
-            seq=self._seq,
         )
         self._hear(placed)
 

@@ -1,6 +1,7 @@
 """The two ways to follow an agent's run: as its caller, and as a peer."""
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import anyio
 
@@ -20,6 +21,8 @@ class AgentRun(Running[LoopEvent, AgentResult]):
     Awaiting it raises `RunFailedError` where the run failed; iterating never does.
     """
 
+    _seq = 0
+
     def cancel(self) -> None:
         """Ask for the end, from any thread; the result says `canceled`."""
         self._control.cancel()
@@ -33,6 +36,11 @@ class AgentRun(Running[LoopEvent, AgentResult]):
             told = result.error.message if result.error else result.stop_explanation
             raise RunFailedError(f"run {result.run_id} failed: {told}", result=result)
         return result
+
+    def _shown(self, event: LoopEvent) -> LoopEvent:
+        # Numbered when read, so that what a slow reader lost leaves no gap.
+        self._seq += 1
+        return replace(event, seq=self._seq)
 
 
 class TaskRun(Running[Event, Result]):

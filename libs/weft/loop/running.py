@@ -1,21 +1,31 @@
-"""A run under way: iterate over its events, await its result, or cancel it."""
+"""A run under way: iterate over its events, await its result, or cancel it.
+
+Unread events are bounded. From `CROWDED` on, progress of tools is dropped and pieces of a reply are
+joined to the last one, so that no text is lost; everything else is kept, up to `FULL`, where the
+run is cancelled: its reader has left without saying so.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from dataclasses import replace
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar, cast
 
 from weft.core import JsonObject
+from weft.core.errors import CanceledError
 from weft.loop.driver import Driver
-from weft.loop.stream import ToolProgressEvent
+from weft.loop.events import Chunk, ModelChunked
+from weft.loop.stream import ModelChunkEvent, ToolProgressEvent
 from weft.tools.events import ToolProgress
 
 E = TypeVar("E")
 R = TypeVar("R")
 
 CROWDED = 1024
-"""From so many unread events on, progress of tools is no longer kept for a slow reader."""
+FULL = 16 * CROWDED
+LONGEST_PIECE = 64 * 1024
+"""Pieces are joined up to this length: to copy a long text for each piece would take for ever."""
 
 
 class Control:
@@ -62,6 +72,7 @@ class Running(Generic[E, R]):
         self._work = work
         self._task: asyncio.Task[R] | None = None
         self._result: R | None = None
+        self._error: BaseException | None = None
         self._started = False
         self._ended = asyncio.Event()
         self._events: deque[E] = deque()
@@ -81,7 +92,7 @@ class Running(Generic[E, R]):
         try:
             while True:
                 while self._events:
-                    yield self._events.popleft()
+                    yield self._shown(self._events.popleft())
                 if self._task is None or self._task.done():
                     break
                 await self._news.wait()
@@ -109,26 +120,69 @@ class Running(Generic[E, R]):
             self._control.cancel("its reader left")
             await self._ended.wait()
 
+    def _shown(self, event: E) -> E:
+        """Return the event as its reader gets it."""
+        return event
+
     async def _awaited(self) -> R:
         if self._task is not None:
             return await self._task
-        if self._result is not None:
-            return self._result
-        if self._started:
-            await self._ended.wait()
-            return await self._awaited()
-        return await self._worked(None)
+        if not self._started:
+            return await self._worked(None)
+        await self._ended.wait()
+        if isinstance(self._error, asyncio.CancelledError):
+            # Nobody cancelled the task that asks now.
+            raise CanceledError(f"run {self.run_id} was cancelled with the task that awaited it")
+        if self._error is not None:
+            raise self._error
+        return cast("R", self._result)
 
     async def _worked(self, hear: Callable[[E], None] | None) -> R:
         self._started = True
         try:
             self._result = await self._work(hear)
+        except BaseException as error:
+            self._error = error
+            raise
         finally:
             self._ended.set()
         return self._result
 
     def _hear(self, event: E) -> None:
-        crowded = len(self._events) >= CROWDED
-        if not (crowded and isinstance(event, ToolProgress | ToolProgressEvent)):
+        if len(self._events) < CROWDED:
             self._events.append(event)
-            self._news.set()
+        elif not isinstance(event, ToolProgress | ToolProgressEvent):
+            self._crowd(event)
+        self._news.set()
+
+    def _crowd(self, event: E) -> None:
+        joined = _joined(self._events[-1], event)
+        if joined is not None:
+            self._events[-1] = joined
+            return
+        self._events.append(event)
+        if len(self._events) >= FULL:
+            self._control.cancel("its reader fell too far behind")
+
+
+def _joined(last: E, event: E) -> E | None:
+    """Return two pieces of one reply as one; None where they are something else."""
+    match last, event:
+        case ModelChunkEvent(done=False), ModelChunkEvent() if len(last.content) < LONGEST_PIECE:
+            content, reasoning = last.content + event.content, last.reasoning + event.reasoning
+            return replace(last, content=content, reasoning=reasoning, done=event.done)
+        case ModelChunked(data=old), ModelChunked(data=new) if _goes_on(last, event):
+            data = Chunk(
+                content=old.content + new.content,
+                reasoning=old.reasoning + new.reasoning,
+                done=new.done,
+                has_tool_calls=old.has_tool_calls or new.has_tool_calls,
+            )
+            return last.model_copy(update={"data": data})
+        case _:
+            return None
+
+
+def _goes_on(last: ModelChunked, event: ModelChunked) -> bool:
+    same = last.path == event.path and not last.data.done
+    return same and len(last.data.content) < LONGEST_PIECE
