@@ -25,7 +25,22 @@ from weft.plan.records import (
 UNREADABLE = "verdict_unreadable"
 NOTHING_DONE = frozenset({"peer_unavailable", "queue_full", "thread_busy", "thread_interrupted"})
 """Reports that the peer refused before it started."""
-NEVER_AGAIN = frozenset({"budget_exhausted", "deadline_exceeded", "depth_exceeded", "canceled"})
+MODEL_FAILED = frozenset(
+    {
+        "model_unavailable",
+        "model_timeout",
+        "rate_limited",
+        "model_circuit_open",
+        "all_models_failed",
+    }
+)
+"""The peer's own model calls were repeated already, as often and as long as its agent says."""
+NEVER_AGAIN = MODEL_FAILED | {
+    "budget_exhausted",
+    "deadline_exceeded",
+    "depth_exceeded",
+    "canceled",
+}
 
 
 async def run_call(engine: Engine, node: Node, at: At) -> Result:

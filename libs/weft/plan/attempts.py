@@ -5,6 +5,7 @@ import logging
 
 from weft.checkpoint.nested import NestedJournal
 from weft.core import JsonObject, JsonValue, Path, Reason, Result
+from weft.core.contained import contained
 from weft.core.errors import FencedError, StoreUnavailableError, WeftError
 from weft.loop import PeerRun, Task
 from weft.plan import events
@@ -32,7 +33,8 @@ async def attempt_once(
         run = picked.peer.start(_task(engine, job, at, attempt))
         engine.open[job.path] = run
         async with limit:
-            result = await _followed(engine, run, job.path)
+            with contained():
+                result = await _followed(engine, run, job.path)
     except asyncio.CancelledError:
         if not engine.journal.handed_over:
             await _cancel(engine, run, job, attempt)

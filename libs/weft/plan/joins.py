@@ -12,6 +12,8 @@ from weft.plan.synthesis import NOTHING_FOUND, synthesize
 
 FIRST = frozenset({"any", "quorum"})
 """Joins that end before all branches do."""
+LONGEST_WHY = 200
+"""So much of each branch's reason is said again in the reason of the whole."""
 CANCELED = Result(status="canceled")
 """Stands for a branch that did not end on its own."""
 
@@ -126,13 +128,15 @@ def _mapped(ended: Ended, chosen: Sequence[int]) -> Result:
 
 
 def _failed(ended: Ended, message: str) -> Result:
-    whole = Reason(code="fan_out_failed", message=message, path=ended.path)
-    each = tuple(
-        reason
-        for branch, result in zip(ended.node.branches, ended.results, strict=True)
-        if not result.ok
-        for reason in result.reasons[:1] or (_silent(ended, branch.id, result),)
-    )
+    each: list[Reason] = []
+    told: dict[str, list[str]] = {}
+    for branch, result in zip(ended.node.branches, ended.results, strict=True):
+        if not result.ok:
+            first = (*result.reasons[:1], _silent(ended, branch.id, result))[0]
+            each.append(first)
+            told.setdefault(first.message[:LONGEST_WHY], []).append(first.peer or branch.id)
+    whys = "; ".join(f"{', '.join(names)}: {why}" for why, names in told.items())
+    whole = Reason(code="fan_out_failed", message=f"{message}: {whys}", path=ended.path)
     kept = _mapped(ended, sorted(ended.done))
     return kept.model_copy(
         update={"status": "failed", "reasons": (whole, *each), "partial": bool(ended.done)}

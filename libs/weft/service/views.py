@@ -113,8 +113,24 @@ def error_of(run: Run) -> JsonObject | None:
         "instance": f"/v1/runs/{run.run_id}",
         "retryable": bool(error.get("retryable")),
         "trace_id": run.trace_id,
-        "errors": [],
+        "errors": _errors(run),
     }
+
+
+def _errors(run: Run) -> list[JsonValue]:
+    """Return the reasons behind the run's error, each with its place in the run's tree."""
+    reasons = (run.result or {}).get("reasons")
+    behind = reasons[1:] if isinstance(reasons, list) else []
+    return [
+        {"pointer": "".join(f"/{part}" for part in _path(each)), "message": each.get("message", "")}
+        for each in behind
+        if isinstance(each, dict)
+    ]
+
+
+def _path(reason: JsonObject) -> list[JsonValue]:
+    path = reason.get("path")
+    return path if isinstance(path, list) else []
 
 
 def interrupts_of(run: Run) -> list[JsonValue]:

@@ -116,6 +116,34 @@ async def test_the_number_of_retries_is_bounded() -> None:
     model.assert_exhausted()
 
 
+def unreached() -> ModelUnavailableError:
+    return ModelUnavailableError("nobody is there", origin=Origin("p", reached=False))
+
+
+@pytest.mark.parametrize(
+    "error", [unreached(), AllModelsFailedError([("a", unreached()), ("b", unreached())])]
+)
+async def test_where_nobody_listens_it_is_soon_given_up(error: ModelError) -> None:
+    model, waits = ScriptedModel([error] * 20), Waits()
+
+    with pytest.raises(ModelError):
+        await complete(model, ASKED, retrying(waits))
+
+    assert waits.waits == [1.0, 2.0, 4.0]
+    assert waits.seconds <= ModelRetryConfig().unreachable_budget_seconds
+
+
+async def test_where_one_of_several_answers_it_is_tried_as_long_as_ever() -> None:
+    busy = ModelUnavailableError("busy", origin=Origin("p", 503))
+    model = ScriptedModel([AllModelsFailedError([("a", unreached()), ("b", busy)])] * 7)
+    waits = Waits()
+
+    with pytest.raises(AllModelsFailedError):
+        await complete(model, ASKED, retrying(waits))
+
+    assert len(waits.waits) == 6
+
+
 @given(chance=st.floats(0, 1), retries=st.integers(0, 30), initial=st.floats(0.01, 10))
 def test_the_delay_is_anywhere_up_to_the_ceiling(
     chance: float, retries: int, initial: float

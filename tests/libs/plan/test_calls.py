@@ -1,5 +1,6 @@
 """One call: its ids, its attempts, its record."""
 
+import asyncio
 import hashlib
 
 import anyio
@@ -160,6 +161,9 @@ async def test_a_failure_is_not_a_recorded_result() -> None:
         (failed("peer_failed"), "none", 1),
         (failed("budget_exhausted", retryable=True), "none", 1),
         (failed("deadline_exceeded", retryable=True), "none", 1),
+        (failed("model_unavailable", retryable=True), "none", 1),
+        (failed("model_timeout", retryable=True), "none", 1),
+        (failed("rate_limited", retryable=True), "none", 1),
     ],
 )
 async def test_a_new_attempt_needs_freedom_from_effects_or_a_report_of_nothing_done(
@@ -172,6 +176,17 @@ async def test_a_new_attempt_needs_freedom_from_effects_or_a_report_of_nothing_d
 
     assert len(peers["a"].tasks) == attempts
     assert outcome.result.status == "failed"
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
+async def test_a_peer_that_raises_anything_fails_its_own_step(raised: type[BaseException]) -> None:
+    def answer(_: Task) -> Result:
+        raise raised
+
+    with anyio.fail_after(10):
+        outcome = await quick(Peers(a=answer), Journal()).run(plan(Call(id="a", capability="a")))
+
+    assert [reason.code for reason in outcome.result.reasons] == ["peer_failed"]
 
 
 @pytest.mark.requirement("PLAN-29")

@@ -83,6 +83,25 @@ async def test_all_fails_with_any_branch_and_keeps_the_others() -> None:
     assert (outcome.result.data, outcome.result.partial) == ({"a": "A"}, True)
 
 
+async def test_a_fan_out_that_failed_says_why_each_branch_did() -> None:
+    away = Result.failed("model_unavailable", "nobody answers at http://127.0.0.1:9")
+    peers = Peers(a=away, b=failed("x"), c=away, d=Result.failed("long", "w" * 5000))
+
+    outcome = await run(fan("a", "b", "c", "d"), peers)
+
+    whole, *each = outcome.result.reasons
+    assert whole.message == (
+        "every branch failed: a, c: nobody answers at http://127.0.0.1:9; b: it is x; d: "
+        + "w" * 200
+    )
+    assert [reason.code for reason in each] == [
+        "model_unavailable",
+        "x",
+        "model_unavailable",
+        "long",
+    ]
+
+
 @pytest.mark.requirement("PLAN-20")
 async def test_any_takes_the_first_and_cancels_the_rest() -> None:
     never = anyio.Event()
