@@ -15,6 +15,7 @@ from weft.core.protocol_errors import (
     PeerRefusedError,
     PeerUnavailableError,
 )
+from weft.core.storable import received
 
 CONNECT_SECONDS = 2.0
 IDLE_SECONDS = 45.0
@@ -189,8 +190,9 @@ def _frame(block: bytes) -> Frame | None:
 
 def _result(text: bytes) -> JsonObject:
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        # Here a peer's words become values: from here on every database can keep them.
+        value = received(text)
+    except ValueError as error:
         raise InvalidPeerAnswerError("the peer's answer is not JSON") from error
     if not isinstance(value, dict):
         raise InvalidPeerAnswerError("the peer's answer is no JSON-RPC answer")

@@ -9,6 +9,7 @@ from pydantic_core import PydanticSerializationError
 from weft.checkpoint.bounds import MOST_BYTES, bounded
 from weft.core import JsonObject, JsonValue, Path, dumps, loads, loads_object
 from weft.core.errors import InputError
+from weft.core.storable import storable, storable_json
 from weft.events import Envelope, Event, Origin
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
@@ -72,6 +73,9 @@ def encode(value: object) -> str:
 def encode_events(events: Sequence[Event]) -> tuple[EventText, ...]:
     """Return the stored form of `events`.
 
+    What they tell may come from anywhere, and no event is lost for a character: each that cannot
+    be kept is shown by another one. What they are named by is refused.
+
     Raises:
         InputError: As of `encode`.
     """
@@ -97,7 +101,11 @@ def _encoded(event: Event) -> EventText:
 
 def _small(data: JsonObject) -> str:
     """Return the text of an event's data, bounded."""
-    text = encode(data)
+    try:
+        text = encode(data)
+    except InputError:
+        data = {storable(name): storable_json(value) for name, value in data.items()}
+        text = encode(data)
     # A character is at most four bytes: most texts need no second look.
     if len(text) * 4 <= MOST_BYTES or len(text.encode()) <= MOST_BYTES:
         return text

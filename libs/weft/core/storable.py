@@ -60,7 +60,12 @@ def received(text: str | bytes) -> JsonValue:
             return _shown(json.loads(whole, parse_constant=_no_number))
         except RecursionError as error:
             raise ValueError("it is nested too deeply") from error
-    return storable_json(value)
+    # Half characters were refused, and of a NUL the text must tell by an escape.
+    return _shown(value) if _has_nul(given) else value
+
+
+def _has_nul(text: str | bytes) -> bool:
+    return "\\u0000" in text if isinstance(text, str) else _NUL in text
 
 
 def _shown(value: JsonValue) -> JsonValue:

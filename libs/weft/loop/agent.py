@@ -25,8 +25,9 @@ from weft.core import (
     new_run_id,
 )
 from weft.core.errors import ConfigError, WeftError
+from weft.core.storable import storable_json
 from weft.events import Envelope, Event
-from weft.loop.asking import RunOptions, checked
+from weft.loop.asking import RunOptions, checked, kept
 from weft.loop.config import AgentConfig, SystemPrompt, configured
 from weft.loop.driver import INTERNAL, Driver
 from weft.loop.invocation import Invocation, Setup
@@ -119,6 +120,7 @@ class Agent:
             InputError: The prompt, thread id or metadata cannot be used.
         """
         checked(prompt, options)
+        prompt, options = kept(prompt, options)
         control = Control(
             run_id=options.get("run_id") or new_run_id(), thread_id=options.get("thread_id")
         )
@@ -202,7 +204,7 @@ class Agent:
         control = Control(run_id=run_id or "", thread_id=thread_id)
         claim = partial(
             self._durable().resume,
-            response,
+            storable_json(response),
             interrupt_id=interrupt_id,
             thread_id=thread_id,
             run_id=run_id,

@@ -4,6 +4,7 @@ from typing import TypedDict
 
 from weft.core import Budget, JsonObject, Principal, dumps
 from weft.core.errors import InputError
+from weft.core.storable import storable, storable_json
 
 THREAD_ID_LENGTH = 128
 
@@ -45,11 +46,20 @@ def checked(prompt: object, options: RunOptions) -> None:
         raise InputError("metadata must be a JSON object with text keys", field="metadata")
 
 
+def kept(prompt: str, options: RunOptions) -> tuple[str, RunOptions]:
+    """Return prompt and metadata such that every database can keep them."""
+    metadata = options.get("metadata")
+    if metadata is None:
+        return storable(prompt), options
+    cleaned = {storable(name): storable_json(value) for name, value in metadata.items()}
+    return storable(prompt), {**options, "metadata": cleaned}
+
+
 def _is_json_object(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     try:
-        dumps(value)
+        dumps(storable_json(value))
     except TypeError:
         return False
     return True

@@ -171,7 +171,8 @@ async def _plain(call: _Call) -> Performed:
 
 async def _rendered(performed: Performed, call: ToolCall, limit: ResultLimit) -> ToolExecution:
     if performed.outcome != "ok":
-        return await _failed(performed, call, limit)
+        hidden = replace(performed, message=redact(performed.message))
+        return await _failed(hidden, call, limit)
     whole = as_text(performed.value)
     content, key = await limit.shorten(whole)
     shortened = content is not whole
@@ -191,9 +192,11 @@ async def _rendered(performed: Performed, call: ToolCall, limit: ResultLimit) ->
 
 
 async def _failed(performed: Performed, call: ToolCall, limit: ResultLimit) -> ToolExecution:
-    """Return the error result: without secrets, storable, and no longer than results are."""
-    # Shortened last: a secret that is cut in two would no longer be known for one.
-    message, key = await limit.shorten(storable(redact(performed.message)))
+    """Return the error result, storable, and no longer than results are.
+
+    Secrets are hidden before: one that is cut in two would no longer be known for one.
+    """
+    message, key = await limit.shorten(storable(performed.message))
     failed = failed_call(call, message, outcome=performed.outcome)
     return failed.model_copy(
         update={"replayed": performed.replayed, "shortened": key is not None, "result_key": key}

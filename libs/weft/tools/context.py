@@ -16,6 +16,7 @@ from weft.core import (
     Path,
     Principal,
 )
+from weft.core.storable import storable
 from weft.events import Event
 from weft.tools.events import Progress, ToolProgress
 
@@ -67,7 +68,7 @@ class ToolContext:
             span_id=self.span_id,
             progress=progress,
             total=total,
-            message=message,
+            message=storable(message),
         )
         self.emit(ToolProgress(path=self.path, data=data))
 

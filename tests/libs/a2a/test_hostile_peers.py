@@ -3,6 +3,7 @@
 import asyncio
 
 import anyio
+import orjson
 import pytest
 
 from tests.libs.a2a.byhand import (
@@ -186,3 +187,26 @@ async def test_no_redirect_is_followed() -> None:
         assert code(await ask(client)) == "peer_failed"
 
     assert len(peer.calls) == 1
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_texts_that_no_database_keeps_are_clean_once_they_are_ours(*, streamed: bool) -> None:
+    odd = r"a\u0000b\ud800c"
+    shown = orjson.dumps(task("COMPLETED", artifacts=[{"artifactId": TASK, "parts": [
+        {"text": "ODD"}, {"data": {"NAME": ["ODD"]}},
+    ]}])).replace(b"ODD", odd.encode()).replace(b"NAME", rb"n\u0000")  # fmt: skip
+    body = b'{"jsonrpc":"2.0","id":"1","result":' + shown + b"}"
+    pieces = (
+        (SSE, chunk(b"data: " + body + b"\n\n"))
+        if streamed
+        else (status("200 OK", body, "Content-Type: application/json"),)
+    )
+
+    async with against(always(*pieces)) as (_, client):
+        result = await ask(client)
+
+    kept = "a\N{SYMBOL FOR NULL}b\N{REPLACEMENT CHARACTER}c"
+    assert result.status == "completed"
+    assert result.text == kept
+    assert result.data == {"n\N{SYMBOL FOR NULL}": [kept]}
+    orjson.dumps(result.to_json())
