@@ -23,7 +23,7 @@ from weft.loop.limits import Limits
 from weft.loop.outlet import Outlet
 from weft.loop.reflect import Memory, reflect
 from weft.loop.result import AgentResult
-from weft.loop.start import UNKNOWN_OUTCOME, first_state
+from weft.loop.start import UNKNOWN_OUTCOME, blank_state, first_state
 from weft.loop.state import AgentState
 from weft.loop.steps import Asked, Steps
 from weft.loop.terminate import (
@@ -74,7 +74,7 @@ class Driver:
             setup.config.tool_loop_threshold,
             with_reflexion=setup.config.reflexion_config is not None,
         )
-        self._state = first_state(setup, invocation)
+        self._state = blank_state(setup, invocation)
         self._open: Thought | None = None
         self._results: dict[str, ToolExecution] = {}
         self._host: EffectHost | None = None
@@ -134,6 +134,7 @@ class Driver:
     async def _guarded(self) -> None:
         try:
             with contained():
+                self._state = await first_state(self._state, self._setup, self._invocation)
                 self._wakeup.arm(self._moment())
                 stop = None
                 while stop is None:

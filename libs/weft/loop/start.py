@@ -1,8 +1,13 @@
 """The first state of a run: instructions, earlier turns, and what is asked now."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+
+import anyio.to_thread
 
 from weft.core import Message, Part
+from weft.core.contained import contained_call
+from weft.core.storable import storable
 from weft.loop.grown import Grown
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.state import CONFIDENCE_THRESHOLD, AgentState
@@ -13,12 +18,12 @@ UNKNOWN_OUTCOME = (
 )
 
 
-def first_state(setup: Setup, invocation: Invocation) -> AgentState:
-    """Return the state before the first model call."""
+def blank_state(setup: Setup, invocation: Invocation) -> AgentState:
+    """Return the state before anything was said."""
     config = setup.config
     reflexion = config.reflexion_config
     now = setup.clock.now()
-    state = AgentState(
+    return AgentState(
         run_id=invocation.run_id,
         agent_id=setup.agent_id,
         max_iterations=config.max_iterations,
@@ -27,9 +32,17 @@ def first_state(setup: Setup, invocation: Invocation) -> AgentState:
         started_at=now,
         updated_at=now,
     )
-    prompt = config.system_prompt
-    instructions = prompt if isinstance(prompt, str) else prompt(state)
-    messages = Grown([Message.system(instructions)] if instructions else [])
+
+
+async def first_state(state: AgentState, setup: Setup, invocation: Invocation) -> AgentState:
+    """Return a blank state with all that the first model call is told."""
+    prompt = setup.config.system_prompt
+    if isinstance(prompt, str):
+        instructions = prompt
+    else:
+        asking = partial(contained_call, partial(prompt, state))
+        instructions = await anyio.to_thread.run_sync(asking, abandon_on_cancel=True)
+    messages = Grown([Message.system(storable(instructions))] if instructions else [])
     messages = messages.plus(*mended(invocation.history), asked(invocation))
     return state.with_messages(*messages)
 

@@ -101,7 +101,7 @@ def _check_names(options: ToolOptions) -> None:
 
 def _name(options: ToolOptions, fn: Callable[..., object]) -> str:
     name = options.get("name") or name_of(fn)
-    if not _NAME.fullmatch(str(name)):
+    if not _NAME.fullmatch(name):
         why = f"{name!r} is no tool name: up to 64 letters, digits, `_` and `-`; give `name=`"
         raise ToolDefinitionError(name_of(fn), "", why)
     return name

@@ -1,6 +1,7 @@
 """From what a body returned to what a model reads, long texts shortened."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,6 +15,8 @@ from weft.core.errors import InputError, NotFoundError
 from weft.core.storable import storable, storable_json
 from weft.tools.decorator import tool
 from weft.tools.definition import Tool
+
+logger = logging.getLogger(__name__)
 
 NO_OUTPUT = "(no output)"
 _SAYS_WHY = (PydanticSerializationError, ValueError, TypeError)
@@ -90,12 +93,23 @@ class ResultLimit:
         """Return what the model sees, and the key of the whole if it is more."""
         if len(text) <= self.length:
             return text, None
-        key = None if self.store is None else await self.store.put(text)
+        key = await self._stored(text)
         where = "is not stored" if key is None else f"read_result(key={key!r}, offset, length)"
         head = int(self.length * self.head_fraction)
         left_out = f"\n[… of {len(text)} characters; the rest: {where} …]\n"
         tail = self.length - head
         return text[:head] + left_out + text[len(text) - tail :], key
+
+    async def _stored(self, text: str) -> str | None:
+        """Return the key of the whole; None where there is no store, or it fails."""
+        if self.store is None:
+            return None
+        try:
+            with contained():
+                return await self.store.put(text)
+        except Exception:  # a store may be anybody's; what is shown of the result counts
+            logger.exception("tool.result_not_stored")
+            return None
 
 
 def read_result_tool(store: ResultStore, *, most: int = 16_000) -> Tool:

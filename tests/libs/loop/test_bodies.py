@@ -201,6 +201,43 @@ async def test_a_model_that_raises_anything_fails_the_run_and_cancels_nobody(kin
     assert getattr(events[-1], "reason", "") == "error"
 
 
+@WITH_EACH
+async def test_a_system_prompt_that_raises_anything_fails_the_run(kind: str) -> None:
+    def prompt(_: object) -> str:
+        raise made(kind)
+
+    kept = memory_checkpointer()
+    agent = Agent(ScriptedModel(["done"]), system_prompt=prompt, checkpointer=kept)
+
+    with anyio.fail_after(20):
+        events = [event async for event in agent.run("go", thread_id="t")]
+        again = [event async for event in agent.run("go", thread_id="t")]
+
+    assert [getattr(each[-1], "reason", "") for each in (events, again)] == ["error", "error"]
+
+
+@WITH_EACH
+async def test_a_store_of_results_that_raises_anything_costs_no_result(kind: str) -> None:
+    class Broken:
+        async def put(self, _: str) -> str:
+            raise made(kind)
+
+        async def get(self, _: str) -> str | None:
+            return None
+
+    model = ScriptedModel([call("long"), "done"])
+
+    @tool
+    def long() -> str:
+        """Say much."""
+        return "x" * 1000
+
+    agent = Agent(model, [long], max_tool_result_length=100, tool_result_store=Broken())
+
+    assert (await agent.arun("go")).text == "done"
+    assert "is not stored" in model.requests[-1].messages[-1].content
+
+
 SCRIPT = """
 import sys, time
 from weft import Agent, tool
