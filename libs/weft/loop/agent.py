@@ -5,7 +5,6 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from typing_extensions import Unpack
 
@@ -28,7 +27,7 @@ from weft.core.errors import ConfigError, WeftError
 from weft.core.storable import storable_json
 from weft.events import Envelope, Event
 from weft.loop.asking import RunOptions, checked, kept
-from weft.loop.config import AgentConfig, SystemPrompt, configured
+from weft.loop.config import AgentConfig, AgentOptions, SystemPrompt, configured
 from weft.loop.driver import INTERNAL, Driver
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.mapping import effect_event
@@ -69,11 +68,11 @@ class Agent:
         system_prompt: SystemPrompt | None = None,
         *,
         config: AgentConfig | None = None,
-        **options: Any,  # noqa: ANN401 - any field of AgentConfig, checked by name and value
+        **options: Unpack[AgentOptions],
     ) -> None:
-        given = {"model": model, "tools": tools, "system_prompt": system_prompt}
-        options |= {name: value for name, value in given.items() if value is not None}
-        self._config = configured(config, options)
+        named = {"model": model, "tools": tools, "system_prompt": system_prompt}
+        given = {name: value for name, value in named.items() if value is not None}
+        self._config = configured(config, {**options, **given})
         self._tools = ToolRegistry(self._config.tools)
         if self._config.completion_mode == "explicit":
             self._tools.add_all(

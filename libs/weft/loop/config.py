@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, TypedDict, get_args
 
 from weft.checkpoint import Checkpointer
 from weft.core import JsonObject
@@ -64,6 +64,34 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "tool_execution": get_args(ToolExecutionMode),
     "completion_mode": get_args(CompletionMode),
 }
+
+
+class AgentOptions(TypedDict, total=False):
+    """The fields of `AgentConfig` that `Agent` takes by name, so that editors know them."""
+
+    model_kwargs: Mapping[str, object]
+    temperature: float | None
+    max_tokens: int | None
+    model_retry: ModelRetryConfig
+    name: str
+    agent_id: str
+    metadata: JsonObject
+    tool_execution: ToolExecutionMode
+    max_concurrency: int
+    tool_timeout: float
+    max_tool_result_length: int
+    tool_result_head_fraction: float
+    tool_result_store: ResultStore | None
+    tool_loop_threshold: int
+    terminal_tools: frozenset[str]
+    max_iterations: int
+    termination: Condition | None
+    completion_mode: CompletionMode
+    token_budget: int | None
+    max_cost_usd: float | None
+    time_budget_seconds: float | None
+    reflexion: ReflexionConfig | bool | None
+    checkpointer: Checkpointer | str | None
 
 
 @dataclass(frozen=True, kw_only=True)

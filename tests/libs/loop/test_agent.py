@@ -5,6 +5,7 @@ import contextvars
 import subprocess
 import sys
 import threading
+from typing import get_type_hints
 
 import anyio
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from weft.core import JsonObject, Message
 from weft.core.errors import ConfigError, DuplicateToolError, InputError, RunFailedError
 from weft.loop import Agent, AgentConfig, TerminateEvent
+from weft.loop.config import AgentOptions
 from weft.models import Capabilities, ModelRequest, ModelUsage
 from weft.reasoning.reflexion import ReflexionConfig
 from weft.termination import ConfidenceMet
@@ -31,10 +33,19 @@ def test_options_beside_a_config_are_refused_by_name() -> None:
         Agent(None, [echo], config=AgentConfig(model="offline:"), max_iterations=5)
 
 
+def test_an_agents_options_are_known_to_editors_with_their_types() -> None:
+    fields = get_type_hints(AgentConfig)
+    named = {"model", "tools", "system_prompt"}
+
+    assert get_type_hints(AgentOptions) == {
+        name: kind for name, kind in fields.items() if name not in named
+    }
+
+
 @pytest.mark.requirement("AG-2")
 def test_an_unknown_option_is_refused_with_the_nearest_known_one() -> None:
     with pytest.raises(ConfigError, match="unknown option 'reflexio'; did you mean 'reflexion'"):
-        Agent(ScriptedModel([]), reflexio=True)
+        Agent(ScriptedModel([]), reflexio=True)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match="did you mean 'max_iterations'"):
         AgentConfig(max_iteration=3)  # type: ignore[call-arg]
 

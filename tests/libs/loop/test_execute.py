@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from typing import Literal
 
 import anyio
 import pytest
@@ -134,7 +135,9 @@ async def test_a_sibling_whose_effect_has_begun_is_awaited_first() -> None:
 
 @pytest.mark.requirement("LOOP-5")
 @pytest.mark.parametrize("mode", ["concurrent", "sequential"])
-async def test_equal_idempotent_calls_in_one_reply_share_one_body(mode: str) -> None:
+async def test_equal_idempotent_calls_in_one_reply_share_one_body(
+    mode: Literal["concurrent", "sequential"],
+) -> None:
     bodies: list[int] = []
 
     @tool(idempotent=True, passes_key=True)
