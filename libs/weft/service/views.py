@@ -122,15 +122,15 @@ def _errors(run: Run) -> list[JsonValue]:
     reasons = (run.result or {}).get("reasons")
     behind = reasons[1:] if isinstance(reasons, list) else []
     return [
-        {"pointer": "".join(f"/{part}" for part in _path(each)), "message": each.get("message", "")}
+        {"pointer": _pointer(each.get("path")), "message": each.get("message", "")}
         for each in behind
         if isinstance(each, dict)
     ]
 
 
-def _path(reason: JsonObject) -> list[JsonValue]:
-    path = reason.get("path")
-    return path if isinstance(path, list) else []
+def _pointer(path: JsonValue) -> str:
+    parts = path if isinstance(path, list) else []
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def interrupts_of(run: Run) -> list[JsonValue]:

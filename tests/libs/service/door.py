@@ -65,9 +65,14 @@ class Script:
                 await self.go.wait()
             case "fail":
                 reason = Reason(code="model_failed", message="the model is away")
-                stopped = "max_iterations"
+                behind = Reason(code="x", message="so is the other", path=("both", "a/b"))
                 return Outcome(
-                    Result(status="failed", text="half", reasons=(reason,), stop_reason=stopped)
+                    Result(
+                        status="failed",
+                        text="half",
+                        reasons=(reason, behind),
+                        stop_reason="max_iterations",
+                    )
                 )
             case "late":
                 return Outcome(Result.failed("deadline_exceeded", "out of time"))

@@ -109,6 +109,7 @@ async def test_a_failed_run_is_a_good_answer_that_tells_of_a_failure(
     assert run["error"]["code"] == "model_failed"
     assert run["error"]["type"] == "urn:weft:problem:model_failed"
     assert run["error"]["detail"] == "the model is away"
+    assert run["error"]["errors"] == [{"pointer": "/both/a~1b", "message": "so is the other"}]
     assert run["error"]["trace_id"] == run["trace_id"]
 
 
