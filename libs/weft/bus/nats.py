@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -14,22 +15,72 @@ from nats.js import JetStreamContext
 from weft.bus.base import Bus
 from weft.core import name_digest
 from weft.core.errors import BusUnavailableError
+from weft.core.supervision import guarded, kept_going
 
 log = logging.getLogger(__name__)
 
 OUTBOX = 8192
 """Messages that may wait for the connection; what comes then is dropped, as any may be."""
+WAKE = ("", b"")
+"""Makes the sender look up from an empty outbox."""
+
+
+class _Client(Client):
+    """Survives messages that nobody could have meant."""
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        # A subject that is no UTF-8, or a broken header, would end the task that reads the
+        # connection, and the process would be deaf until two pings had no answer.
+        try:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        except Exception as error:  # noqa: BLE001 - the edge of one message, whoever sent it
+            log.debug("bus_message_unreadable", extra={"reason": type(error).__name__})
+
+
+class _Subscription:
+    """What one subscriber has not read yet; it is made anew with each new client."""
+
+    def __init__(self, subject: str, queue: str | None, places: int) -> None:
+        self.client: Client | None = None
+        self._subject = subject
+        self._queue = queue or ""
+        self._waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(places)
+        self._made: Subscription | None = None
+        self._left = False
+
+    async def make(self, client: Client) -> None:
+        self.client = client
+        self._made = await client.subscribe(self._subject, queue=self._queue, cb=self._take)
+        if self._left:
+            await self.leave()
+
+    async def leave(self) -> None:
+        self._left = True
+        # With a lost connection the subscription is gone as well.
+        with suppress(NatsError, OSError):
+            if self._made is not None:
+                await self._made.unsubscribe()
+
+    async def messages(self) -> AsyncGenerator[tuple[str, bytes], None]:
+        while True:
+            yield await self._waiting.get()
+
+    async def _take(self, message: Msg) -> None:
+        if not self._waiting.full():
+            self._waiting.put_nowait((message.subject, message.data))
 
 
 class NatsBus(Bus):
     """Publishes through an outbox that a task of its own empties; make it with `nats_bus`."""
 
-    def __init__(self, client: Client, tasks: asyncio.TaskGroup) -> None:
-        self._client = client
-        self._tasks = tasks
+    def __init__(self) -> None:
+        self._client: Client = _Client()
         self._ready = asyncio.Event()
         self._leaving = False
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(OUTBOX)
+        self._subscriptions: list[_Subscription] = []
 
     @property
     def connected(self) -> bool:
@@ -56,31 +107,19 @@ class NatsBus(Bus):
     async def subscribe(
         self, subject: str, *, queue: str | None = None, places: int = 1024
     ) -> AsyncIterator[AsyncGenerator[tuple[str, bytes], None]]:
-        waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(places)
-        made: list[Subscription] = []
-
-        async def take(message: Msg) -> None:
-            if not waiting.full():
-                waiting.put_nowait((message.subject, message.data))
-
-        async def make() -> None:
-            await self._ready.wait()
-            made.append(await self._client.subscribe(subject, queue=queue or "", cb=take))
-
-        if self._client.is_connected:
-            await make()
-            making = None
-        else:
-            making = self._tasks.create_task(make())
-        messages = _drain(waiting)
+        subscription = _Subscription(subject, queue, places)
+        self._subscriptions.append(subscription)
+        if self._ready.is_set():
+            # Where this fails, it is made with the next connection.
+            with guarded("bus subscription"):
+                await subscription.make(self._client)
+        messages = subscription.messages()
         try:
             yield messages
         finally:
+            self._subscriptions.remove(subscription)
             await messages.aclose()
-            if making is not None:
-                making.cancel()
-            if made and self._client.is_connected:
-                await made[0].unsubscribe()
+            await subscription.leave()
 
     async def flush(self) -> None:
         try:
@@ -94,46 +133,46 @@ class NatsBus(Bus):
     async def aclose(self) -> None:
         # A cancellation of `run` that nats-py swallowed while it connected ends it here.
         self._leaving = True
-        try:
-            async with asyncio.timeout(2):
-                await self._client.close()
-        except (NatsError, TimeoutError, OSError):
-            log.warning("bus_close_failed")
+        self._wake()
 
     async def run(self, url: str, *, name: str) -> None:
-        """Connect, then send what is published, until cancelled."""
+        """Connect, then send what is published; return once the connection is closed for good.
 
-        async def told(error: Exception) -> None:
-            log.warning("bus_error", extra={"reason": type(error).__name__})
+        nats-py reconnects by itself for as long as the server is away, but closes the connection
+        when the server refuses something. Call it again then.
+        """
+        self._ready.clear()
+        client = self._client = _Client()
+        try:
+            await _connect(client, url, name=name, closed=self._wake)
+            while unmade := [each for each in self._subscriptions if each.client is not client]:
+                await unmade[0].make(client)
+            self._ready.set()
+            while not (self._leaving or client.is_closed):
+                message = await self._outbox.get()
+                try:
+                    await self._send(client, message)
+                finally:
+                    self._outbox.task_done()
+        finally:
+            await _close(client)
 
-        async def left() -> None:
-            log.warning("bus_disconnected")
-
-        async def back() -> None:
-            log.info("bus_reconnected")
-
-        await self._client.connect(
-            servers=[url],
-            name=name,
-            error_cb=told,
-            disconnected_cb=left,
-            reconnected_cb=back,
-            connect_timeout=2,
-            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # annotated int, used as seconds
-            max_reconnect_attempts=-1,
-            ping_interval=10,
-            max_outstanding_pings=2,
-            inbox_prefix=f"_INBOX_{name_digest(name)}".encode(),
-        )
-        self._ready.set()
+    async def keep(self, url: str, *, name: str) -> None:
+        """Stay connected until `aclose`, or a cancellation."""
         while not self._leaving:
-            subject, payload = await self._outbox.get()
-            try:
-                await self._client.publish(subject, payload)
-            except NatsError as error:
-                log.warning("bus_publish_failed", extra={"reason": type(error).__name__})
-            finally:
-                self._outbox.task_done()
+            await self.run(url, name=name)
+            if not self._leaving:
+                raise BusUnavailableError("NATS closed the connection")
+
+    async def _send(self, client: Client, message: tuple[str, bytes]) -> None:
+        if message == WAKE or client.is_closed:
+            return
+        with guarded("bus publication"):
+            await client.publish(*message)
+
+    def _wake(self) -> None:
+        if not self._outbox.full():
+            self._outbox.put_nowait(WAKE)
 
     async def wait_connected(self, *, timeout: float) -> bool:  # noqa: ASYNC109 - as above
         """Return whether the server answered within `timeout` seconds."""
@@ -152,21 +191,49 @@ async def nats_bus(url: str, *, name: str, patience: float = 2.0) -> AsyncIterat
     An absent server stops nobody: what is published meanwhile is dropped, and subscriptions begin
     with the connection.
     """
-    async with asyncio.TaskGroup() as tasks:
-        bus = NatsBus(Client(), tasks)
-        running = tasks.create_task(bus.run(url, name=name), name="nats")
+    bus = NatsBus()
+    async with kept_going(partial(bus.keep, url, name=name), name="nats"):
         try:
             if not await bus.wait_connected(timeout=patience):
                 log.warning("bus_not_connected")
             yield bus
             await bus.flush()
         finally:
-            running.cancel()
             await bus.aclose()
 
 
-async def _drain(
-    waiting: asyncio.Queue[tuple[str, bytes]],
-) -> AsyncGenerator[tuple[str, bytes], None]:
-    while True:
-        yield await waiting.get()
+async def _connect(client: Client, url: str, *, name: str, closed: Callable[[], None]) -> None:
+    async def told(error: Exception) -> None:
+        log.warning("bus_error", extra={"reason": type(error).__name__})
+
+    async def left() -> None:
+        log.warning("bus_disconnected")
+
+    async def back() -> None:
+        log.info("bus_reconnected")
+
+    async def gone() -> None:
+        closed()
+
+    await client.connect(
+        servers=[url],
+        name=name,
+        error_cb=told,
+        disconnected_cb=left,
+        reconnected_cb=back,
+        closed_cb=gone,
+        connect_timeout=2,
+        reconnect_time_wait=0.25,  # type: ignore[arg-type]  # annotated int, used as seconds
+        max_reconnect_attempts=-1,
+        ping_interval=10,
+        max_outstanding_pings=2,
+        inbox_prefix=f"_INBOX_{name_digest(name)}".encode(),
+    )
+
+
+async def _close(client: Client) -> None:
+    try:
+        async with asyncio.timeout(2):
+            await client.close()
+    except (NatsError, TimeoutError, OSError):
+        log.warning("bus_close_failed")

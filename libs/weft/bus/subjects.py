@@ -38,9 +38,13 @@ def all_cancels(pool: str) -> str:
     return f"weft.cancel.{name_digest(pool)}.*"
 
 
-def run_of(subject: str) -> RunId:
-    """Return the run a subject built here speaks of: its last token."""
-    return RunId(_token(subject.rpartition(".")[2]))
+def run_of(subject: str) -> RunId | None:
+    """Return the run a subject built here speaks of, its last token; None if it is not one of ours.
+
+    Whoever may publish can name any subject, so what was heard is never trusted to be well formed.
+    """
+    token = subject.rpartition(".")[2]
+    return RunId(token) if _TOKEN.fullmatch(token) else None
 
 
 def _token(value: str) -> str:

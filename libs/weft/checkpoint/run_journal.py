@@ -13,11 +13,14 @@ from weft.checkpoint.base import (
     EffectOutcome,
     Held,
     Intent,
+    Recorded,
     StepWrite,
 )
 from weft.checkpoint.journal import Journal
+from weft.checkpoint.text import keepable
 from weft.core import JsonObject, Path, Principal, RunId, new_run_id
-from weft.core.errors import EffectSettledError, StoreUnavailableError
+from weft.core.errors import EffectSettledError, FencedError, InputError, StoreError
+from weft.core.supervision import forever
 from weft.events import Envelope, Event
 
 Sink = Callable[[Sequence[Envelope]], None]
@@ -25,7 +28,7 @@ Sink = Callable[[Sequence[Envelope]], None]
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 10.0
-"""How long a write waits for the database to come back; then the run is left to its lease."""
+"""How long a write waits for a database that is away or full; then its run is left to its lease."""
 FLUSH_SECONDS = 0.01
 """Events emitted within this time share a commit; nobody watches more closely."""
 _EFFECTS = frozenset({"agent.effect.intended", "agent.effect.settled"})
@@ -59,6 +62,8 @@ class RunJournal(Journal):
         self._claimed = claimed
         self._adopted: dict[str, int] = {}
         self._batch = 0
+        self._sending: list[Event] = []
+        """The batch that was handed to the store and not confirmed; it may be kept already."""
         self._order = asyncio.Lock()
         self._wake = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
@@ -78,7 +83,7 @@ class RunJournal(Journal):
     ) -> None:
         if self._flusher is not None:
             self._flusher.cancel()
-            await asyncio.gather(self._flusher, return_exceptions=True)
+            await asyncio.wait({self._flusher})
 
     @property
     def handed_over(self) -> bool:
@@ -122,9 +127,8 @@ class RunJournal(Journal):
             # It may have been recorded while this waited; its events are told already then.
             if (stored := self._steps.get(path)) is not None:
                 return stored
-            # What was told before the step ended stands before its end, in the same commit.
-            step = StepWrite(path, outcome, (*self._take(), *events))
-            recorded = await _patiently(partial(self._runs.record_step, self.held, step))
+            await self._confirm()
+            recorded = await self._recorded(path, outcome, events)
             self._steps[path] = recorded.outcome
             self._sink(recorded.events)
         return recorded.outcome
@@ -136,22 +140,60 @@ class RunJournal(Journal):
         self._pending.extend(fresh)
         self._note(fresh)
         if self._flusher is None:
-            self._flusher = asyncio.create_task(self._flush_soon(), name=f"flush {self.run_id}")
+            name = f"flush {self.run_id}"
+            self._flusher = asyncio.create_task(forever(self._flush_soon, name=name), name=name)
         self._wake.set()
 
     async def flush(self) -> None:
         async with self._order:
-            if pending := self._take():
-                self._batch += 1
-                append = partial(self._runs.append, self.held, self._batch, pending)
-                self._sink(await _patiently(append))
+            await self._confirm()
+            self._sending = self._take()
+            await self._confirm()
 
-    def take_pending(self) -> tuple[Event, ...]:
+    async def take_pending(self) -> tuple[Event, ...]:
         """Return and forget what was emitted but not yet written, for the commit that ends the run.
 
         Call it with nothing of this journal under way.
         """
-        return tuple(self._take())
+        async with self._order:
+            await self._confirm()
+            return keepable(self._take())
+
+    async def _confirm(self) -> None:
+        """Write the batch in hand, which is empty then.
+
+        It stays as it is, with its number, until the store said what became of it: a commit whose
+        acknowledgement was lost is known by its number, and other events under it would be taken
+        for a repetition.
+        """
+        if not self._sending:
+            return
+        append = partial(self._runs.append, self.held, self._batch + 1)
+        try:
+            told = await _patiently(partial(append, self._sending))
+        except InputError:
+            # Refused before anything was sent: no database keeps this, and what comes later must
+            # not wait for it for ever.
+            self._sending = [*keepable(self._sending)]
+            told = await _patiently(partial(append, self._sending))
+        self._batch += 1
+        self._sending = []
+        self._sink(told)
+
+    async def _recorded(self, path: Path, outcome: JsonObject, events: Sequence[Event]) -> Recorded:
+        """Write the step, and before its end, in the same commit, what was told until then."""
+        earlier = self._take()
+        step = StepWrite(path, outcome, (*earlier, *events))
+        try:
+            return await _patiently(partial(self._runs.record_step, self.held, step))
+        except InputError:
+            kept = keepable(earlier)
+            self._pending[:0] = kept
+            if kept == tuple(earlier):
+                # It is the step itself that cannot be kept.
+                raise
+        step = StepWrite(path, outcome, (*self._take(), *events))
+        return await _patiently(partial(self._runs.record_step, self.held, step))
 
     async def intend(
         self, call: EffectCall, *, again: bool = False, events: Sequence[Event] = ()
@@ -220,17 +262,24 @@ class RunJournal(Journal):
             await self._wake.wait()
             await asyncio.sleep(FLUSH_SECONDS)
             self._wake.clear()
-            await self.flush()
+            try:
+                await self.flush()
+            except FencedError:
+                # Nothing can be written any more; the work hears of it by its own next write.
+                return
+            except StoreError:
+                self._wake.set()
+                raise
 
 
 async def _patiently(write: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a write, which every write may be, while the database is away."""
+    """Repeat a write, which every write may be, while the database is away or full."""
     delay = 0.02
     waited = 0.0
     while True:
         try:
             return await write()
-        except StoreUnavailableError:
+        except StoreError:
             if waited >= PATIENCE_SECONDS:
                 raise
         await asyncio.sleep(delay)

@@ -10,7 +10,7 @@ from weft.checkpoint.bounds import MOST_BYTES, bounded
 from weft.core import JsonObject, JsonValue, Path, dumps, loads, loads_object
 from weft.core.errors import InputError
 from weft.core.storable import storable, storable_json
-from weft.events import Envelope, Event, Origin
+from weft.events import TERMINAL_EVENTS, AnyData, Envelope, Event, Origin
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
 
@@ -80,6 +80,29 @@ def encode_events(events: Sequence[Event]) -> tuple[EventText, ...]:
         InputError: As of `encode`.
     """
     return tuple([_encoded(event) for event in events])
+
+
+def keepable(events: Sequence[Event]) -> tuple[Event, ...]:
+    """Return `events`, each that no database keeps replaced by one that says so in its place."""
+    return tuple(
+        [event if (why := _refusal(event)) is None else _gone(event, why) for event in events]
+    )
+
+
+def _refusal(event: Event) -> str | None:
+    if event.type in TERMINAL_EVENTS:
+        return "only the end of a run is told so"
+    try:
+        _encoded(event)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _gone(event: Event, why: str) -> Event:
+    told = {"name": "event_not_kept", "event": event.type, "reason": why}
+    # Its path and agent may be what cannot be kept.
+    return Event(type="agent.custom", data=AnyData.model_validate(storable_json({**told})))
 
 
 def _encoded(event: Event) -> EventText:

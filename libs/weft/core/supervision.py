@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from weft.core.clock import SYSTEM_CLOCK, Clock
 from weft.core.errors import WeftError
@@ -38,6 +38,20 @@ async def forever(
             pause = FIRST_PAUSE_SECONDS
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+@asynccontextmanager
+async def kept_going(work: Callable[[], Awaitable[None]], *, name: str) -> AsyncIterator[None]:
+    """Keep `work` going `forever` beside the block, and end it with the block.
+
+    Unlike in a task group nothing that goes wrong on one side ends the other.
+    """
+    task = asyncio.create_task(forever(work, name=name), name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 @contextmanager

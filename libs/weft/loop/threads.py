@@ -14,6 +14,7 @@ from weft.checkpoint import (
     Checkpointer,
     Claimed,
     Ending,
+    Held,
     NewRun,
     Run,
     TerminalStatus,
@@ -21,6 +22,7 @@ from weft.checkpoint import (
     Turn,
 )
 from weft.checkpoint import Accepted as Acceptance
+from weft.checkpoint.lease import RENEW_SECONDS, Leases
 from weft.checkpoint.run_journal import RunJournal
 from weft.core import (
     LOCAL,
@@ -35,6 +37,7 @@ from weft.core import (
     new_id,
 )
 from weft.core.errors import (
+    FencedError,
     InputError,
     InterruptAnsweredError,
     InterruptNotFoundError,
@@ -42,6 +45,7 @@ from weft.core.errors import (
     RunFinishedError,
     ThreadBusyError,
 )
+from weft.core.supervision import kept_going
 from weft.events import (
     Accepted,
     Cancellation,
@@ -60,7 +64,6 @@ from weft.events import (
 from weft.loop.result import AgentResult, as_peer_result
 from weft.loop.steps import answers_in
 
-RENEW_SECONDS = 1.0
 RETRY_SECONDS = 0.1
 ABANDON_SECONDS = 2.0
 OPERATION = "agent.run"
@@ -187,8 +190,8 @@ class Threads:
         run, asked = claimed.run, Asked.of(claimed.run)
         key = _key(run)
         async with RunJournal(self._checkpointer, claimed, sink) as journal:
-            keeper = asyncio.create_task(self._keep(claimed, cancel), name=f"lease {run.run_id}")
-            try:
+            leases = Leases(self._checkpointer.runs, _Holder(journal, cancel))
+            async with kept_going(leases.keep, name=f"lease {run.run_id}"):
                 thread = await self._checkpointer.threads.load(key) if asked.kept else None
                 entries = () if thread is None else thread.entries
                 yield Opened(
@@ -199,13 +202,16 @@ class Threads:
                     version=len(entries),
                     answers=answers_in(claimed.steps),
                 )
-            finally:
-                keeper.cancel()
-                await asyncio.gather(keeper, return_exceptions=True)
 
     async def end(self, opened: Opened, result: AgentResult) -> None:
-        """Write the run's end with what it adds to the thread, or park it."""
+        """Write the run's end with what it adds to the thread, or park it.
+
+        Raises:
+            FencedError: The lease was lost: another owner may have the run.
+        """
         runs, journal = self._checkpointer.runs, opened.journal
+        if journal.handed_over:
+            raise FencedError(journal.run_id, journal.held.epoch)
         if result.stop.interrupts:
             await runs.park(journal.held, result.stop.interrupts, ())
             return
@@ -227,6 +233,8 @@ class Threads:
 
     async def abandon(self, opened: Opened) -> None:
         """Write that the run was cancelled, whatever cancels the caller meanwhile."""
+        if opened.journal.handed_over:
+            return
         why = Reason(code="canceled", message="the task that awaited the run was cancelled")
         ending = Ending(
             status="canceled",
@@ -272,14 +280,24 @@ class Threads:
                     await asyncio.sleep(RETRY_SECONDS)
         raise ThreadBusyError(run.thread_id, run.run_id)
 
-    async def _keep(self, claimed: Claimed, cancel: Callable[[str], None]) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            renewal = await self._checkpointer.runs.renew([claimed.held])
-            if renewal.lost:
-                cancel("another owner has the run")
-            elif renewal.canceling:
-                cancel("it was cancelled")
+
+class _Holder:
+    """The claim of one run, whose work ends by a call of `cancel` with the reason."""
+
+    def __init__(self, journal: RunJournal, cancel: Callable[[str], None]) -> None:
+        self._journal = journal
+        self._cancel = cancel
+
+    def leased(self) -> Sequence[Held]:
+        return () if self._journal.handed_over else (self._journal.held,)
+
+    def lost(self, held: Held) -> None:  # noqa: ARG002 - there is but one
+        self._journal.hand_over()
+        self._cancel("another owner may have the run")
+
+    def stop(self, held: Held, asked: JsonObject) -> None:  # noqa: ARG002 - as above
+        self._journal.cancel(asked)
+        self._cancel("it was cancelled")
 
 
 def _key(run: Run) -> ThreadKey:

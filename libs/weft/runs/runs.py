@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,6 +21,7 @@ from weft.checkpoint import (
     ThreadKey,
 )
 from weft.core import JsonValue, Principal, RunId
+from weft.core.supervision import guarded, kept_going
 from weft.events import TERMINAL_EVENTS, Envelope
 from weft.runs.hub import Hub, Listener
 from weft.runs.publisher import EventPublisher, Publisher
@@ -225,25 +227,25 @@ class Runs:
         """Hear of events that other processes commit, for as long as the context lasts."""
         async with (
             self.bus.subscribe(self._publisher.heard_at, places=8192) as messages,
-            asyncio.TaskGroup() as tasks,
+            kept_going(partial(self._hear, messages), name="run events"),
         ):
-            hearing = tasks.create_task(self._hear(messages), name="run events")
-            try:
-                yield
-            finally:
-                hearing.cancel()
+            yield
 
     async def _hear(self, messages: AsyncGenerator[tuple[str, bytes], None]) -> None:
         async for subject, payload in messages:
             run_id = subjects.run_of(subject)
-            if not self.hub.has(run_id) or self._publisher.sent(payload):
+            if run_id is None or not self.hub.has(run_id) or self._publisher.sent(payload):
                 continue
-            try:
-                self.hub.tell(run_id, _ENVELOPES.validate_json(payload))
-            except ValidationError:
-                # A mere wake-up, too large to travel, or from a newer writer: the listener reads
-                # the store.
-                self.hub.tell(run_id, ())
+            with guarded("run event"):
+                self._pass_on(run_id, payload)
+
+    def _pass_on(self, run_id: RunId, payload: bytes) -> None:
+        try:
+            self.hub.tell(run_id, _ENVELOPES.validate_json(payload))
+        except ValidationError:
+            # A mere wake-up, too large to travel, or from a newer writer: the listener reads
+            # the store.
+            self.hub.tell(run_id, ())
 
 
 def _settles(event: Envelope) -> bool:

@@ -3,30 +3,31 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from weft.bus import subjects
 from weft.checkpoint import Claimed, Held
+from weft.checkpoint.lease import Leases
 from weft.checkpoint.run_journal import RunJournal
 from weft.core import SYSTEM_CLOCK, Clock, JsonObject, Result, RunId
 from weft.core.errors import (
     CanceledError,
     FencedError,
+    InputError,
     StaleThreadError,
-    StoreUnavailableError,
+    StoreError,
     WeftError,
 )
+from weft.core.supervision import guarded, kept_going
 from weft.events import Event
 from weft.runs.outcome import Execute, Outcome, completed, ending, interrupts_of
 from weft.runs.runs import Runs
 
 log = logging.getLogger(__name__)
 
-RENEW_SECONDS = 1.0
-TRUST_SECONDS = 2.0
-"""An owner stops itself this long after it sent the last renewal that succeeded."""
 DRAIN_SECONDS = 5.0
 
 
@@ -70,6 +71,7 @@ class Worker:
         self._execute = execute
         self._slots = slots
         self._clock = clock
+        self._leases = Leases(self._store, self, clock=clock)
         self._held: dict[RunId, _Held] = {}
         self._wake = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
@@ -107,24 +109,38 @@ class Worker:
             self._runs.bus.subscribe(subjects.work(self._runs.pool), queue="workers") as bells,
             self._runs.bus.subscribe(subjects.all_cancels(self._runs.pool)) as cancels,
             asyncio.TaskGroup() as tasks,
+            # Runs are drained while leases are kept and cancels are heard.
+            AsyncExitStack() as background,
         ):
             self._tasks = tasks
             self._runs.owner = self
-            background = [
-                tasks.create_task(self._claim_forever(), name="claim"),
-                tasks.create_task(self._renew_forever(), name="renew"),
-                tasks.create_task(self._hear_bells(bells), name="bells"),
-                tasks.create_task(self._hear_cancels(cancels), name="cancels"),
-            ]
+            for name, work in (
+                ("leases", self._leases.keep),
+                ("bells", partial(self._hear_bells, bells)),
+                ("cancels", partial(self._hear_cancels, cancels)),
+            ):
+                await background.enter_async_context(kept_going(work, name=name))
             try:
-                yield
+                async with kept_going(self._claim_forever, name="claim"):
+                    yield
             finally:
                 self._draining = True
-                background[0].cancel()
                 await self._drain()
-                for task in background:
-                    task.cancel()
                 self._runs.owner = None
+
+    def leased(self) -> Sequence[Held]:
+        """Return the claims to keep."""
+        return [each.claimed.held for each in self._held.values() if not each.lost]
+
+    def lost(self, held: Held) -> None:
+        """Stop work on a claim that is over."""
+        _lose(self._held[held.run_id])
+
+    def stop(self, held: Held, asked: JsonObject) -> None:
+        """End a run that somebody wants to end."""
+        mine = self._held[held.run_id]
+        if mine.canceling is None:
+            mine.cancel(asked)
 
     async def _hear_bells(self, bells: AsyncGenerator[tuple[str, bytes], None]) -> None:
         async for _ in bells:
@@ -133,11 +149,14 @@ class Worker:
     async def _hear_cancels(self, cancels: AsyncGenerator[tuple[str, bytes], None]) -> None:
         async for subject, _ in cancels:
             if subjects.run_of(subject) in self._held:
-                await self._renew()
+                # Where this fails, the next renewal hears of it.
+                with guarded("cancel"):
+                    await self._leases.look()
 
     async def _claim_forever(self) -> None:
         while True:
-            await self._claim()
+            with guarded("claim"):
+                await self._claim()
             try:
                 # The doorbell may be lost; without it this finds the run a little later.
                 async with asyncio.timeout(random.uniform(0.25, 0.5)):  # noqa: S311 - jitter
@@ -151,11 +170,7 @@ class Worker:
             self._wake.clear()
             if (free := self.free) <= 0:
                 return
-            try:
-                claimed = await self._store.claim(self.name, limit=free)
-            except StoreUnavailableError:
-                log.warning("claim_failed")
-                return
+            claimed = await self._store.claim(self.name, limit=free)
             for each in claimed:
                 self._runs.tell(each.events)
                 if each.held.run_id in self._held:
@@ -164,34 +179,6 @@ class Worker:
                 self.take(each)
             if len(claimed) < free:
                 return
-
-    async def _renew_forever(self) -> None:
-        trusted = self._clock.monotonic()
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            sent = self._clock.monotonic()
-            try:
-                async with asyncio.timeout(TRUST_SECONDS):
-                    await self._renew()
-                trusted = sent
-            except (StoreUnavailableError, TimeoutError):
-                log.warning("renew_failed")
-            if self._clock.monotonic() - trusted > TRUST_SECONDS:
-                for each in self._held.values():
-                    _lose(each)
-
-    async def _renew(self) -> None:
-        held = [each.claimed.held for each in self._held.values() if not each.lost]
-        if not held:
-            return
-        renewal = await self._store.renew(held)
-        for run_id in renewal.lost:
-            if (mine := self._held.get(run_id)) is not None and mine.claimed.held in held:
-                _lose(mine)
-        for run_id, why in renewal.canceling.items():
-            mine = self._held.get(run_id)
-            if mine is not None and mine.canceling is None:
-                mine.cancel(why)
 
     async def _own(self, claimed: Claimed) -> None:
         held, own = claimed.held, self._held[claimed.held.run_id]
@@ -211,8 +198,9 @@ class Worker:
                 await self._end(journal, outcome, began)
         except FencedError:
             log.info("run_fenced", extra={"run_id": held.run_id, "epoch": held.epoch})
-        except StoreUnavailableError:
-            log.warning("run_left_to_its_lease", extra={"run_id": held.run_id})
+        except StoreError as error:
+            left = {"run_id": held.run_id, "code": error.code}
+            log.warning("run_left_to_its_lease", extra=left)
         except Exception:
             # The edge of a run: its end could not be written, and its next owner tries again. The
             # others of this process go on.
@@ -236,7 +224,7 @@ class Worker:
             return Outcome(
                 Result(status="canceled"), report=_report(mine.canceling, journal.report)
             )
-        except (FencedError, StoreUnavailableError):
+        except (FencedError, StoreError):
             raise
         except WeftError as error:
             return Outcome(Result.failed(error.code, str(error), retryable=error.retryable))
@@ -247,7 +235,7 @@ class Worker:
 
     async def _end(self, journal: RunJournal, outcome: Outcome, began: float) -> None:
         """Write the run's end, or the one that the database lets it have."""
-        pending = journal.take_pending()
+        pending = await journal.take_pending()
         try:
             await self._write_end(journal, outcome, pending, began)
         except CanceledError:
@@ -257,6 +245,10 @@ class Worker:
             await self._write_end(journal, stopped, pending, began)
         except StaleThreadError as error:
             lost = Outcome(Result.failed(error.code, str(error)), steps=outcome.steps)
+            await self._write_end(journal, lost, pending, began)
+        except InputError as error:
+            # No database keeps this result, whoever tries again.
+            lost = Outcome(Result.failed(error.code, str(error)))
             await self._write_end(journal, lost, pending, began)
 
     async def _write_end(
@@ -290,8 +282,9 @@ class Worker:
     async def _release(self, held: Held) -> None:
         try:
             await self._store.release(held)
-        except (FencedError, StoreUnavailableError):
-            log.info("release_failed", extra={"run_id": held.run_id})
+        except (FencedError, StoreError) as error:
+            # Its lease ends by itself.
+            log.info("release_failed", extra={"run_id": held.run_id, "code": error.code})
 
 
 def _lose(held: _Held) -> None:

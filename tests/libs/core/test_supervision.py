@@ -6,7 +6,7 @@ import pytest
 
 from weft.core import supervision
 from weft.core.errors import StoreFullError
-from weft.core.supervision import forever, guarded
+from weft.core.supervision import forever, guarded, kept_going
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +75,27 @@ async def test_a_guard_lets_the_own_cancellation_through() -> None:
 
     with anyio.fail_after(5), pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_work_beside_a_block_goes_on_after_errors_and_ends_with_the_block() -> None:
+    again = asyncio.Event()
+    ended = asyncio.Event()
+    attempts = 0
+
+    async def work() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            raise StoreFullError("no room")
+        again.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with anyio.fail_after(5):
+        async with kept_going(work, name="some work"):
+            await again.wait()
+            assert not ended.is_set()
+
+    assert ended.is_set()
