@@ -170,12 +170,12 @@ class RunJournal(Journal):
             return
         append = partial(self._runs.append, self.held, self._batch + 1)
         try:
-            told = await _patiently(partial(append, self._sending))
+            told = await patiently(partial(append, self._sending))
         except InputError:
             # Refused before anything was sent: no database keeps this, and what comes later must
             # not wait for it for ever.
             self._sending = [*keepable(self._sending)]
-            told = await _patiently(partial(append, self._sending))
+            told = await patiently(partial(append, self._sending))
         self._batch += 1
         self._sending = []
         self._sink(told)
@@ -185,7 +185,7 @@ class RunJournal(Journal):
         earlier = self._take()
         step = StepWrite(path, outcome, (*earlier, *events))
         try:
-            return await _patiently(partial(self._runs.record_step, self.held, step))
+            return await patiently(partial(self._runs.record_step, self.held, step))
         except InputError:
             kept = keepable(earlier)
             self._pending[:0] = kept
@@ -193,7 +193,7 @@ class RunJournal(Journal):
                 # It is the step itself that cannot be kept.
                 raise
         step = StepWrite(path, outcome, (*self._take(), *events))
-        return await _patiently(partial(self._runs.record_step, self.held, step))
+        return await patiently(partial(self._runs.record_step, self.held, step))
 
     async def intend(
         self, call: EffectCall, *, again: bool = False, events: Sequence[Event] = ()
@@ -272,7 +272,7 @@ class RunJournal(Journal):
                 raise
 
 
-async def _patiently(write: Callable[[], Awaitable[T]]) -> T:
+async def patiently(write: Callable[[], Awaitable[T]]) -> T:
     """Repeat a write, which every write may be, while the database is away or full."""
     delay = 0.02
     waited = 0.0

@@ -11,7 +11,7 @@ from functools import partial
 from weft.bus import subjects
 from weft.checkpoint import Claimed, Held
 from weft.checkpoint.lease import Leases
-from weft.checkpoint.run_journal import RunJournal
+from weft.checkpoint.run_journal import RunJournal, patiently
 from weft.core import SYSTEM_CLOCK, Clock, JsonObject, Result, RunId
 from weft.core.errors import (
     CanceledError,
@@ -257,10 +257,10 @@ class Worker:
         seconds = self._clock.monotonic() - began
         if interrupts := interrupts_of(outcome):
             events = (*pending, *outcome.events)
-            told = await self._store.park(journal.held, interrupts, events)
+            told = await patiently(partial(self._store.park, journal.held, interrupts, events))
         else:
             end = ending(outcome, pending=pending, seconds=seconds)
-            told = await self._store.finish(journal.held, end)
+            told = await patiently(partial(self._store.finish, journal.held, end))
             if end.status == "completed" and told:
                 run = self._held[journal.run_id].claimed.run
                 self._runs.hub.end(completed(run, end, told[-1]))
