@@ -19,7 +19,15 @@ RunStatus = Literal[
     "queued", "running", "interrupted", "canceling", "completed", "failed", "canceled", "expired"
 ]
 TerminalStatus = Literal["completed", "failed", "canceled", "expired"]
-OnBusy = Literal["reject", "enqueue", "interrupt", "rollback"]
+OnBusy = Literal["reject", "enqueue", "interrupt", "rollback", "take_over"]
+"""What happens to a new run whose thread has an open one.
+
+A run lives while it waits for an owner or its lease is kept; one whose lease ended is dead, and no
+dead run makes its thread busy. `reject` refuses the new run while another lives, and lets it wait
+behind a dead one, which its next owner goes on with first. `take_over`, for owners that nobody
+else recovers for, ends a dead run of the same operation as failed (`owner_lost`) in the commit that
+accepts the new one; so it does with a queued one that nobody claimed for a lease's time.
+"""
 Durability = Literal["strong", "weak", "none"]
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "canceled", "expired"})
 LEASE_SECONDS = 3.0
@@ -187,8 +195,9 @@ class RunStore(ABC):
 
         Raises:
             IdempotencyKeyReusedError: The key belongs to a request with another hash.
-            ThreadBusyError: `reject`, and a run of the thread lives.
-            ThreadInterruptedError: `reject` or `enqueue`, and the thread's run waits for a person.
+            ThreadBusyError: `reject` or `take_over`, and a run of the thread lives.
+            ThreadInterruptedError: `reject`, `enqueue` or `take_over`, and the thread's run waits
+                for a person.
             QueueFullError: `enqueue`, and 16 runs wait for the thread.
             StoreFullError: There is no room.
         """

@@ -10,7 +10,7 @@ from weft.checkpoint.bounds import MOST_BYTES, bounded
 from weft.core import JsonObject, JsonValue, Path, dumps, loads, loads_object
 from weft.core.errors import InputError
 from weft.core.storable import storable, storable_json
-from weft.events import TERMINAL_EVENTS, AnyData, Envelope, Event, Origin
+from weft.events import TERMINAL_EVENTS, AgentCustom, Custom, Envelope, Event, Origin
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
 
@@ -100,9 +100,9 @@ def _refusal(event: Event) -> str | None:
 
 
 def _gone(event: Event, why: str) -> Event:
-    told = {"name": "event_not_kept", "event": event.type, "reason": why}
     # Its path and agent may be what cannot be kept.
-    return Event(type="agent.custom", data=AnyData.model_validate(storable_json({**told})))
+    told: JsonObject = {"event": storable(event.type), "reason": why}
+    return AgentCustom(data=Custom(name="event_not_kept", data=told))
 
 
 def _encoded(event: Event) -> EventText:

@@ -10,6 +10,7 @@ from weft.events.base import (
     Origin,
     preview,
 )
+from weft.events.custom import AgentCustom, Custom
 from weft.events.redaction import REDACTED, hidden, hidden_value, is_secret, redact
 from weft.events.run import (
     Accepted,
@@ -51,10 +52,12 @@ __all__ = [
     "REDACTED",
     "TERMINAL_EVENTS",
     "Accepted",
+    "AgentCustom",
     "AnyData",
     "Canceling",
     "Cancellation",
     "Completion",
+    "Custom",
     "Data",
     "Deletion",
     "Envelope",

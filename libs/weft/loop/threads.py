@@ -145,7 +145,7 @@ class Threads:
             accepted=RunAccepted(data=told),
         )
         runs = self._checkpointer.runs
-        accepted: Acceptance = await runs.accept(new, on_busy="reject", owner=self._owner)
+        accepted: Acceptance = await runs.accept(new, on_busy="take_over", owner=self._owner)
         if accepted.claimed is not None:
             return accepted.claimed
         if accepted.run.terminal:

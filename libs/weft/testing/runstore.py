@@ -11,6 +11,7 @@ from weft.core.errors import StoreUnavailableError
 from weft.testing.effectstore import EffectStoreContract
 from weft.testing.runstore_admission import AdmissionContract
 from weft.testing.runstore_backlog import BacklogContract
+from weft.testing.runstore_dead import DeadRunsContract
 from weft.testing.runstore_log import LogContract
 from weft.testing.runstore_ownership import OwnershipContract
 from weft.testing.runstore_repeats import RepeatContract
@@ -24,6 +25,7 @@ __all__ = ["CheckpointerContract", "RunStoreContract"]
 class RunStoreContract(
     AdmissionContract,
     BacklogContract,
+    DeadRunsContract,
     OwnershipContract,
     LogContract,
     WaitingContract,

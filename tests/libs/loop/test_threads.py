@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -285,3 +286,32 @@ async def test_no_entry_point_closes_the_checkpointer() -> None:
     assert thread is not None
     assert thread.version == 4
     await checkpointer.aclose()
+
+
+@pytest.mark.requirement("CKPT-9")
+async def test_the_next_message_of_a_thread_whose_process_was_killed_is_taken(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "db"
+    dying = await anyio.open_process([sys.executable, "-c", DYING, str(path)])
+    assert dying.stdout is not None
+    said = ""
+    with anyio.fail_after(10):
+        while "second call" not in said:
+            said += (await dying.stdout.receive()).decode()
+    dying.kill()
+    await dying.wait()
+    await dying.aclose()
+
+    checkpointer = sqlite_checkpointer(path)
+    agent = Agent(ScriptedModel(["hello"]), checkpointer=checkpointer)
+    with anyio.fail_after(10):
+        result = None
+        while result is None:
+            with suppress(ThreadBusyError):
+                result = await agent.arun("next", thread_id="t")
+    with pytest.raises(NothingToResumeError):
+        await agent.resume(run_id="d" * 32)
+    await checkpointer.aclose()
+
+    assert result.text == "hello"

@@ -13,7 +13,7 @@ from weft.checkpoint.base import (
     Run,
 )
 from weft.checkpoint.rules.asking import expiry, resolved
-from weft.checkpoint.rules.closing import stop
+from weft.checkpoint.rules.closing import close, stop
 from weft.checkpoint.rules.writing import owned, run_of, tell, waiting, write
 from weft.checkpoint.tables import RunRow, Tables
 from weft.checkpoint.text import EventText, encode, encode_events, same
@@ -29,9 +29,12 @@ from weft.core.errors import (
     ThreadBusyError,
     ThreadInterruptedError,
 )
-from weft.events import Ownership, RunStarted
+from weft.events import ErrorData, Ownership, RunStarted
 
 MAX_QUEUED = 16
+OWNER_LOST = ErrorData(
+    code="owner_lost", message="its owner stopped, and a newer run took the thread"
+)
 
 
 def fresh(new: NewRun) -> RunRow:
@@ -125,20 +128,40 @@ def _make_way(tables: Tables, row: RunRow, on_busy: OnBusy) -> bool:
         raise InputError(
             "on_busy 'rollback' is not supported by this store; use 'interrupt'", field="on_busy"
         )
-    living = tables.open_runs(row.key)
-    if not living:
-        return False
+    before, now = tables.open_runs(row.key), tables.now()
     if on_busy == "interrupt":
-        for other in living:
+        for other in before:
             stop(tables, other, by=row.subject, reason="a newer run took the thread", grace_s=5.0)
         return bool(tables.open_runs(row.key))
-    parked = next((other for other in living if other.status == "interrupted"), None)
+    if on_busy == "take_over":
+        before = [other for other in before if not _ended(tables, other, row, now)]
+    parked = next((other for other in before if other.status == "interrupted"), None)
     if parked is not None:
         raise ThreadInterruptedError(row.thread_id, parked.run_id)
-    if on_busy == "reject":
-        raise ThreadBusyError(row.thread_id, living[0].run_id)
-    if sum(other.status == "queued" for other in living) >= MAX_QUEUED:
+    if on_busy != "enqueue":
+        # Behind a dead run the new one waits: the next owner goes on with that one first.
+        hinders = (
+            before if on_busy == "take_over" else [each for each in before if _lives(each, now)]
+        )
+        if hinders:
+            raise ThreadBusyError(row.thread_id, hinders[0].run_id)
+    if sum(other.status == "queued" for other in before) >= MAX_QUEUED:
         raise QueueFullError(f"{MAX_QUEUED} runs wait for thread {row.thread_id!r} already")
+    return bool(before)
+
+
+def _lives(row: RunRow, now: float) -> bool:
+    return row.status == "queued" or row.leased(now)
+
+
+def _ended(tables: Tables, dead: RunRow, row: RunRow, now: float) -> bool:
+    """End what nobody will go on with: a run of the new one's operation that no owner keeps."""
+    if dead.operation != row.operation or dead.status == "interrupted" or dead.leased(now):
+        return False
+    if dead.status == "queued" and now < dead.updated + LEASE_SECONDS:
+        # Whoever answered it is about to claim it.
+        return False
+    close(tables, dead, failed=OWNER_LOST)
     return True
 
 

@@ -48,20 +48,23 @@ def stop(tables: Tables, row: RunRow, *, by: str, reason: str, grace_s: float) -
         close(tables, row)
 
 
-def close(tables: Tables, row: RunRow, *, poisoned: bool = False) -> tuple[Envelope, ...]:
-    """End a run that nobody holds, fencing whoever did."""
+def poison(row: RunRow) -> ErrorData:
+    """Return why a run that loses every owner is not tried again."""
+    message = f"the run lost {row.lost_leases + 1} owners without progress"
+    return ErrorData(code="poison", message=message)
+
+
+def close(tables: Tables, row: RunRow, *, failed: ErrorData | None = None) -> tuple[Envelope, ...]:
+    """End a run that nobody holds, fencing whoever did; as out of time, unless it `failed`."""
     now = tables.now()
     usage = Usage(unknown=True) if row.epoch else NO_USAGE
     taken_ms = 0.0 if row.started is None else max(now - row.started, 0.0) * 1000
     if row.status == "canceling" or row.cancel is not None:
         canceled = Cancellation(report={}, usage=usage, duration_ms=taken_ms)
         return _end(tables, row, "canceled", _why(row), [RunCanceled(data=canceled)])
-    if poisoned:
-        error = ErrorData(
-            code="poison", message=f"the run lost {row.lost_leases + 1} owners without progress"
-        )
-        failure = Failure(error=error, usage=usage, duration_ms=taken_ms)
-        return _end(tables, row, "failed", error, [RunFailed(data=failure)])
+    if failed is not None:
+        failure = Failure(error=failed, usage=usage, duration_ms=taken_ms)
+        return _end(tables, row, "failed", failed, [RunFailed(data=failure)])
     lapsed: list[Event] = []
     if row.status == "interrupted":
         lapsed = expired(row, now=now)

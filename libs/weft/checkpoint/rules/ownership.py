@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from weft.checkpoint.base import LEASE_SECONDS, TERMINAL, Claimed, Held, Renewal
 from weft.checkpoint.rules.asking import requested
-from weft.checkpoint.rules.closing import close
+from weft.checkpoint.rules.closing import close, poison
 from weft.checkpoint.rules.writing import held_run, run_of, tell, waiting, write
 from weft.checkpoint.tables import RunRow, Tables
 from weft.checkpoint.text import EventText, decode_path, encode, encode_events
@@ -34,7 +34,7 @@ def claim(tables: Tables, owner: str, limit: int, run_id: RunId | None = None) -
         poisoned = lost and row.lost_leases + 1 >= MAX_LOST_LEASES
         overdue = row.deadline is not None and row.deadline <= now
         if overdue or poisoned or row.status == "interrupted":
-            close(tables, row, poisoned=poisoned)
+            close(tables, row, failed=poison(row) if poisoned else None)
         else:
             claimed.append(_take(tables, row, owner, lost=lost))
     return claimed
