@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from weft.cli.orphans import orphan_guard
 from weft.cli.processes import Child, Command
 from weft.core.errors import ConfigError, leaves
 from weft.service.keys import KeyFile, new_key
@@ -78,9 +79,10 @@ async def mesh_up(
         commands = _commands(options, home, logs)
         key = _fresh_key(home)
         began = asyncio.get_running_loop().time()
-        children = [Child(command, tell) for command in commands]
+        children: list[Child] = []
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with orphan_guard() as guard, asyncio.TaskGroup() as tasks:
+                children += [Child(command, tell, guard) for command in commands]
                 keeping = [tasks.create_task(children[0].keep())]
                 await _ready(children[0], keeping[0])
                 # NATS first: the others would wait for it, and say so in their logs.
@@ -111,7 +113,8 @@ async def _ready(child: Child, keeping: asyncio.Task[None]) -> None:
 async def _stop(children: Sequence[Child]) -> None:
     # The bus goes last: the others say goodbye over it.
     await asyncio.gather(*(child.stop() for child in children[1:]))
-    await children[0].stop(within=BUS_STOP_SECONDS)
+    for bus in children[:1]:
+        await bus.stop(within=BUS_STOP_SECONDS)
 
 
 def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:

@@ -162,18 +162,21 @@ async def test_stopping_does_not_wait_for_the_next_start(tmp_path: Path) -> None
     assert child.restarts == 3
 
 
-async def test_the_kernel_ends_the_child_of_a_killed_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernel", [True, False], ids=["by the kernel", "by a watcher"])
+async def test_the_child_of_a_killed_parent_is_ended(tmp_path: Path, *, kernel: bool) -> None:
     parent = f"""
 import asyncio, os, pathlib, sys
+from weft.cli.orphans import orphan_guard
 from weft.cli.processes import Child, Command
 async def main():
     log = pathlib.Path({str(tmp_path / "child.log")!r})
     command = Command("c", (sys.executable, "-c", {SERVER!r}), log, dict(os.environ))
-    child = Child(command, print)
-    keeping = asyncio.create_task(child.keep())
-    await child.ready.wait()
-    print(child.process.pid, flush=True)
-    await keeping
+    async with orphan_guard(kernel={kernel}) as guard:
+        child = Child(command, print, guard)
+        keeping = asyncio.create_task(child.keep())
+        await child.ready.wait()
+        print(child.process.pid, flush=True)
+        await keeping
 asyncio.run(main())
 """
     with anyio.fail_after(15):
