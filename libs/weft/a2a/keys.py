@@ -5,6 +5,7 @@ import base64
 import binascii
 import hashlib
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,14 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
 
-from weft.core import Record
+from weft.core import SYSTEM_CLOCK, Clock, Record
 from weft.core.errors import ConfigError
+from weft.core.supervision import guarded
 
 PRIVATE_MODE = 0o600
+LOOK_SECONDS = 2.0
+"""How long a key is trusted without another look at the directory."""
+SETTLED_NS = 1_000_000_000
 
 
 class PublicKey(Record):
@@ -103,8 +108,9 @@ def publish(key: SigningKey, directory: Path) -> None:
 class Trust:
     """The keys pinned for the mesh, by key id.
 
-    With a directory, a key id it does not know makes it look there again if anything changed there,
-    so a new or rotated key needs no restart. Key files whose name differs from their service are
+    With a directory, what stands there is trusted and nothing else: it is looked at again after
+    `LOOK_SECONDS`, so that a removed key soon stops, and at once for a key id that is not known, so
+    that a new or rotated key needs no restart. Key files whose name differs from their service are
     taken as that service's too, which lets an old key overlap with its successor.
     """
 
@@ -113,28 +119,38 @@ class Trust:
         keys: tuple[TrustedKey, ...] = (),
         *,
         directory: Path | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._pinned: Mapping[str, TrustedKey] = MappingProxyType({key.kid: key for key in keys})
         self._keys = self._pinned
         self._directory = directory
+        self._clock = clock
+        self._looked: float | None = None
         self._stamp = 0
+        self._settled = True
         self._order = asyncio.Lock()
 
     async def find(self, kid: str) -> TrustedKey | None:
         """Return the key of this id, or None for one that nobody pinned."""
-        if (known := self._keys.get(kid)) is not None or self._directory is None:
-            return known
-        async with self._order:
-            # Whoever came second finds what the first one read.
-            if kid not in self._keys:
-                await self._look()
+        if self._directory is not None and (kid not in self._keys or self._is_old()):
+            async with self._order:
+                # Whoever came second finds what the first one read.
+                if kid not in self._keys or self._is_old():
+                    await self._look(self._directory)
         return self._keys.get(kid)
 
-    async def _look(self) -> None:
-        found = await asyncio.to_thread(_read_changed, self._directory, self._stamp)
-        if found is not None:
-            self._stamp, keys = found
-            self._keys = MappingProxyType({**keys, **self._pinned})
+    def _is_old(self) -> bool:
+        return self._looked is None or self._clock.monotonic() - self._looked > LOOK_SECONDS
+
+    async def _look(self, directory: Path) -> None:
+        # What changed within a tick of the file system's clock left no trace in the stamp.
+        stamp = self._stamp if self._settled or not self._is_old() else 0
+        self._looked = self._clock.monotonic()
+        with guarded("trust directory"):
+            found = await asyncio.to_thread(_read_changed, directory, stamp)
+            if found is not None:
+                self._stamp, self._settled, keys = found
+                self._keys = MappingProxyType({**keys, **self._pinned})
 
 
 def b64(raw: bytes) -> bytes:
@@ -164,24 +180,34 @@ def _load(path: Path) -> Ed25519PrivateKey:
         raise ConfigError(f"the key file {path.name} holds no key: remove it") from error
 
 
-def _read_changed(directory: Path | None, stamp: int) -> tuple[int, dict[str, TrustedKey]] | None:
-    """Return the directory's keys and its stamp, or None where it is as it was at `stamp`."""
+def _read_changed(directory: Path, stamp: int) -> tuple[int, bool, dict[str, TrustedKey]] | None:
+    """Return the directory's keys, its stamp, and whether that is old enough to tell changes.
+
+    None where it is as it was at `stamp`.
+    """
     try:
-        current = directory.stat().st_mtime_ns if directory is not None else stamp
+        current = directory.stat().st_mtime_ns
     except FileNotFoundError:
+        return 0, True, {}
+    if current == stamp:
         return None
-    if directory is None or current == stamp:
-        return None
-    return current, _read_all(directory)
+    settled = time.time_ns() - current > SETTLED_NS
+    return current, settled, _read_all(directory)
 
 
 def _read_all(directory: Path) -> dict[str, TrustedKey]:
+    """Return the keys that can be read.
+
+    Raises:
+        OSError: A file is there and cannot be read now.
+    """
     found: dict[str, TrustedKey] = {}
     for file in sorted(directory.glob("*.json")):
         try:
             key = PublicKey.model_validate_json(file.read_bytes())
             public = Ed25519PublicKey.from_public_bytes(unb64(key.public.encode()))
-        except (OSError, ValidationError, ValueError):
+        except (FileNotFoundError, IsADirectoryError, PermissionError, ValidationError, ValueError):
+            # Gone meanwhile, or no key of ours.
             continue
         found[key.kid] = TrustedKey(key.kid, key.service, public)
     return found

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from weft.a2a import SigningKey, Trust, open_key, publish
+from weft.a2a.keys import LOOK_SECONDS
+from weft.core import SystemClock
 from weft.core.errors import ConfigError
 
 
@@ -90,3 +92,61 @@ async def test_a_broken_file_does_not_hide_the_others(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text('{"kid": "x", "service": "y", "public": "zz"}')
 
     assert await Trust(directory=tmp_path).find(key.kid) is not None
+
+
+class ByHand(SystemClock):
+    """A clock whose durations a test sets."""
+
+    at = 0.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+async def test_a_key_taken_out_of_the_directory_stops_within_seconds(tmp_path: Path) -> None:
+    kept, taken = SigningKey.generate("metrics"), SigningKey.generate("evil")
+    for key in (kept, taken):
+        await asyncio.to_thread(publish, key, tmp_path)
+    clock = ByHand()
+    trust = Trust(directory=tmp_path, clock=clock)
+    assert await trust.find(taken.kid) is not None
+
+    (tmp_path / "evil.json").unlink()
+    clock.at = LOOK_SECONDS + 0.1
+
+    assert await trust.find(taken.kid) is None
+    assert await trust.find(kept.kid) is not None
+
+
+async def test_with_the_directory_every_key_of_it_is_gone(tmp_path: Path) -> None:
+    key, pinned = SigningKey.generate("metrics"), SigningKey.generate("router")
+    await asyncio.to_thread(publish, key, tmp_path / "trust")
+    clock = ByHand()
+    trust = Trust((pinned.trusted(),), directory=tmp_path / "trust", clock=clock)
+    assert await trust.find(key.kid) is not None
+
+    (tmp_path / "trust").rename(tmp_path / "elsewhere")
+    clock.at = LOOK_SECONDS + 0.1
+
+    assert await trust.find(key.kid) is None
+    assert await trust.find(pinned.kid) is not None
+
+
+async def test_a_directory_that_cannot_be_read_for_a_moment_costs_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = SigningKey.generate("metrics")
+    await asyncio.to_thread(publish, key, tmp_path)
+    clock = ByHand()
+    trust = Trust(directory=tmp_path, clock=clock)
+    assert await trust.find(key.kid) is not None
+
+    def refuse(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("weft.a2a.keys._read_changed", refuse)
+        clock.at = LOOK_SECONDS + 0.1
+        found = await trust.find(key.kid)
+
+    assert found is not None

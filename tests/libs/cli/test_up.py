@@ -14,6 +14,8 @@ import pytest
 
 from tests.conftest import ROOT, free_port
 
+PATIENCE = 60.0
+"""Only bounds what hangs: how long a start takes is the machine's business."""
 STUCK = "import time\ntime.sleep(60)\n"
 BROKEN = "import sys\nprint('one line', file=sys.stderr)\nsys.exit('the model is unknown')\n"
 
@@ -31,7 +33,7 @@ def up(place: Path, port: int, *, python: str = sys.executable, **env: str) -> l
         [python, "-m", "weft.cli.main", "--home", str(place / "home"), "up", "--port", str(port)],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
         cwd=place,
         env={**os.environ, **env},
@@ -94,20 +96,17 @@ def test_a_start_that_is_interrupted_leaves_nothing(tmp_path: Path, number: sign
         [*command, "--port", str(free_port())], stderr=subprocess.PIPE, text=True, cwd=place
     ) as process:
         children = started(process.pid, 4)
-        began = time.monotonic()
-
         process.send_signal(number)
-        _, said = process.communicate(timeout=15)
+        _, said = process.communicate(timeout=PATIENCE)
 
-    _, alive = psutil.wait_procs(children, timeout=1)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert (process.returncode, alive) == (0, [])
     assert said.splitlines() == ["[weft] stopping"]
-    assert time.monotonic() - began < 10
 
 
 def started(pid: int, number: int) -> list[psutil.Process]:
     """Return the children of a process once there are `number` of them."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while len(found := psutil.Process(pid).children()) < number:
         assert time.monotonic() < deadline
         os.sched_yield()
