@@ -1,6 +1,5 @@
 """The router's process: takes runs from the shared store and carries them out over the mesh."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from router_service.routes import Routes
 from weft.a2a import Minter, Verifier, open_session
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK
+from weft.core.supervision import kept_going
 from weft.models import get_model
 from weft.runs import Runs, Worker
 from weft.service.mesh import Member, member, withdrawn
@@ -62,9 +62,8 @@ async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Ser
                 routes, peers, verifier, host=settings.host, port=settings.control_port
             ) as address,
             worker.working(),
-            asyncio.TaskGroup() as tasks,
+            kept_going(peers.keep_fresh, name="peers"),
         ):
-            fresh = tasks.create_task(peers.keep_fresh(), name="peers")
             entry = Entry(
                 service=ROUTER,
                 instance=settings.instance,
@@ -72,10 +71,7 @@ async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Ser
                 card="{}",
                 started_at=SYSTEM_CLOCK.now(),
             )
-            try:
-                yield Served(_health(), partial(_announced, self, entry, worker))
-            finally:
-                fresh.cancel()
+            yield Served(_health(), partial(_announced, self, entry, worker))
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from weft.bus import Bus, subjects
 from weft.core import RunId, dumps, new_id
+from weft.core.supervision import guarded
 from weft.events import TERMINAL_EVENTS, Envelope
 
 BATCH_SECONDS = 0.02
@@ -60,10 +61,12 @@ class EventPublisher:
 
     def _publish(self, run_id: RunId) -> None:
         events = self._waiting.pop(run_id)
-        payload = b"[" + b",".join(event.model_dump_json().encode() for event in events) + b"]"
-        if len(payload) > MAX_MESSAGE:
-            payload = dumps({"seq": events[-1].seq})
-        self._bus.publish(subjects.run(events[0].tenant, run_id), payload)
+        # They are committed: whoever misses them here reads the store.
+        with guarded("run event publication"):
+            payload = b"[" + b",".join(event.model_dump_json().encode() for event in events) + b"]"
+            if len(payload) > MAX_MESSAGE:
+                payload = dumps({"seq": events[-1].seq})
+            self._bus.publish(subjects.run(events[0].tenant, run_id), payload)
 
 
 class TaskPublisher:
@@ -104,7 +107,8 @@ class TaskPublisher:
 
     def _publish(self, run_id: RunId) -> None:
         self._waiting.discard(run_id)
-        self._bus.publish(subjects.task(self._service, run_id), self._mark)
+        with guarded("task event publication"):
+            self._bus.publish(subjects.task(self._service, run_id), self._mark)
 
 
 def _later(act: Callable[[], None]) -> None:

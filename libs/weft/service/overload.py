@@ -9,7 +9,7 @@ from weft.checkpoint import Backlog, RunStore, Share
 from weft.core import SYSTEM_CLOCK, Clock, Principal
 from weft.core.edge_errors import OverloadedError, QuotaExceededError
 from weft.core.errors import StoreError
-from weft.core.supervision import report
+from weft.core.supervision import kept_going, report
 from weft.service.rates import UNLIMITED
 
 SAMPLE_SECONDS = 0.1
@@ -99,12 +99,8 @@ class Overload:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Look at the store while runs are asked for, for as long as the context lasts."""
-        async with asyncio.TaskGroup() as tasks:
-            watch = tasks.create_task(self._watch(), name="overload")
-            try:
-                yield
-            finally:
-                watch.cancel()
+        async with kept_going(self._watch, name="overload"):
+            yield
 
     async def _watch(self) -> None:
         while True:

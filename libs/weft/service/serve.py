@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 
 from weft.core.errors import ConfigError, WeftError, leaves
 from weft.service.http import GuardedHttp
+from weft.service.leaving import AnsweredAtStop, is_no_cut
 from weft.service.logs import configure_logs
 from weft.service.settings import ServiceSettings
 
@@ -57,6 +59,7 @@ async def unannounced() -> AsyncIterator[None]:
 def serve(opening: Opening, settings: ServiceSettings, *, name: str) -> None:
     """Serve until told to stop; prints `ready <url>` once requests are answered."""
     configure_logs(name, settings.log_level)
+    logging.getLogger("uvicorn.error").addFilter(is_no_cut)
     try:
         with listening_socket(settings.host, settings.port) as sock:
             uvloop.run(_serve(opening, settings, sock))
@@ -107,7 +110,7 @@ async def _serve(opening: Opening, settings: ServiceSettings, sock: socket.socke
     async with opening(listening) as served:
         server = _Server(
             uvicorn.Config(
-                served.app,
+                AnsweredAtStop(served.app, stopping),
                 http=GuardedHttp,
                 ws="none",
                 lifespan="off",

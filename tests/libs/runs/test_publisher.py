@@ -5,7 +5,7 @@ import asyncio
 import orjson
 
 from weft.bus import MemoryBus, subjects
-from weft.core import new_run_id
+from weft.core import RunId, new_run_id
 from weft.events import Envelope
 from weft.runs import EventPublisher, Listener, TaskPublisher
 from weft.runs.hub import PLACES
@@ -94,3 +94,17 @@ async def test_a_listener_keeps_at_most_its_places_and_the_newest() -> None:
     unread = await listener.next(within=5)
 
     assert [each.seq for each in unread] == list(range(3001 - PLACES, 3001))
+
+
+async def test_events_that_cannot_be_told_are_told_to_nobody_and_hurt_no_others() -> None:
+    bus = Recorder()
+    publisher = EventPublisher(bus)
+    other = event(1).model_copy(update={"run_id": new_run_id()})
+
+    publisher.tell([event(1, filler="a\ud800")])
+    publisher.tell([other])
+    async with asyncio.timeout(5):
+        await bus.news.wait()
+    publisher.tell([event(2, "run.completed", filler="a\ud800")])
+
+    assert [subject for subject, _ in bus.sent] == [subjects.run("acme", RunId(other.run_id))]
