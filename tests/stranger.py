@@ -22,16 +22,23 @@ HEADERS = (
 )
 
 
-def odd_messages(prefixes: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the wire form of odd messages on subjects below `prefixes`, and on a well-formed one."""
-    for prefix in prefixes:
-        for token in (*TOKENS, HEX):
-            yield _message(prefix + b"." + token, b"")
-            yield _message(prefix + b"." + token, b"\xff\x00")
-        for payload in PAYLOADS:
-            yield _message(prefix + b"." + HEX, payload)
-        for header in HEADERS:
-            yield _message(prefix + b"." + HEX, b"[]", header)
+def odd_messages(prefixes: Iterable[bytes]) -> list[bytes]:
+    """Return the wire form of odd messages on subjects below `prefixes`, and on a well-formed one.
+
+    Those that may deafen a client come last: it would not hear the others.
+    """
+    told = [each for prefix in prefixes for each in _below(prefix)]
+    return sorted(told, key=lambda message: b"\xff" in message)
+
+
+def _below(prefix: bytes) -> Iterator[bytes]:
+    for token in (*TOKENS, HEX):
+        yield _message(prefix + b"." + token, b"")
+        yield _message(prefix + b"." + token, b"\xff\x00")
+    for payload in PAYLOADS:
+        yield _message(prefix + b"." + HEX, payload)
+    for header in HEADERS:
+        yield _message(prefix + b"." + HEX, b"[]", header)
 
 
 def _message(subject: bytes, payload: bytes, header: bytes | None = None) -> bytes:
