@@ -339,6 +339,13 @@ class RunStore(ABC):
         """Return the thread's runs, newest first."""
 
     @abstractmethod
+    async def last_seqs(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
+        """Return the number of each run's last event, of those that exist.
+
+        For a process that follows many runs, whosever they are; it hands nobody more than a number.
+        """
+
+    @abstractmethod
     async def backlog(self, operation: str) -> Backlog:
         """Return how many runs of `operation` wait and are under way, whoever asked for them."""
 

@@ -83,6 +83,9 @@ class MemoryTables(Tables):
             for key, found in rows.items()
         ]
 
+    def last_seqs(self, run_ids: Sequence[str]) -> list[tuple[str, int]]:
+        return [(it, self._runs[it].last_seq) for it in run_ids if it in self._runs]
+
     def claimable(self, now: float) -> RunRow | None:
         waiting = list(self._open.values())
         lost = [row for row in waiting if row.status in ("running", "canceling")]

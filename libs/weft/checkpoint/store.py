@@ -160,6 +160,10 @@ class DatabaseRuns(RunStore):
         checked(key.tenant, key.subject, key.thread_id)
         return await self._database.read(lambda tables: reading.thread_runs(tables, key, limit))
 
+    async def last_seqs(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
+        checked(*run_ids)
+        return await self._database.read(partial(reading.last_seqs, run_ids=tuple(run_ids)))
+
     async def backlog(self, operation: str) -> Backlog:
         checked(operation)
         return await self._database.read(partial(reading.backlog, operation=operation))

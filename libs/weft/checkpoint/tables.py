@@ -148,6 +148,10 @@ class Tables(ABC):
         """Count the operation's queued, running and canceling runs by principal and status."""
 
     @abstractmethod
+    def last_seqs(self, run_ids: Sequence[str]) -> list[tuple[str, int]]:
+        """Return (run_id, last_seq) of those that exist."""
+
+    @abstractmethod
     def claimable(self, now: float) -> RunRow | None:
         """Return a run that may be claimed or must be closed.
 

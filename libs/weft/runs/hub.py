@@ -18,13 +18,22 @@ class Listener:
     def __init__(self) -> None:
         self._unread: list[Envelope] = []
         self._news = asyncio.Event()
+        self._last = 0
 
     def tell(self, events: Sequence[Envelope]) -> None:
         # A listener that lags drops what it has: the hole in the numbers sends it to the store.
         if len(self._unread) + len(events) > PLACES:
             self._unread = []
         self._unread.extend(events[-PLACES:])
+        if events:
+            self._last = max(self._last, events[-1].seq)
         self._news.set()
+
+    def look(self, last: int) -> None:
+        """Hear that the store holds events up to number `last`; what was not told is read there."""
+        if last > self._last:
+            self._last = last
+            self._news.set()
 
     async def next(self, *, within: float) -> list[Envelope]:
         """Return the unread events; [] asks to read the store, at the latest after `within` s."""
@@ -61,6 +70,16 @@ class Hub:
 
     def has(self, run_id: RunId) -> bool:
         return run_id in self._listeners
+
+    @property
+    def listened(self) -> tuple[RunId, ...]:
+        """The runs that somebody listens to."""
+        return tuple(self._listeners)
+
+    def look(self, run_id: RunId, last: int) -> None:
+        """Say how far the run's log is in the store."""
+        for listener in self._listeners.get(run_id, ()):
+            listener.look(last)
 
     def end(self, run: Run) -> None:
         """Keep the run as it ended in this process, for as long as somebody listens."""

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.4
 """How late an event may be when the bus lost it."""
+IDLE_SECONDS = 5.0
+"""How long a listener waits without looking itself while its process looks for all at once."""
 PAGE = 256
 
 _ENVELOPES = TypeAdapter(list[Envelope])
@@ -71,6 +73,7 @@ class Runs:
         self.hub = Hub()
         self.owner: Owner | None = None
         self._publisher = publisher or EventPublisher(bus)
+        self._polled_at: float | None = None
 
     async def submit(self, new: NewRun, *, on_busy: OnBusy, own: bool = False) -> Accepted:
         """Make the request durable; with `own` this process's worker takes it at once if it can.
@@ -150,7 +153,7 @@ class Runs:
                     )
                     more = len(page) == PAGE
                 if not page:
-                    page = await _heard(listener, last)
+                    page = await self._heard(listener, last)
                     if not page:
                         yield ()
                 while page:
@@ -158,7 +161,7 @@ class Runs:
                     last = page[-1].seq
                     if page[-1].type in TERMINAL_EVENTS:
                         return
-                    page = () if more else await _heard(listener, last)
+                    page = () if more else await self._heard(listener, last)
 
     async def wait(self, principal: Principal, run_id: RunId, *, seconds: float) -> Run:
         """Return the run once it is terminal or waits for a person, or as it is when time is over.
@@ -179,7 +182,7 @@ class Runs:
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             left = deadline - asyncio.get_running_loop().time()
-            news = await listener.next(within=max(min(POLL_SECONDS, left), 0.0))
+            news = await listener.next(within=max(min(self._patience(), left), 0.0))
             if left > 0 and news and not any(_settles(event) for event in news):
                 continue
             run = await self.read(principal, run_id)
@@ -228,8 +231,40 @@ class Runs:
         async with (
             self.bus.subscribe(self._publisher.heard_at, places=8192) as messages,
             kept_going(partial(self._hear, messages), name="run events"),
+            kept_going(self._poll, name="run event poll"),
         ):
             yield
+
+    async def _poll(self) -> None:
+        """Look in the store for what the bus lost, for all listeners at once."""
+        try:
+            while True:
+                if listened := self.hub.listened:
+                    seqs = await self.checkpointer.runs.last_seqs(listened)
+                    for run_id, last in seqs.items():
+                        self.hub.look(run_id, last)
+                self._polled_at = asyncio.get_running_loop().time()
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            self._polled_at = None
+
+    def _patience(self) -> float:
+        """Return how long a listener may wait before it looks in the store itself."""
+        now = asyncio.get_running_loop().time()
+        polled = self._polled_at is not None and now - self._polled_at < 2 * IDLE_SECONDS
+        return IDLE_SECONDS if polled else POLL_SECONDS
+
+    async def _heard(self, listener: Listener, last: int) -> Sequence[Envelope]:
+        """Return what follows number `last` without a hole; () when only the store can go on."""
+        found: list[Envelope] = []
+        while not found and (news := await listener.next(within=self._patience())):
+            for event in news:
+                if event.seq == last + 1:
+                    found.append(event)
+                    last = event.seq
+                elif event.seq > last:
+                    return found
+        return found
 
     async def _hear(self, messages: AsyncGenerator[tuple[str, bytes], None]) -> None:
         async for subject, payload in messages:
@@ -250,16 +285,3 @@ class Runs:
 
 def _settles(event: Envelope) -> bool:
     return event.type in TERMINAL_EVENTS or event.type == "run.interrupted"
-
-
-async def _heard(listener: Listener, last: int) -> Sequence[Envelope]:
-    """Return what follows number `last` without a hole; () when only the store can go on."""
-    found: list[Envelope] = []
-    while not found and (news := await listener.next(within=POLL_SECONDS)):
-        for event in news:
-            if event.seq == last + 1:
-                found.append(event)
-                last = event.seq
-            elif event.seq > last:
-                return found
-    return found

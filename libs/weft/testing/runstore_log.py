@@ -32,6 +32,7 @@ from weft.testing.store_values import (
     ScriptedFaults,
     all_of,
     ending,
+    new_run,
     running,
     started,
     step,
@@ -41,6 +42,16 @@ from weft.testing.store_values import (
 
 class LogContract:
     """Numbers without gaps, outcomes written once, one end."""
+
+    async def test_how_far_the_logs_of_many_runs_are_is_one_question(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        held = [await running(checkpointer) for _ in range(3)]
+        await checkpointer.runs.append(held[1], 1, [Event(type="agent.custom")] * 2)
+        ids = [*(each.run_id for each in held), new_run().run_id]
+
+        assert await checkpointer.runs.last_seqs(ids) == dict(zip(ids, (2, 4, 2), strict=False))
+        assert await checkpointer.runs.last_seqs([]) == {}
 
     @pytest.mark.requirement("RS-11", "EV-11")
     async def test_eight_racing_writers_share_dense_numbers(

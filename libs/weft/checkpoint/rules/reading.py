@@ -1,5 +1,7 @@
 """What a principal may see of its own runs."""
 
+from collections.abc import Sequence
+
 from weft.checkpoint.backlog import Backlog, Share
 from weft.checkpoint.base import Run, ThreadKey
 from weft.checkpoint.rules.writing import owned, run_of
@@ -41,6 +43,10 @@ def thread_runs(tables: Tables, key: ThreadKey, limit: int) -> tuple[Run, ...]:
     now = tables.now()
     rows = tables.thread_runs(key, max(limit, 0))
     return tuple([run_of(row, now) for row in rows if not row.erased])
+
+
+def last_seqs(tables: Tables, run_ids: Sequence[RunId]) -> dict[RunId, int]:
+    return {RunId(run_id): seq for run_id, seq in tables.last_seqs(run_ids)}
 
 
 def backlog(tables: Tables, operation: str) -> Backlog:

@@ -15,6 +15,7 @@ from weft.checkpoint.tables import (
     WorkRow,
 )
 from weft.checkpoint.text import EventRow
+from weft.core import dumps
 
 _RUN = """SELECT r.position, run_id, tenant, subject, scopes, operation, idem_key, body_hash,
     thread_id, root_id, trace_id, created, coalesce(request, '{}'), status, epoch, owner,
@@ -81,6 +82,8 @@ _ERASE = (
     "DELETE FROM events WHERE run_id = ?",
     "UPDATE ledger SET arguments = '{}', outcome = NULL WHERE run_id = ?",
 )
+_LAST_SEQS = """SELECT run_id, last_seq FROM json_each(?) asked
+    JOIN runs ON run_id = asked.value"""
 _THREAD = """SELECT number, version, created, updated FROM threads
     WHERE tenant = ? AND subject = ? AND thread_id = ?"""
 _PUT_THREAD = """INSERT INTO threads (tenant, subject, thread_id, version, created, updated)
@@ -143,6 +146,9 @@ class SqliteTables(Tables):
     def working(self, operation: str) -> list[WorkRow]:
         rows = self.connection.execute(_WORKING, (operation, operation))
         return [WorkRow._make(row) for row in rows]
+
+    def last_seqs(self, run_ids: Sequence[str]) -> list[tuple[str, int]]:
+        return self.connection.execute(_LAST_SEQS, (dumps([*run_ids]).decode(),)).fetchall()
 
     def claimable(self, now: float) -> RunRow | None:
         return (
