@@ -32,7 +32,6 @@ def pids(mesh: UpProcess) -> set[int]:
     return {child.pid for child in mesh.children() if child.status() != psutil.STATUS_ZOMBIE}
 
 
-@pytest.mark.requirement("REL-8")
 def test_a_stranger_at_the_bus_ends_no_process_and_spoils_no_answer(tmp_path: Path) -> None:
     with mesh_running(tmp_path / "home") as mesh:
         listens = re.search(r'listen: "([^"]+)"', (mesh.home / "nats.conf").read_text())

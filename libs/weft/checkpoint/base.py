@@ -20,14 +20,8 @@ RunStatus = Literal[
 ]
 TerminalStatus = Literal["completed", "failed", "canceled", "expired"]
 OnBusy = Literal["reject", "enqueue", "interrupt", "rollback", "take_over"]
-"""What happens to a new run whose thread has an open one.
-
-A run lives while it waits for an owner or its lease is kept; one whose lease ended is dead, and no
-dead run makes its thread busy. `reject` refuses the new run while another lives, and lets it wait
-behind a dead one, which its next owner goes on with first. `take_over`, for owners that nobody
-else recovers for, ends a dead run of the same operation as failed (`owner_lost`) in the commit that
-accepts the new one; so it does with a queued one that nobody claimed for a lease's time.
-"""
+"""`reject` lets a run wait behind one whose lease ended; `take_over`, for owners that nobody else
+recovers for, ends such a run of the same operation as failed (`owner_lost`)."""
 Durability = Literal["strong", "weak", "none"]
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "canceled", "expired"})
 LEASE_SECONDS = 3.0
@@ -196,8 +190,7 @@ class RunStore(ABC):
         Raises:
             IdempotencyKeyReusedError: The key belongs to a request with another hash.
             ThreadBusyError: `reject` or `take_over`, and a run of the thread lives.
-            ThreadInterruptedError: `reject`, `enqueue` or `take_over`, and the thread's run waits
-                for a person.
+            ThreadInterruptedError: The thread's run waits for a person; not for `interrupt`.
             QueueFullError: `enqueue`, and 16 runs wait for the thread.
             StoreFullError: There is no room.
         """
@@ -340,10 +333,7 @@ class RunStore(ABC):
 
     @abstractmethod
     async def last_seqs(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
-        """Return the number of each run's last event, of those that exist.
-
-        For a process that follows many runs, whosever they are; it hands nobody more than a number.
-        """
+        """Return how many events each run has, whosever it is, of those that exist."""
 
     @abstractmethod
     async def backlog(self, operation: str) -> Backlog:

@@ -35,14 +35,14 @@ class Listener:
             self._last = last
             self._news.set()
 
-    async def next(self, *, within: float) -> list[Envelope]:
-        """Return the unread events; [] asks to read the store, at the latest after `within` s."""
+    async def next(self, *, within: float) -> list[Envelope] | None:
+        """Return the unread events; [] asks to read the store, None says that nothing came."""
         if not self._unread and not self._news.is_set():
             try:
                 async with asyncio.timeout(within):
                     await self._news.wait()
             except TimeoutError:
-                return []
+                return None
         self._news.clear()
         unread, self._unread = self._unread, []
         return unread

@@ -145,15 +145,15 @@ class Runs:
             NotFoundError: No such run of this principal.
         """
         with self.hub.listen(run_id) as listener:
-            last, page, more = after, told, False
+            last, page, look, due = after, told, not told, 0.0
             while True:
-                if not page:
+                if not page and (look or self._now() >= due):
                     page = await self.checkpointer.runs.events(
                         principal, run_id, after=last, limit=PAGE
                     )
-                    more = len(page) == PAGE
+                    look, due = len(page) == PAGE, self._now() + self._patience()
                 if not page:
-                    page = await self._heard(listener, last)
+                    page, look = await _heard(listener, last)
                     if not page:
                         yield ()
                 while page:
@@ -161,7 +161,7 @@ class Runs:
                     last = page[-1].seq
                     if page[-1].type in TERMINAL_EVENTS:
                         return
-                    page = () if more else await self._heard(listener, last)
+                    page, look = ((), True) if look else await _heard(listener, last)
 
     async def wait(self, principal: Principal, run_id: RunId, *, seconds: float) -> Run:
         """Return the run once it is terminal or waits for a person, or as it is when time is over.
@@ -243,28 +243,18 @@ class Runs:
                     seqs = await self.checkpointer.runs.last_seqs(listened)
                     for run_id, last in seqs.items():
                         self.hub.look(run_id, last)
-                self._polled_at = asyncio.get_running_loop().time()
+                self._polled_at = self._now()
                 await asyncio.sleep(POLL_SECONDS)
         finally:
             self._polled_at = None
 
     def _patience(self) -> float:
-        """Return how long a listener may wait before it looks in the store itself."""
-        now = asyncio.get_running_loop().time()
-        polled = self._polled_at is not None and now - self._polled_at < 2 * IDLE_SECONDS
+        """Return how long a listener that hears nothing need not look in the store itself."""
+        polled = self._polled_at is not None and self._now() - self._polled_at < 2 * IDLE_SECONDS
         return IDLE_SECONDS if polled else POLL_SECONDS
 
-    async def _heard(self, listener: Listener, last: int) -> Sequence[Envelope]:
-        """Return what follows number `last` without a hole; () when only the store can go on."""
-        found: list[Envelope] = []
-        while not found and (news := await listener.next(within=self._patience())):
-            for event in news:
-                if event.seq == last + 1:
-                    found.append(event)
-                    last = event.seq
-                elif event.seq > last:
-                    return found
-        return found
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def _hear(self, messages: AsyncGenerator[tuple[str, bytes], None]) -> None:
         async for subject, payload in messages:
@@ -285,3 +275,19 @@ class Runs:
 
 def _settles(event: Envelope) -> bool:
     return event.type in TERMINAL_EVENTS or event.type == "run.interrupted"
+
+
+async def _heard(listener: Listener, last: int) -> tuple[Sequence[Envelope], bool]:
+    """Return what follows number `last` without a hole, and whether the store must be asked next."""
+    found: list[Envelope] = []
+    while not found:
+        news = await listener.next(within=POLL_SECONDS)
+        if not news:
+            return found, news is not None
+        for event in news:
+            if event.seq == last + 1:
+                found.append(event)
+                last = event.seq
+            elif event.seq > last:
+                return found, True
+    return found, False

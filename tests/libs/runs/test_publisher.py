@@ -93,6 +93,7 @@ async def test_a_listener_keeps_at_most_its_places_and_the_newest() -> None:
     listener.tell([event(n) for n in range(1, 3001)])
     unread = await listener.next(within=5)
 
+    assert unread is not None
     assert [each.seq for each in unread] == list(range(3001 - PLACES, 3001))
 
 
