@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from weft.a2a import A2AClient, Minter, Trust, read_card
-from weft.catalog import Capability, Catalog, Entry, Snapshot
+from weft.catalog import Catalog, Effects, Entry, RiskLevel, Snapshot
 from weft.core import SYSTEM_CLOCK, Clock, JsonValue, Principal, Result
 from weft.core.errors import ForbiddenError
 from weft.core.protocol_errors import CardRefusedError, PeerUnavailableError
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 ROUTER = "router"
 FRESH_SECONDS = 0.25
 REFUSED_SECONDS = 0.3
+_RISKS: tuple[RiskLevel, ...] = ("low", "medium", "high")
+_NO_ANSWER = frozenset({"peer_unavailable", "outcome_unknown"})
 
 
 @dataclass(slots=True)
@@ -32,9 +34,6 @@ class _Known:
     open: int = 0
     failures: int = 0
     """In a row; a success forgets them."""
-
-    def offers(self, capability: str) -> Capability | None:
-        return next((each for each in self.entry.capabilities if each.id == capability), None)
 
 
 @dataclass(slots=True)
@@ -122,12 +121,9 @@ class MeshPeers:
         if not allowed:
             return self._spare(target)
         best = min(allowed, key=lambda each: _preference(each, target))
-        offered = best.offers(target.capability) if target.capability else None
-        return Picked(
-            _Counted(best),
-            effects=offered.effects if offered is not None else "unknown",
-            why=f"least busy of {len(allowed)} that fit",
-        )
+        effects, risk = _at_stake(best.entry, target)
+        why = f"least busy of {len(allowed)} that fit"
+        return Picked(_Counted(best), effects=effects, risk=risk, why=why)
 
     def _spare(self, target: Target) -> Picked:
         wanted = target.capability or target.peer or target.role or "a peer"
@@ -150,6 +146,20 @@ def _fits(entry: Entry, target: Target) -> bool:
             return False
         return any(each.id == skill for each in entry.capabilities)
     return any(target.role in each.roles for each in entry.capabilities)
+
+
+def _at_stake(entry: Entry, target: Target) -> tuple[Effects, RiskLevel]:
+    """Return what the call may change, and how bad it is if nobody can tell whether it did.
+
+    An agent that is asked as a whole may use any of its skills; one that says of none that it is
+    free of effects is not taken for harmless.
+    """
+    named = (target.capability or "").rpartition("/")[2]
+    skills = [each for each in entry.capabilities if named in ("", each.id)]
+    if skills and all(each.effects == "none" for each in skills):
+        return "none", "low"
+    least: RiskLevel = "low" if named and skills else "medium"
+    return "unknown", max((*(each.risk for each in skills), least), key=_RISKS.index)
 
 
 def _preference(known: _Known, target: Target) -> tuple[bool, bool, bool, int, int, str, str]:
@@ -202,7 +212,7 @@ class _CountedRun:
             result = await self._run
         finally:
             self._close()
-        reachable = not any(reason.code == "peer_unavailable" for reason in result.reasons)
+        reachable = not any(reason.code in _NO_ANSWER for reason in result.reasons)
         self._known.failures = 0 if reachable else self._known.failures + 1
         return result
 

@@ -105,15 +105,17 @@ class A2AClient:
         """Send one call, repeated while it is certain that the peer did not take it.
 
         A member of the mesh deduplicates, so it is also asked again when an answer got lost.
-        Raises what `weft.a2a.transport.post` raises.
+        Raises what `weft.a2a.transport.post` raises; once an answer got lost, never that the call
+        was not taken.
         """
+        lost: AnswerLostError | None = None
         for attempt in range(1, TRIES + 1):
             try:
                 return await self._call(method, params, task, until=until, seen=last_event_id)
             except PeerUnavailableError as error:
-                lost = isinstance(error, AnswerLostError) and not self.card.trusted
-                if lost or attempt == TRIES:
-                    raise
+                lost = error if isinstance(error, AnswerLostError) else lost
+                if attempt == TRIES or (lost is not None and not self.card.trusted):
+                    raise (lost or error) from error.__cause__
                 await self._pause(attempt, error.retry_after, until)
         raise AssertionError("unreachable")
 

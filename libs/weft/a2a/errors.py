@@ -15,6 +15,8 @@ from weft.tools.schema import ArgumentsError
 DOMAIN = "a2a-protocol.org"
 INTERNAL = -32603
 INVALID_PARAMS = -32602
+INVALID_REQUEST = -32600
+"""Also of what A2A leaves to the HTTP status: who asks, whether they may, and how often."""
 SHOWN_IN_STATUS = frozenset({401, 403, 408, 413, 429, 503})
 """On JSON-RPC these show in the HTTP status too; everything else is a 200 with an error inside."""
 
@@ -30,7 +32,9 @@ class Wire:
 
 _INVALID = Wire(422, "INVALID_ARGUMENT", INVALID_PARAMS)
 _BROKEN = Wire(500, "INTERNAL")
-_CONFLICT = Wire(409, "ABORTED")
+_CONFLICT = Wire(409, "ABORTED", -32004)
+_FORBIDDEN = Wire(403, "PERMISSION_DENIED", INVALID_REQUEST)
+_TOO_MANY = Wire(429, "RESOURCE_EXHAUSTED", INVALID_REQUEST)
 _ENDED = Wire(409, "FAILED_PRECONDITION", -32004)
 _AWAY = Wire(503, "UNAVAILABLE")
 _SPENT = Wire(500, "RESOURCE_EXHAUSTED")
@@ -43,8 +47,8 @@ WIRE: Mapping[type[WeftError], Wire] = {
     errors.NotFoundError: Wire(404, "NOT_FOUND", -32001),
     errors.IdempotencyKeyReusedError: _INVALID,
     errors.ThreadBusyError: _CONFLICT,
-    errors.ThreadInterruptedError: Wire(409, "FAILED_PRECONDITION"),
-    errors.QueueFullError: Wire(429, "RESOURCE_EXHAUSTED"),
+    errors.ThreadInterruptedError: Wire(409, "FAILED_PRECONDITION", -32004),
+    errors.QueueFullError: _TOO_MANY,
     errors.FencedError: _CONFLICT,
     errors.BatchGapError: _BROKEN,
     errors.StaleThreadError: _CONFLICT,
@@ -59,13 +63,13 @@ WIRE: Mapping[type[WeftError], Wire] = {
     errors.StoreFullError: _AWAY,
     errors.LayoutError: _BROKEN,
     errors.EffectSettledError: _CONFLICT,
-    errors.CanceledError: Wire(409, "CANCELLED"),
+    errors.CanceledError: Wire(409, "CANCELLED", -32004),
     errors.RunFailedError: _BROKEN,
     errors.DeadlineExceededError: _LATE,
     errors.BudgetExhaustedError: _SPENT,
     errors.DepthExceededError: Wire(400, "FAILED_PRECONDITION", INVALID_PARAMS),
-    errors.UnauthenticatedError: Wire(401, "UNAUTHENTICATED"),
-    errors.ForbiddenError: Wire(403, "PERMISSION_DENIED"),
+    errors.UnauthenticatedError: Wire(401, "UNAUTHENTICATED", INVALID_REQUEST),
+    errors.ForbiddenError: _FORBIDDEN,
     errors.BusUnavailableError: _AWAY,
     errors.DataRefusedError: _INVALID,
     edge_errors.InvalidHostError: Wire(400, "INVALID_ARGUMENT", -32600),
@@ -76,7 +80,7 @@ WIRE: Mapping[type[WeftError], Wire] = {
     edge_errors.InvalidFieldsError: _INVALID,
     edge_errors.UnknownAgentError: _INVALID,
     edge_errors.InterruptsIncompleteError: _INVALID,
-    edge_errors.ApprovalNotAllowedError: Wire(403, "PERMISSION_DENIED"),
+    edge_errors.ApprovalNotAllowedError: _FORBIDDEN,
     edge_errors.RouterUnavailableError: _AWAY,
     edge_errors.OverloadedError: _AWAY,
     edge_errors.QuotaExceededError: Wire(429, "RESOURCE_EXHAUSTED"),
@@ -91,7 +95,7 @@ WIRE: Mapping[type[WeftError], Wire] = {
     protocol_errors.TaskNotCancelableError: Wire(400, "FAILED_PRECONDITION", -32002),
     protocol_errors.ExtensionRequiredError: Wire(400, "FAILED_PRECONDITION", -32008),
     protocol_errors.VersionNotSupportedError: Wire(400, "FAILED_PRECONDITION", -32009),
-    protocol_errors.TooManyCallsError: Wire(429, "RESOURCE_EXHAUSTED"),
+    protocol_errors.TooManyCallsError: _TOO_MANY,
     protocol_errors.CardRefusedError: Wire(500, "PERMISSION_DENIED"),
     protocol_errors.InvalidPeerAnswerError: Wire(500, "INTERNAL", -32006),
     protocol_errors.PeerUnavailableError: _AWAY,
@@ -124,7 +128,7 @@ WIRE: Mapping[type[WeftError], Wire] = {
     routing_errors.NoCapabilityError: _INVALID,
     routing_errors.UnknownCapabilityError: _INVALID,
     routing_errors.UnknownProtocolError: _INVALID,
-    routing_errors.PolicyDeniedError: Wire(403, "PERMISSION_DENIED"),
+    routing_errors.PolicyDeniedError: _FORBIDDEN,
 }
 
 _REASONS = {
@@ -151,7 +155,9 @@ def wire(error: WeftError) -> Wire:
 
 def reason(error: WeftError) -> str:
     """Return the A2A name of the error, or its own code in capitals where A2A has none."""
-    return _REASONS.get(wire(error).a2a, error.code.upper())
+    row = wire(error)
+    own = error.code.upper()
+    return own if row.http in SHOWN_IN_STATUS else _REASONS.get(row.a2a, own)
 
 
 def problem_fields(error: WeftError) -> JsonObject:

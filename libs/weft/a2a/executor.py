@@ -94,16 +94,10 @@ async def _stop(run: PeerRun, journal: Journal) -> None:
 
 def _answers(claimed: Claimed) -> JsonObject:
     return {
-        path[1]: _answer(outcome.get("answer"))
+        path[1]: outcome.get("answer")
         for path, outcome in claimed.steps.items()
         if len(path) == 2 and path[0] == "interrupt"  # noqa: PLR2004 - (kind, id)
     }
-
-
-def _answer(value: JsonValue) -> JsonValue:
-    if isinstance(value, dict):
-        return {name: value[name] for name in ("status", "payload") if name in value}
-    return value
 
 
 def _arguments(message: WireMessage) -> JsonObject:

@@ -26,7 +26,7 @@ def message_of(task: Task, *, context_id: str | None) -> JsonObject:
 def answer_of(task: Task, task_id: str) -> JsonObject:
     """Return the message that answers the open questions of `task_id`."""
     responses: list[JsonValue] = [
-        {"interruptId": interrupt_id, **_response(answer)}
+        {"interruptId": interrupt_id, "status": "resolved", "payload": answer}
         for interrupt_id, answer in sorted(task.answers.items())
     ]
     named = "\n".join([task.message_id, *sorted(task.answers)])
@@ -73,9 +73,3 @@ def _metadata(task: Task) -> JsonObject:
     if any(own.values()):
         metadata[OWN_METADATA] = {name: value for name, value in own.items() if value}
     return metadata
-
-
-def _response(answer: JsonValue) -> JsonObject:
-    if isinstance(answer, dict) and "payload" in answer:
-        return {"status": answer.get("status") or "resolved", "payload": answer["payload"]}
-    return {"status": "resolved", "payload": answer}

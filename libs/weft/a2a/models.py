@@ -109,7 +109,18 @@ class WireMessage(Wire):
         return [part.data for part in self.parts if part.data is not None]
 
 
-class SendConfiguration(Wire):
+class Sparse(Wire):
+    """A value whose members a caller may send as null where it means to say nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _said(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {name: each for name, each in value.items() if each is not None}
+
+
+class SendConfiguration(Sparse):
     """How the caller wants its answer."""
 
     accepted_output_modes: tuple[str, ...] = ()
@@ -118,7 +129,7 @@ class SendConfiguration(Wire):
     task_push_notification_config: JsonObject | None = None
 
 
-class Scoped(Wire):
+class Scoped(Sparse):
     """A request that may name the caller's tenant."""
 
     tenant: str | None = None

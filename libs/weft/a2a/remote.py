@@ -1,7 +1,7 @@
 """One task at a remote agent: sent once, followed through broken connections, told as events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
@@ -10,8 +10,9 @@ import anyio
 
 from weft.a2a.cards import PeerCard
 from weft.a2a.messages import answer_of, context_of, message_of
+from weft.a2a.patience import Patience
 from weft.a2a.picture import Picture
-from weft.a2a.transport import Answer
+from weft.a2a.transport import Answer, Frame
 from weft.core import Deadline, JsonObject, JsonValue, Result
 from weft.core.errors import DeadlineExceededError, WeftError
 from weft.core.protocol_errors import (
@@ -23,8 +24,6 @@ from weft.core.protocol_errors import (
 from weft.events import Event
 from weft.loop import Task
 
-AWAY_SECONDS = 10.0
-"""How long a task's peer may be unreachable before its caller gives it up."""
 CANCEL_SECONDS = 3.0
 FIRST_POLL_SECONDS = 0.2
 LAST_POLL_SECONDS = 5.0
@@ -65,6 +64,10 @@ class RemoteRun:
         self._result: Result | None = None
         self._iterator: AsyncGenerator[Event, None] | None = None
         self._until = 0.0
+        self._patience: Patience
+        """From the first call on."""
+        self._perhaps_taken = bool(task.answers)
+        """Whether the peer may know the task already, so that nobody may say it never did."""
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._once()
@@ -130,6 +133,7 @@ class RemoteRun:
     async def _events(self) -> AsyncGenerator[Event, None]:
         try:
             self._until = self._client.until(self._task)
+            self._patience = Patience(self._until)
             async for event in self._followed():
                 yield event
             self._result = self._picture.result()
@@ -140,16 +144,13 @@ class RemoteRun:
 
     async def _followed(self) -> AsyncGenerator[Event, None]:
         """Yield events until the task ended or waits, whatever connections break on the way."""
-        answer: Answer | None = await self._send()
-        seen_at = asyncio.get_running_loop().time()
+        answer = await self._begin()
         while answer is not None:
             try:
                 while (frames := await answer.frames(self._until)) is not None:
-                    seen_at = asyncio.get_running_loop().time()
+                    self._patience.alive()
                     for frame in frames:
-                        for event in self._picture.show(
-                            frame.result, frame.number, size=frame.size
-                        ):
+                        for event in self._shown(frame):
                             yield event
                     if self._picture.settled:
                         return
@@ -157,8 +158,16 @@ class RemoteRun:
                 """The log goes on without us: ask for the rest of it."""
             finally:
                 answer.close()
-            answer = await self._again(seen_at)
+            answer = await self._again()
         await self._poll()
+
+    def _shown(self, frame: Frame) -> Iterator[Event]:
+        before = self._picture.seen
+        events = self._picture.show(frame.result, frame.number, size=frame.size)
+        if self._picture.seen != before:
+            # A stream that only repeats what is known is no progress, however often it opens.
+            self._patience.progressed()
+        return events
 
     async def _poll(self) -> None:
         """Ask a peer that does not stream until its task ended or waits."""
@@ -166,8 +175,34 @@ class RemoteRun:
         while not self._picture.settled and (task_id := self._picture.task_id) is not None:
             await self._sleep(delay)
             delay = min(delay * 2, LAST_POLL_SECONDS)
-            task = await self._result_of("GetTask", {"id": task_id}, self._until)
-            self._picture.show({"task": task})
+            try:
+                await self._get(task_id)
+            except PeerUnavailableError:
+                await self._patience.pause()
+
+    async def _get(self, task_id: str) -> None:
+        task = await self._result_of("GetTask", {"id": task_id}, self._until)
+        self._patience.alive()
+        self._picture.show({"task": task})
+
+    async def _begin(self) -> Answer | None:
+        """Send the message; a peer that may have taken it is sent it again until it answers.
+
+        Raises:
+            PeerUnavailableError: It was certainly not taken.
+            AnswerLostError: Nobody can tell whether it was.
+        """
+        while True:
+            try:
+                return await self._send()
+            except AnswerLostError:
+                self._perhaps_taken = True
+                if not self._client.card.trusted:
+                    raise
+            except PeerUnavailableError:
+                if not self._perhaps_taken:
+                    raise
+            await self._patience.pause()
 
     async def _send(self) -> Answer | None:
         """Return the stream of the task, or None if the whole answer came at once."""
@@ -192,32 +227,46 @@ class RemoteRun:
             answer.close()
         return None
 
-    async def _again(self, seen_at: float) -> Answer | None:
-        """Return a new stream of the same task, or None once it is known to be over."""
+    async def _again(self) -> Answer | None:
+        """Return a new stream of the same task, or None once it is known to be over.
+
+        Raises:
+            AnswerLostError: The peer was not heard for too long.
+        """
         task_id = self._picture.task_id
         if task_id is None:
+            self._perhaps_taken = True
             if not self._client.card.trusted:
                 raise AnswerLostError("the peer's answer broke off before it named a task")
-            return await self._send()
-        delay = 0.05
-        while True:
+            await self._patience.pause()
+            return await self._begin()
+        while not self._picture.settled:
             try:
-                return await self._open(
-                    "SubscribeToTask", {"id": task_id}, last_event_id=self._picture.seen
-                )
-            except PeerRefusedError as error:
-                if error.rpc_code != _UNSUPPORTED:
-                    raise
-                task = await self._result_of("GetTask", {"id": task_id}, self._until)
-                self._picture.show({"task": task})
-                if self._picture.settled:
-                    return None
-            except PeerUnavailableError:
-                now = asyncio.get_running_loop().time()
-                if now - seen_at > AWAY_SECONDS:
-                    raise
-            delay = min(delay * 2, 1.0)
-            await self._sleep(delay)
+                if (answer := await self._asked_again(task_id)) is not None:
+                    return answer
+            except PeerUnavailableError as error:
+                if self._patience.exhausted:
+                    raise AnswerLostError(
+                        "the peer cannot be reached any more; whether it ends the task is unknown"
+                    ) from error
+        return None
+
+    async def _asked_again(self, task_id: str) -> Answer | None:
+        """Return a stream of the task, or None where the peer told how it stands."""
+        if self._patience.exhausted:
+            # Streams that bring nothing say nothing of the task; the peer may.
+            await self._get(task_id)
+            return None
+        await self._patience.pause()
+        try:
+            return await self._open(
+                "SubscribeToTask", {"id": task_id}, last_event_id=self._picture.seen
+            )
+        except PeerRefusedError as error:
+            if error.rpc_code != _UNSUPPORTED:
+                raise
+        await self._get(task_id)
+        return None
 
     async def _sleep(self, seconds: float) -> None:
         if asyncio.get_running_loop().time() + seconds >= self._until:

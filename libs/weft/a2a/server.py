@@ -42,7 +42,7 @@ from weft.core.protocol_errors import (
     UnsupportedOperationError,
 )
 from weft.events import Envelope
-from weft.runs import Runs
+from weft.runs import Runs, cursor_in
 
 log = logging.getLogger(__name__)
 
@@ -238,7 +238,7 @@ class A2AServer:
         run = await self.tasks.read(ask, _request(ask, TaskRequest, params).id)
         seen = request.headers.get("last-event-id")
         if seen is not None:
-            return Start(run, _number(seen), subscription=True)
+            return Start(run, cursor_in(run, seen, "Last-Event-ID"), subscription=True)
         if run.terminal:
             raise UnsupportedOperationError("the task has ended: get it instead")
         task = views.task_of(run, ask.extensions, history=0)
@@ -300,12 +300,6 @@ def _request(ask: Ask, kind: type[R], params: object) -> R:
     if request.tenant and request.tenant != ask.caller.principal.tenant:
         raise InputError("the tenant is not the caller's own", field="tenant")
     return request
-
-
-def _number(seen: str) -> int:
-    if not (seen.isascii() and seen.isdigit() and len(seen) < 16):  # noqa: PLR2004 - fits 64 bits
-        raise InputError("the id of an event is a number", field="Last-Event-ID")
-    return int(seen)
 
 
 def _unserved(method: str) -> WeftError:

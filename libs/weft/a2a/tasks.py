@@ -16,9 +16,9 @@ from weft.a2a.models import (
     WireMessage,
     body_hash,
 )
-from weft.checkpoint import NewRun, Run
-from weft.core import Budget, JsonObject, JsonValue, RunId, new_id, new_run_id
-from weft.core.errors import InputError, NotFoundError
+from weft.checkpoint import Inbound, NewRun, OnBusy, Run
+from weft.core import DECLINED, Budget, JsonObject, JsonValue, RunId, new_id, new_run_id
+from weft.core.errors import IdempotencyKeyReusedError, InputError, NotFoundError
 from weft.core.protocol_errors import (
     MediaTypeError,
     PushNotSupportedError,
@@ -87,7 +87,9 @@ class Tasks:
         if message.task_id:
             return await self._follow_up(ask, message)
         new = self._new(ask, request)
-        accepted = await self.runs.submit(new, on_busy="enqueue", own=True)
+        # Whom no time is left nobody takes at once: as a queued run it expires, and is told so.
+        own = new.timeout_s is None or new.timeout_s > 0
+        accepted = await self.runs.submit(new, on_busy=_order(ask, message), own=own)
         # What this process owns it tells itself: nothing can come between these and what follows.
         told = accepted.events if accepted.claimed is not None else ()
         return Sent(accepted.run, 0, told)
@@ -154,24 +156,33 @@ class Tasks:
 
     async def _follow_up(self, ask: Ask, message: WireMessage) -> Sent:
         run = await self.read(ask, message.task_id or "")
+        # An id that is not unique by form may be used twice for two messages.
+        sent = Inbound(message.message_id, body_hash(message)) if message.unique else None
+        # Read after the run: what was taken before it was read is found.
+        if sent is not None and await self._has(ask, run, sent):
+            return Sent(run, run.last_seq)
         if message.context_id and message.context_id != run.thread_id:
             raise InputError("the task belongs to another context", field="message.contextId")
         if run.terminal:
             raise UnsupportedOperationError("the task has ended: send a message without taskId")
         if run.status != "interrupted":
-            if await self._answered_by(ask, run, message.message_id):
-                return Sent(run, run.last_seq)
             raise UnsupportedOperationError("the task is at work and takes no message now")
-        answers = _answers(run, message)
-        resumed = await self.runs.resume(ask.caller.principal, run.run_id, answers)
+        resumed = await self.runs.resume(
+            ask.caller.principal, run.run_id, _answers(run, message), message=sent
+        )
         return Sent(resumed, run.last_seq)
 
-    async def _answered_by(self, ask: Ask, run: Run, message_id: str) -> bool:
-        steps = await self.runs.checkpointer.runs.steps(ask.caller.principal, run.run_id)
-        return any(
-            path[:1] == ("interrupt",) and message_id in str(outcome)
-            for path, outcome in steps.items()
-        )
+    async def _has(self, ask: Ask, run: Run, sent: Inbound) -> bool:
+        """Tell whether the task was given this message before, whatever it has come to since.
+
+        Raises:
+            IdempotencyKeyReusedError: The id came with another message.
+        """
+        store, principal = self.runs.checkpointer.runs, ask.caller.principal
+        known = await store.received(principal, OPERATION, sent.key)
+        if known is not None and (known.run_id, known.body_hash) != (run.run_id, sent.body_hash):
+            raise IdempotencyKeyReusedError(sent.key)
+        return known is not None
 
     def _new(self, ask: Ask, request: SendRequest) -> NewRun:
         message, caller = request.message, ask.caller
@@ -207,13 +218,21 @@ class Tasks:
             ),
             trace_id=_trace_id(ask.traceparent),
             root_id=caller.run,
-            timeout_s=min(self._limits.task_s, seconds or self._limits.task_s),
+            timeout_s=min(self._limits.task_s, self._limits.task_s if seconds is None else seconds),
         )
 
 
 def absent() -> NotFoundError:
     """Return the one error for what is absent and what is another's; it repeats no id."""
     return NotFoundError("task", "of this id")
+
+
+def _order(ask: Ask, message: WireMessage) -> OnBusy:
+    """Return how the new task stands to the others of its context, none of which holds it up.
+
+    A context holds many tasks; those of one thread of the mesh work one after another.
+    """
+    return "overtake" if ask.caller.run is not None and message.context_id else "alongside"
 
 
 def _settled(run: Run) -> bool:
@@ -268,27 +287,23 @@ def _answers(run: Run, message: WireMessage) -> dict[str, JsonValue]:
         if isinstance(each, dict)
     ]
     if responses:
-        return {
-            str(each.get("interruptId")): {
-                "status": each.get("status") or "resolved",
-                "payload": each.get("payload"),
-                "message_id": message.message_id,
-            }
-            for each in responses
-        }
+        return {str(each.get("interruptId")): _answer(each) for each in responses}
     if len(run.interrupts) != 1:
         raise InputError(
             "the task asks several questions: answer each by its id in a `responses` data part",
             field="message.parts",
         )
-    payload: JsonValue = message.text() or (message.data() or [None])[0]
-    return {
-        run.interrupts[0].id: {
-            "status": "resolved",
-            "payload": payload,
-            "message_id": message.message_id,
-        }
-    }
+    return {run.interrupts[0].id: message.text() or (message.data() or [None])[0]}
+
+
+def _answer(response: JsonObject) -> JsonValue:
+    """Return what a response says; inside, an answer is what was said and nothing around it."""
+    status = response.get("status") or "resolved"
+    if status not in ("resolved", "canceled"):
+        raise InputError(
+            "the status of a response is 'resolved' or 'canceled'", field="message.parts"
+        )
+    return DECLINED if status == "canceled" else response.get("payload")
 
 
 def _stored(message: WireMessage) -> JsonObject:

@@ -28,7 +28,9 @@ MAX_STREAM = 8 * MAX_ANSWER
 """A stream tells how an answer came about, which may be longer than the answer."""
 MAX_EVENT = 1024 * 1024
 MAX_RETRY_AFTER = 60.0
-_REFUSALS_FOR_NOW = frozenset({429, 502, 503, 504})
+_REFUSALS_FOR_NOW = frozenset({429, 503})
+_LOST_ON_THE_WAY = frozenset({502, 504})
+"""What something between says of an answer that did not come: the peer may have taken the call."""
 
 
 def open_session(*, connections: int = 256) -> aiohttp.ClientSession:
@@ -169,6 +171,8 @@ async def _refused(response: aiohttp.ClientResponse, answer: Answer, until: floa
             f"the peer refuses for now (HTTP {response.status})",
             retry_after=_seconds(response.headers.get("Retry-After", "")),
         )
+    if response.status in _LOST_ON_THE_WAY:
+        raise AnswerLostError(f"the peer's answer was lost on its way (HTTP {response.status})")
     if response.content_type in ("application/json", "application/a2a+json"):
         await answer.result(until)
 

@@ -20,12 +20,10 @@ from weft.checkpoint.base import (
     Intent,
     NewRun,
     OnBusy,
-    Recorded,
     Renewal,
     Run,
     RunStatus,
     RunStore,
-    StepWrite,
     TerminalStatus,
     Thread,
     ThreadKey,
@@ -33,7 +31,9 @@ from weft.checkpoint.base import (
     Turn,
 )
 from weft.checkpoint.faults import Faults
+from weft.checkpoint.inbound import Inbound, Received
 from weft.checkpoint.journal import Journal
+from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.urls import get_checkpointer
 
 if TYPE_CHECKING:
@@ -55,10 +55,12 @@ __all__ = [
     "Ending",
     "Faults",
     "Held",
+    "Inbound",
     "Intent",
     "Journal",
     "NewRun",
     "OnBusy",
+    "Received",
     "Recorded",
     "Renewal",
     "Run",

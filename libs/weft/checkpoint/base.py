@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from weft.checkpoint.backlog import Backlog
+from weft.checkpoint.inbound import Answers, Inbound, Received
+from weft.checkpoint.steps import Recorded, StepWrite
 from weft.core import Interrupt, JsonObject, JsonValue, Path, Principal, RunId, secret_id
 from weft.events import Envelope, Event
 
@@ -19,9 +21,11 @@ RunStatus = Literal[
     "queued", "running", "interrupted", "canceling", "completed", "failed", "canceled", "expired"
 ]
 TerminalStatus = Literal["completed", "failed", "canceled", "expired"]
-OnBusy = Literal["reject", "enqueue", "interrupt", "rollback", "take_over"]
-"""`reject` lets a run wait behind one whose lease ended; `take_over`, for owners that nobody else
-recovers for, ends such a run of the same operation as failed (`owner_lost`)."""
+OnBusy = Literal["reject", "enqueue", "overtake", "alongside", "interrupt", "rollback", "take_over"]
+"""What a new run does about the open runs of its thread: `enqueue` waits for all of them,
+`overtake` for those at work but not for one that waits for a person, `alongside` for none;
+`reject` waits behind one whose lease ended; `take_over`, for owners that nobody else recovers for,
+ends such a run of the same operation as failed (`owner_lost`)."""
 Durability = Literal["strong", "weak", "none"]
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "canceled", "expired"})
 LEASE_SECONDS = 3.0
@@ -123,25 +127,6 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class StepWrite:
-    """A finished step; the stored outcome wins over this one where another writer was first."""
-
-    path: Path
-    outcome: JsonObject
-    events: tuple[Event, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The stored outcome, which the caller must use, and the events that were written."""
-
-    outcome: JsonObject
-    adopted: bool
-    """Another writer's outcome was there already; the events were not written."""
-    events: tuple[Envelope, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Turn:
     """Messages that enter a thread in the commit that ends their run."""
 
@@ -188,10 +173,11 @@ class RunStore(ABC):
         With `owner` (and a run that need not wait for its thread) the same commit claims it.
 
         Raises:
-            IdempotencyKeyReusedError: The key belongs to a request with another hash.
+            IdempotencyKeyReusedError: The key belongs to something else.
             ThreadBusyError: `reject` or `take_over`, and a run of the thread lives.
-            ThreadInterruptedError: The thread's run waits for a person; not for `interrupt`.
-            QueueFullError: `enqueue`, and 16 runs wait for the thread.
+            ThreadInterruptedError: The thread's run waits for a person, and the new one would
+                wait for it.
+            QueueFullError: `enqueue` or `overtake`, and 16 runs wait for the thread.
             StoreFullError: There is no room.
         """
 
@@ -264,15 +250,17 @@ class RunStore(ABC):
 
     @abstractmethod
     async def resume(
-        self, principal: Principal, run_id: RunId, answers: Mapping[str, JsonValue]
+        self, principal: Principal, run_id: RunId, answers: Answers, message: Inbound | None = None
     ) -> Run:
         """Answer interrupts once each; with none left open the run is `queued` again.
 
-        An answer is kept as the step `("interrupt", <id>)` of the run, and told as
-        `interrupt.resolved`.
+        An answer is kept as the step `("interrupt", <id>)`, and told as `interrupt.resolved`. The
+        same `message` again changes nothing, whatever the run has come to since.
 
         Raises:
             NotFoundError: No such run of this principal.
+            InputError: An answer is none that its question takes.
+            IdempotencyKeyReusedError: The message's key was used for something else.
             RunNotInterruptedError: It waits for nothing.
             InterruptNotFoundError: It has no such interrupt.
             InterruptAnsweredError: Another answer came first.
@@ -300,6 +288,10 @@ class RunStore(ABC):
     @abstractmethod
     async def find(self, principal: Principal, operation: str, idem_key: str) -> Run | None:
         """Return the run that this key made, or None."""
+
+    @abstractmethod
+    async def received(self, principal: Principal, operation: str, key: str) -> Received | None:
+        """Return what is kept of the message to a run of `operation` under `key`, or None."""
 
     @abstractmethod
     async def events(

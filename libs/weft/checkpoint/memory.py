@@ -15,7 +15,15 @@ from weft.checkpoint.base import (
 )
 from weft.checkpoint.faults import NO_FAULTS, Faults
 from weft.checkpoint.store import Database, DatabaseCheckpointer
-from weft.checkpoint.tables import Advance, EffectRow, RunRow, Tables, ThreadRow, WorkRow
+from weft.checkpoint.tables import (
+    Advance,
+    EffectRow,
+    MessageRow,
+    RunRow,
+    Tables,
+    ThreadRow,
+    WorkRow,
+)
 from weft.checkpoint.text import EventRow
 from weft.checkpoint.undo import Undo
 from weft.core import SYSTEM_CLOCK, Clock
@@ -40,6 +48,7 @@ class MemoryTables(Tables):
         self._now = 0.0
         self._runs: dict[str, RunRow] = {}
         self._keys: dict[_KeyOfRun, str] = {}
+        self._messages: dict[_KeyOfRun, MessageRow] = {}
         self._open: dict[str, RunRow] = {}
         self._of_thread: dict[ThreadKey, tuple[str, ...]] = {}
         self._steps: dict[str, dict[str, str]] = {}
@@ -93,11 +102,15 @@ class MemoryTables(Tables):
         if lost:
             return min(lost, key=lambda row: row.lease_until)
         queued = (row for row in waiting if row.status == "queued")
-        first = (row for row in queued if self.open_runs(row.key)[0].run_id == row.run_id)
+        first = (row for row in queued if not self._waits(row))
         if (row := min(first, key=lambda row: row.position, default=None)) is not None:
             return row
         due = (row for row in waiting if row.expires_at is not None and row.expires_at <= now)
         return next(due, None)
+
+    def _waits(self, row: RunRow) -> bool:
+        older = (it for it in self.open_runs(row.key) if it.position < row.position)
+        return any(row.waits_for(other) for other in older)
 
     def insert_run(self, row: RunRow) -> None:
         if row.key not in self._of_thread and len(self._of_thread) >= MAX_THREADS:
@@ -132,6 +145,12 @@ class MemoryTables(Tables):
             return None
         self._put(row._replace(lease_until=until))
         return row.status, row.cancel
+
+    def message(self, tenant: str, subject: str, operation: str, key: str) -> MessageRow | None:
+        return self._messages.get((tenant, subject, operation, key))
+
+    def add_message(self, row: MessageRow) -> None:
+        self.undo.put(self._messages, (row.tenant, row.subject, row.operation, row.key), row)
 
     def add_events(self, rows: Sequence[EventRow]) -> None:
         if rows:
@@ -231,6 +250,8 @@ class MemoryTables(Tables):
             self.undo.drop(self._keys, (row.tenant, row.subject, row.operation, row.idem_key))
             self.undo.drop(self._steps, run_id)
             self.undo.drop(self._events, run_id)
+        for sent in [it for it, row in self._messages.items() if row.run_id in run_ids]:
+            self.undo.drop(self._messages, sent)
         for name in [it for it in self._effects if self._from(it, run_ids)]:
             self.undo.drop(self._effects, name)
 

@@ -13,10 +13,9 @@ from weft.checkpoint.base import (
     EffectOutcome,
     Held,
     Intent,
-    Recorded,
-    StepWrite,
 )
 from weft.checkpoint.journal import Journal
+from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.text import keepable
 from weft.core import JsonObject, Path, Principal, RunId, new_run_id
 from weft.core.errors import EffectSettledError, FencedError, InputError, StoreError

@@ -19,19 +19,19 @@ from weft.checkpoint.base import (
     Intent,
     NewRun,
     OnBusy,
-    Recorded,
     Renewal,
     Run,
     RunStore,
-    StepWrite,
     Thread,
     ThreadKey,
     ThreadStore,
 )
+from weft.checkpoint.inbound import Answers, Inbound, Received
 from weft.checkpoint.rules import admission, ledger, log, ownership, reading, threads
+from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.tables import Tables
 from weft.checkpoint.text import checked, encode, encode_events
-from weft.core import Interrupt, JsonObject, JsonValue, Path, Principal, RunId
+from weft.core import Interrupt, JsonObject, Path, Principal, RunId
 from weft.events import Envelope, Event
 
 T = TypeVar("T")
@@ -111,11 +111,13 @@ class DatabaseRuns(RunStore):
         )
 
     async def resume(
-        self, principal: Principal, run_id: RunId, answers: Mapping[str, JsonValue]
+        self, principal: Principal, run_id: RunId, answers: Answers, message: Inbound | None = None
     ) -> Run:
         checked(run_id, *answers)
+        if message is not None:
+            checked(message.key)
         return await self._database.write(
-            lambda tables: admission.resume(tables, principal, run_id, answers)
+            lambda tables: admission.resume(tables, principal, run_id, answers, message)
         )
 
     async def cancel(
@@ -136,6 +138,12 @@ class DatabaseRuns(RunStore):
         checked(operation, idem_key)
         return await self._database.read(
             lambda tables: reading.find(tables, principal, operation, idem_key)
+        )
+
+    async def received(self, principal: Principal, operation: str, key: str) -> Received | None:
+        checked(operation, key)
+        return await self._database.read(
+            lambda tables: reading.received(tables, principal, operation, key)
         )
 
     async def events(

@@ -15,6 +15,9 @@ CLOCK_SLACK = 0.25
 """Seconds that a lease may seem to end too late before it counts as left behind by the clock."""
 
 
+NONE, AT_WORK, ALL = 0, 1, 2
+
+
 class RunRow(NamedTuple):
     """A run with its request; fields from `status` on change."""
 
@@ -31,6 +34,9 @@ class RunRow(NamedTuple):
     root_id: str
     trace_id: str | None
     created: float
+    waits: int
+    """For which older open runs of its thread it waits: for `ALL`, for those `AT_WORK`, or `NONE`,
+    and then none waits for it."""
     request: str
     status: RunStatus
     epoch: int
@@ -56,6 +62,12 @@ class RunRow(NamedTuple):
     @property
     def key(self) -> ThreadKey:
         return ThreadKey(self.tenant, self.subject, self.thread_id)
+
+    def waits_for(self, other: "RunRow") -> bool:
+        """Tell whether `other`, an open run of the same thread, stands in its way."""
+        if NONE in (self.waits, other.waits):
+            return False
+        return self.waits == ALL or other.status != "interrupted"
 
     def leased(self, now: float) -> bool:
         """Tell whether somebody owns the run; a lease left ahead by the clock is over."""
@@ -107,6 +119,18 @@ class EffectRow(NamedTuple):
     recorded_at: float
 
 
+class MessageRow(NamedTuple):
+    """A client's message to a run, without what it said."""
+
+    tenant: str
+    subject: str
+    operation: str
+    key: str
+    run_id: str
+    body_hash: str
+    received: float
+
+
 class ThreadRow(NamedTuple):
     """A thread without its entries."""
 
@@ -156,7 +180,8 @@ class Tables(ABC):
         """Return a run that may be claimed or must be closed.
 
         A lost or ended lease comes before what is queued, oldest first; a queued run must have no
-        older open run in its thread; an interrupted one is due when its interrupt has expired.
+        older open run in its thread that it waits for; an interrupted one is due when its
+        interrupt has expired.
         """
 
     @abstractmethod
@@ -177,6 +202,12 @@ class Tables(ABC):
     @abstractmethod
     def renew(self, held: Held, until: float) -> tuple[str, str | None] | None:
         """Move the lease's end and return (status, cancel), or None if the claim is stale."""
+
+    @abstractmethod
+    def message(self, tenant: str, subject: str, operation: str, key: str) -> MessageRow | None: ...
+
+    @abstractmethod
+    def add_message(self, row: MessageRow) -> None: ...
 
     @abstractmethod
     def add_events(self, rows: Sequence[EventRow]) -> None:

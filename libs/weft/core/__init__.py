@@ -2,6 +2,7 @@
 
 from pydantic import JsonValue
 
+from weft.core.answers import DECLINED, approves, check_answer, option_of
 from weft.core.budget import NO_USAGE, Budget, Usage
 from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, SystemClock, earliest, rfc3339
 from weft.core.ids import InterruptId, RunId, name_digest, new_id, new_run_id, secret_id
@@ -32,6 +33,7 @@ from weft.core.result import (
 
 __all__ = [
     "ALL_SCOPES",
+    "DECLINED",
     "LOCAL",
     "NO_USAGE",
     "SYSTEM_CLOCK",
@@ -63,7 +65,9 @@ __all__ = [
     "Usage",
     "Verdict",
     "Window",
+    "approves",
     "canonical",
+    "check_answer",
     "dumps",
     "earliest",
     "loads",
@@ -71,6 +75,7 @@ __all__ = [
     "name_digest",
     "new_id",
     "new_run_id",
+    "option_of",
     "rfc3339",
     "secret_id",
 ]

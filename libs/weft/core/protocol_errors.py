@@ -120,6 +120,9 @@ class PeerUnavailableError(WeftError):
 class AnswerLostError(PeerUnavailableError):
     """The request was sent and its answer lost: whether it was taken is unknown."""
 
+    code = "outcome_unknown"
+    retryable = False
+
 
 class PeerRefusedError(WeftError):
     """A peer answered with an error of its own."""

@@ -12,7 +12,7 @@ from weft.plan.conditions import (
     VerdictIs,
     verdict_is,
 )
-from weft.plan.engine import Mandate, Scope
+from weft.plan.engine import Mandate, Pace, Scope
 from weft.plan.errors import Fault, PlanInvalidError
 from weft.plan.events import (
     PlanCompiled,
@@ -70,6 +70,7 @@ __all__ = [
     "Node",
     "Not",
     "Outcome",
+    "Pace",
     "Parallel",
     "PeerSource",
     "Picked",

@@ -12,7 +12,7 @@ from weft.plan.jobs import Assignment, Attempt, failed, message_id_of
 from weft.plan.model import Call, Node
 from weft.plan.peers import Picked, Target
 from weft.plan.prompts import prompt_of
-from weft.plan.questions import UNKNOWN, settled
+from weft.plan.questions import UNKNOWN, decision, settled, was_asked
 from weft.plan.records import (
     Spent,
     adopted,
@@ -20,8 +20,10 @@ from weft.plan.records import (
     pause_after,
     record_failure,
     spent_before,
+    unreached,
 )
 
+LONGEST_PAUSE = 2.0
 UNREADABLE = "verdict_unreadable"
 NOTHING_DONE = frozenset({"peer_unavailable", "queue_full", "thread_busy", "thread_interrupted"})
 """Reports that the peer refused before it started."""
@@ -76,14 +78,17 @@ async def perform(engine: Engine, job: Assignment, at: At) -> Result:
             return await finish(engine, job, at, attempt, _spending(result, spent.usage))
         if result.status in {"interrupted", "canceled"} or attempt is None:
             return _spending(result, spent.usage)
+        lost = _codes(result) == {UNKNOWN}
         twice = UNREADABLE in _codes(result) and _was(spent.last, UNREADABLE)
-        again = spent.attempts < job.retries and not twice and _may_repeat(job, result, picked)
+        # A lost attempt is only made again where a person said so, who is not to be counted.
+        within = lost or (spent.attempts < job.retries and not twice)
+        again = within and _may_repeat(job, result, picked)
         record = await record_failure(engine, job, attempt, result, again=again)
         if not again:
             return _spending(result, spent.usage)
         spent = spent.and_(record)
         await asyncio.sleep(pause_after(engine, spent.attempts))
-        job = replace(job, target=_next_target(job.target, attempt.peer))
+        job = replace(job, target=_next_target(job.target, attempt.peer, lost=lost))
 
 
 async def _once(
@@ -94,24 +99,74 @@ async def _once(
     refused = engine.refusal(at)
     if refused is not None:
         return _refused(engine, job, refused), None, None
-    try:
-        picked = engine.peers.pick(job.target, engine.mandate.principal)
-    except WeftError as error:
+    message_id = message_id_of(engine.journal.run_id, job.path, spent.answered + 1)
+    decided = decision(engine, job, message_id, number)
+    if decided is not None:
+        return decided[0], None, decided[1]
+    attempt = Attempt(number, message_id, job.target.name, engine.clock.monotonic())
+    result, picked, attempt = await _reached(engine, job, at, attempt, spent)
+    if unreached(result) and _perhaps_done(engine, job, picked, spent):
+        message = f"{result.reasons[0].message}; it may have taken the task before"
+        result = failed(UNKNOWN, message, job.path, peer=attempt.peer)
+    if picked is None and unreached(result):
         engine.calls[job.path] = "failed"
-        result = failed(error.code, str(error), job.path, retryable=error.retryable)
         data = events.StepEnd(kind=job.kind, attempt=number, reasons=result.reasons)
         engine.journal.emit(events.StepFailed(path=job.path, data=data))
         return result, None, None
-    name = picked.peer.name
-    message_id = message_id_of(engine.journal.run_id, job.path, spent.answered + 1)
-    attempt = Attempt(number, message_id, name, engine.clock.monotonic())
-    start = events.StepStart(kind=job.kind, peer=name, attempt=number, task_id=message_id)
-    engine.journal.emit(events.StepStarted(path=job.path, agent=name, data=start))
-    result = await attempt_once(engine, job, at, picked, attempt)
-    at.purse.spend(result.usage)
     if result.ok and job.read is not None:
         result = job.read(result)
     return await settled(engine, job, picked, attempt, result), picked, attempt
+
+
+async def _reached(
+    engine: Engine, job: Assignment, at: At, attempt: Attempt, spent: Spent
+) -> tuple[Result, Picked | None, Attempt]:
+    """Make the attempt; the last one waits for a peer that is gone, as one that restarts is."""
+    give_up_at = engine.clock.monotonic() + engine.pace.restart_seconds
+    pause, told = engine.pace.retry_seconds, ""
+    while True:
+        picked, result = _picked(engine, job)
+        if picked is not None:
+            attempt = replace(attempt, peer=picked.peer.name)
+            if told != attempt.peer:
+                told = attempt.peer
+                _tell_start(engine, job, attempt)
+            result = await attempt_once(engine, job, at, picked, attempt)
+            at.purse.spend(result.usage)
+        waits = unreached(result) and (picked is None or spent.attempts >= job.retries)
+        late = engine.clock.monotonic() + pause >= give_up_at
+        if not waits or late or engine.refusal(at) is not None:
+            return result, picked, attempt
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _picked(engine: Engine, job: Assignment) -> tuple[Picked | None, Result]:
+    """Return who does the step now, or why nobody does."""
+    try:
+        return engine.peers.pick(job.target, engine.mandate.principal), Result(status="failed")
+    except WeftError as error:
+        return None, failed(error.code, str(error), job.path, retryable=error.retryable)
+
+
+def _tell_start(engine: Engine, job: Assignment, attempt: Attempt) -> None:
+    start = events.StepStart(
+        kind=job.kind, peer=attempt.peer, attempt=attempt.number, task_id=attempt.message_id
+    )
+    engine.journal.emit(events.StepStarted(path=job.path, agent=attempt.peer, data=start))
+
+
+def _perhaps_done(engine: Engine, job: Assignment, picked: Picked | None, spent: Spent) -> bool:
+    """Tell whether a peer that cannot be reached now may have been reached before.
+
+    Another owner of the run may have sent the message, an attempt may have been lost, or the peer
+    may wait for the answer to its own question.
+    """
+    if job.kind == "judge" or (picked is not None and picked.effects == "none"):
+        return False
+    held = engine.journal.held
+    recovered = held is not None and held.epoch > 1
+    return recovered or _was(spent.last, UNKNOWN) or was_asked(engine, job.path)
 
 
 def _may_repeat(job: Assignment, result: Result, picked: Picked | None) -> bool:
@@ -132,7 +187,10 @@ def _was(record: JsonObject | None, code: str) -> bool:
     return record is not None and code in _codes(Result.model_validate(record))
 
 
-def _next_target(target: Target, tried: str) -> Target:
+def _next_target(target: Target, tried: str, *, lost: bool) -> Target:
+    """Return who is wanted next: anybody better, but of a lost attempt only who may have it."""
+    if lost and tried:
+        return replace(target, peer=tried)
     return replace(target, tried=target.tried | {tried})
 
 

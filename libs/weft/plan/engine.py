@@ -27,9 +27,17 @@ from weft.plan.budgets import Purse
 from weft.plan.model import Node, Plan
 from weft.plan.peers import PeerSource
 
-RETRY_SECONDS = 0.2
-"""Before a step's second attempt; it doubles before each further one."""
 CallState = Literal["done", "failed", "canceled", "unknown", "not_started", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How patient the steps of a plan are."""
+
+    retry_seconds: float = 0.2
+    """Before a step's second attempt; it doubles before each further one."""
+    restart_seconds: float = 20.0
+    """For a peer that is gone: a restart takes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,7 @@ class Engine:
     on_approval: Callable[[Interrupt], Awaitable[bool]] | None = None
     """Asked in place of parking."""
     clock: Clock = SYSTEM_CLOCK
-    retry_seconds: float = RETRY_SECONDS
+    pace: Pace = field(default_factory=Pace)
     active: int = 1
     """Branches that do not wait for a commit."""
     held_back: list[StepWrite] = field(default_factory=list)

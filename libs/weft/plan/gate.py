@@ -3,13 +3,21 @@
 import hashlib
 from dataclasses import replace
 
-from weft.core import Interrupt, JsonObject, JsonValue, Reason, Result, canonical, name_digest
+from weft.core import (
+    Interrupt,
+    JsonObject,
+    JsonValue,
+    Reason,
+    Result,
+    approves,
+    canonical,
+    name_digest,
+)
 from weft.events import preview
 from weft.plan.engine import At, Engine, Scope
 from weft.plan.model import Gate, Node
 from weft.plan.placeholders import shown
 
-YES = frozenset({"approve", "approved", "yes"})
 REFUSED = "approval_refused"
 
 
@@ -28,7 +36,7 @@ async def run_gate(engine: Engine, node: Node, at: At) -> Result:
         if not engine.approvals:
             return _refused(at, "no approval store is configured, so nobody can approve this step")
         return Result(status="interrupted", interrupts=(question,))
-    if not _approves(answer.get("answer")):
+    if not approves(answer.get("answer")):
         return _refused(at, f"the step was not approved: {', '.join(node.reasons)}")
     inner = Scope(at.scope)
     decision: JsonObject = {"interrupt_id": question.id, "digest": digest, **answer}
@@ -83,12 +91,6 @@ def _message(engine: Engine, node: Gate, seen: dict[str, Result]) -> str:
     title = node.title or preview(engine.plan.goal)
     parts = [f"{step}:\n{shown(each)}" for step, each in seen.items()]
     return "\n\n".join((f"Approve: {title} ({', '.join(node.reasons)})", *parts))
-
-
-def _approves(answer: JsonValue) -> bool:
-    if isinstance(answer, dict):
-        return answer.get("approved") is True
-    return answer is True or (isinstance(answer, str) and answer.strip().casefold() in YES)
 
 
 def _refused(at: At, message: str) -> Result:

@@ -19,7 +19,7 @@ from weft.core import (
 from weft.plan.assignments import run_call
 from weft.plan.budgets import Purse
 from weft.plan.conditions import predicate_names
-from weft.plan.engine import RETRY_SECONDS, At, Engine, Handler, Mandate, Scope
+from weft.plan.engine import At, Engine, Handler, Mandate, Pace, Scope
 from weft.plan.flow import run_choose, run_loop, run_sequence
 from weft.plan.gate import run_gate
 from weft.plan.judging import run_judge, run_synthesize
@@ -66,7 +66,7 @@ class Interpreter:
         predicates: Mapping[str, PredicateOf] | None = None,
         approvals: bool | Approver | None = None,
         clock: Clock = SYSTEM_CLOCK,
-        retry_seconds: float = RETRY_SECONDS,
+        pace: Pace | None = None,
     ) -> None:
         """`approvals` lets gates park, or asks in place; None lets them with a durable journal."""
         self._peers = peers
@@ -75,7 +75,7 @@ class Interpreter:
         self._parks = journal.held is not None if approvals is None else approvals is True
         self._on_approval = approvals if callable(approvals) else None
         self._clock = clock
-        self._retry_seconds = retry_seconds
+        self._pace = pace or Pace()
         self._engine: Engine | None = None
 
     async def run(self, plan: Plan, mandate: Mandate | None = None) -> Outcome:
@@ -133,7 +133,7 @@ class Interpreter:
             approvals=self._parks,
             on_approval=self._on_approval,
             clock=self._clock,
-            retry_seconds=self._retry_seconds,
+            pace=self._pace,
         )
         return self._engine
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from weft.catalog import Effects
+from weft.catalog import Effects, RiskLevel
 from weft.core import Principal
 from weft.loop import Peer
 
@@ -21,6 +21,11 @@ class Target:
     authors: frozenset[str] = frozenset()
     """Names behind the work to be judged; anybody else is better."""
 
+    @property
+    def name(self) -> str:
+        """Who is wanted, in a word."""
+        return self.peer or self.capability or self.role or "a peer"
+
 
 @dataclass(frozen=True, slots=True)
 class Picked:
@@ -29,6 +34,8 @@ class Picked:
     peer: Peer
     effects: Effects = "unknown"
     """`none` allows another attempt whatever became of the first."""
+    risk: RiskLevel = "low"
+    """What is at stake if nobody can tell whether it did its work."""
     why: str = ""
 
 

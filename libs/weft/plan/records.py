@@ -12,6 +12,8 @@ from weft.plan.engine import At, Engine
 from weft.plan.jobs import Assignment, Attempt
 
 UNREACHED = "peer_unavailable"
+UNKNOWN = "outcome_unknown"
+_UNANSWERED = frozenset({UNREACHED, UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,17 @@ def spent_before(engine: Engine, path: Path, purse: Purse) -> Spent:
 def was_answered(record: JsonObject) -> bool:
     """Tell whether the peer itself ended the attempt, as far as its record says."""
     reasons = Result.model_validate(record).reasons
-    return not reasons or any(reason.code != UNREACHED for reason in reasons)
+    return not reasons or any(reason.code not in _UNANSWERED for reason in reasons)
+
+
+def unreached(result: Result) -> bool:
+    """Tell whether the attempt certainly reached nobody."""
+    return bool(result.reasons) and all(each.code == UNREACHED for each in result.reasons)
 
 
 def pause_after(engine: Engine, number: int) -> float:
     """Return how long to wait after attempt `number`, in seconds."""
-    return float(engine.retry_seconds * 2 ** (number - 1))
+    return float(engine.pace.retry_seconds * 2 ** (number - 1))
 
 
 async def record_failure(

@@ -1,5 +1,6 @@
 """The durable run: admitted, owned, journalled, interrupted, resumed, cancelled."""
 
+from weft.runs.cursors import cursor_in, event_number, told_all
 from weft.runs.hub import Hub, Listener
 from weft.runs.outcome import PLAN_STEP, Execute, Outcome
 from weft.runs.publisher import EventPublisher, Publisher, TaskPublisher
@@ -18,4 +19,7 @@ __all__ = [
     "Runs",
     "TaskPublisher",
     "Worker",
+    "cursor_in",
+    "event_number",
+    "told_all",
 ]

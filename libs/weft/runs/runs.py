@@ -15,6 +15,7 @@ from weft.checkpoint import (
     Accepted,
     Checkpointer,
     Claimed,
+    Inbound,
     NewRun,
     OnBusy,
     Run,
@@ -23,6 +24,7 @@ from weft.checkpoint import (
 from weft.core import JsonValue, Principal, RunId
 from weft.core.supervision import guarded, kept_going
 from weft.events import TERMINAL_EVENTS, Envelope
+from weft.runs.cursors import told_all
 from weft.runs.hub import Hub, Listener
 from weft.runs.publisher import EventPublisher, Publisher
 
@@ -146,12 +148,18 @@ class Runs:
         """
         with self.hub.listen(run_id) as listener:
             last, page, look, due = after, told, not told, 0.0
+            checked = False
             while True:
                 if not page and (look or self._now() >= due):
                     page = await self.checkpointer.runs.events(
                         principal, run_id, after=last, limit=PAGE
                     )
                     look, due = len(page) == PAGE, self._now() + self._patience()
+                if not page and not checked:
+                    # Behind the end of an ended run no terminal event comes that could end this.
+                    checked = True
+                    if told_all(await self.read(principal, run_id), last):
+                        return
                 if not page:
                     page, look = await _heard(listener, last)
                     if not page:
@@ -214,13 +222,18 @@ class Runs:
             return await self.settled(principal, run_id, listener, seconds=wait_s)
 
     async def resume(
-        self, principal: Principal, run_id: RunId, answers: Mapping[str, JsonValue]
+        self,
+        principal: Principal,
+        run_id: RunId,
+        answers: Mapping[str, JsonValue],
+        *,
+        message: Inbound | None = None,
     ) -> Run:
         """Answer the run's interrupts; it goes on once none is open.
 
         Raises what `RunStore.resume` raises.
         """
-        run = await self.checkpointer.runs.resume(principal, run_id, answers)
+        run = await self.checkpointer.runs.resume(principal, run_id, answers, message=message)
         if run.status == "queued":
             self.ring()
         return run

@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weft.checkpoint import Accepted, Run
-from weft.core import JsonValue, Principal, RunId, new_run_id
+from weft.core import DECLINED, JsonValue, Principal, RunId, new_run_id
 from weft.core.edge_errors import ApprovalNotAllowedError, InterruptsIncompleteError
 from weft.core.errors import ForbiddenError, InputError, NotFoundError, RunFinishedError
 from weft.events import TERMINAL_EVENTS
-from weft.runs import Listener, Runs
+from weft.runs import Listener, Runs, event_number, told_all
 from weft.service.admission import (
     Admission,
     accepted_headers,
@@ -31,7 +31,7 @@ from weft.service.requests import (
     wants_stream,
 )
 from weft.service.routes import CREATING, described, router
-from weft.service.streams import EventStream, LogFrames, cursor_of, log_frames, number
+from weft.service.streams import EventStream, LogFrames, cursor_of, log_frames
 from weft.service.views import Details, event_view, run_view
 
 MAX_PAGE = 1000
@@ -123,7 +123,7 @@ class _Door:
     async def events(self, request: Request) -> Response:
         """Return committed events as one page."""
         principal, run_id = principal_of(request, "runs:read"), run_id_of(request)
-        after = number(request.query_params.get("after", "0"), "after")
+        after = event_number(request.query_params.get("after", "0"), "after")
         limit = request.query_params.get("limit", "100")
         if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= MAX_PAGE:
             raise InputError(f"limit must be an integer from 1 to {MAX_PAGE}", field="limit")
@@ -193,7 +193,7 @@ class _Door:
     def _streamed(
         self, principal: Principal, run: Run, shown: _Shown, headers: dict[str, str]
     ) -> Response:
-        if run.terminal and shown.after >= run.last_seq:
+        if told_all(run, shown.after):
             return Response(status_code=204, headers=headers)
         stream = EventStream(
             self._runs, principal, run, shown.frames, after=shown.after, pace=self._pace
@@ -265,7 +265,7 @@ def run_id_of(request: Request) -> RunId:
 
 def _said(answer: Answer) -> JsonValue:
     if answer.status == "canceled":
-        return {"approved": False, "canceled": True}
+        return DECLINED
     return answer.payload
 
 

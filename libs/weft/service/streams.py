@@ -15,10 +15,9 @@ from starlette.types import Receive, Scope, Send
 
 from weft.checkpoint import Run
 from weft.core import Principal, dumps
-from weft.core.edge_errors import InvalidCursorError
 from weft.core.errors import InputError, WeftError
 from weft.events import TERMINAL_EVENTS, Envelope
-from weft.runs import Runs
+from weft.runs import Runs, cursor_in
 from weft.service.views import event_view
 
 log = logging.getLogger(__name__)
@@ -32,7 +31,6 @@ _HEADERS: Final = {
     "cache-control": "no-store",
     "x-accel-buffering": "no",
 }
-_MAX_CURSOR = 2**53
 _PATH_SEPARATOR = re.compile(r"[./]")
 _MAX_GLOBS = 50
 
@@ -135,21 +133,7 @@ def cursor_of(request: Request, run: Run) -> int:
     value = request.headers.get("last-event-id", request.query_params.get("after"))
     if value is None:
         return 0
-    after = number(value, "the cursor")
-    if after > run.last_seq and not run.terminal:
-        raise InvalidCursorError(f"the run has {run.last_seq} events so far, not {after}")
-    return after
-
-
-def number(value: str, what: str) -> int:
-    """Return an event number.
-
-    Raises:
-        InvalidCursorError: It is no integer from 0 to 2^53.
-    """
-    if len(value) > 16 or not (value.isascii() and value.isdigit()) or int(value) > _MAX_CURSOR:  # noqa: PLR2004 - digits of 2^53
-        raise InvalidCursorError(f"{what} must be an integer from 0 to 2^53")
-    return int(value)
+    return cursor_in(run, value)
 
 
 class EventStream(Response):

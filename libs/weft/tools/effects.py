@@ -41,7 +41,10 @@ _RESPONSE: dict[str, JsonValue] = {
         "value": {"description": "what the tool would have returned, if it is done"},
     },
     "required": ["outcome"],
+    "additionalProperties": False,
 }
+ABANDONED = "abandoned; whether it took effect is unknown"
+UNREADABLE = f"the answer is none of {', '.join(OPTIONS)}; whether it took effect is unknown"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _RECORDING_PATIENCE = 30.0
 _DOUBT_PATIENCE = 2.0
@@ -203,12 +206,15 @@ class Effect:
             answer = choice(self._context, asked)
             if answer is None:
                 raise InterruptRaised(self._question(asked))
-            option, whole = answer
             settled_by = self._context.principal.subject
-            if option not in ("done", "not_done"):
-                return Performed("unknown", message="abandoned; whether it took effect is unknown")
-            kind: Literal["done", "not_done"] = "done" if option == "done" else "not_done"
-            found = Reconciled(kind, whole.get("value"))
+            match answer.option:
+                case "done" | "not_done" as kind:
+                    found = Reconciled(kind, answer.value)
+                case "abandon":
+                    return Performed("unknown", message=ABANDONED)
+                case _:
+                    # A store takes no such answer; whatever let it through, nobody chose anything.
+                    return Performed("unknown", message=UNREADABLE)
         outcome = EffectOutcome(
             "done" if found.kind == "done" else "not_done", found.value, settled_by=settled_by
         )

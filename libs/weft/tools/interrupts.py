@@ -1,6 +1,8 @@
 """How a tool asks somebody outside the run: by raising."""
 
-from weft.core import Interrupt, JsonObject, name_digest
+from dataclasses import dataclass
+
+from weft.core import Interrupt, JsonValue, name_digest, option_of
 from weft.tools.context import ToolContext
 
 
@@ -17,14 +19,22 @@ def interrupt_id(*parts: str) -> str:
     return name_digest("\n".join(parts))
 
 
-def choice(context: ToolContext, interrupt: str) -> tuple[str, JsonObject] | None:
-    """Return the option an answer chose, and the whole answer; None while there is no answer.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The option that an answer names, and the `value` that came with it."""
+
+    option: str | None
+    """None where the answer names none."""
+    value: JsonValue = None
+
+
+def choice(context: ToolContext, interrupt: str) -> Choice | None:
+    """Return what an answer chose; None while there is no answer.
 
     An answer is the option itself, or an object that names it as `outcome`.
     """
     if interrupt not in context.answers:
         return None
     answer = context.answers[interrupt]
-    if isinstance(answer, dict):
-        return str(answer.get("outcome", "")), answer
-    return str(answer), {}
+    value = answer.get("value") if isinstance(answer, dict) else None
+    return Choice(option_of(answer), value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import orjson
 import uvicorn
 
 from weft.a2a import (
@@ -24,6 +25,7 @@ from weft.a2a import (
     execute_task,
     open_session,
 )
+from weft.a2a.keys import b64, unb64
 from weft.bus.memory import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonObject, JsonValue, Principal, Result, new_id
@@ -251,6 +253,15 @@ class Mesh:
         task = Task("", "m", principal=principal(subject, tenant, scope), **limits)
         return {"authorization": f"Bearer {Minter(self.router).mint(task, audience='echo')}"}
 
+    def bearer_with(self, **claims: JsonValue) -> dict[str, str]:
+        """Return a token of the router's that says more, or less, than its minter would."""
+        token = self.bearer()["authorization"].removeprefix("Bearer ")
+        head, body, _ = token.encode().split(b".")
+        said = {**orjson.loads(unb64(body)), **claims}
+        signed = head + b"." + b64(orjson.dumps(said))
+        signature = b64(self.router.sign(signed))
+        return {"authorization": f"Bearer {(signed + b'.' + signature).decode()}"}
+
 
 def principal(subject: str = "s", tenant: str = "t", scope: str = "agents:*") -> Principal:
     return Principal(tenant=tenant, subject=subject, scopes=frozenset({scope}))
@@ -286,6 +297,19 @@ async def agent(
         listening = await stack.enter_async_context(serving(server.app(), bound))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield Served(url, peer, server, runs, session, listening)
+
+
+@asynccontextmanager
+async def replica(served: Served, mesh: Mesh) -> AsyncIterator[Served]:
+    """Serve the same store from a second server that executes nothing itself."""
+    bound = bound_socket()
+    url = f"http://127.0.0.1:{bound.getsockname()[1]}/"
+    async with AsyncExitStack() as stack:
+        runs = Runs(served.runs.checkpointer, served.runs.bus, pool="echo")
+        await stack.enter_async_context(runs.listening())
+        server = A2AServer(CARD, runs, url=url, authenticator=Verifier(mesh.trust, audience="echo"))
+        listening = await stack.enter_async_context(serving(server.app(), bound))
+        yield Served(url, served.peer, server, runs, served.session, listening)
 
 
 @asynccontextmanager

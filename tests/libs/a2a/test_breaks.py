@@ -2,29 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import anyio
 import pytest
 
 from tests.libs.a2a.harness import (
-    CARD,
     Mesh,
     ScriptedPeer,
     ScriptedRun,
-    Served,
     a_task,
     agent,
-    bound_socket,
     calling,
     message,
-    serving,
+    replica,
 )
-from weft.a2a import A2AServer, Verifier
 from weft.core import Result
 from weft.events import AnyData, Event
-from weft.runs import Runs
 
 COUNT = 60
 
@@ -88,19 +82,6 @@ async def test_a_stream_cut_again_and_again_brings_every_event_once(after: int) 
     assert (result.text, result.data) == (f"told {COUNT}", "all of it")
     assert len(peer.runs) == 1
     assert cutter.connections > 1
-
-
-@asynccontextmanager
-async def replica(served: Served, mesh: Mesh) -> AsyncIterator[Served]:
-    """Serve the same store from a second server that executes nothing itself."""
-    bound = bound_socket()
-    url = f"http://127.0.0.1:{bound.getsockname()[1]}/"
-    async with AsyncExitStack() as stack:
-        runs = Runs(served.runs.checkpointer, served.runs.bus, pool="echo")
-        await stack.enter_async_context(runs.listening())
-        server = A2AServer(CARD, runs, url=url, authenticator=Verifier(mesh.trust, audience="echo"))
-        listening = await stack.enter_async_context(serving(server.app(), bound))
-        yield Served(url, served.peer, server, runs, served.session, listening)
 
 
 @pytest.mark.requirement("A2A-19")

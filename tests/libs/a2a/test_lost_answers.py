@@ -24,11 +24,11 @@ from tests.libs.a2a.byhand import (
     update,
 )
 from tests.libs.a2a.harness import a_task
-from weft.a2a import transport
+from weft.a2a import patience, transport
 from weft.core import Deadline, JsonObject
 
 
-@pytest.mark.parametrize("refusal", ["429 Slow", "502 Bad", "503 Busy", "504 Late"])
+@pytest.mark.parametrize("refusal", ["429 Slow", "503 Busy"])
 async def test_a_refusal_for_now_is_tried_three_times_with_one_message_id(refusal: str) -> None:
     async with against(always(status(refusal, b"", "Retry-After: 0"))) as (peer, client):
         result = await ask(client)
@@ -38,6 +38,20 @@ async def test_a_refusal_for_now_is_tried_three_times_with_one_message_id(refusa
     ids = [call["params"]["message"]["messageId"] for call in peer.calls]  # type: ignore[index,call-overload]
     assert len(ids) == 3
     assert len(set(ids)) == 1
+
+
+@pytest.mark.parametrize("lost", ["502 Bad", "504 Late"])
+async def test_what_a_proxy_lost_may_have_been_taken_and_is_never_said_not_to_be(
+    lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "AWAY_SECONDS", 0.2)
+    async with against(always(status(lost, b""))) as (peer, client):
+        result = await ask(client)
+
+    assert code(result) == "outcome_unknown"
+    assert not result.reasons[0].retryable
+    ids = {call["params"]["message"]["messageId"] for call in peer.calls}  # type: ignore[index,call-overload]
+    assert len(ids) == 1
 
 
 async def test_a_peer_that_recovers_is_not_given_up() -> None:
@@ -188,7 +202,7 @@ async def test_an_answer_lost_before_it_named_a_task_is_asked_for_again_in_the_m
     assert len(ids) == 1
 
     async with against(losing, trusted=False) as (peer, client):
-        assert code(await ask(client)) == "peer_unavailable"
+        assert code(await ask(client)) == "outcome_unknown"
     assert len(peer.calls) == 1
 
 

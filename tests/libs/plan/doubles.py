@@ -10,7 +10,7 @@ from weft.core import JsonObject, JsonValue, Path, Principal, Result, RunId
 from weft.core.protocol_errors import PeerUnavailableError
 from weft.events import Event
 from weft.loop import Task
-from weft.plan import Interpreter, Picked, Target
+from weft.plan import Interpreter, Pace, Picked, Target
 
 RUN_ID = RunId("0123456789abcdef0123456789abcdef")
 Answer = Result | Callable[[Task], Result | Awaitable[Result]]
@@ -82,7 +82,7 @@ class FakePeer:
 
 def interpreter(peers: "Peers", journal: LocalJournal, **options: object) -> Interpreter:
     """Return an interpreter that does not wait between attempts."""
-    return Interpreter(peers, journal, retry_seconds=0, **options)  # type: ignore[arg-type]
+    return Interpreter(peers, journal, pace=Pace(0, 0), **options)  # type: ignore[arg-type]
 
 
 class Peers:

@@ -12,12 +12,13 @@ from weft.checkpoint.base import (
     OnBusy,
     Run,
 )
+from weft.checkpoint.inbound import Inbound
 from weft.checkpoint.rules.asking import expiry, resolved
 from weft.checkpoint.rules.closing import close, stop
 from weft.checkpoint.rules.writing import owned, run_of, tell, waiting, write
-from weft.checkpoint.tables import RunRow, Tables
+from weft.checkpoint.tables import ALL, AT_WORK, NONE, MessageRow, RunRow, Tables
 from weft.checkpoint.text import EventText, encode, encode_events, same
-from weft.core import JsonObject, JsonValue, Principal, RunId
+from weft.core import Interrupt, JsonObject, JsonValue, Principal, RunId, check_answer
 from weft.core.errors import (
     IdempotencyKeyReusedError,
     InputError,
@@ -35,6 +36,7 @@ MAX_QUEUED = 16
 OWNER_LOST = ErrorData(
     code="owner_lost", message="its owner stopped, and a newer run took the thread"
 )
+_WAITS: Mapping[OnBusy, int] = {"alongside": NONE, "overtake": AT_WORK}
 
 
 def fresh(new: NewRun) -> RunRow:
@@ -52,6 +54,7 @@ def fresh(new: NewRun) -> RunRow:
         root_id=new.root_id or new.run_id,
         trace_id=new.trace_id,
         created=0.0,
+        waits=ALL,
         request=encode(new.request),
         status="queued",
         epoch=0,
@@ -86,6 +89,9 @@ def accept(
     known = tables.run_by_key(row.tenant, row.subject, row.operation, row.idem_key)
     if known is not None:
         return _replay(tables, known, row, owner)
+    if tables.message(row.tenant, row.subject, row.operation, row.idem_key) is not None:
+        raise IdempotencyKeyReusedError(row.idem_key)
+    row = row._replace(waits=_WAITS.get(on_busy, ALL))
     waits = _make_way(tables, row, on_busy)
     now = tables.now()
     deadline = None if timeout_s is None else now + timeout_s
@@ -128,17 +134,18 @@ def _make_way(tables: Tables, row: RunRow, on_busy: OnBusy) -> bool:
         raise InputError(
             "on_busy 'rollback' is not supported by this store; use 'interrupt'", field="on_busy"
         )
-    before, now = tables.open_runs(row.key), tables.now()
+    now = tables.now()
+    before = [other for other in tables.open_runs(row.key) if row.waits_for(other)]
     if on_busy == "interrupt":
         for other in before:
             stop(tables, other, by=row.subject, reason="a newer run took the thread", grace_s=5.0)
-        return bool(tables.open_runs(row.key))
+        return any(row.waits_for(other) for other in tables.open_runs(row.key))
     if on_busy == "take_over":
         before = [other for other in before if not _ended(tables, other, row, now)]
     parked = next((other for other in before if other.status == "interrupted"), None)
     if parked is not None:
         raise ThreadInterruptedError(row.thread_id, parked.run_id)
-    if on_busy != "enqueue":
+    if on_busy in {"reject", "take_over"}:
         # Behind a dead run the new one waits: the next owner goes on with that one first.
         hinders = (
             before if on_busy == "take_over" else [each for each in before if _lives(each, now)]
@@ -176,13 +183,21 @@ def cancel(
 
 
 def resume(
-    tables: Tables, principal: Principal, run_id: RunId, answers: Mapping[str, JsonValue]
+    tables: Tables,
+    principal: Principal,
+    run_id: RunId,
+    answers: Mapping[str, JsonValue],
+    message: Inbound | None = None,
 ) -> Run:
     row = owned(tables, principal, run_id)
     now = tables.now()
+    if message is not None and _is_repeated(tables, row, message):
+        return run_of(row, now)
     new = _unanswered(tables, run_id, answers)
     if new and row.status != "interrupted":
         raise RunNotInterruptedError(f"run {run_id} is {row.status} and waits for no answer")
+    if message is not None:
+        _receive(tables, row, message)
     if not new:
         return run_of(row, now)
     entries = {_id(entry): entry for entry in waiting(row)}
@@ -198,6 +213,35 @@ def resume(
         row = row._replace(status="queued", expires_at=None, deadline=deadline, rest=None)
     row, _ = tell(tables, row, *told)
     return run_of(row, now)
+
+
+def _is_repeated(tables: Tables, row: RunRow, message: Inbound) -> bool:
+    """Tell whether the run was given this message before.
+
+    Raises:
+        IdempotencyKeyReusedError: Its key made a run, or came with something else.
+    """
+    key = (row.tenant, row.subject, row.operation, message.key)
+    known = tables.message(*key)
+    if known is None and tables.run_by_key(*key) is None:
+        return False
+    if known is None or (known.run_id, known.body_hash) != (row.run_id, message.body_hash):
+        raise IdempotencyKeyReusedError(message.key)
+    return True
+
+
+def _receive(tables: Tables, row: RunRow, message: Inbound) -> None:
+    tables.add_message(
+        MessageRow(
+            row.tenant,
+            row.subject,
+            row.operation,
+            message.key,
+            row.run_id,
+            message.body_hash,
+            tables.now(),
+        )
+    )
 
 
 def _unanswered(
@@ -225,6 +269,7 @@ def _take(
         raise InterruptNotFoundError(f"run {run_id} has no interrupt {interrupt_id!r}")
     if expiry(entry) <= tables.now():
         raise InterruptExpiredError(f"interrupt {interrupt_id!r} can no longer be answered")
+    check_answer(Interrupt.model_validate(entry["interrupt"]), answer)
     tables.add_step(run_id, answer_path(interrupt_id), encode({"answer": answer}))
     entry["answered"] = True
 

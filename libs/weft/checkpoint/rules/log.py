@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from weft.checkpoint.base import TERMINAL, Ending, Held, Recorded, Turn
+from weft.checkpoint.base import TERMINAL, Ending, Held, Turn
 from weft.checkpoint.rules.threads import add_turn
 from weft.checkpoint.rules.writing import held_run, write, write_numbered
+from weft.checkpoint.steps import Recorded
 from weft.checkpoint.tables import Tables
 from weft.checkpoint.text import EventText, encode, encode_events, same
 from weft.core import JsonObject, loads_object

@@ -48,7 +48,8 @@ def _claimable(tables: Tables, now: float, run_id: RunId | None) -> RunRow | Non
     if row is None or row.status in TERMINAL:
         return None
     if row.status == "queued":
-        may = tables.open_runs(row.key)[0].run_id == run_id
+        older = (it for it in tables.open_runs(row.key) if it.position < row.position)
+        may = not any(row.waits_for(other) for other in older)
     elif row.status == "interrupted":
         may = row.expires_at is not None and row.expires_at <= now
     else:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from weft.checkpoint.backlog import Backlog, Share
 from weft.checkpoint.base import Run, ThreadKey
+from weft.checkpoint.inbound import Received
 from weft.checkpoint.rules.writing import owned, run_of
 from weft.checkpoint.tables import Tables
 from weft.checkpoint.text import decode_path, encode, envelope
@@ -18,6 +19,11 @@ def read(tables: Tables, principal: Principal, run_id: RunId) -> Run:
 def find(tables: Tables, principal: Principal, operation: str, idem_key: str) -> Run | None:
     row = tables.run_by_key(principal.tenant, principal.subject, operation, idem_key)
     return None if row is None or row.erased else run_of(row, tables.now())
+
+
+def received(tables: Tables, principal: Principal, operation: str, key: str) -> Received | None:
+    row = tables.message(principal.tenant, principal.subject, operation, key)
+    return None if row is None else Received(RunId(row.run_id), row.body_hash)
 
 
 def events(

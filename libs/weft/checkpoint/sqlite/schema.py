@@ -6,7 +6,7 @@ from pathlib import Path
 
 from weft.core.errors import ConfigError, LayoutError
 
-LAYOUT = 1
+LAYOUT = 2
 
 _LAYOUT_1 = (
     """CREATE TABLE runs (
@@ -105,7 +105,21 @@ _LAYOUT_1 = (
         PRIMARY KEY (thread, n)
     )""",
 )
-_STEPS_TO = {1: _LAYOUT_1}
+_LAYOUT_2 = (
+    # 2: as every run before it, for all older open runs of its thread.
+    "ALTER TABLE runs ADD COLUMN waits INTEGER NOT NULL DEFAULT 2",
+    """CREATE TABLE received (
+        tenant TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        key TEXT NOT NULL,
+        run_id TEXT NOT NULL,
+        body_hash TEXT NOT NULL,
+        received REAL NOT NULL,
+        PRIMARY KEY (tenant, subject, operation, key)
+    )""",
+)
+_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2}
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PATIENCE = 1.5
 """Seconds to wait for another process's transaction."""

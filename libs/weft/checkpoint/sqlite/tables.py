@@ -9,6 +9,7 @@ from weft.checkpoint.tables import (
     CLOCK_SLACK,
     Advance,
     EffectRow,
+    MessageRow,
     RunRow,
     Tables,
     ThreadRow,
@@ -18,7 +19,7 @@ from weft.checkpoint.text import EventRow
 from weft.core import dumps
 
 _RUN = """SELECT r.position, run_id, tenant, subject, scopes, operation, idem_key, body_hash,
-    thread_id, root_id, trace_id, created, coalesce(request, '{}'), status, epoch, owner,
+    thread_id, root_id, trace_id, created, waits, coalesce(request, '{}'), status, epoch, owner,
     lease_until, deadline, rest, interrupts, expires_at, cancel, lost_leases, last_seq, last_batch,
     result, error, erased, started, updated
     FROM runs r LEFT JOIN requests q ON q.position = r.position """
@@ -44,15 +45,17 @@ _ACCEPTED = "SELECT coalesce(max(position), 0) FROM runs"
 _IS_FIRST = """WHERE status = 'queued' AND NOT EXISTS (
     SELECT 1 FROM runs o WHERE o.tenant = r.tenant AND o.subject = r.subject
     AND o.thread_id = r.thread_id AND o.position < r.position
-    AND o.status IN ('queued', 'running', 'interrupted', 'canceling'))
+    AND o.status IN ('queued', 'running', 'interrupted', 'canceling')
+    AND r.waits > 0 AND o.waits > 0 AND (r.waits = 2 OR o.status <> 'interrupted'))
     ORDER BY r.position LIMIT 1"""
 _QUEUED = _RUN + _IS_FIRST
 _DUE = _RUN + "WHERE status = 'interrupted' AND expires_at <= ? ORDER BY expires_at LIMIT 1"
 _INSERT_RUN = """INSERT INTO runs (run_id, tenant, subject, scopes, operation, idem_key,
-    body_hash, thread_id, root_id, trace_id, created, status, epoch, owner, lease_until, deadline,
+    body_hash, thread_id, root_id, trace_id, created, waits, status, epoch, owner, lease_until, deadline,
     rest, interrupts, expires_at, cancel, lost_leases, last_seq, last_batch, result, error, erased,
     started, updated)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    VALUES
+    (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _INSERT_REQUEST = "INSERT INTO requests (position, request) VALUES (?, ?)"
 _SAVE_RUN = """UPDATE runs SET status = ?, epoch = ?, owner = ?, lease_until = ?, deadline = ?,
     rest = ?, interrupts = ?, expires_at = ?, cancel = ?, lost_leases = ?, last_seq = ?,
@@ -69,6 +72,10 @@ _ADVANCE_BATCH = """UPDATE runs SET last_seq = last_seq + ?, updated = max(updat
 _RENEW = """UPDATE runs SET lease_until = ?
     WHERE run_id = ? AND epoch = ? AND status IN ('running', 'canceling') AND owner IS NOT NULL
     RETURNING status, cancel"""
+_MESSAGE = """SELECT tenant, subject, operation, key, run_id, body_hash, received FROM received
+    WHERE tenant = ? AND subject = ? AND operation = ? AND key = ?"""
+_ADD_MESSAGE = """INSERT INTO received
+    (tenant, subject, operation, key, run_id, body_hash, received) VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _ADD_EVENT = """INSERT INTO events (run_id, seq, ts, type, path, agent, span_id, origin, data)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _EVENTS = """SELECT run_id, seq, ts, type, path, agent, span_id, origin, data FROM events
@@ -179,6 +186,14 @@ class SqliteTables(Tables):
         found = (until, held.run_id, held.epoch)
         row: tuple[str, str | None] | None = self.connection.execute(_RENEW, found).fetchone()
         return row
+
+    def message(self, tenant: str, subject: str, operation: str, key: str) -> MessageRow | None:
+        found = (tenant, subject, operation, key)
+        row = self.connection.execute(_MESSAGE, found).fetchone()
+        return None if row is None else MessageRow._make(row)
+
+    def add_message(self, row: MessageRow) -> None:
+        self.connection.execute(_ADD_MESSAGE, row)
 
     def add_events(self, rows: Sequence[EventRow]) -> None:
         self.connection.executemany(_ADD_EVENT, rows)
