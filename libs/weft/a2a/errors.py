@@ -83,7 +83,7 @@ WIRE: Mapping[type[WeftError], Wire] = {
     edge_errors.ApprovalNotAllowedError: _FORBIDDEN,
     edge_errors.RouterUnavailableError: _AWAY,
     edge_errors.OverloadedError: _AWAY,
-    edge_errors.QuotaExceededError: Wire(429, "RESOURCE_EXHAUSTED"),
+    edge_errors.QuotaExceededError: _TOO_MANY,
     edge_errors.DrainingError: _AWAY,
     protocol_errors.InvalidJsonError: Wire(400, "INVALID_ARGUMENT", -32700),
     protocol_errors.MalformedCallError: Wire(400, "INVALID_ARGUMENT", -32600),

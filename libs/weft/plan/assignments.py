@@ -121,7 +121,11 @@ async def _once(
 async def _reached(
     engine: Engine, job: Assignment, at: At, attempt: Attempt, spent: Spent
 ) -> tuple[Result, Picked | None, Attempt]:
-    """Make the attempt; the last one waits for a peer that is gone, as one that restarts is."""
+    """Make the attempt, and wait for a peer that is gone, as one that restarts is.
+
+    Only where another attempt is left and nobody can have the task yet, another provider is asked
+    at once.
+    """
     give_up_at = engine.clock.monotonic() + engine.pace.restart_seconds
     pause, told = engine.pace.retry_seconds, ""
     while True:
@@ -133,7 +137,8 @@ async def _reached(
                 _tell_start(engine, job, attempt)
             result = await attempt_once(engine, job, at, picked, attempt)
             at.purse.spend(result.usage)
-        waits = unreached(result) and (picked is None or spent.attempts >= job.retries)
+        last = picked is None or spent.attempts >= job.retries
+        waits = unreached(result) and (last or _perhaps_done(engine, job, picked, spent))
         late = engine.clock.monotonic() + pause >= give_up_at
         if not waits or late or engine.refusal(at) is not None:
             return result, picked, attempt
