@@ -70,6 +70,8 @@ async def perform(engine: Engine, job: Assignment, at: At) -> Result:
     if stored is not None:
         return adopted(engine, job, at, stored)
     spent = spent_before(engine, job.path, at.purse)
+    if _was(spent.last, UNKNOWN):
+        job = replace(job, target=_next_target(job.target, _peer_of(spent.last), lost=True))
     if spent.last is not None and spent.last.get("final") is True:
         return Result.model_validate(spent.last).model_copy(update={"usage": spent.usage})
     while True:
@@ -108,7 +110,7 @@ async def _once(
     if unreached(result) and _perhaps_done(engine, job, picked, spent):
         message = f"{result.reasons[0].message}; it may have taken the task before"
         result = failed(UNKNOWN, message, job.path, peer=attempt.peer)
-    if picked is None and unreached(result):
+    if picked is None and _codes(result) != {UNKNOWN}:
         engine.calls[job.path] = "failed"
         data = events.StepEnd(kind=job.kind, attempt=number, reasons=result.reasons)
         engine.journal.emit(events.StepFailed(path=job.path, data=data))
@@ -192,10 +194,14 @@ def _was(record: JsonObject | None, code: str) -> bool:
     return record is not None and code in _codes(Result.model_validate(record))
 
 
+def _peer_of(record: JsonObject | None) -> str:
+    return str((record or {}).get("peer") or "")
+
+
 def _next_target(target: Target, tried: str, *, lost: bool) -> Target:
     """Return who is wanted next: anybody better, but of a lost attempt only who may have it."""
-    if lost and tried:
-        return replace(target, peer=tried)
+    if lost:
+        return replace(target, peer=tried or target.peer)
     return replace(target, tried=target.tried | {tried})
 
 

@@ -77,7 +77,8 @@ async def record_failure(
         )
         told = events.StepRetried(path=job.path, agent=attempt.peer, data=retry)
     else:
-        engine.calls[job.path] = "failed"
+        lost = any(reason.code == UNKNOWN for reason in result.reasons)
+        engine.calls[job.path] = "unknown" if lost else "failed"
         end = events.StepEnd(
             kind=job.kind,
             peer=attempt.peer,

@@ -13,6 +13,7 @@ from weft.testing.runstore_admission import AdmissionContract
 from weft.testing.runstore_backlog import BacklogContract
 from weft.testing.runstore_dead import DeadRunsContract
 from weft.testing.runstore_log import LogContract
+from weft.testing.runstore_messages import MessageContract
 from weft.testing.runstore_ownership import OwnershipContract
 from weft.testing.runstore_repeats import RepeatContract
 from weft.testing.runstore_waiting import WaitingContract
@@ -29,6 +30,7 @@ class RunStoreContract(
     OwnershipContract,
     LogContract,
     WaitingContract,
+    MessageContract,
     RepeatContract,
 ):
     """Override the `checkpointer` fixture; it opens an empty database with these `faults`."""
