@@ -58,6 +58,15 @@ async def test_invoke_does_not_wait_for_ever(checkpointer: Checkpointer) -> None
         assert (await finished(ana, answer.json()["run_id"]))["status"] == "completed"
 
 
+async def test_invoke_of_a_caller_that_waits_for_nothing_answers_at_once(
+    ana: httpx.AsyncClient,
+) -> None:
+    with anyio.fail_after(5):
+        answer = await ana.post("/invoke", json={"prompt": "hold"}, headers={"prefer": "wait=0"})
+
+    assert answer.status_code == 202
+
+
 async def test_stream_shows_thoughts_tokens_and_tools_with_their_numbers(
     house: House, ana: httpx.AsyncClient
 ) -> None:
