@@ -202,6 +202,26 @@ async def test_what_a_skill_says_of_its_effects_goes_with_the_pick(mesh: House) 
     assert mesh.peers.pick(Target(peer="a"), ANA).effects == "unknown"
 
 
+@pytest.mark.requirement("PLAN-16")
+async def test_what_is_at_stake_is_what_the_skills_say_and_no_word_is_not_harmless(
+    mesh: House,
+) -> None:
+    await mesh.joins("analyst", LOOK)
+    await mesh.joins("payer", skill("pay", "risk:high"), skill("quote", "effects:none"))
+    await mesh.joins("greeter", skill("greet"))
+
+    def at_stake(**wanted: str) -> tuple[str, str]:
+        found = mesh.peers.pick(Target(**wanted), ANA)  # type: ignore[arg-type]
+        return found.effects, found.risk
+
+    assert at_stake(peer="analyst") == ("none", "low")
+    assert at_stake(peer="payer") == ("unknown", "high")
+    assert at_stake(peer="greeter") == ("unknown", "medium")
+    assert at_stake(capability="pay") == ("unknown", "high")
+    assert at_stake(capability="payer/quote") == ("none", "low")
+    assert at_stake(capability="greet") == ("unknown", "low")
+
+
 async def test_open_calls_and_failures_are_counted_while_they_last(mesh: House) -> None:
     await mesh.joins("a", LOOK)
     client = FakeClient()

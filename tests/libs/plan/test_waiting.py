@@ -40,7 +40,7 @@ class Owned(Journal):
 
 
 async def test_a_peer_that_restarts_costs_no_run_and_no_more_attempts_than_there_are() -> None:
-    peers, journal = Peers(a=FakePeer("a", [AWAY] * 9 + [done("back")])), Journal()
+    peers, journal = Peers(a=FakePeer("a", [*[AWAY] * 9, done("back")])), Journal()
 
     result = await run(peers, journal, plan())
 
@@ -158,7 +158,7 @@ async def test_a_peer_that_asked_and_is_gone_when_answered_keeps_its_task() -> N
         return done(str(task.answers["q1"]))
 
     gone = await run(Peers(a=AWAY), Journal(steps), risky, pace=Pace(0.001, 0.02))
-    found = await run(Peers(a=FakePeer("a", [AWAY] * 5 + [back])), Journal(steps), risky)
+    found = await run(Peers(a=FakePeer("a", [*[AWAY] * 5, back])), Journal(steps), risky)
 
     assert [each.reason for each in gone.interrupts] == ["outcome_unknown"]
     assert found.text == "eu"
