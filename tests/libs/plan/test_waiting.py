@@ -34,9 +34,9 @@ def answered(question: Interrupt, answer: JsonValue) -> dict[Path, JsonObject]:
 class Owned(Journal):
     """A journal of a run that had another owner before."""
 
-    @property
-    def held(self) -> Held | None:
-        return Held(RUN_ID, 2)
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = Held(RUN_ID, 2)
 
 
 async def test_a_peer_that_restarts_costs_no_run_and_no_more_attempts_than_there_are() -> None:
