@@ -1,18 +1,22 @@
 """The router's control calls, over gRPC."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
 import grpc.aio
 
-from weft.a2a import Minter
+from weft.a2a import Minter, Trust, read_control_card
 from weft.catalog import Catalog, Entry
 from weft.core import Deadline, JsonObject, Principal, dumps, loads_object, new_id
 from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ForbiddenError, InputError
+from weft.core.protocol_errors import CardRefusedError
 from weft.loop import Task
 from weftapi.v1 import control_pb2, control_pb2_grpc
+
+log = logging.getLogger(__name__)
 
 ROUTER = "router"
 DEADLINE_SECONDS = 10.0
@@ -22,9 +26,12 @@ MAX_MESSAGE = 1024 * 1024
 class Control:
     """Calls whichever router the catalogue knows; make it with `control`."""
 
-    def __init__(self, catalog: Catalog, minter: Minter) -> None:
+    def __init__(self, catalog: Catalog, minter: Minter, trust: Trust) -> None:
         self._catalog = catalog
         self._minter = minter
+        self._trust = trust
+        self._addresses: dict[Entry, str | None] = {}
+        """Of routers in the catalogue, None where a card is refused."""
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def explain(
@@ -46,8 +53,10 @@ class Control:
             deadline=Deadline.after(DEADLINE_SECONDS),
             run_id=new_id(),
         )
-        token = self._minter.mint(task, audience=ROUTER)
-        stub = control_pb2_grpc.ControlStub(await self._channel())  # type: ignore[no-untyped-call]  # generated without types
+        entry, channel = await self._router()
+        body = request.SerializeToString(deterministic=True)
+        token = self._minter.mint(task, audience=ROUTER, at=entry.url, body=body)
+        stub = control_pb2_grpc.ControlStub(channel)  # type: ignore[no-untyped-call]  # generated without types
         try:
             reply = await stub.Explain(
                 request,
@@ -58,20 +67,34 @@ class Control:
             raise _refusal(error) from error
         return loads_object(reply.explanation)
 
-    async def _channel(self) -> grpc.aio.Channel:
+    async def _router(self) -> tuple[Entry, grpc.aio.Channel]:
         entries = self._catalog.snapshot().of(ROUTER)
-        if not entries:
+        for entry in entries:
+            if entry not in self._addresses:
+                self._addresses[entry] = await self._verified(entry)
+        self._addresses = {entry: self._addresses[entry] for entry in entries}
+        listed = {entry: address for entry, address in self._addresses.items() if address}
+        if not listed:
             raise RouterUnavailableError("no router is running; `weft up` starts one")
-        listed = {_address(each) for each in entries}
-        for gone in set(self._channels) - listed:
+        for gone in set(self._channels) - set(listed.values()):
             await self._channels.pop(gone).close()
-        # One that was killed stays listed until it expires: the newest is the likeliest to live.
-        newest = max(entries, key=lambda each: (each.started_at, each.instance))
-        address = _address(newest)
+        # One that was killed stays listed until it is found out: the newest is likeliest to live.
+        newest = max(listed, key=lambda each: (each.started_at, each.instance))
+        address = listed[newest]
         if address not in self._channels:
             options = [("grpc.max_receive_message_length", MAX_MESSAGE)]
             self._channels[address] = grpc.aio.insecure_channel(address, options=options)
-        return self._channels[address]
+        return newest, self._channels[address]
+
+    async def _verified(self, entry: Entry) -> str | None:
+        """Return where a router that the mesh vouches for is called; any other gets nothing."""
+        try:
+            return await read_control_card(
+                entry.card, service=ROUTER, origin=entry.url, trust=self._trust
+            )
+        except CardRefusedError as error:
+            log.warning("router_refused", extra={"reason": str(error)})
+            return None
 
     async def aclose(self) -> None:
         for channel in self._channels.values():
@@ -79,17 +102,13 @@ class Control:
 
 
 @asynccontextmanager
-async def control(catalog: Catalog, minter: Minter) -> AsyncIterator[Control]:
+async def control(catalog: Catalog, minter: Minter, trust: Trust) -> AsyncIterator[Control]:
     """Yield the router's control calls; close their connections on the way out."""
-    opened = Control(catalog, minter)
+    opened = Control(catalog, minter, trust)
     try:
         yield opened
     finally:
         await opened.aclose()
-
-
-def _address(entry: Entry) -> str:
-    return entry.url.removeprefix("grpc://")
 
 
 def _refusal(error: grpc.aio.AioRpcError) -> Exception:

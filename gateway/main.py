@@ -38,8 +38,8 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
     """Yield the front door; close what it holds on the way out."""
     shared = settings.runs or f"sqlite:{settings.home / 'runs.db'}"
     async with (
-        member("gateway", settings, checkpointer=shared) as self,
-        control(self.catalog, Minter(self.key)) as router,
+        member("gateway", settings, checkpointer=shared, front=True) as self,
+        control(self.catalog, Minter(self.key), self.trust) as router,
     ):
         runs = Runs(self.checkpointer, self.bus, pool=POOL)
         options = ApiOptions(

@@ -56,6 +56,7 @@ class Control(control_pb2_grpc.ControlServicer):
             raise InputError("a deadline is required")
         headers = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
         caller = await self._verifier.authenticate(headers)
+        caller.check_body(request.SerializeToString(deterministic=True))
         if not caller.principal.may("runs:read"):
             raise ForbiddenError("runs:read")
         try:

@@ -4,7 +4,7 @@ import asyncio
 
 from router_service.peers import MeshPeers
 from router_service.routes import Asked, Routes
-from weft.catalog import Snapshot
+from weft.catalog import Offers
 from weft.checkpoint import Checkpointer, Claimed, Journal, Run, Thread, ThreadKey, Turn
 from weft.core import Deadline, JsonObject, Message, Principal, Result, StrictRecord
 from weft.plan import Interpreter, Mandate, Plan
@@ -48,7 +48,7 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
     return execute
 
 
-async def _plan(asked: Asked, run: Run, known: Snapshot, journal: Journal, routes: Routes) -> Plan:
+async def _plan(asked: Asked, run: Run, known: Offers, journal: Journal, routes: Routes) -> Plan:
     stored = journal.steps.get(PLAN_STEP)
     if stored is None:
         chosen = routes.choose(asked, _principal(run), known)

@@ -14,13 +14,15 @@ from router_service.control import control_server
 from router_service.execute import execute_run
 from router_service.peers import ROUTER, MeshPeers
 from router_service.routes import Routes
-from weft.a2a import Minter, Verifier, open_session
+from weft.a2a import Minter, Sealer, Verifier, control_card
+from weft.a2a.signatures import sign
 from weft.catalog import Entry
-from weft.core import SYSTEM_CLOCK
+from weft.core import SYSTEM_CLOCK, dumps
 from weft.core.supervision import kept_going
 from weft.models import get_model
 from weft.runs import Runs, Worker
-from weft.service.mesh import Member, member, withdrawn
+from weft.service.mesh import Member, announced, member
+from weft.service.proving import proving
 from weft.service.serve import Listening, Served, serve
 from weft.service.settings import ServiceSettings
 
@@ -37,17 +39,16 @@ class Settings(ServiceSettings, env_prefix="ROUTER_"):
 
 
 @asynccontextmanager
-async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Served]:
+async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Served]:
     """Yield the working router; close what it holds on the way out."""
     shared = settings.runs or f"sqlite:{settings.home / 'runs.db'}"
     async with (
-        member(ROUTER, settings, checkpointer=shared) as self,
-        open_session() as session,
+        member(ROUTER, settings, checkpointer=shared, front=True) as self,
         aclosing(get_model(settings.model)) as model,
     ):
         minter = Minter(self.key)
         spare = builtin_peers(model)
-        peers = MeshPeers(self.catalog, session, self.trust, minter, builtin=spare)
+        peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
         routes = Routes()
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
         worker = Worker(
@@ -56,7 +57,7 @@ async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Ser
             name=f"{ROUTER}/{settings.instance}",
             slots=settings.slots,
         )
-        verifier = Verifier(self.trust, audience=ROUTER)
+        verifier = Verifier(self.trust, audience=ROUTER, at=listening.url)
         async with (
             control_server(
                 routes, peers, verifier, host=settings.host, port=settings.control_port
@@ -67,21 +68,18 @@ async def opened(settings: Settings, _listening: Listening) -> AsyncIterator[Ser
             entry = Entry(
                 service=ROUTER,
                 instance=settings.instance,
-                url=f"grpc://{address}",
-                card="{}",
+                url=listening.url,
+                card=dumps(sign(control_card(ROUTER, address), self.key)).decode(),
                 started_at=SYSTEM_CLOCK.now(),
             )
-            yield Served(_health(), partial(_announced, self, entry, worker))
+            sealer = Sealer(entry, self.key)
+            yield Served(proving(_health(), sealer), partial(_announced, self, sealer, worker))
 
 
 @asynccontextmanager
-async def _announced(self: Member, entry: Entry, worker: Worker) -> AsyncIterator[None]:
-    await self.catalog.publish(entry)
-    try:
+async def _announced(self: Member, sealer: Sealer, worker: Worker) -> AsyncIterator[None]:
+    async with announced(self.catalog, sealer, leaving=worker.leave):
         yield
-    finally:
-        worker.leave()
-        await withdrawn(self.catalog, entry)
 
 
 def _health() -> Starlette:

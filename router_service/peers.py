@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from weft.a2a import A2AClient, Minter, Trust, read_card
-from weft.catalog import Catalog, Effects, Entry, RiskLevel, Snapshot
+from weft.a2a import A2AClient, Minter, Trust, provider_of, read_card
+from weft.catalog import Catalog, Effects, Entry, Offers, Provider, RiskLevel, Snapshot
 from weft.core import SYSTEM_CLOCK, Clock, JsonValue, Principal, Result
 from weft.core.errors import ForbiddenError
 from weft.core.protocol_errors import CardRefusedError, PeerUnavailableError
@@ -30,6 +30,7 @@ class _Known:
     """One instance whose card was verified."""
 
     entry: Entry
+    provider: Provider
     client: A2AClient
     open: int = 0
     failures: int = 0
@@ -48,20 +49,20 @@ class MeshPeers:
     clock: Clock = SYSTEM_CLOCK
     _known: dict[tuple[str, str], _Known] = field(default_factory=dict)
     _revision: int = -1
+    _offers: Offers = field(default_factory=lambda: Offers(0, ()))
     _refused: dict[tuple[str, str], Entry] = field(default_factory=dict)
     """Cards that were refused, tried again soon: their keys may be published in a moment."""
     _refused_at: float = 0.0
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def refresh(self) -> Snapshot:
+    async def refresh(self) -> Offers:
         """Verify what is new in the catalogue, forget what left, and return what may be called."""
         snapshot = self.catalog.snapshot()
         if self._outdated(snapshot):
             async with self._order:
                 if self._outdated(snapshot):
                     await self._learn_all(snapshot)
-        callable_now = tuple(known.entry for known in self._known.values())
-        return Snapshot(snapshot.revision, callable_now, stale=snapshot.stale)
+        return self._offers
 
     async def keep_fresh(self) -> None:
         """Refresh again and again, so that a request finds the work done; until cancelled."""
@@ -90,6 +91,9 @@ class MeshPeers:
             if known is None or known.entry != entry:
                 await self._learn(key, entry)
         self._revision = snapshot.revision
+        providers = tuple(known.provider for known in self._known.values())
+        if providers != self._offers.providers:
+            self._offers = Offers(self._offers.revision + 1, providers)
 
     async def _learn(self, key: tuple[str, str], entry: Entry) -> None:
         try:
@@ -105,7 +109,7 @@ class MeshPeers:
             return
         self._refused.pop(key, None)
         client = A2AClient(card, self.session, minter=self.minter)
-        self._known[key] = _Known(entry, client)
+        self._known[key] = _Known(entry, provider_of(entry), client)
 
     def pick(self, target: Target, principal: Principal) -> Picked:
         """Return the best instance for `target`, among those the principal may call.
@@ -114,14 +118,14 @@ class MeshPeers:
             PeerUnavailableError: There is none now.
             ForbiddenError: The principal may call none of them.
         """
-        fitting = [each for each in self._known.values() if _fits(each.entry, target)]
+        fitting = [each for each in self._known.values() if _fits(each.provider, target)]
         allowed = [each for each in fitting if principal.may_call(each.entry.service)]
         if fitting and not allowed:
             raise ForbiddenError(f"agents:{fitting[0].entry.service}")
         if not allowed:
             return self._spare(target)
         best = min(allowed, key=lambda each: _preference(each, target))
-        effects, risk = _at_stake(best.entry, target)
+        effects, risk = _at_stake(best.provider, target)
         why = f"least busy of {len(allowed)} that fit"
         return Picked(_Counted(best), effects=effects, risk=risk, why=why)
 
@@ -137,25 +141,25 @@ class MeshPeers:
         return bool(target.capability or target.peer or target.role)
 
 
-def _fits(entry: Entry, target: Target) -> bool:
+def _fits(provider: Provider, target: Target) -> bool:
     if target.peer is not None:
-        return entry.service == target.peer
+        return provider.service == target.peer
     if target.capability is not None:
         service, slash, skill = target.capability.rpartition("/")
-        if slash and entry.service != service:
+        if slash and provider.service != service:
             return False
-        return any(each.id == skill for each in entry.capabilities)
-    return any(target.role in each.roles for each in entry.capabilities)
+        return any(each.id == skill for each in provider.capabilities)
+    return any(target.role in each.roles for each in provider.capabilities)
 
 
-def _at_stake(entry: Entry, target: Target) -> tuple[Effects, RiskLevel]:
+def _at_stake(provider: Provider, target: Target) -> tuple[Effects, RiskLevel]:
     """Return what the call may change, and how bad it is if nobody can tell whether it did.
 
     An agent that is asked as a whole may use any of its skills; one that says of none that it is
     free of effects is not taken for harmless.
     """
     named = (target.capability or "").rpartition("/")[2]
-    skills = [each for each in entry.capabilities if named in ("", each.id)]
+    skills = [each for each in provider.capabilities if named in ("", each.id)]
     if skills and all(each.effects == "none" for each in skills):
         return "none", "low"
     least: RiskLevel = "low" if named and skills else "medium"
@@ -163,7 +167,7 @@ def _at_stake(entry: Entry, target: Target) -> tuple[Effects, RiskLevel]:
 
 
 def _preference(known: _Known, target: Target) -> tuple[bool, bool, bool, int, int, str, str]:
-    entry = known.entry
+    entry = known.provider
     domains = frozenset().union(*(each.domains for each in entry.capabilities))
     mismatch = target.domain != "general" and bool(domains) and target.domain not in domains
     tried = entry.service in target.tried

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from weft.catalog import Snapshot
+from weft.catalog import Offers
 from weft.core import Budget, JsonObject, Principal, Record
 from weft.core.edge_errors import UnknownAgentError
 from weft.core.errors import WeftError
@@ -45,10 +45,10 @@ class Chosen:
 class Routes:
     """Routes requests; keeps the compilers of the latest catalogue, one per set of rights."""
 
-    _revision: tuple[int, int] = (-1, -1)
+    _revision: int = -1
     _compilers: dict[frozenset[str], CognitiveCompiler] = field(default_factory=dict)
 
-    def choose(self, asked: Asked, principal: Principal, known: Snapshot) -> Chosen:
+    def choose(self, asked: Asked, principal: Principal, known: Offers) -> Chosen:
         """Return what to do for a request; equal arguments give equal answers."""
         if asked.agent is not None:
             return _named(asked.agent, asked, principal, known)
@@ -66,7 +66,7 @@ class Routes:
         protocol = selected.protocol.id if selected is not None else None
         return Chosen(protocol, events, plan=routed.plan, error=routed.error)
 
-    def explain(self, asked: Asked, principal: Principal, known: Snapshot) -> JsonObject:
+    def explain(self, asked: Asked, principal: Principal, known: Offers) -> JsonObject:
         """Say how a request would be routed, denials and dead ends included.
 
         Raises:
@@ -78,11 +78,10 @@ class Routes:
         routed = compiler.route(extraction.frame, request)
         return explanation_of(routed, compiler.capabilities, extraction).to_json()
 
-    def _compiler(self, principal: Principal, known: Snapshot) -> CognitiveCompiler:
-        revision = (known.revision, len(known.entries))
-        if revision != self._revision:
+    def _compiler(self, principal: Principal, known: Offers) -> CognitiveCompiler:
+        if known.revision != self._revision:
             self._compilers.clear()
-            self._revision = revision
+            self._revision = known.revision
         rights = frozenset(each for each in principal.scopes if each.startswith("agents:"))
         if rights not in self._compilers:
             index = CapabilityIndex.of(known, principal)
@@ -94,8 +93,8 @@ def _extracted(text: str, goal: JsonObject | None, compiler: CognitiveCompiler) 
     return extract(text, compiler.capabilities, given=goal)
 
 
-def _named(name: str, asked: Asked, principal: Principal, known: Snapshot) -> Chosen:
-    callable_now = {each.service for each in known.entries if principal.may_call(each.service)}
+def _named(name: str, asked: Asked, principal: Principal, known: Offers) -> Chosen:
+    callable_now = {each.service for each in known.providers if principal.may_call(each.service)}
     if name not in callable_now:
         return Chosen(NAMED, (), error=UnknownAgentError(name, sorted(callable_now)))
     root = Call(id="agent", peer=name, prompt="{goal}", context="thread")

@@ -1,5 +1,6 @@
 """What an agent says of itself, on the wire and read back."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
@@ -10,9 +11,11 @@ from pydantic import ConfigDict
 from weft.a2a import extensions, signatures
 from weft.a2a.keys import Trust
 from weft.a2a.models import VERSION
-from weft.catalog import Capability, RiskLevel
+from weft.catalog import Capability, Entry, Provider, RiskLevel
 from weft.core import JsonObject, JsonValue, Record
 from weft.core.protocol_errors import CardRefusedError
+
+log = logging.getLogger(__name__)
 
 WELL_KNOWN = "/.well-known/agent-card.json"
 TEXT_MODES = ("text/plain", "application/json")
@@ -126,6 +129,46 @@ def read_foreign_card(text: str | bytes, *, service: str, origin: str) -> PeerCa
         CardRefusedError: It is no card, or its interface lies elsewhere than at `origin`.
     """
     return _peer_card(_object(text, service), service, origin, trusted=False)
+
+
+CONTROL = "WEFT-CONTROL"
+"""The binding under which a router's card names the address of its control calls."""
+
+
+def control_card(service: str, address: str) -> JsonObject:
+    """Return the card of a service that answers control calls over gRPC at `address`."""
+    interface: JsonObject = {
+        "url": f"grpc://{address}",
+        "protocolBinding": CONTROL,
+        "protocolVersion": "1",
+    }
+    return {"name": service, "supportedInterfaces": [interface]}
+
+
+async def read_control_card(text: str, *, service: str, origin: str, trust: Trust) -> str:
+    """Return the address (`host:port`) of a member's control calls.
+
+    Raises:
+        CardRefusedError: It is no such card, not signed by a pinned key of `service`, or the
+            address lies on another host than `origin`.
+    """
+    card = _object(text, service)
+    await signatures.check(card, service=service, trust=trust)
+    for each in _objects(card.get("supportedInterfaces")):
+        scheme, host, port = _origin(str(each.get("url")))
+        if each.get("protocolBinding") == CONTROL and scheme == "grpc" and port is not None:
+            if host != _origin(origin)[1]:
+                raise CardRefusedError(f"the card of {service!r} points to another host")
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    raise CardRefusedError(f"the card of {service!r} names no control calls")
+
+
+def provider_of(entry: Entry) -> Provider:
+    """Return the entry with what its card offers; the card was verified before."""
+    capabilities, problems = capabilities_of(_object(entry.card, entry.service))
+    if problems:
+        log.warning("card_tags", extra={"peer": entry.service, "problems": list(problems[:8])})
+    return Provider(**dict(entry), capabilities=capabilities)
 
 
 def capabilities_of(card: JsonObject) -> tuple[tuple[Capability, ...], tuple[str, ...]]:

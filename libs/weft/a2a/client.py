@@ -12,9 +12,9 @@ from weft.a2a.delegation import Minter, remaining
 from weft.a2a.keys import Trust
 from weft.a2a.models import VERSION
 from weft.a2a.remote import RemoteRun
-from weft.a2a.transport import Answer, post
+from weft.a2a.transport import STREAMS, Answer, post
 from weft.catalog import Entry
-from weft.core import JsonObject, new_id
+from weft.core import JsonObject, dumps, new_id
 from weft.core.errors import DeadlineExceededError
 from weft.core.protocol_errors import (
     AnswerLostError,
@@ -122,15 +122,22 @@ class A2AClient:
     async def _call(
         self, method: str, params: JsonObject, task: Task, *, until: float, seen: int | None
     ) -> Answer:
-        headers = self._headers(task)
-        if seen is not None:
-            headers["Last-Event-ID"] = str(seen)
         if self.card.tenant:
             params = {**params, "tenant": self.card.tenant}
-        call = {"jsonrpc": "2.0", "id": new_id(), "method": method, "params": params}
-        return await post(self._session, self.card.url, call, headers=headers, until=until)
+        call = dumps({"jsonrpc": "2.0", "id": new_id(), "method": method, "params": params})
+        headers = self._headers(task, call)
+        if seen is not None:
+            headers["Last-Event-ID"] = str(seen)
+        return await post(
+            self._session,
+            self.card.url,
+            call,
+            streams=method in STREAMS,
+            headers=headers,
+            until=until,
+        )
 
-    def _headers(self, task: Task) -> dict[str, str]:
+    def _headers(self, task: Task, body: bytes) -> dict[str, str]:
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json, text/event-stream",
@@ -140,7 +147,7 @@ class A2AClient:
         if self.card.extensions:
             headers[extensions.HEADER] = extensions.ALL_HEADER
         if self._minter is not None:
-            token = self._minter.mint(task, audience=self.card.service)
+            token = self._minter.mint(task, audience=self.card.service, at=self.card.url, body=body)
             headers["Authorization"] = f"Bearer {token}"
         if task.traceparent:
             headers["traceparent"] = task.traceparent

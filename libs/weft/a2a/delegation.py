@@ -4,6 +4,7 @@ An EdDSA JWT made for one call and one audience. Only this form is read: no othe
 key from the token itself, nothing fetched.
 """
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,12 @@ class Claims(Record):
     rem_ms: int = Field(ge=0)
     rem_tokens: int | None = Field(default=None, ge=0)
     rem_cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    at: str = ""
+    """The address it is for: stolen there, it is worth nothing anywhere else."""
+    body: str | None = None
+    """The digest of the one request it came with."""
+    via: str | None = None
+    """The token that is passed on here, by who may not speak for anybody of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,21 @@ class Caller:
     """The mesh-wide run the call works for."""
     depth: int = -1
     """-1 is a caller outside the mesh: what it starts stands at depth 0."""
+    body: str | None = None
+
+    def check_body(self, body: bytes) -> None:
+        """Return if the token was made for a request of this body, or for any.
+
+        Raises:
+            UnauthenticatedError: It came with another request.
+        """
+        if self.body is not None and self.body != digest_of(body):
+            raise UnauthenticatedError(_REFUSED)
+
+
+def digest_of(body: bytes) -> str:
+    """Return what a token says of the request that it is for."""
+    return b64(hashlib.sha256(body).digest()).decode()
 
 
 def remaining(task: Task, clock: Clock = SYSTEM_CLOCK) -> float:
@@ -82,8 +104,19 @@ class Minter:
         header = orjson.dumps({"alg": "EdDSA", "kid": key.kid, "typ": "JWT"})
         self._header = b64(header) + b"."
 
-    def mint(self, task: Task, *, audience: str) -> str:
+    def mint(
+        self,
+        task: Task,
+        *,
+        audience: str,
+        at: str,
+        body: bytes | None = None,
+        via: str | None = None,
+    ) -> str:
         """Return a token for one call; everything in it is at most what `task` holds.
+
+        It is good at the address `at` only, and with `body` for that one request. Who is no issuer
+        gives the token it was called with as `via`, and no more than that holds.
 
         Raises:
             DepthExceededError: The call would stand too deep.
@@ -106,7 +139,11 @@ class Minter:
             "rem_ms": int(remaining(task, self._clock) * 1000),
             "rem_tokens": budget.tokens,
             "rem_cost": budget.cost_usd,
+            "at": _address(at),
+            "body": digest_of(body) if body is not None else None,
         }
+        if via is not None:
+            claims["via"] = via
         signed = self._header + b64(orjson.dumps(claims))
         return (signed + b"." + b64(self._key.sign(signed))).decode()
 
@@ -119,11 +156,16 @@ class Verifier:
         trust: Trust,
         *,
         audience: str,
+        at: str | None = None,
         scopes: frozenset[str] = ALL_SCOPES,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """`scopes` is the most that any token can give here."""
+        """`scopes` is the most that any token can give here.
+
+        `at` is the address others know; None takes tokens for whichever address of the service.
+        """
         self._trust = trust
+        self._at = None if at is None else _address(at)
         self._audience = audience
         self._scopes = scopes
         self._clock = clock
@@ -147,9 +189,12 @@ class Verifier:
         if (
             claims.iss != key.service
             or claims.aud != self._audience
+            or (self._at is not None and claims.at != self._at)
             or not now - LEEWAY_SECONDS < claims.exp <= now + LIFETIME_SECONDS + LEEWAY_SECONDS
         ):
             raise UnauthenticatedError(_REFUSED)
+        if not key.issuer:
+            await self._check_origin(claims, now)
         if claims.depth >= MAX_DEPTH:
             raise DepthExceededError(f"calls nest at most {MAX_DEPTH} deep")
         principal = Principal(
@@ -165,7 +210,26 @@ class Verifier:
             act=claims.act,
             run=claims.run or None,
             depth=claims.depth,
+            body=claims.body,
         )
+
+    async def _check_origin(self, claims: Claims, now: float) -> None:
+        """Return if the claims are part of what their issuer was given, and so up to the root.
+
+        Raises:
+            UnauthenticatedError: They are its own invention.
+        """
+        while True:
+            if claims.via is None:
+                raise UnauthenticatedError(_REFUSED)
+            given, key = await self._read(claims.via)
+            # What was given lasts as long as the work it was given for.
+            over = given.exp + given.rem_ms / 1000 + LEEWAY_SECONDS
+            if given.iss != key.service or now > over or not _is_part(claims, given):
+                raise UnauthenticatedError(_REFUSED)
+            if key.issuer:
+                return
+            claims = given
 
     async def _read(self, token: str) -> tuple[Claims, TrustedKey]:
         """Return what a known key signed; header fields that name or carry keys are ignored."""
@@ -183,6 +247,32 @@ class Verifier:
             return Claims.model_validate_json(unb64(body)), key
         except (ValueError, ValidationError) as error:
             raise UnauthenticatedError(_REFUSED) from error
+
+
+def _is_part(claims: Claims, given: Claims) -> bool:
+    """Tell whether `claims` pass on at most what was `given`, to their issuer, for the same run."""
+    same = (claims.tenant, claims.sub, claims.run) == (given.tenant, given.sub, given.run)
+    passed = given.aud == claims.iss and claims.act == (*given.act, claims.iss)
+    every_agent = "agents:*" in given.scope
+    scopes = all(
+        scope in given.scope or (every_agent and scope.startswith("agents:"))
+        for scope in claims.scope
+    )
+    less = (
+        claims.depth > given.depth
+        and claims.rem_ms <= given.rem_ms
+        and _at_most(claims.rem_tokens, given.rem_tokens)
+        and _at_most(claims.rem_cost, given.rem_cost)
+    )
+    return same and passed and scopes and less
+
+
+def _at_most(value: float | None, limit: float | None) -> bool:
+    return limit is None or (value is not None and value <= limit)
+
+
+def _address(url: str) -> str:
+    return url.rstrip("/")
 
 
 def _agents(claimed: tuple[str, ...], allowed: frozenset[str]) -> frozenset[str]:

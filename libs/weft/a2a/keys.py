@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from stat import S_IMODE
 from types import MappingProxyType
@@ -34,6 +34,8 @@ class PublicKey(Record):
     service: str
     public: str
     """The 32 raw bytes, base64url without padding."""
+    issuer: bool = False
+    """Whether the service may speak for anybody; others pass on what they were given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class TrustedKey:
     kid: str
     service: str
     public: Ed25519PublicKey = field(repr=False)
+    issuer: bool = False
 
     def signed(self, signature: bytes, message: bytes) -> bool:
         try:
@@ -59,10 +62,12 @@ class SigningKey:
     kid: str
     service: str
     private: Ed25519PrivateKey = field(repr=False)
+    issuer: bool = False
+    """Whether its tokens may begin a chain, as those of router and gateway do."""
 
     @classmethod
-    def generate(cls, service: str) -> "SigningKey":
-        return cls.of(service, Ed25519PrivateKey.generate())
+    def generate(cls, service: str, *, issuer: bool = False) -> "SigningKey":
+        return replace(cls.of(service, Ed25519PrivateKey.generate()), issuer=issuer)
 
     @classmethod
     def of(cls, service: str, private: Ed25519PrivateKey) -> "SigningKey":
@@ -74,10 +79,12 @@ class SigningKey:
 
     def public(self) -> PublicKey:
         raw = self.private.public_key().public_bytes_raw()
-        return PublicKey(kid=self.kid, service=self.service, public=b64(raw).decode())
+        return PublicKey(
+            kid=self.kid, service=self.service, public=b64(raw).decode(), issuer=self.issuer
+        )
 
     def trusted(self) -> TrustedKey:
-        return TrustedKey(self.kid, self.service, self.private.public_key())
+        return TrustedKey(self.kid, self.service, self.private.public_key(), self.issuer)
 
 
 def open_key(path: Path, service: str) -> SigningKey:
@@ -209,5 +216,5 @@ def _read_all(directory: Path) -> dict[str, TrustedKey]:
         except (FileNotFoundError, IsADirectoryError, PermissionError, ValidationError, ValueError):
             # Gone meanwhile, or no key of ours.
             continue
-        found[key.kid] = TrustedKey(key.kid, key.service, public)
+        found[key.kid] = TrustedKey(key.kid, key.service, public, key.issuer)
     return found

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from weft.a2a import errors, extensions, http, rpc, signatures, views
 from weft.a2a.admission import Admission
-from weft.a2a.cards import WELL_KNOWN, Card, capabilities_of
+from weft.a2a.cards import WELL_KNOWN, Card
 from weft.a2a.delegation import Caller
 from weft.a2a.keys import SigningKey
 from weft.a2a.models import CancelRequest, GetRequest, Scoped, SendRequest, TaskRequest, parse
@@ -120,13 +120,11 @@ class A2AServer:
 
     def entry(self, instance: str, *, started_at: float = 0.0) -> Entry:
         """Return what this server tells the catalogue of itself."""
-        capabilities, _ = capabilities_of(self.card)
         return Entry(
             service=self.tasks.agent,
             instance=instance,
             url=self._url,
             card=self._card_bytes.decode(),
-            capabilities=capabilities,
             started_at=started_at,
         )
 
@@ -175,6 +173,7 @@ class A2AServer:
         try:
             caller = await self._caller(request)
             body = await http.read_body(request)
+            caller.check_body(body)
             call_id, value = rpc.read(body)
             return await self._answer(caller, rpc.call_in(value, body), request)
         except WeftError as error:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
-import orjson
 
 from weft.core import JsonObject
 from weft.core.errors import DeadlineExceededError
@@ -125,12 +124,13 @@ class Answer:
 async def post(
     session: aiohttp.ClientSession,
     url: str,
-    call: Mapping[str, object],
+    call: bytes,
     *,
+    streams: bool,
     headers: Mapping[str, str],
     until: float,
 ) -> Answer:
-    """Send one call and return its answer, unread.
+    """Send one call and return its answer, unread; `streams` tells that silence means something.
 
     Raises:
         PeerUnavailableError: It was not taken: nobody listens, or the peer refuses for now.
@@ -142,10 +142,10 @@ async def post(
         async with asyncio.timeout_at(until):
             response = await session.post(
                 url,
-                data=orjson.dumps(call),
+                data=call,
                 headers=headers,
                 allow_redirects=False,
-                timeout=TIMEOUT if call["method"] in STREAMS else PATIENT,
+                timeout=TIMEOUT if streams else PATIENT,
             )
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise PeerUnavailableError("the peer cannot be reached") from error

@@ -13,6 +13,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from weft.bus.base import Bus
+from weft.bus.credentials import BusUser
 from weft.core import name_digest
 from weft.core.errors import BusUnavailableError
 from weft.core.supervision import guarded, kept_going
@@ -135,7 +136,7 @@ class NatsBus(Bus):
         self._leaving = True
         self._wake()
 
-    async def run(self, url: str, *, name: str) -> None:
+    async def run(self, url: str, *, name: str, user: BusUser | None = None) -> None:
         """Connect, then send what is published; return once the connection is closed for good.
 
         nats-py reconnects by itself for as long as the server is away, but closes the connection
@@ -144,7 +145,7 @@ class NatsBus(Bus):
         self._ready.clear()
         client = self._client = _Client()
         try:
-            await _connect(client, url, name=name, closed=self._wake)
+            await _connect(client, url, name=name, user=user, closed=self._wake)
             while unmade := [each for each in self._subscriptions if each.client is not client]:
                 await unmade[0].make(client)
             self._ready.set()
@@ -157,10 +158,10 @@ class NatsBus(Bus):
         finally:
             await _close(client)
 
-    async def keep(self, url: str, *, name: str) -> None:
+    async def keep(self, url: str, *, name: str, user: BusUser | None = None) -> None:
         """Stay connected until `aclose`, or a cancellation."""
         while not self._leaving:
-            await self.run(url, name=name)
+            await self.run(url, name=name, user=user)
             if not self._leaving:
                 raise BusUnavailableError("NATS closed the connection")
 
@@ -185,14 +186,16 @@ class NatsBus(Bus):
 
 
 @asynccontextmanager
-async def nats_bus(url: str, *, name: str, patience: float = 2.0) -> AsyncIterator[NatsBus]:
+async def nats_bus(
+    url: str, *, name: str, user: BusUser | None = None, patience: float = 2.0
+) -> AsyncIterator[NatsBus]:
     """Yield a bus on `url`, connected or still trying after `patience` seconds.
 
     An absent server stops nobody: what is published meanwhile is dropped, and subscriptions begin
     with the connection.
     """
     bus = NatsBus()
-    async with kept_going(partial(bus.keep, url, name=name), name="nats"):
+    async with kept_going(partial(bus.keep, url, name=name, user=user), name="nats"):
         try:
             if not await bus.wait_connected(timeout=patience):
                 log.warning("bus_not_connected")
@@ -202,7 +205,9 @@ async def nats_bus(url: str, *, name: str, patience: float = 2.0) -> AsyncIterat
             await bus.aclose()
 
 
-async def _connect(client: Client, url: str, *, name: str, closed: Callable[[], None]) -> None:
+async def _connect(
+    client: Client, url: str, *, name: str, user: BusUser | None, closed: Callable[[], None]
+) -> None:
     async def told(error: Exception) -> None:
         log.warning("bus_error", extra={"reason": type(error).__name__})
 
@@ -227,7 +232,9 @@ async def _connect(client: Client, url: str, *, name: str, closed: Callable[[], 
         max_reconnect_attempts=-1,
         ping_interval=10,
         max_outstanding_pings=2,
-        inbox_prefix=f"_INBOX_{name_digest(name)}".encode(),
+        user=user.name if user else None,
+        password=user.password if user else None,
+        inbox_prefix=f"_INBOX_{name_digest(user.name if user else name)}".encode(),
     )
 
 

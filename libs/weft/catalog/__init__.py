@@ -1,5 +1,27 @@
 """Who is out there: backends behind one contract."""
 
-from weft.catalog.base import Capability, Catalog, Effects, Entry, RiskLevel, Snapshot
+from weft.catalog.base import (
+    Capability,
+    Catalog,
+    Effects,
+    Entry,
+    Offers,
+    Provider,
+    RiskLevel,
+    Sealed,
+    Snapshot,
+)
+from weft.catalog.listing import Vouch
 
-__all__ = ["Capability", "Catalog", "Effects", "Entry", "RiskLevel", "Snapshot"]
+__all__ = [
+    "Capability",
+    "Catalog",
+    "Effects",
+    "Entry",
+    "Offers",
+    "Provider",
+    "RiskLevel",
+    "Sealed",
+    "Snapshot",
+    "Vouch",
+]

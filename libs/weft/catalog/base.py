@@ -1,7 +1,7 @@
 """Who is out there: services with their cards, as last heard of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +9,7 @@ from weft.core import Record
 
 Effects = Literal["none", "unknown"]
 RiskLevel = Literal["low", "medium", "high"]
+Sealed = Callable[[], bytes]
 
 
 class Capability(Record):
@@ -29,16 +30,20 @@ class Capability(Record):
 
 
 class Entry(Record):
-    """One instance of a service; its card is opaque here."""
+    """One instance of a service; its card is opaque here, and all that says what it can do."""
 
     service: str
     instance: str
     url: str
     card: str
     """The signed agent card, as JSON text."""
-    capabilities: tuple[Capability, ...] = ()
-    """What the publisher read out of its own card, so that nobody below A2A need parse it."""
     started_at: float = 0.0
+
+
+class Provider(Entry):
+    """An instance whose card was verified, with what that card offers."""
+
+    capabilities: tuple[Capability, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,23 @@ class Snapshot:
         return [entry for entry in self.entries if entry.service == service]
 
 
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What may be called at one revision; equal revisions hold equal providers."""
+
+    revision: int
+    providers: tuple[Provider, ...]
+
+
 class Catalog(ABC):
     """Publishes this process and knows the others; reading never waits."""
 
     @abstractmethod
-    async def publish(self, entry: Entry) -> None:
-        """Announce `entry` and keep it alive until withdrawn or this process dies."""
+    async def publish(self, entry: Entry, sealed: Sealed) -> None:
+        """Announce `entry` and keep it alive until withdrawn or this process dies.
+
+        `sealed` gives its newest signed form, which is what others get to read.
+        """
 
     @abstractmethod
     async def withdraw(self, entry: Entry) -> None:

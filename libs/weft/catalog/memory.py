@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from weft.catalog.base import Catalog, Entry, Snapshot
+from weft.catalog.base import Catalog, Entry, Sealed, Snapshot
 
 
 class MemoryCatalog(Catalog):
@@ -12,7 +12,9 @@ class MemoryCatalog(Catalog):
         self._entries = {(entry.service, entry.instance): entry for entry in entries}
         self._revision = len(self._entries)
 
-    async def publish(self, entry: Entry) -> None:
+    async def publish(self, entry: Entry, sealed: Sealed = bytes) -> None:
+        """Take the entry at its word: nobody outside this process put it here."""
+        del sealed
         self._entries[entry.service, entry.instance] = entry
         self._revision += 1
 

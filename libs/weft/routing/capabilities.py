@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from weft.catalog import Capability, Effects, Snapshot
+from weft.catalog import Capability, Effects, Offers
 from weft.core import Principal, ToolSpec
 from weft.models.offline.text import name_words, stems
 from weft.routing.frame import GENERAL, GoalFrame, Level, TaskType, highest
@@ -51,16 +51,16 @@ class CapabilityIndex:
 
     @classmethod
     def of(
-        cls, snapshot: Snapshot, principal: Principal, *, tools: Iterable[ToolSpec] = ()
+        cls, offers: Offers, principal: Principal, *, tools: Iterable[ToolSpec] = ()
     ) -> "CapabilityIndex":
         """Return the index of what `principal` may call."""
         allowed = [
-            capability.model_copy(update={"providers": (entry.service,)})
-            for entry in snapshot.entries
-            if principal.may_call(entry.service)
-            for capability in entry.capabilities
+            capability.model_copy(update={"providers": (provider.service,)})
+            for provider in offers.providers
+            if principal.may_call(provider.service)
+            for capability in provider.capabilities
         ]
-        return cls(allowed, tools=tools, revision=snapshot.revision)
+        return cls(allowed, tools=tools, revision=offers.revision)
 
     def annotate(
         self,

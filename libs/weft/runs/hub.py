@@ -19,6 +19,9 @@ class Listener:
         self._unread: list[Envelope] = []
         self._news = asyncio.Event()
         self._last = 0
+        self._asked = False
+        self._hinted = 0
+        self._hinted_end = False
 
     def tell(self, events: Sequence[Envelope]) -> None:
         # A listener that lags drops what it has: the hole in the numbers sends it to the store.
@@ -27,25 +30,46 @@ class Listener:
         self._unread.extend(events[-PLACES:])
         if events:
             self._last = max(self._last, events[-1].seq)
+        else:
+            self._asked = True
         self._news.set()
 
     def look(self, last: int) -> None:
         """Hear that the store holds events up to number `last`; what was not told is read there."""
         if last > self._last:
             self._last = last
+            self._asked = True
             self._news.set()
 
-    async def next(self, *, within: float) -> list[Envelope] | None:
-        """Return the unread events; [] asks to read the store, None says that nothing came."""
-        if not self._unread and not self._news.is_set():
-            try:
-                async with asyncio.timeout(within):
+    def hint(self, seq: int, *, end: bool) -> None:
+        """Hear that the store may hold more, up to `seq`, and perhaps the run's end or question."""
+        self._hinted = max(self._hinted, seq)
+        self._hinted_end |= end
+        self._news.set()
+
+    async def next(
+        self, *, within: float, after: int = 0, end: bool = False
+    ) -> list[Envelope] | None:
+        """Return the unread events; [] asks to read the store, None says that nothing came.
+
+        A hint asks for it if it speaks of something behind number `after`; with `end` only if it
+        speaks of an end.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while not self._due(after, end=end):
+                    self._news.clear()
                     await self._news.wait()
-            except TimeoutError:
-                return None
-        self._news.clear()
+        except TimeoutError:
+            return None
+        # Read once, a hint has served: one that was made up cannot make its reader spin.
+        self._hinted, self._hinted_end, self._asked = 0, False, False
         unread, self._unread = self._unread, []
         return unread
+
+    def _due(self, after: int, *, end: bool) -> bool:
+        hinted = self._hinted_end if end else self._hinted > after
+        return bool(self._unread) or self._asked or hinted
 
 
 class Hub:
@@ -91,5 +115,11 @@ class Hub:
         return self._ended.get(run_id)
 
     def tell(self, run_id: RunId, events: Sequence[Envelope]) -> None:
+        """Hand on what this process committed itself."""
         for listener in self._listeners.get(run_id, ()):
             listener.tell(events)
+
+    def hint(self, run_id: RunId, seq: int, *, end: bool) -> None:
+        """Hand on what somebody says was committed; only the store is believed."""
+        for listener in self._listeners.get(run_id, ()):
+            listener.hint(seq, end=end)

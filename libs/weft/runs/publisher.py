@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from weft.bus import Bus, subjects
-from weft.core import RunId, dumps, new_id
+from weft.core import Record, RunId, dumps, new_id
 from weft.core.supervision import guarded
 from weft.events import TERMINAL_EVENTS, Envelope
 
 BATCH_SECONDS = 0.02
 """How long an event may wait for others, of any run: what leaves together is one write."""
-MAX_MESSAGE = 256 * 1024
+MAX_SEQ = 2**53
 _AT_ONCE = TERMINAL_EVENTS | {"run.interrupted"}
 
 
@@ -30,12 +30,24 @@ class Publisher(Protocol):
         ...
 
 
+class Hint(Record):
+    """What travels of committed events: nothing that anybody need believe, or may not read."""
+
+    seq: int
+    """The number of the last one."""
+    end: bool = False
+    """It ends the run, or asks a person."""
+
+
 class EventPublisher:
-    """Publishes a run's events to the whole mesh: those of 20 ms together, an end at once."""
+    """Tells the whole mesh that a run went on: once for 20 ms of events, of an end at once.
+
+    The events themselves stay in the store, which every reader asks anyway before it shows one.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._waiting: dict[RunId, list[Envelope]] = {}
+        self._waiting: dict[RunId, Envelope] = {}
         self._soon = False
 
     @property
@@ -43,15 +55,15 @@ class EventPublisher:
         return subjects.all_runs()
 
     def tell(self, events: Sequence[Envelope]) -> None:
-        run_id = RunId(events[0].run_id)
-        self._waiting.setdefault(run_id, []).extend(events)
-        if events[-1].type in _AT_ONCE:
-            self._publish(run_id)
+        last = events[-1]
+        self._waiting[RunId(last.run_id)] = last
+        if last.type in _AT_ONCE:
+            self._publish(RunId(last.run_id))
         elif not self._soon:
             self._soon = True
             _later(self._publish_all)
 
-    def sent(self, payload: bytes) -> bool:  # noqa: ARG002 - events do not say who told them
+    def sent(self, payload: bytes) -> bool:  # noqa: ARG002 - a hint does not say who gave it
         return False
 
     def _publish_all(self) -> None:
@@ -60,13 +72,11 @@ class EventPublisher:
             self._publish(run_id)
 
     def _publish(self, run_id: RunId) -> None:
-        events = self._waiting.pop(run_id)
-        # They are committed: whoever misses them here reads the store.
+        last = self._waiting.pop(run_id)
+        hint = Hint(seq=last.seq, end=last.type in _AT_ONCE)
+        # They are committed: whoever misses the hint reads the store.
         with guarded("run event publication"):
-            payload = b"[" + b",".join(event.model_dump_json().encode() for event in events) + b"]"
-            if len(payload) > MAX_MESSAGE:
-                payload = dumps({"seq": events[-1].seq})
-            self._bus.publish(subjects.run(events[0].tenant, run_id), payload)
+            self._bus.publish(subjects.run(last.tenant, run_id), dumps(hint.to_json()))
 
 
 class TaskPublisher:

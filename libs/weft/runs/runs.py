@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from weft.bus import Bus, subjects
 from weft.checkpoint import (
@@ -26,7 +26,7 @@ from weft.core.supervision import guarded, kept_going
 from weft.events import TERMINAL_EVENTS, Envelope
 from weft.runs.cursors import told_all
 from weft.runs.hub import Hub, Listener
-from weft.runs.publisher import EventPublisher, Publisher
+from weft.runs.publisher import MAX_SEQ, EventPublisher, Hint, Publisher
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ POLL_SECONDS = 0.4
 IDLE_SECONDS = 5.0
 """How long a listener waits without looking itself while its process looks for all at once."""
 PAGE = 256
-
-_ENVELOPES = TypeAdapter(list[Envelope])
 
 
 class Owner(Protocol):
@@ -188,9 +186,13 @@ class Runs:
     ) -> Run:
         """As `wait`, with a listener that was registered before the run was submitted."""
         deadline = asyncio.get_running_loop().time() + seconds
+        look = 0.0
         while True:
-            left = deadline - asyncio.get_running_loop().time()
-            news = await listener.next(within=max(min(self._patience(), left), 0.0))
+            now = asyncio.get_running_loop().time()
+            left = deadline - now
+            look = look if look > now else now + self._patience()
+            within = max(min(look - now, left), 0.0)
+            news = await listener.next(within=within, end=True)
             if left > 0 and news and not any(_settles(event) for event in news):
                 continue
             run = await self.read(principal, run_id)
@@ -279,11 +281,11 @@ class Runs:
 
     def _pass_on(self, run_id: RunId, payload: bytes) -> None:
         try:
-            self.hub.tell(run_id, _ENVELOPES.validate_json(payload))
+            told = Hint.model_validate_json(payload)
         except ValidationError:
-            # A mere wake-up, too large to travel, or from a newer writer: the listener reads
-            # the store.
-            self.hub.tell(run_id, ())
+            # A mere wake-up, or from a newer writer: there may be anything in the store.
+            told = Hint(seq=MAX_SEQ, end=True)
+        self.hub.hint(run_id, told.seq, end=told.end)
 
 
 def _settles(event: Envelope) -> bool:
@@ -294,7 +296,7 @@ async def _heard(listener: Listener, last: int) -> tuple[Sequence[Envelope], boo
     """Return what follows number `last` without a hole, and whether the store must be asked next."""
     found: list[Envelope] = []
     while not found:
-        news = await listener.next(within=POLL_SECONDS)
+        news = await listener.next(within=POLL_SECONDS, after=last)
         if not news:
             return found, news is not None
         for event in news:

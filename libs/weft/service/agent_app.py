@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
-from weft.a2a import A2AServer, Card, Verifier, capabilities_of, execute_task
-from weft.catalog import Entry
-from weft.core import SYSTEM_CLOCK, dumps
+from weft.a2a import A2AServer, Card, Sealer, Verifier, execute_task
+from weft.core import SYSTEM_CLOCK
 from weft.loop import Peer
 from weft.runs import Runs, TaskPublisher, Worker
-from weft.service.mesh import Member, member, withdrawn
+from weft.service.mesh import Member, announced, member
+from weft.service.proving import proving
 from weft.service.serve import Listening, Opening, Served
 from weft.service.settings import SpecialistSettings
 
@@ -45,31 +45,24 @@ async def _open(
             name=f"{card.name}/{settings.instance}",
             slots=settings.slots,
         )
-        verifier = Verifier(self.trust, audience=card.name)
+        verifier = Verifier(self.trust, audience=card.name, at=listening.url)
         server = A2AServer(card, runs, url=listening.url, authenticator=verifier, key=self.key)
-        entry = Entry(
-            service=card.name,
-            instance=settings.instance,
-            url=listening.url,
-            card=dumps(server.card).decode(),
-            capabilities=capabilities_of(server.card)[0],
-            started_at=SYSTEM_CLOCK.now(),
-        )
+        entry = server.entry(settings.instance, started_at=SYSTEM_CLOCK.now())
+        sealer = Sealer(entry, self.key)
+        app = proving(server.app(), sealer)
         async with runs.listening():
-            yield Served(server.app(), partial(_announced, self, entry, server, worker))
+            yield Served(app, partial(_announced, self, sealer, server, worker))
 
 
 @asynccontextmanager
 async def _announced(
-    self: Member, entry: Entry, server: A2AServer, worker: Worker
+    self: Member, sealer: Sealer, server: A2AServer, worker: Worker
 ) -> AsyncIterator[None]:
     async with worker.working():
-        await self.catalog.publish(entry)
         try:
-            yield
+            async with announced(self.catalog, sealer, leaving=worker.leave):
+                yield
         finally:
-            worker.leave()
-            await withdrawn(self.catalog, entry)
             server.drain()
     # Readers came back for what was finished meanwhile; whatever was handed over they find again.
     server.drain()

@@ -1,17 +1,20 @@
 """What every member of a mesh opens: its key, the bus, the catalogue, its database."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import aiohttp
 import anyio
 import anyio.to_thread
 
-from weft.a2a.keys import SigningKey, Trust, open_key, publish
+from weft.a2a import MeshVouch, Sealer, SigningKey, Trust, open_key, open_session, publish
+from weft.bus.credentials import BusUser, read_user
 from weft.bus.nats import NatsBus, nats_bus
-from weft.catalog import Catalog, Entry
-from weft.catalog.nats_kv import nats_catalog
+from weft.catalog import Catalog
+from weft.catalog.nats_kv import nats_announcer, nats_catalog
 from weft.checkpoint import Checkpointer, get_checkpointer
 from weft.service.settings import ServiceSettings
 
@@ -28,37 +31,66 @@ class Member:
     bus: NatsBus
     catalog: Catalog
     checkpointer: Checkpointer
+    session: aiohttp.ClientSession
+    """For calls to the others."""
 
 
 @asynccontextmanager
 async def member(
-    name: str, settings: ServiceSettings, *, checkpointer: str | None = None
+    name: str,
+    settings: ServiceSettings,
+    *,
+    checkpointer: str | None = None,
+    front: bool = False,
 ) -> AsyncIterator[Member]:
     """Yield everything a service needs to take part; close it on the way out.
 
-    Without a `checkpointer` URL the database is `<home>/<name>.db`.
+    Who stands in `front`, as router and gateway do, speaks for callers and looks the others up;
+    specialists do neither, and can do neither. Without a `checkpointer` URL the database is `<home>/<name>.db`.
     """
-    key = await anyio.to_thread.run_sync(_identity, name, settings.home)
+    key, user = await anyio.to_thread.run_sync(partial(_identity, name, settings.home, front=front))
     trust = Trust(directory=settings.home / "trust")
     url = checkpointer or f"sqlite:{settings.home / name}.db"
     async with (
         aclosing(get_checkpointer(url)) as opened,
-        nats_bus(settings.nats_url, name=name) as bus,
-        nats_catalog(bus) as catalog,
+        open_session() as session,
+        nats_bus(settings.nats_url, name=name, user=user) as bus,
+        _catalog(name, settings, bus, MeshVouch(trust, session) if front else None) as catalog,
     ):
-        yield Member(name, key, trust, bus, catalog, opened)
+        yield Member(name, key, trust, bus, catalog, opened, session)
 
 
-async def withdrawn(catalog: Catalog, entry: Entry) -> None:
-    """Take `entry` back, within a time that leaves enough for what else must be left in order."""
-    with anyio.move_on_after(WITHDRAW_SECONDS):
-        await catalog.withdraw(entry)
+def _catalog(
+    name: str, settings: ServiceSettings, bus: NatsBus, vouch: MeshVouch | None
+) -> AbstractAsyncContextManager[Catalog]:
+    if vouch is None:
+        return nats_announcer(bus)
+    return nats_catalog(bus, vouch, file=settings.home / "catalog" / f"{name}.json")
 
 
-def _identity(name: str, home: Path) -> SigningKey:
+@asynccontextmanager
+async def announced(
+    catalog: Catalog, sealer: Sealer, *, leaving: Callable[[], None]
+) -> AsyncIterator[None]:
+    """Be there for the others while the context lasts; `leaving` is called before it is taken back.
+
+    What is taken back leaves time for what else must be left in order.
+    """
+    sealer.open = True
+    await catalog.publish(sealer.entry, sealer.sealed)
+    try:
+        yield
+    finally:
+        leaving()
+        sealer.open = False
+        with anyio.move_on_after(WITHDRAW_SECONDS):
+            await catalog.withdraw(sealer.entry)
+
+
+def _identity(name: str, home: Path, *, front: bool) -> tuple[SigningKey, BusUser | None]:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = home / "keys"
     keys.mkdir(mode=0o700, exist_ok=True)
-    key = open_key(keys / f"{name}.key", name)
+    key = replace(open_key(keys / f"{name}.key", name), issuer=front)
     publish(key, home / "trust")
-    return key
+    return key, read_user(home, name)

@@ -1,0 +1,91 @@
+"""Says in a NATS KV bucket that this process is there, again and again; needs no other right."""
+
+import asyncio
+import logging
+
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+from weft.bus.nats import NatsBus
+from weft.catalog.base import Catalog, Entry, Sealed, Snapshot
+from weft.catalog.listing import key_of
+from weft.core.errors import BusUnavailableError
+
+log = logging.getLogger(__name__)
+
+BUCKET = "weft_agents"
+TTL_SECONDS = 15
+PUT_SECONDS = 5.0
+RETRY_SECONDS = 0.1
+"""After a put that failed; doubling up to `PUT_SECONDS`."""
+UNREACHABLE = (BusUnavailableError, NatsError, TimeoutError)
+
+
+class Announcer(Catalog):
+    """Publishes with a time to live and reads nothing; make it with `nats_announcer`."""
+
+    def __init__(self, bus: NatsBus) -> None:
+        self._bus = bus
+        self._published: dict[str, Sealed] = {}
+        self._leaving = False
+        self._failed = asyncio.Event()
+
+    def leave(self) -> None:
+        """End the background work soon, also where its cancellation gets lost.
+
+        Before Python 3.12 `asyncio.wait_for`, which nats-py awaits in, can swallow a cancellation
+        that comes together with a result.
+        """
+        self._leaving = True
+
+    async def publish(self, entry: Entry, sealed: Sealed) -> None:
+        self._published[key_of(entry)] = sealed
+        if not await self._put(key_of(entry), sealed()):
+            self._failed.set()
+
+    async def withdraw(self, entry: Entry) -> None:
+        self._published.pop(key_of(entry), None)
+        # A marker, which replaces the entry; a purge would need rights over the whole bucket.
+        # Left behind, the entry is found out by asking.
+        await self._put(key_of(entry), b"", {"KV-Operation": "DEL"})
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(0, (), stale=True)
+
+    async def aclose(self) -> None:
+        """Stop announcing; what was published is withdrawn by who published it, or expires."""
+        self._published.clear()
+
+    async def keep(self) -> None:
+        """Put every published entry again and again, until cancelled."""
+        pause = PUT_SECONDS
+        while not self._leaving:
+            try:
+                async with asyncio.timeout(pause):
+                    await self._failed.wait()
+                pause = RETRY_SECONDS
+            except TimeoutError:
+                pass
+            self._failed.clear()
+            stored = [await self._put(key, make()) for key, make in list(self._published.items())]
+            failed = pause if pause < PUT_SECONDS else RETRY_SECONDS
+            pause = PUT_SECONDS if all(stored) else min(failed * 2, PUT_SECONDS)
+
+    async def _put(self, key: str, value: bytes, headers: dict[str, str] | None = None) -> bool:
+        try:
+            js = await self._jetstream()
+            # `kv.put` and `kv.update` would drop the key's time to live.
+            await js.publish(
+                f"$KV.{BUCKET}.{key}", value, headers=headers, msg_ttl=float(TTL_SECONDS), timeout=2
+            )
+        except UNREACHABLE as error:
+            await self._refused()
+            log.warning("catalog_put_failed", extra={"reason": type(error).__name__})
+            return False
+        return True
+
+    async def _jetstream(self) -> JetStreamContext:
+        return await self._bus.jetstream()
+
+    async def _refused(self) -> None:
+        """Hear that a put failed: the bucket may be gone."""

@@ -1,0 +1,191 @@
+"""Who was proven to be there: believed while heard of, asked when silent, forgotten when gone.
+
+It knows no transport. What is heard is told to it, and a `Vouch` reads signatures and asks an
+instance itself. Silence alone removes nobody, because it may be the messenger that is away.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from weft.catalog.base import Entry
+from weft.core import SYSTEM_CLOCK, Clock, name_digest
+from weft.core.supervision import guarded
+
+log = logging.getLogger(__name__)
+
+MAX_ENTRIES = 1024
+MAX_INSTANCES = 64
+"""Of one service: nobody fills the list with a thousand of himself."""
+PROOFS_AT_ONCE = 16
+
+
+class Vouch(Protocol):
+    """Tells what an instance said of itself from what others say of it."""
+
+    async def read(self, sealed: bytes) -> Entry | None:
+        """Return the entry that its own service signed lately, or None where it did not."""
+        ...
+
+    async def prove(self, entry: Entry) -> Entry | None:
+        """Ask at the entry's address; return what answers there for its service now, if it does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an instance may be silent, and for how long it may then be unreachable."""
+
+    silent: float = 15.0
+    """Seconds without news, after which the instance itself is asked."""
+    away: float = 10.0
+    """Seconds without an answer, after which it is gone; a restart takes less."""
+    look: float = 1.0
+    """Seconds between two questions to the same instance."""
+
+
+@dataclass(slots=True)
+class _Member:
+    entry: Entry
+    heard: float
+    doubted: bool = False
+    leaving: bool = False
+    """It took itself back, or somebody says so: the first question without an answer decides."""
+    asked: float = float("-inf")
+    away_since: float | None = None
+
+
+class Listing:
+    """The instances that are there; reading never waits, `settle` does the asking."""
+
+    def __init__(
+        self, vouch: Vouch, *, patience: Patience | None = None, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._vouch = vouch
+        self._patience = patience or Patience()
+        self._clock = clock
+        self._members: dict[str, _Member] = {}
+        self._new: dict[str, _Member] = {}
+        """Heard of, and not proven yet."""
+        self._refused: set[str] = set()
+        self._woken = asyncio.Event()
+        self.revision = 0
+        self.heard = float("-inf")
+        """When anything true was heard for the last time."""
+
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(self._members[key].entry for key in sorted(self._members))
+
+    def keys(self) -> set[str]:
+        return set(self._members)
+
+    async def hear(self, key: str, sealed: bytes) -> None:
+        """Take what stands under `key`, if it is an instance's own fresh word."""
+        entry = await self._vouch.read(sealed)
+        if entry is None or key_of(entry) != key:
+            if key not in self._refused and len(self._refused) < MAX_ENTRIES:
+                self._refused.add(key)
+                log.warning("catalog_entry_refused", extra={"key": key})
+            return
+        self._refused.discard(key)
+        now = self.heard = self._clock.monotonic()
+        known = self._members.get(key)
+        if known is not None and known.entry == entry:
+            known.heard, known.doubted, known.leaving, known.away_since = now, False, False, None
+            return
+        self.suppose([entry])
+
+    def suppose(self, entries: Iterable[Entry]) -> None:
+        """Ask for these: they were there once, or say that they are."""
+        now = self._clock.monotonic()
+        for entry in entries:
+            key = key_of(entry)
+            known = self._new.get(key)
+            if known is not None:
+                known.entry, known.heard = entry, now
+            elif self._has_room(entry):
+                self._new[key] = _Member(entry, now)
+                self._woken.set()
+
+    def miss(self, key: str, *, leaving: bool = False) -> None:
+        """Doubt the instance under `key`: it is not listed any more."""
+        known = self._members.get(key)
+        if known is not None:
+            known.doubted = True
+            known.leaving |= leaving
+            self._woken.set()
+
+    async def settle(self) -> None:
+        """Ask the new and the doubted again and again, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._patience.look):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+            self._woken.clear()
+            with guarded("catalogue"):
+                await self.look()
+
+    async def look(self) -> None:
+        """Ask, once each, whom there is reason to ask now."""
+        now = self._clock.monotonic()
+        for member in self._members.values():
+            member.doubted |= now - member.heard > self._patience.silent
+        due = [
+            (key, member)
+            for key, member in (*self._members.items(), *self._new.items())
+            if (member.doubted or key in self._new) and now - member.asked >= self._patience.look
+        ]
+        places = asyncio.Semaphore(PROOFS_AT_ONCE)
+
+        async def ask(key: str, member: _Member) -> None:
+            member.asked = now
+            async with places:
+                found = await self._vouch.prove(member.entry)
+            self._learn(key, member, found)
+
+        await asyncio.gather(*(ask(key, member) for key, member in due))
+
+    def _learn(self, key: str, member: _Member, found: Entry | None) -> None:
+        now = self._clock.monotonic()
+        if found is not None:
+            self._admit(found, now)
+            if key_of(found) != key:
+                # Another process of the service answers at that address: its successor.
+                self._forget(key)
+            return
+        if key in self._new:
+            if now - member.heard > self._patience.silent:
+                del self._new[key]
+        elif self._members.get(key) is member:
+            member.away_since = now if member.away_since is None else member.away_since
+            if member.leaving or now - member.away_since >= self._patience.away:
+                self._forget(key)
+
+    def _admit(self, entry: Entry, now: float) -> None:
+        key = key_of(entry)
+        self._new.pop(key, None)
+        known = self._members.get(key)
+        self._members[key] = _Member(entry, now)
+        if known is None or known.entry != entry:
+            self.revision += 1
+        for other, member in list(self._members.items()):
+            # One address is one process: who had it before is no more.
+            if other != key and member.entry.url == entry.url:
+                self._forget(other)
+
+    def _forget(self, key: str) -> None:
+        self._new.pop(key, None)
+        if self._members.pop(key, None) is not None:
+            self.revision += 1
+
+    def _has_room(self, entry: Entry) -> bool:
+        known = [each.entry.service for each in (*self._members.values(), *self._new.values())]
+        return len(known) < MAX_ENTRIES and known.count(entry.service) < MAX_INSTANCES
+
+
+def key_of(entry: Entry) -> str:
+    return f"{name_digest(entry.service)}.{name_digest(entry.instance)}"
