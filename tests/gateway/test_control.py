@@ -14,7 +14,8 @@ from router_service.control import control_server
 from router_service.routes import Routes
 from tests.conftest import free_port
 from tests.router_service.house import ANA, ROUTER_KEY, House, house, skill
-from weft.a2a import Minter, SigningKey, Trust, Verifier
+from weft.a2a import Minter, SigningKey, Trust, Verifier, control_card
+from weft.a2a.signatures import sign
 from weft.catalog import Entry
 from weft.catalog.memory import MemoryCatalog
 from weft.core import Principal, dumps
@@ -22,8 +23,9 @@ from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ConfigError, ForbiddenError, InputError
 from weftapi.v1 import control_pb2, control_pb2_grpc
 
-GATEWAY_KEY = SigningKey.generate("gateway")
+GATEWAY_KEY = SigningKey.generate("gateway", issuer=True)
 TRUST = Trust((GATEWAY_KEY.trusted(), ROUTER_KEY.trusted()))
+URL = "http://127.0.0.1:1"
 READER = Principal(tenant="t", subject="ana", scopes=frozenset({"runs:read", "agents:*"}))
 
 
@@ -34,11 +36,16 @@ async def grpc_engine(anyio_backend: str) -> None:
     grpc.aio.init_grpc_aio()
 
 
-def router(address: str, *, instance: str = "1", started_at: float = 1.0) -> Entry:
-    return Entry(
-        service="router", instance=instance, url=f"grpc://{address}", card="{}",
-        started_at=started_at,
-    )  # fmt: skip
+def router(
+    address: str,
+    *,
+    instance: str = "1",
+    started_at: float = 1.0,
+    key: SigningKey = ROUTER_KEY,
+    url: str = URL,
+) -> Entry:
+    card = dumps(sign(control_card("router", address), key)).decode()
+    return Entry(service="router", instance=instance, url=url, card=card, started_at=started_at)
 
 
 @dataclass
@@ -75,14 +82,14 @@ async def scripted(servicer: Scripted) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def real(mesh: House) -> AsyncIterator[str]:
-    verifier = Verifier(TRUST, audience="router")
+    verifier = Verifier(TRUST, audience="router", at=URL)
     async with control_server(Routes(), mesh.peers, verifier, host="127.0.0.1", port=0) as address:
         yield address
 
 
 @asynccontextmanager
 async def calling(address: str) -> AsyncIterator[Control]:
-    async with control(MemoryCatalog([router(address)]), Minter(GATEWAY_KEY)) as calls:
+    async with control(MemoryCatalog([router(address)]), Minter(GATEWAY_KEY), TRUST) as calls:
         yield calls
 
 
@@ -121,20 +128,21 @@ async def test_each_refusal_is_what_the_caller_can_do_about_it(
 @pytest.mark.parametrize("listed", [True, False])
 async def test_without_a_router_it_is_unavailable(*, listed: bool) -> None:
     entries = [router(f"127.0.0.1:{free_port()}")] if listed else []
-    async with control(MemoryCatalog(entries), Minter(GATEWAY_KEY)) as calls:
+    async with control(MemoryCatalog(entries), Minter(GATEWAY_KEY), TRUST) as calls:
         with pytest.raises(RouterUnavailableError, match="router"):
             await calls.explain(READER, text="why?", goal=None, protocol=None)
 
 
 async def test_the_newest_router_is_asked_and_connections_to_gone_ones_are_closed() -> None:
-    catalog = MemoryCatalog([router(f"127.0.0.1:{free_port()}", instance="killed")])
-    async with control(catalog, Minter(GATEWAY_KEY)) as calls, scripted(Scripted()) as address:
+    killed = router(f"127.0.0.1:{free_port()}", instance="killed")
+    catalog = MemoryCatalog([killed])
+    async with control(catalog, Minter(GATEWAY_KEY), TRUST) as calls, scripted(Scripted()) as address:
         with pytest.raises(RouterUnavailableError):
             await calls.explain(READER, text="why?", goal=None, protocol=None)
         await catalog.publish(router(address, instance="new", started_at=2.0))
 
         assert await calls.explain(READER, text="a", goal=None, protocol=None) == {"input": "a"}
-        await catalog.withdraw(router("", instance="killed"))
+        await catalog.withdraw(killed)
         await calls.explain(READER, text="b", goal=None, protocol=None)
         assert list(calls._channels) == [address]
 
@@ -142,7 +150,7 @@ async def test_the_newest_router_is_asked_and_connections_to_gone_ones_are_close
 async def test_the_routers_own_server_explains_and_refuses() -> None:
     async with house() as mesh, real(mesh) as address:
         await mesh.joins("log_analyst", skill("log", "domain:observability", "effects:none"))
-        async with control(MemoryCatalog([router(address)]), Minter(GATEWAY_KEY)) as calls:
+        async with control(MemoryCatalog([router(address)]), Minter(GATEWAY_KEY), TRUST) as calls:
             told = await calls.explain(READER, text="Diagnose it", goal=None, protocol=None)
             with pytest.raises(InputError):
                 await calls.explain(READER, text="", goal={"primary_goal": "x"}, protocol=None)
@@ -177,3 +185,54 @@ async def test_a_taken_control_port_is_a_clear_error() -> None:
         with pytest.raises(ConfigError, match=port):
             async with control_server(Routes(), mesh.peers, verifier, host=host, port=int(port)):
                 raise AssertionError("it listens on a taken port")
+
+
+STRANGER = SigningKey.generate("router", issuer=True)
+ANALYST = SigningKey.generate("log_analyst")
+
+
+@pytest.mark.requirement("A2A-66")
+@pytest.mark.parametrize(
+    "how", ["unsigned", "by a stranger", "by a specialist", "elsewhere", "no address", "no card"]
+)
+async def test_a_forged_router_is_told_nothing(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    servicer = Scripted()
+    trust = Trust((ROUTER_KEY.trusted(), ANALYST.trusted()))
+    async with scripted(servicer) as address:
+        good = router(address)
+        forged = {
+            "unsigned": good.model_copy(
+                update={"card": dumps(control_card("router", address)).decode()}
+            ),
+            "by a stranger": router(address, key=STRANGER),
+            "by a specialist": router(address, key=ANALYST),
+            "elsewhere": router(address, url="http://127.0.0.2:1"),
+            "no address": router("x"),
+            "no card": good.model_copy(update={"card": "{}"}),
+        }
+        async with control(MemoryCatalog([forged[how]]), Minter(GATEWAY_KEY), trust) as calls:
+            with pytest.raises(RouterUnavailableError, match="no router"):
+                await calls.explain(READER, text="secret", goal=None, protocol=None)
+
+    assert servicer.tokens == []
+    assert "router_refused" in [record.message for record in caplog.records]
+
+
+async def test_a_token_for_one_explanation_buys_no_other() -> None:
+    servicer = Scripted()
+    async with scripted(servicer) as address, calling(address) as calls:
+        await calls.explain(READER, text="why?", goal=None, protocol=None)
+    stolen = (("authorization", servicer.tokens[0]),)
+    async with (
+        house() as mesh,
+        real(mesh) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        stub = control_pb2_grpc.ControlStub(channel)  # type: ignore[no-untyped-call]
+        await stub.Explain(control_pb2.ExplainRequest(input="why?"), timeout=5, metadata=stolen)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Explain(control_pb2.ExplainRequest(input="x"), timeout=5, metadata=stolen)
+
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED

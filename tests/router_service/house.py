@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from router_service.peers import MeshPeers
-from weft.a2a import Card, Minter, SigningKey, Skill, Trust, capabilities_of, open_session
+from weft.a2a import Card, Minter, SigningKey, Skill, Trust, open_session
 from weft.a2a.keys import TrustedKey
 from weft.a2a.signatures import sign
 from weft.catalog import Entry
@@ -14,7 +14,7 @@ from weft.core import Clock, Principal, dumps
 from weft.loop import Peer
 
 ANA = Principal(tenant="t", subject="ana", scopes=frozenset({"agents:*"}))
-ROUTER_KEY = SigningKey.generate("router")
+ROUTER_KEY = SigningKey.generate("router", issuer=True)
 
 
 def may_call(*services: str) -> Principal:
@@ -78,7 +78,6 @@ class House:
             instance=instance,
             url=url,
             card=dumps(card).decode(),
-            capabilities=capabilities_of(card)[0],
         )
         await self.catalog.publish(entry)
         await self.peers.refresh()

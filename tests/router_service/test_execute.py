@@ -12,7 +12,7 @@ from router_service.execute import execute_run
 from router_service.routes import Asked, Chosen, Routes
 from tests.router_service.house import ANA, House, house
 from weft.bus import MemoryBus
-from weft.catalog import Snapshot
+from weft.catalog import Offers
 from weft.checkpoint import Claimed, Journal, NewRun, Run, ThreadKey
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonObject, Message, Principal, new_id, new_run_id
@@ -156,7 +156,7 @@ class Counting(Routes):
         super().__init__()
         self.chosen = 0
 
-    def choose(self, asked: Asked, principal: Principal, known: Snapshot) -> Chosen:
+    def choose(self, asked: Asked, principal: Principal, known: Offers) -> Chosen:
         self.chosen += 1
         return super().choose(asked, principal, known)
 

@@ -10,6 +10,7 @@ import pytest
 from router_service.peers import REFUSED_SECONDS, MeshPeers
 from tests.router_service.house import ANA, House, house, may_call, skill
 from weft.a2a import A2AClient
+from weft.catalog import Entry
 from weft.core import JsonValue, Result
 from weft.core.errors import ForbiddenError
 from weft.core.protocol_errors import PeerUnavailableError
@@ -29,6 +30,11 @@ LOOK = skill("look", "domain:observability", "effects:none")
 
 def picked(mesh: House, target: Target) -> str:
     return mesh.peers.pick(target, ANA).peer.name
+
+
+async def known(mesh: House) -> tuple[Entry, ...]:
+    offers = await mesh.peers.refresh()
+    return tuple(Entry.model_validate(each.model_dump()) for each in offers.providers)
 
 
 @dataclass
@@ -87,13 +93,13 @@ TASK = Task("look", "m", principal=ANA)
 @pytest.mark.requirement("RT-4")
 async def test_a_card_whose_key_appears_later_is_taken_without_a_restart(mesh: House) -> None:
     entry = await mesh.joins("looker", LOOK, known=False)
-    assert (await mesh.peers.refresh()).entries == ()
+    assert (await mesh.peers.refresh()).providers == ()
 
     mesh.trust.publish(mesh.keys["looker"])
-    assert (await mesh.peers.refresh()).entries == ()
+    assert (await mesh.peers.refresh()).providers == ()
     mesh.clock.time += REFUSED_SECONDS * 1.1
 
-    assert (await mesh.peers.refresh()).entries == (entry,)
+    assert await known(mesh) == (entry,)
     assert picked(mesh, Target(capability="look")) == "looker"
 
 
@@ -117,7 +123,7 @@ async def test_who_leaves_is_forgotten_and_who_comes_is_known(mesh: House) -> No
 
     await mesh.leaves(first)
 
-    assert (await mesh.peers.refresh()).entries == (second,)
+    assert await known(mesh) == (second,)
     assert picked(mesh, Target(capability="look")) == "watcher"
     await mesh.leaves(second)
     with pytest.raises(PeerUnavailableError, match="look"):
@@ -129,13 +135,13 @@ async def test_a_new_card_that_is_refused_takes_the_old_one_with_it(mesh: House)
 
     await mesh.catalog.publish(entry.model_copy(update={"card": "{}"}))
 
-    assert (await mesh.peers.refresh()).entries == ()
+    assert (await mesh.peers.refresh()).providers == ()
 
 
 async def test_the_router_does_not_call_itself(mesh: House) -> None:
     await mesh.joins("router", LOOK)
 
-    assert (await mesh.peers.refresh()).entries == ()
+    assert (await mesh.peers.refresh()).providers == ()
 
 
 async def test_a_capability_of_one_agent_is_asked_of_no_other(mesh: House) -> None:
@@ -157,16 +163,16 @@ async def test_a_peer_is_picked_by_domain_then_failures_then_open_calls_then_nam
                          ("d", "observability")):  # fmt: skip
         await mesh.joins(name, skill("look", f"domain:{domain}"))
     target = Target(capability="look", domain="observability")
-    known = {service: each for (service, _), each in mesh.peers._known.items()}
+    inside = {service: each for (service, _), each in mesh.peers._known.items()}
 
     assert picked(mesh, target) == "b"
-    known["b"].open = 1
+    inside["b"].open = 1
     assert picked(mesh, target) == "c"
-    known["c"].failures = 1
+    inside["c"].failures = 1
     assert picked(mesh, target) == "d"
-    known["d"].open = 2
+    inside["d"].open = 2
     assert picked(mesh, target) == "b"
-    known["b"].failures = known["d"].failures = 2
+    inside["b"].failures = inside["d"].failures = 2
     assert picked(mesh, target) == "c"
     assert picked(mesh, Target(capability="look")) == "a"
 

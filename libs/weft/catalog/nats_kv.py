@@ -112,11 +112,11 @@ class NatsCatalog(Announcer):
         """Read the bucket, then its changes; return after a while to read it whole again."""
         watcher = await kv.watchall()
         listing: set[str] | None = set()
-        until = self._clock.monotonic() + RELIST_SECONDS
+        began = self._clock.monotonic()
         made = self._js
         try:
             # A bucket that had to be made anew is another one than this watcher reads.
-            while not self._leaving and self._clock.monotonic() < until and made is self._js:
+            while not self._leaving and made is self._js and not self._outlived(began):
                 try:
                     change = await watcher.updates(timeout=READ_SECONDS)  # type: ignore[no-untyped-call]  # nats-py leaves it untyped
                 except TimeoutError:
@@ -133,6 +133,15 @@ class NatsCatalog(Announcer):
         finally:
             with suppress(NatsError, TimeoutError):
                 await watcher.stop()  # type: ignore[no-untyped-call]  # nats-py leaves it untyped
+
+    def _outlived(self, began: float) -> bool:
+        """Tell whether the bucket should be looked for and read anew."""
+        now = self._clock.monotonic()
+        if now - max(self._listing.heard, began) > STALE_SECONDS:
+            # Nobody puts anything: perhaps there is no bucket any more, which a watch cannot tell.
+            self._js = None
+            return True
+        return now - began > RELIST_SECONDS
 
     async def _take(self, change: KeyValue.Entry) -> None:
         if change.operation is not None or not change.value:

@@ -236,7 +236,7 @@ async def serving(app: object, bound: socket.socket) -> AsyncIterator[uvicorn.Se
 class Mesh:
     """Keys of a router and of the agent `echo`, pinned on both sides."""
 
-    router: SigningKey = field(default_factory=lambda: SigningKey.generate("router"))
+    router: SigningKey = field(default_factory=lambda: SigningKey.generate("router", issuer=True))
     echo: SigningKey = field(default_factory=lambda: SigningKey.generate("echo"))
 
     @property
@@ -251,7 +251,7 @@ class Mesh:
         **limits: Any,  # noqa: ANN401 - fields of a task
     ) -> dict[str, str]:
         task = Task("", "m", principal=principal(subject, tenant, scope), **limits)
-        return {"authorization": f"Bearer {Minter(self.router).mint(task, audience='echo')}"}
+        return {"authorization": f"Bearer {Minter(self.router).mint(task, audience='echo', at='')}"}
 
     def bearer_with(self, **claims: JsonValue) -> dict[str, str]:
         """Return a token of the router's that says more, or less, than its minter would."""

@@ -24,6 +24,7 @@ from weft.a2a import (
     capabilities_of,
     fetch_card,
     open_session,
+    provider_of,
     read_card,
     read_foreign_card,
 )
@@ -255,7 +256,7 @@ async def test_what_a_server_tells_the_catalogue_makes_a_client_without_asking_i
         result = await client.start(a_task("hi"))
 
     assert (entry.service, entry.instance, entry.url) == ("echo", "echo-1", served.url)
-    assert [each.id for each in entry.capabilities] == ["echo"]
+    assert [each.id for each in provider_of(entry).capabilities] == ["echo"]
     assert result.text == "echo: hi"
 
 

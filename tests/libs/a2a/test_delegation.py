@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.libs.a2a.harness import Mesh, principal
-from weft.a2a import Caller, Minter, Verifier
+from weft.a2a import Caller, Minter, SigningKey, Trust, Verifier
 from weft.core import Budget, Clock, Deadline, Principal
 from weft.core.errors import DeadlineExceededError, DepthExceededError, UnauthenticatedError
 from weft.loop import Task
 
 NOW = 1_800_000_000.0
+AT = "http://127.0.0.1:9/"
 
 
 class Fixed(Clock):
@@ -40,7 +41,7 @@ def a_task(**more: Any) -> Task:  # noqa: ANN401 - fields of a task
 
 
 def claims(**changed: object) -> dict[str, object]:
-    token = Minter(MESH.router, clock=Fixed()).mint(a_task(), audience="echo")
+    token = Minter(MESH.router, clock=Fixed()).mint(a_task(), audience="echo", at=AT)
     body = token.split(".")[1]
     made: dict[str, object] = json.loads(base64.urlsafe_b64decode(body + "=="))
     return {**made, **changed}
@@ -65,7 +66,7 @@ def hs256(text: bytes) -> bytes:
 
 
 async def verify(token: str, *, clock: Clock | None = None) -> Caller:
-    return await Verifier(MESH.trust, audience="echo", clock=clock or Fixed()).verify(token)
+    return await Verifier(MESH.trust, audience="echo", at=AT, clock=clock or Fixed()).verify(token)
 
 
 @pytest.mark.requirement("A2A-64")
@@ -74,7 +75,7 @@ async def test_a_token_says_who_asks_and_what_is_left() -> None:
         budget=Budget(tokens=0, cost_usd=1.5), deadline=Deadline(NOW + 10), act=("gateway",)
     )
 
-    caller = await verify(Minter(MESH.router, clock=Fixed()).mint(task, audience="echo"))
+    caller = await verify(Minter(MESH.router, clock=Fixed()).mint(task, audience="echo", at=AT))
 
     assert caller.principal == Principal(
         tenant="t", subject="s", scopes=frozenset({"agents:*"}), kind="delegated"
@@ -86,13 +87,13 @@ async def test_a_token_says_who_asks_and_what_is_left() -> None:
 
 
 def test_a_token_is_a_jwt_that_others_can_read() -> None:
-    token = Minter(MESH.router).mint(a_task(), audience="echo")
+    token = Minter(MESH.router).mint(a_task(), audience="echo", at=AT)
 
     read = jwt.decode(token, KEY.public_key(), algorithms=["EdDSA"], audience="echo")
 
     assert set(read) == {
         "iss", "aud", "jti", "exp", "tenant", "sub", "scope", "act", "run", "depth",
-        "rem_ms", "rem_tokens", "rem_cost",
+        "rem_ms", "rem_tokens", "rem_cost", "at", "body",
     }  # fmt: skip
 
 
@@ -101,6 +102,8 @@ BROKEN = {
     "alg lies": by_hand({"alg": "none", "kid": MESH.router.kid}, claims(), KEY.sign),
     "hs256": by_hand({"alg": "HS256", "kid": MESH.router.kid}, claims(), hs256),
     "aud": signed(aud="metrics"),
+    "other address": signed(at="http://127.0.0.1:8"),
+    "no address": signed(at=""),
     "iss": signed(iss="echo"),
     "expired": signed(exp=NOW - 61),
     "kid path": signed({"kid": "../../x"}),
@@ -136,7 +139,7 @@ BROKEN = {
         pytest.param("kid path", marks=pytest.mark.requirement("SEC-16")),
         pytest.param("kid url", marks=pytest.mark.requirement("SEC-16")),
         pytest.param("jku", marks=pytest.mark.requirement("SEC-17")),
-        "crit", "far expiry", "no expiry", "negative", "signature", "body", "padded", "parts",
+        "other address", "no address", "crit", "far expiry", "no expiry", "negative", "signature", "body", "padded", "parts",
         "empty", "long",
     ],
 )  # fmt: skip
@@ -156,7 +159,7 @@ async def test_the_ninth_call_in_a_row_is_refused_by_caller_and_callee() -> None
     with pytest.raises(DepthExceededError):
         await verify(signed(depth=8))
     with pytest.raises(DepthExceededError):
-        Minter(MESH.router).mint(a_task(depth=8), audience="echo")
+        Minter(MESH.router).mint(a_task(depth=8), audience="echo", at=AT)
     assert (await verify(signed(depth=7))).depth == 7
 
 
@@ -164,7 +167,7 @@ def test_a_call_with_no_time_left_is_not_made() -> None:
     minter = Minter(MESH.router, clock=Fixed())
 
     with pytest.raises(DeadlineExceededError):
-        minter.mint(a_task(deadline=Deadline(NOW + 0.04)), audience="echo")
+        minter.mint(a_task(deadline=Deadline(NOW + 0.04)), audience="echo", at=AT)
 
 
 @pytest.mark.requirement("A2A-65")
@@ -188,7 +191,7 @@ async def test_what_arrives_is_never_more_than_what_was_held(
         act=("gateway",),
     )
 
-    caller = await verify(Minter(MESH.router, clock=Fixed()).mint(task, audience="echo"))
+    caller = await verify(Minter(MESH.router, clock=Fixed()).mint(task, audience="echo", at=AT))
 
     assert caller.principal.scopes <= scopes
     assert caller.principal.subject == "alice"
@@ -205,3 +208,98 @@ async def test_scopes_that_the_receiver_does_not_give_are_dropped() -> None:
     caller = await verifier.verify(signed(scope=["admin", "agents:echo", "runs:write"]))
 
     assert caller.principal.scopes == {"agents:echo"}
+
+
+async def test_a_token_made_for_one_request_comes_with_no_other() -> None:
+    minter = Minter(MESH.router, clock=Fixed())
+    bound = await verify(minter.mint(a_task(), audience="echo", at=AT, body=b"this"))
+
+    bound.check_body(b"this")
+    with pytest.raises(UnauthenticatedError):
+        bound.check_body(b"that")
+
+
+def by(key: SigningKey, **changed: object) -> str:
+    """Return a token of `key` that says whatever is wanted."""
+    return by_hand_of(key, {"act": [key.service], **changed})
+
+
+def by_hand_of(key: SigningKey, changed: dict[str, object]) -> str:
+    body = claims(iss=key.service, **changed)
+    return by_hand({"alg": "EdDSA", "kid": key.kid}, body, key.sign)
+
+
+CODE = SigningKey.generate("code_analyst")
+METRICS = SigningKey.generate("metrics")
+ALL = Trust((MESH.router.trusted(), CODE.trusted(), METRICS.trusted()))
+
+
+async def verify_all(token: str, *, at: float = NOW) -> Caller:
+    return await Verifier(ALL, audience="echo", at=AT, clock=Fixed(at)).verify(token)
+
+
+@pytest.mark.requirement("A2A-64")
+async def test_a_specialists_key_speaks_for_nobody() -> None:
+    for changed in ({}, {"tenant": "other"}, {"scope": ["admin"]}, {"sub": "root"}):
+        with pytest.raises(UnauthenticatedError):
+            await verify_all(by(CODE, **changed))
+
+
+def given(**changed: object) -> str:
+    """Return what the router gave the code analyst."""
+    return signed(aud="code_analyst", act=["router"], rem_tokens=100, rem_ms=5000, **changed)
+
+
+PART: dict[str, object] = {
+    "act": ["router", "code_analyst"], "depth": 1, "rem_tokens": 50, "rem_ms": 4000,
+}  # fmt: skip
+
+
+@pytest.mark.requirement("A2A-65")
+async def test_a_specialist_passes_on_a_part_of_what_it_was_given() -> None:
+    caller = await verify_all(by_hand_of(CODE, {**PART, "via": given()}))
+
+    assert caller.act == ("router", "code_analyst")
+    assert (caller.budget.tokens, caller.depth, caller.principal.subject) == (50, 1, "s")
+
+
+MORE: dict[str, dict[str, object]] = {
+    "other tenant": {"tenant": "other"},
+    "other subject": {"sub": "root"},
+    "other run": {"run": "b" * 32},
+    "new scope": {"scope": ["agents:*", "admin"]},
+    "more tokens": {"rem_tokens": 101},
+    "no limit": {"rem_tokens": None},
+    "more time": {"rem_ms": 5001},
+    "not deeper": {"depth": 0},
+    "forgets who called": {"act": ["code_analyst"]},
+    "nothing given": {"via": None},
+    "given to another": {"via": signed(aud="metrics", act=["router"], rem_tokens=100)},
+    "given by itself": {"via": by(CODE, aud="code_analyst")},
+    "long over": {"via": given(exp=NOW - 11)},
+}
+
+
+@pytest.mark.requirement("A2A-65")
+@pytest.mark.parametrize("how", MORE)
+async def test_a_specialist_passes_on_no_more_than_it_was_given(how: str) -> None:
+    with pytest.raises(UnauthenticatedError):
+        await verify_all(by_hand_of(CODE, {**PART, "via": given(), **MORE[how]}))
+
+
+async def test_a_chain_is_followed_to_its_root() -> None:
+    first = by_hand_of(CODE, {**PART, "aud": "metrics", "via": given()})
+    act = ["router", "code_analyst", "metrics"]
+    second = {**PART, "act": act, "depth": 2, "via": first}
+    stolen = by_hand_of(CODE, {**PART, "aud": "metrics", "via": given(exp=NOW - 100)})
+
+    assert (await verify_all(by_hand_of(METRICS, second))).act == tuple(act)
+    with pytest.raises(UnauthenticatedError):
+        await verify_all(by_hand_of(METRICS, {**second, "via": stolen}))
+
+
+async def test_what_is_passed_on_by_the_library_is_taken() -> None:
+    task = a_task(budget=Budget(tokens=50), deadline=Deadline(NOW + 4), depth=1, act=("router",))
+    token = Minter(CODE, clock=Fixed()).mint(task, audience="echo", at=AT, via=given())
+
+    assert (await verify_all(token)).act == ("router", "code_analyst")

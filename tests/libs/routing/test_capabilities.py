@@ -10,7 +10,7 @@ from tests.libs.routing.frames import (
     frame,
     plan_for,
 )
-from weft.catalog import Entry, Snapshot
+from weft.catalog import Offers, Provider
 from weft.core import Principal
 from weft.plan import Call, Parallel, Sequence
 from weft.routing import (
@@ -55,8 +55,8 @@ def capabilities_in(node: object) -> list[str]:
     return found
 
 
-def entry(service: str, *capabilities: object) -> Entry:
-    return Entry.model_validate(
+def entry(service: str, *capabilities: object) -> Provider:
+    return Provider.model_validate(
         {
             "service": service,
             "instance": "1",
@@ -74,10 +74,10 @@ def test_the_index_holds_what_the_principal_may_call_at_one_revision() -> None:
     every = Principal(tenant="t", subject="s", scopes=frozenset({"agents:*"}))
     more = (*entries, entry("new", capability("new.skill")))
 
-    assert CapabilityIndex.of(Snapshot(7, entries), some).ids() == ("log.analyze",)
-    assert CapabilityIndex.of(Snapshot(7, entries), every).ids() == ("db.restart", "log.analyze")
-    assert CapabilityIndex.of(Snapshot(8, more), every).lookup(["new.skill"]).unknown == ()
-    assert CapabilityIndex.of(Snapshot(8, more), every).revision == 8
+    assert CapabilityIndex.of(Offers(7, entries), some).ids() == ("log.analyze",)
+    assert CapabilityIndex.of(Offers(7, entries), every).ids() == ("db.restart", "log.analyze")
+    assert CapabilityIndex.of(Offers(8, more), every).lookup(["new.skill"]).unknown == ()
+    assert CapabilityIndex.of(Offers(8, more), every).revision == 8
 
 
 def test_two_providers_of_one_id_are_as_careful_as_the_more_careful_needs() -> None:

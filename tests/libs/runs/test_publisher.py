@@ -2,7 +2,9 @@
 
 import asyncio
 
+import anyio
 import orjson
+import pytest
 
 from weft.bus import MemoryBus, subjects
 from weft.core import RunId, new_run_id
@@ -38,39 +40,32 @@ def event(seq: int, kind: str = "agent.custom", *, filler: str = "") -> Envelope
     )
 
 
-def numbers(payload: bytes) -> list[int]:
-    return [each["seq"] for each in orjson.loads(payload)]
+def hints(bus: Recorder) -> list[object]:
+    return [orjson.loads(payload) for _, payload in bus.sent]
 
 
-async def test_events_close_together_travel_together() -> None:
+async def test_of_events_close_together_one_hint_travels_and_no_word_of_them() -> None:
     bus = Recorder()
     publisher = EventPublisher(bus)
 
-    publisher.tell([event(1)])
-    publisher.tell([event(2), event(3)])
+    publisher.tell([event(1, filler="secret")])
+    publisher.tell([event(2), event(3, filler="secret")])
     async with asyncio.timeout(5):
         await bus.news.wait()
 
     assert [subject for subject, _ in bus.sent] == [subjects.run("acme", RUN)]
-    assert numbers(bus.sent[0][1]) == [1, 2, 3]
+    assert hints(bus) == [{"seq": 3, "end": False}]
 
 
-async def test_an_end_travels_at_once_with_what_waited() -> None:
+@pytest.mark.parametrize("kind", ["run.completed", "run.interrupted"])
+async def test_of_an_end_and_of_a_question_the_hint_travels_at_once(kind: str) -> None:
     bus = Recorder()
     publisher = EventPublisher(bus)
 
     publisher.tell([event(1)])
-    publisher.tell([event(2, "run.completed")])
+    publisher.tell([event(2, kind)])
 
-    assert [numbers(payload) for _, payload in bus.sent] == [[1, 2]]
-
-
-async def test_what_is_too_large_to_travel_is_told_by_its_number() -> None:
-    bus = Recorder()
-
-    EventPublisher(bus).tell([event(7, "run.completed", filler="x" * 300_000)])
-
-    assert orjson.loads(bus.sent[0][1]) == {"seq": 7}
+    assert hints(bus) == [{"seq": 2, "end": True}]
 
 
 async def test_a_specialist_only_wakes_its_replicas() -> None:
@@ -97,15 +92,30 @@ async def test_a_listener_keeps_at_most_its_places_and_the_newest() -> None:
     assert [each.seq for each in unread] == list(range(3001 - PLACES, 3001))
 
 
-async def test_events_that_cannot_be_told_are_told_to_nobody_and_hurt_no_others() -> None:
-    bus = Recorder()
-    publisher = EventPublisher(bus)
-    other = event(1).model_copy(update={"run_id": new_run_id()})
+async def test_a_hint_of_what_is_known_wakes_nobody_and_a_made_up_one_only_once() -> None:
+    listener = Listener()
+    with anyio.fail_after(5):
+        listener.hint(7, end=False)
+        # Number 7 is known: it waits until the time is over.
+        assert await listener.next(within=0.01, after=7) is None
+        listener.hint(10**9, end=False)
+        assert await listener.next(within=60, after=7) == []
+        assert await listener.next(within=0.01, after=7) is None
 
-    publisher.tell([event(1, filler="a\ud800")])
-    publisher.tell([other])
-    async with asyncio.timeout(5):
-        await bus.news.wait()
-    publisher.tell([event(2, "run.completed", filler="a\ud800")])
 
-    assert [subject for subject, _ in bus.sent] == [subjects.run("acme", RunId(other.run_id))]
+async def test_who_waits_for_the_end_is_woken_by_no_other_hint() -> None:
+    listener = Listener()
+    woken = anyio.Event()
+
+    async def wait() -> None:
+        assert await listener.next(within=60, end=True) == []
+        woken.set()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            listener.hint(5, end=False)
+            await anyio.wait_all_tasks_blocked()
+            assert not woken.is_set()
+            listener.hint(6, end=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from weft.bus import Bus, MemoryBus
+from weft.bus import Bus, MemoryBus, subjects
 from weft.checkpoint import (
     Checkpointer,
     Claimed,
@@ -20,7 +20,7 @@ from weft.checkpoint import (
 )
 from weft.core import LOCAL, JsonObject, Principal, Result, RunId, new_id, new_run_id
 from weft.core.errors import NotFoundError
-from weft.events import Accepted, AnyData, Event, RunAccepted
+from weft.events import Accepted, AnyData, Envelope, Event, RunAccepted
 from weft.runs import Execute, Outcome, Runs, Worker
 
 STRANGER = Principal(tenant="local", subject="stranger")
@@ -279,3 +279,58 @@ async def test_a_turn_on_a_thread_that_moved_on_fails_its_run_and_stores_nothing
     assert ended.error["code"] == "stale_thread"
     assert thread is not None
     assert thread.entries == (b'"new"',)
+
+
+@pytest.mark.requirement("SSE-1", "SSE-4")
+async def test_events_that_somebody_made_up_on_the_bus_are_shown_to_nobody(
+    checkpointer: Checkpointer,
+) -> None:
+    bus = MemoryBus()
+    front, back = Runs(checkpointer, bus, pool="router"), Runs(checkpointer, bus, pool="router")
+    go, seen = anyio.Event(), list[Envelope]()
+
+    async def execute(claimed: Claimed, journal: Journal) -> Outcome:
+        journal.emit(said("one"))
+        await go.wait()
+        return await echo(claimed, journal)
+
+    async with worker(back, execute).working(), front.listening():
+        run = (await front.submit(request("true"), on_busy="reject")).run
+
+        async def follow() -> None:
+            async for event in front.follow(LOCAL, run.run_id):
+                seen.append(event)
+                if len(seen) == 3:
+                    forge(bus, run.run_id, event)
+
+        async def wait() -> None:
+            ended = await front.wait(LOCAL, run.run_id, seconds=30)
+            assert (ended.result or {})["text"] == "true"
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(follow)
+                tasks.start_soon(wait)
+                while len(seen) < 3:
+                    await anyio.lowlevel.checkpoint()
+                await bus.flush()
+                await anyio.wait_all_tasks_blocked()
+                assert len(seen) == 3
+                go.set()
+
+    stored = await checkpointer.runs.events(LOCAL, run.run_id, after=0, limit=100)
+    assert seen == list(stored)
+    assert "FORGED" not in str(seen)
+
+
+def forge(bus: Bus, run_id: RunId, last: Envelope) -> None:
+    """Say that the run went on and ended, as its own publisher once would have."""
+    more = [
+        last.model_copy(
+            update={"seq": last.seq + n, "type": kind, "data": {"text": "FORGED", "name": "x"}}
+        )
+        for n, kind in ((1, "agent.custom"), (2, "run.completed"))
+    ]
+    text = ",".join(each.model_dump_json() for each in more)
+    bus.publish(subjects.run(last.tenant, run_id), f"[{text}]".encode())
+    bus.publish(subjects.run(last.tenant, run_id), b'{"seq": 99, "end": true}')
