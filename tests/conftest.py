@@ -53,9 +53,12 @@ class NatsServer:
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
 
+    def config(self) -> str:
+        return NATS_CONFIG.format(port=self.port, store=self.directory / "js")
+
     def start(self) -> None:
         config = self.directory / "nats.conf"
-        config.write_text(NATS_CONFIG.format(port=self.port, store=self.directory / "js"))
+        config.write_text(self.config())
         self.process = subprocess.Popen(
             [str(Path(sys.executable).with_name("nats-server")), "-c", str(config)],
             stdout=subprocess.DEVNULL,

@@ -31,15 +31,15 @@ async def connected(
     stored = home / FOLDER / f"{user}.json"
     credential = json.loads(stored.read_text()) if user and stored.exists() else {}
     client = Client()
-    await client.connect(
-        address(home),
-        user=credential.get("name"),
-        password=credential.get("password"),
-        inbox_prefix=f"_INBOX_{name_digest(user or 'stranger')}".encode(),
-        allow_reconnect=False,
-        error_cb=told,
-    )
     try:
+        await client.connect(
+            address(home),
+            user=credential.get("name"),
+            password=credential.get("password"),
+            inbox_prefix=f"_INBOX_{name_digest(user or 'stranger')}".encode(),
+            allow_reconnect=False,
+            error_cb=told,
+        )
         yield client
     finally:
         await client.close()

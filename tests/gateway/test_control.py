@@ -136,7 +136,10 @@ async def test_without_a_router_it_is_unavailable(*, listed: bool) -> None:
 async def test_the_newest_router_is_asked_and_connections_to_gone_ones_are_closed() -> None:
     killed = router(f"127.0.0.1:{free_port()}", instance="killed")
     catalog = MemoryCatalog([killed])
-    async with control(catalog, Minter(GATEWAY_KEY), TRUST) as calls, scripted(Scripted()) as address:
+    async with (
+        control(catalog, Minter(GATEWAY_KEY), TRUST) as calls,
+        scripted(Scripted()) as address,
+    ):
         with pytest.raises(RouterUnavailableError):
             await calls.explain(READER, text="why?", goal=None, protocol=None)
         await catalog.publish(router(address, instance="new", started_at=2.0))
@@ -195,9 +198,7 @@ ANALYST = SigningKey.generate("log_analyst")
 @pytest.mark.parametrize(
     "how", ["unsigned", "by a stranger", "by a specialist", "elsewhere", "no address", "no card"]
 )
-async def test_a_forged_router_is_told_nothing(
-    how: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_forged_router_is_told_nothing(how: str, caplog: pytest.LogCaptureFixture) -> None:
     servicer = Scripted()
     trust = Trust((ROUTER_KEY.trusted(), ANALYST.trusted()))
     async with scripted(servicer) as address:

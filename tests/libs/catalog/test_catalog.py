@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from stat import S_IMODE
@@ -67,10 +67,16 @@ def names(catalog: Catalog) -> list[str]:
     return sorted(each.service for each in catalog.snapshot().entries)
 
 
-async def until_services(catalog: Catalog, *wanted: str) -> None:
+async def until(holds: Callable[[], bool]) -> None:
     with anyio.fail_after(15):
-        while names(catalog) != sorted(wanted):
+        while True:
+            if holds():
+                return
             await anyio.sleep(0.01)
+
+
+async def until_services(catalog: Catalog, *wanted: str) -> None:
+    await until(lambda: names(catalog) == sorted(wanted))
 
 
 async def watched(catalog: Catalog, seconds: float) -> set[tuple[str, ...]]:
@@ -119,15 +125,14 @@ async def test_an_announcement_that_comes_before_the_bucket_is_made_again_soon(
 async def test_a_process_that_died_is_forgotten_and_a_silent_one_is_not(
     nats_server: NatsServer, living: Living
 ) -> None:
-    async with router(nats_server, living) as catalog:
-        async with announced(nats_server, CODE):
-            async with nats_bus(nats_server.url, name="logs") as bus:
-                # Nobody puts it again.
-                await announcing.Announcer(bus).publish(LOGS, lambda: sealed(LOGS))
-                await until_services(catalog, "code", "logs")
-            assert await watched(catalog, 2) == {("code", "logs")}
-            living.die(LOGS)
-            await until_services(catalog, "code")
+    async with router(nats_server, living) as catalog, announced(nats_server, CODE):
+        async with nats_bus(nats_server.url, name="logs") as bus:
+            # Nobody puts it again.
+            await announcing.Announcer(bus).publish(LOGS, lambda: sealed(LOGS))
+            await until_services(catalog, "code", "logs")
+        assert await watched(catalog, 2) == {("code", "logs")}
+        living.die(LOGS)
+        await until_services(catalog, "code")
 
 
 async def test_a_frozen_server_empties_no_list(nats_server: NatsServer, living: Living) -> None:
@@ -180,9 +185,7 @@ async def test_a_bucket_that_somebody_empties_or_deletes_empties_no_list(
         assert await watched(catalog, 2) == {("code", "logs")}
         if how == "deleted":
             # Made again by who reads it, and heard of again.
-            with anyio.fail_after(15):
-                while catalog.snapshot().stale:
-                    await anyio.sleep(0.01)
+            await until(lambda: not catalog.snapshot().stale)
 
 
 async def test_a_start_without_the_bus_begins_with_the_last_good_list(
@@ -191,9 +194,7 @@ async def test_a_start_without_the_bus_begins_with_the_last_good_list(
     file = tmp_path / "catalog" / "router.json"
     async with router(nats_server, living, file) as catalog, announced(nats_server, LOGS, CODE):
         await until_services(catalog, "code", "logs")
-        with anyio.fail_after(15):
-            while not file.exists():
-                await anyio.sleep(0.01)
+        await until(file.exists)
     assert S_IMODE(file.stat().st_mode) == 0o600
     nats_server.kill()
     living.die(CODE)
