@@ -4,7 +4,7 @@ import asyncio
 
 from router_service.peers import MeshPeers
 from router_service.routes import Asked, Routes
-from weft.catalog import Offers
+from router_service.waiting import choose_patiently
 from weft.checkpoint import Checkpointer, Claimed, Journal, Run, Thread, ThreadKey, Turn
 from weft.core import Deadline, JsonObject, Message, Principal, Result, StrictRecord
 from weft.plan import Interpreter, Mandate, Plan
@@ -27,11 +27,10 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
     async def execute(claimed: Claimed, journal: Journal) -> Outcome:
         run = claimed.run
         asked = Asked.model_validate(run.request)
-        known = await peers.refresh()
         key = ThreadKey(run.tenant, run.subject, run.thread_id)
         # Neither needs the other: the thread is read while the plan is written down.
         thread, plan = await asyncio.gather(
-            checkpointer.threads.load(key), _plan(asked, run, known, journal, routes)
+            checkpointer.threads.load(key), _plan(asked, run, peers, journal, routes)
         )
         interpreter = Interpreter(peers, journal)
         try:
@@ -48,10 +47,15 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
     return execute
 
 
-async def _plan(asked: Asked, run: Run, known: Offers, journal: Journal, routes: Routes) -> Plan:
+async def _plan(asked: Asked, run: Run, peers: MeshPeers, journal: Journal, routes: Routes) -> Plan:
     stored = journal.steps.get(PLAN_STEP)
     if stored is None:
-        chosen = routes.choose(asked, _principal(run), known)
+        principal = _principal(run)
+        chosen = await choose_patiently(
+            lambda offers: routes.choose(asked, principal, offers),
+            peers,
+            remaining_s=run.remaining_s,
+        )
         if chosen.plan is None:
             journal.emit(*chosen.events)
             raise chosen.error or RuntimeError("routing ended without a plan and without a reason")

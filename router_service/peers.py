@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -23,6 +24,8 @@ FRESH_SECONDS = 0.25
 REFUSED_SECONDS = 0.3
 _RISKS: tuple[RiskLevel, ...] = ("low", "medium", "high")
 _NO_ANSWER = frozenset({"peer_unavailable", "outcome_unknown"})
+LATELY_SECONDS = 30.0
+"""For so long who left, or was there before this start, is expected back."""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,13 @@ class MeshPeers:
     """Cards that were refused, tried again soon: their keys may be published in a moment."""
     _refused_at: float = 0.0
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _left: dict[str, float] = field(default_factory=dict)
+    """When services of which no instance is left were there for the last time."""
+    _began: float = field(init=False)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock.monotonic()
 
     async def refresh(self) -> Offers:
         """Verify what is new in the catalogue, forget what left, and return what may be called."""
@@ -63,6 +73,24 @@ class MeshPeers:
                 if self._outdated(snapshot):
                     await self._learn_all(snapshot)
         return self._offers
+
+    def may_return(self, service: str | None = None) -> bool:
+        """Tell whether `service`, or any, was there a moment ago and is not there now."""
+        now = self.clock.monotonic()
+        if self.catalog.snapshot().stale and now - self._began < LATELY_SECONDS:
+            # Just begun, and nobody could say yet who is there.
+            return True
+        lately = {name for name, at in self._left.items() if now - at < LATELY_SECONDS}
+        return bool(lately) if service is None else service in lately
+
+    async def wait_change(self, offers: Offers, *, seconds: float) -> None:
+        """Return once others may be called than `offers`, or after `seconds`."""
+        changed = self._changed
+        if self._offers is not offers:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await changed.wait()
 
     async def keep_fresh(self) -> None:
         """Refresh again and again, so that a request finds the work done; until cancelled."""
@@ -93,7 +121,18 @@ class MeshPeers:
         self._revision = snapshot.revision
         providers = tuple(known.provider for known in self._known.values())
         if providers != self._offers.providers:
+            self._note_left(providers)
             self._offers = Offers(self._offers.revision + 1, providers)
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    def _note_left(self, providers: tuple[Provider, ...]) -> None:
+        now = self.clock.monotonic()
+        here = {each.service for each in providers}
+        gone = {each.service for each in self._offers.providers} - here
+        kept = {name: at for name, at in self._left.items() if now - at < LATELY_SECONDS}
+        self._left = {name: at for name, at in kept.items() if name not in here}
+        self._left.update(dict.fromkeys(gone, now))
 
     async def _learn(self, key: tuple[str, str], entry: Entry) -> None:
         try:

@@ -56,6 +56,7 @@ class UnknownAgentError(InputError):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(f"no agent is named {name!r}{did_you_mean(name, known)}", field="agent")
+        self.name = name
 
 
 class InterruptsIncompleteError(InputError):

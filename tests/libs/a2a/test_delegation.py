@@ -245,9 +245,9 @@ async def test_a_specialists_key_speaks_for_nobody() -> None:
             await verify_all(by(CODE, **changed))
 
 
-def given(**changed: object) -> str:
+def handed(exp: float = NOW + 60) -> str:
     """Return what the router gave the code analyst."""
-    return signed(aud="code_analyst", act=["router"], rem_tokens=100, rem_ms=5000, **changed)
+    return signed(aud="code_analyst", act=["router"], rem_tokens=100, rem_ms=5000, exp=exp)
 
 
 PART: dict[str, object] = {
@@ -257,7 +257,7 @@ PART: dict[str, object] = {
 
 @pytest.mark.requirement("A2A-65")
 async def test_a_specialist_passes_on_a_part_of_what_it_was_given() -> None:
-    caller = await verify_all(by_hand_of(CODE, {**PART, "via": given()}))
+    caller = await verify_all(by_hand_of(CODE, {**PART, "via": handed()}))
 
     assert caller.act == ("router", "code_analyst")
     assert (caller.budget.tokens, caller.depth, caller.principal.subject) == (50, 1, "s")
@@ -276,7 +276,7 @@ MORE: dict[str, dict[str, object]] = {
     "nothing given": {"via": None},
     "given to another": {"via": signed(aud="metrics", act=["router"], rem_tokens=100)},
     "given by itself": {"via": by(CODE, aud="code_analyst")},
-    "long over": {"via": given(exp=NOW - 11)},
+    "long over": {"via": handed(exp=NOW - 11)},
 }
 
 
@@ -284,14 +284,14 @@ MORE: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize("how", MORE)
 async def test_a_specialist_passes_on_no_more_than_it_was_given(how: str) -> None:
     with pytest.raises(UnauthenticatedError):
-        await verify_all(by_hand_of(CODE, {**PART, "via": given(), **MORE[how]}))
+        await verify_all(by_hand_of(CODE, {**PART, "via": handed(), **MORE[how]}))
 
 
 async def test_a_chain_is_followed_to_its_root() -> None:
-    first = by_hand_of(CODE, {**PART, "aud": "metrics", "via": given()})
+    first = by_hand_of(CODE, {**PART, "aud": "metrics", "via": handed()})
     act = ["router", "code_analyst", "metrics"]
     second = {**PART, "act": act, "depth": 2, "via": first}
-    stolen = by_hand_of(CODE, {**PART, "aud": "metrics", "via": given(exp=NOW - 100)})
+    stolen = by_hand_of(CODE, {**PART, "aud": "metrics", "via": handed(exp=NOW - 100)})
 
     assert (await verify_all(by_hand_of(METRICS, second))).act == tuple(act)
     with pytest.raises(UnauthenticatedError):
@@ -300,6 +300,6 @@ async def test_a_chain_is_followed_to_its_root() -> None:
 
 async def test_what_is_passed_on_by_the_library_is_taken() -> None:
     task = a_task(budget=Budget(tokens=50), deadline=Deadline(NOW + 4), depth=1, act=("router",))
-    token = Minter(CODE, clock=Fixed()).mint(task, audience="echo", at=AT, via=given())
+    token = Minter(CODE, clock=Fixed()).mint(task, audience="echo", at=AT, via=handed())
 
     assert (await verify_all(token)).act == ("router", "code_analyst")

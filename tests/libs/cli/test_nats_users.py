@@ -39,9 +39,11 @@ class Guarded(NatsServer):
 def server(tmp_path: Path) -> Iterator[Guarded]:
     made = Guarded(tmp_path / "home", free_port())
     made.directory.mkdir()
-    made.start()
-    yield made
-    made.kill()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
 
 
 async def _refused(client: Client, refusals: list[str]) -> bool:
@@ -65,7 +67,8 @@ async def refused_to_subscribe(home: Path, user: str, subject: str) -> bool:
         return await _refused(client, refusals)
 
 
-@pytest.mark.parametrize("password", [None, "wrong"])
+@pytest.mark.requirement("EV-34")
+@pytest.mark.parametrize("password", [None, "a tenant's own key"])
 async def test_a_stranger_gets_no_connection(server: Guarded, password: str | None) -> None:
     if password:
         (server.directory / FOLDER / "stranger.json").write_text(
