@@ -76,12 +76,13 @@ class MeshPeers:
 
     def may_return(self, service: str | None = None) -> bool:
         """Tell whether `service`, or any, was there a moment ago and is not there now."""
-        now = self.clock.monotonic()
-        if self.catalog.snapshot().stale and now - self._began < LATELY_SECONDS:
+        now, snapshot = self.clock.monotonic(), self.catalog.snapshot()
+        if snapshot.stale and now - self._began < LATELY_SECONDS:
             # Just begun, and nobody could say yet who is there.
             return True
         lately = {name for name, at in self._left.items() if now - at < LATELY_SECONDS}
-        return bool(lately) if service is None else service in lately
+        expected = lately | snapshot.awaited
+        return bool(expected) if service is None else service in expected
 
     async def wait_change(self, offers: Offers, *, seconds: float) -> None:
         """Return once others may be called than `offers`, or after `seconds`."""

@@ -113,3 +113,15 @@ async def test_a_router_that_just_began_waits_while_nobody_could_say_who_is_ther
     assert code_of(await choose(mesh, NAMED)) == "unknown_agent"
     mesh.clock.time += LATELY_SECONDS + 1
     assert not mesh.peers.may_return("looker")
+
+
+async def test_who_was_there_before_this_start_and_has_not_answered_yet_is_waited_for(
+    mesh: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        mesh.catalog, "snapshot", lambda: Snapshot(0, (), awaited=frozenset({"looker"}))
+    )
+
+    assert mesh.peers.may_return("looker")
+    assert mesh.peers.may_return()
+    assert not mesh.peers.may_return("speaker")

@@ -54,6 +54,8 @@ class Snapshot:
     entries: tuple[Entry, ...]
     stale: bool = False
     """The source could not be asked lately: this is the last good list."""
+    awaited: frozenset[str] = frozenset()
+    """Services that were there, or say so, of which no instance has answered yet."""
 
     def of(self, service: str) -> Sequence[Entry]:
         return [entry for entry in self.entries if entry.service == service]

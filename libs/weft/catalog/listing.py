@@ -78,6 +78,15 @@ class Listing:
     def entries(self) -> tuple[Entry, ...]:
         return tuple(self._members[key].entry for key in sorted(self._members))
 
+    def supposed(self) -> tuple[Entry, ...]:
+        """Return those that were heard of, or remembered, and have not answered yet."""
+        return tuple(self._new[key].entry for key in sorted(self._new))
+
+    def awaited(self) -> frozenset[str]:
+        """Return the services of which there is none but a supposed instance."""
+        there = {each.service for each in self.entries()}
+        return frozenset({each.service for each in self.supposed()} - there)
+
     def keys(self) -> set[str]:
         return set(self._members)
 

@@ -66,7 +66,8 @@ class NatsCatalog(Announcer):
         silent = self._clock.monotonic() - self._listing.heard > STALE_SECONDS
         entries = self._listing.entries()
         stale = not (self._bus.connected and self._listed.is_set()) or (bool(entries) and silent)
-        return Snapshot(self._listing.revision, entries, stale=stale)
+        listing = self._listing
+        return Snapshot(listing.revision, entries, stale=stale, awaited=listing.awaited())
 
     async def wait_listed(self, *, seconds: float) -> bool:
         """Return whether the bucket was read at least once within `seconds`."""
@@ -94,7 +95,8 @@ class NatsCatalog(Announcer):
             revision, entries = self._listing.revision, self._listing.entries()
             # An empty list is no good one: it would forget a mesh that only went away before us.
             if revision != self._saved and entries:
-                await asyncio.to_thread(lastgood.write, self._file, entries)
+                known = (*entries, *self._listing.supposed())
+                await asyncio.to_thread(lastgood.write, self._file, known)
                 self._saved = revision
 
     async def watch(self) -> None:

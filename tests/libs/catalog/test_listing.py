@@ -150,6 +150,18 @@ async def test_words_of_an_earlier_life_keep_nobody_alive(house: House) -> None:
     assert house.names == []
 
 
+async def test_who_is_remembered_is_awaited_until_it_answers_and_not_for_ever(house: House) -> None:
+    house.living.live(LOGS)
+    house.listing.suppose([LOGS, CODE])
+
+    await house.pass_time(1)
+    assert (house.names, house.listing.awaited()) == (["logs"], {"code"})
+    assert house.listing.supposed() == (CODE,)
+
+    await house.pass_time(20)
+    assert (house.names, house.listing.awaited()) == (["logs"], frozenset())
+
+
 async def test_nobody_fills_the_list(house: House) -> None:
     many = [entry("logs", str(n), port=n) for n in range(2, MAX_INSTANCES + 10)]
     house.living.live(*many)
