@@ -16,9 +16,12 @@ from weft.bus.nats import NatsBus, nats_bus
 from weft.catalog import Catalog
 from weft.catalog.nats_kv import nats_announcer, nats_catalog
 from weft.checkpoint import Checkpointer, get_checkpointer
+from weft.core.errors import ConfigError
 from weft.service.settings import ServiceSettings
 
 WITHDRAW_SECONDS = 1.0
+FRONT = frozenset({"router", "gateway"})
+"""Names whose keys speak for every caller: no specialist may publish one of its own as theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,14 @@ async def member(
     """Yield everything a service needs to take part; close it on the way out.
 
     Who stands in `front`, as router and gateway do, speaks for callers and looks the others up;
-    specialists do neither, and can do neither. Without a `checkpointer` URL the database is `<home>/<name>.db`.
+    specialists do neither, and can do neither. Without a `checkpointer` URL the database is
+    `<home>/<name>.db`.
+
+    Raises:
+        ConfigError: The name is the mesh's own, or a credential cannot be used.
     """
+    if name in FRONT and not front:
+        raise ConfigError(f"{name!r} is the mesh's own name: give the specialist another one")
     key, user = await anyio.to_thread.run_sync(partial(_identity, name, settings.home, front=front))
     trust = Trust(directory=settings.home / "trust")
     url = checkpointer or f"sqlite:{settings.home / name}.db"

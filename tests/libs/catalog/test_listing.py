@@ -155,7 +155,7 @@ async def test_who_is_remembered_is_awaited_until_it_answers_and_not_for_ever(ho
     house.listing.suppose([LOGS, CODE])
 
     await house.pass_time(1)
-    assert (house.names, house.listing.awaited()) == (["logs"], {"code"})
+    assert (house.names, house.listing.awaited()) == (["logs"], frozenset({"code"}))
     assert house.listing.supposed() == (CODE,)
 
     await house.pass_time(20)
