@@ -82,7 +82,6 @@ class NatsCatalog(Announcer):
         """Ask for those that were there when the last good list was written."""
         if self._file is not None:
             self._listing.suppose(await asyncio.to_thread(lastgood.read, self._file))
-            await self._listing.look()
 
     async def settle(self) -> None:
         """Ask those whom there is reason to ask, until cancelled."""
@@ -169,7 +168,7 @@ async def nats_catalog(
     *,
     file: Path | None = None,
     patience: Patience | None = None,
-    wait: float = 2.0,
+    wait: float = 0.5,
 ) -> AsyncIterator[NatsCatalog]:
     """Yield a catalogue, read once or still trying after `wait` seconds."""
     catalog = NatsCatalog(bus, vouch, file=file, patience=patience)

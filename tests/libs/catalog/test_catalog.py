@@ -203,7 +203,7 @@ async def test_a_start_without_the_bus_begins_with_the_last_good_list(
         nats_bus(nats_server.url, name="router", patience=0.1) as bus,
         nats_catalog(bus, living, patience=QUICK, file=file, wait=0.1) as catalog,
     ):
-        assert names(catalog) == ["logs"]
+        await until_services(catalog, "logs")
         assert catalog.snapshot().stale
 
 
