@@ -2,18 +2,19 @@
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import Field
 
 from gateway.control import Control
 from weft.core import JsonObject, dumps
 from weft.core.errors import InputError
+from weft.core.messages import MAX_PROMPT, prompt_fits
+from weft.core.protocol_errors import BodyTooLargeError
 from weft.service.requests import Body, principal_of, validated
 
 
 class ExplainRequest(Body):
     """What would be asked: words, a goal frame, or both."""
 
-    input: str = Field(default="", max_length=100_000)
+    input: str = ""
     goal: JsonObject | None = None
     protocol: str | None = None
 
@@ -35,6 +36,8 @@ def explain_routes(router: Control) -> APIRouter:
         asked = validated(request.state.body or {}, ExplainRequest)
         if not asked.input and asked.goal is None:
             raise InputError("say what to explain: input, goal or both", field="input")
+        if not prompt_fits(asked.input):
+            raise BodyTooLargeError(MAX_PROMPT, "input")
         answer = await router.explain(
             principal, text=asked.input, goal=asked.goal, protocol=asked.protocol
         )

@@ -15,6 +15,7 @@ from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonObject, Principal
 from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ForbiddenError, UnauthenticatedError
+from weft.core.messages import MAX_PROMPT
 from weft.runs import Runs
 from weft.service.api import api
 
@@ -63,7 +64,7 @@ async def door(router: Told, who: str | None = "ana") -> AsyncIterator[httpx.Asy
         )
         sent = {"authorization": f"Bearer {who}"} if who else {}
         async with httpx.AsyncClient(
-            transport=Bounded(app), base_url="http://testserver", headers=sent
+            transport=Bounded(app), base_url="http://localhost", headers=sent
         ) as client:
             yield client
 
@@ -84,7 +85,6 @@ async def test_words_goal_and_protocol_go_to_the_router_as_they_came(router: Tol
     [
         ({}, "input"),
         ({"input": ""}, "input"),
-        ({"input": "x" * 100_001}, "/input"),
         ({"input": "x", "goal": "diagnose"}, "/goal"),
         ({"input": "x", "tempreature": 1}, "/tempreature"),
         ({"input": 7}, "/input"),
@@ -139,3 +139,14 @@ async def test_without_credentials_it_is_401(router: Told, who: str | None) -> N
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert router.asked == []
+
+
+@pytest.mark.requirement("GW-39")
+async def test_what_is_explained_is_bounded_as_what_is_run(router: Told) -> None:
+    async with door(router) as client:
+        answers = [
+            await client.post("/v1/explain", json={"input": "x" * size})
+            for size in (MAX_PROMPT, MAX_PROMPT + 1)
+        ]
+
+    assert [each.status_code for each in answers] == [200, 413]

@@ -11,6 +11,7 @@ from weft.a2a import errors, extensions, rpc
 from weft.a2a.models import VERSION
 from weft.core import JsonObject
 from weft.core.errors import WeftError
+from weft.core.numbers import whole_number
 from weft.core.protocol_errors import BodyTooLargeError, MediaTypeError, VersionNotSupportedError
 
 VERSION_HEADER = "A2A-Version"
@@ -29,8 +30,8 @@ async def read_body(request: Request) -> bytes:
         raise MediaTypeError("a call is sent as application/json")
     if "content-encoding" in request.headers:
         raise MediaTypeError("a call is sent without content encoding")
-    length = request.headers.get("content-length", "")
-    if length.isascii() and length.isdigit() and int(length) > rpc.MAX_BODY:
+    length = request.headers.get("content-length")
+    if length is not None and whole_number(length, least=0, most=rpc.MAX_BODY) is None:
         raise BodyTooLargeError(rpc.MAX_BODY)
     chunks: list[bytes] = []
     size = 0

@@ -175,7 +175,7 @@ class A2AServer:
             body = await http.read_body(request)
             caller.check_body(body)
             call_id, value = rpc.read(body)
-            return await self._answer(caller, rpc.call_in(value, body), request)
+            return await self._answer(caller, rpc.call_in(value), request)
         except WeftError as error:
             return http.refusal(call_id, error)
         except ClientDisconnect:

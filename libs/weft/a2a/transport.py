@@ -8,6 +8,7 @@ import aiohttp
 
 from weft.core import JsonObject
 from weft.core.errors import DeadlineExceededError
+from weft.core.numbers import whole_number
 from weft.core.protocol_errors import (
     AnswerLostError,
     InvalidPeerAnswerError,
@@ -185,8 +186,8 @@ def _frame(block: bytes) -> Frame | None:
         value = value.removeprefix(b" ")
         if name == b"data":
             data.append(value)
-        elif name == b"id" and value.isdigit():
-            number = int(value)
+        elif name == b"id":
+            number = whole_number(value.decode("latin-1"), least=0, most=2**53) or number
     if not data:
         return None
     return Frame(number, _result(b"\n".join(data)), len(block))

@@ -7,6 +7,13 @@ from pydantic import Field, JsonValue
 from weft.core.record import JsonObject, Record
 
 Role = Literal["system", "user", "assistant", "tool"]
+MAX_PROMPT = 256 * 1024
+"""Bytes that a person may ask with; the door and the router hold the same bound."""
+
+
+def prompt_fits(text: str) -> bool:
+    """Tell whether `text` is within `MAX_PROMPT`, counted as UTF-8."""
+    return len(text) * 4 <= MAX_PROMPT or len(text.encode()) <= MAX_PROMPT
 
 
 class ToolCall(Record):

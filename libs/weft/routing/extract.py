@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import JsonValue, ValidationError
 
 from weft.core import JsonObject
+from weft.core.messages import MAX_PROMPT, prompt_fits
 from weft.models.offline import READ, risk_floor
 from weft.models.offline import frame as read_frame
 from weft.routing.capabilities import CapabilityIndex
@@ -18,7 +19,6 @@ from weft.routing.errors import FrameInvalidError
 from weft.routing.frame import GENERAL, MAX_SECONDARY, GoalFrame, Level, highest
 from weft.routing.protocols import DELEGATE
 
-MAX_CHARACTERS = 100_000
 Source = Literal["rules", "model", "caller"]
 
 
@@ -94,11 +94,8 @@ def check_input(text: str) -> None:
     """
     if not text.strip():
         raise FrameInvalidError("the request is empty; say what you want", fields=("input",))
-    if len(text) > MAX_CHARACTERS:
-        raise FrameInvalidError(
-            f"the request has {len(text)} characters; at most {MAX_CHARACTERS} are read",
-            fields=("input",),
-        )
+    if not prompt_fits(text):
+        raise FrameInvalidError(f"the request is larger than {MAX_PROMPT} bytes", fields=("input",))
 
 
 def _unread(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from weft.checkpoint import Run
 from weft.core.edge_errors import InvalidCursorError
+from weft.core.numbers import whole_number
 
 MAX_CURSOR = 2**53
 
@@ -12,10 +13,10 @@ def event_number(value: str, what: str) -> int:
     Raises:
         InvalidCursorError: It is no integer from 0 to 2^53.
     """
-    digits = value.isascii() and value.isdigit() and len(value) <= len(str(MAX_CURSOR))
-    if not digits or int(value) > MAX_CURSOR:
+    number = whole_number(value, least=0, most=MAX_CURSOR)
+    if number is None:
         raise InvalidCursorError(f"{what} must be an integer from 0 to 2^53")
-    return int(value)
+    return number
 
 
 def cursor_in(run: Run, value: str, what: str = "the cursor") -> int:

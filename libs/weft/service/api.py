@@ -11,8 +11,9 @@ from weft.core.errors import WeftError
 from weft.runs import Runs
 from weft.service.admission import Admission, ApiOptions
 from weft.service.alias_routes import alias_routes
-from weft.service.edge import Authenticator, Edge, EdgeRules
+from weft.service.edge import Edge, EdgeRules
 from weft.service.gate import Gate
+from weft.service.leases import Authenticator
 from weft.service.problems import on_http_error, on_weft_error
 from weft.service.requests import CancelRequest, ResumeRequest, RunRequest
 from weft.service.routes import definitions

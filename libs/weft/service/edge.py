@@ -3,10 +3,10 @@
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from urllib.parse import unquote_to_bytes
 
+import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from weft.core import JsonObject, Principal, new_id
@@ -16,29 +16,28 @@ from weft.core.edge_errors import (
     MethodNotAllowedError,
 )
 from weft.core.errors import UnauthenticatedError, WeftError
+from weft.core.jsonguard import parse_object
+from weft.core.numbers import MAX_DIGITS, whole_number
 from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError, MediaTypeError
 from weft.service.gate import Gate
-from weft.service.jsonguard import parse_object
+from weft.service.leases import Authenticator, Lease
 from weft.service.problems import crashed, problem_response
 from weft.service.rates import Fields
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "testserver")
+LAST_WORDS_SECONDS = 1.0
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[^:\[\]]{1,253})(?::([0-9]{1,5}))?")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNTRACED = "0" * 32
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
-_METHODS = _BODY_METHODS | {"GET", "HEAD", "DELETE", "OPTIONS"}
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = _BODY_METHODS | _READING | {"DELETE"}
 
 Headers = Mapping[bytes, Sequence[bytes]]
-
-
-class Authenticator(Protocol):
-    """Turns a credential into a principal, or raises `UnauthenticatedError`."""
-
-    async def authenticate(self, credential: str) -> Principal: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class EdgeRules:
     """Which hosts are ours, and what needs no credential."""
 
     hosts: Sequence[str] = LOOPBACK
+    """Names in lower case; one with a port is accepted with that port only."""
     open_paths: frozenset[str] = frozenset({"/health", "/liveness", "/readiness", "/"})
     max_body: int = MAX_BODY
     content_types: Sequence[str] = field(default=("application/json",))
@@ -70,50 +70,36 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        state: dict[str, object] = scope.setdefault("state", {})
-        trace_id = state["trace_id"] = _trace_id(scope)
-        begun = False
-        fields: Fields = []  # what the gate adds to every answer
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *fields]
-            begun = True
-            await send(message)
-
+        answer = _Answer(send)
         try:
-            stream = await self._admit(scope, receive, state, fields)
-            with stream:
-                await self._app(scope, receive, watched)
+            await self._answered(scope, receive, answer)
         except WeftError as error:
-            if not begun:
-                response = problem_response(error, instance=scope["path"], trace_id=trace_id)
-                await response(scope, receive, watched)
+            await answer.refuse(error, scope)
         except Exception as error:  # noqa: BLE001 - the one place where a bug ends its request only
-            internal = crashed(error, trace_id=trace_id)
-            if not begun:
-                response = problem_response(internal, instance=scope["path"], trace_id=trace_id)
-                await response(scope, receive, send)
+            await answer.refuse(crashed(error, trace_id=scope["state"]["trace_id"]), scope)
 
-    async def _admit(
-        self,
-        scope: Scope,
-        receive: Receive,
-        state: dict[str, object],
-        fields: Fields,
-    ) -> AbstractContextManager[None]:
+    async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        state: dict[str, object] = scope.setdefault("state", {})
+        state["trace_id"] = _trace_id(scope)
         headers = _grouped(scope)
         self._check_form(scope, headers)
-        stream: AbstractContextManager[None] = nullcontext()
-        if scope["path"] not in self._rules.open_paths:
-            principal = state["principal"] = await self._authenticate(headers)
-            self._gate.admit(scope, principal, fields)
-            stream = self._gate.stream(scope, principal)
         state["body"] = None
+        if scope["path"] in self._rules.open_paths:
+            # A stranger's body is not even read: nothing here has a use for one.
+            if scope["method"] not in _READING:
+                raise MethodNotAllowedError(f"{scope['method']} is not served here")
+            await self._app(scope, receive, answer.send)
+            return
+        credential, principal = await self._authenticate(headers)
+        state["principal"] = principal
+        self._gate.admit(scope, principal, answer.fields)
+        stream = self._gate.stream(scope, principal)
         if scope["method"] in _BODY_METHODS:
             state["body"] = await self._body(headers, receive)
-        return stream
+        with stream, Lease(self._authenticator, credential, principal) as lease:
+            await self._app(scope, receive, answer.send)
+        if lease.lost:
+            raise UnauthenticatedError("the credential ended while the request was answered")
 
     def _check_form(self, scope: Scope, headers: Headers) -> None:
         if scope["method"] not in _METHODS:
@@ -123,6 +109,9 @@ class Edge:
         dots = "/." in path and any(part in {".", ".."} for part in path.split("/"))
         if dots or b"%2f" in raw.lower() or _CONTROL.search(path):
             raise InvalidRequestLineError("the path has dot segments or control characters")
+        if not (_is_utf8(raw) and _is_utf8(scope.get("query_string") or b"")):
+            # Two ids that differ in such a byte would both be read as one.
+            raise InvalidRequestLineError("the path and the query must be UTF-8")
         hosts = headers.get(b"host", ())
         if len(hosts) != 1 or not self._known(hosts[0].decode("latin-1")):
             raise InvalidHostError("the Host header must name this server, once")
@@ -135,20 +124,19 @@ class Edge:
             raise MediaTypeError("compressed bodies are not accepted")
 
     def _known(self, host: str) -> bool:
-        name, colon, port = host.rpartition(":")
-        if not colon or not (port.isascii() and port.isdigit()):
-            name = host
-        return name.lower() in self._rules.hosts
+        match = _HOST.fullmatch(host.lower())
+        return match is not None and not {match[0], match[1]}.isdisjoint(self._rules.hosts)
 
-    async def _authenticate(self, headers: Headers) -> Principal:
+    async def _authenticate(self, headers: Headers) -> tuple[str, Principal]:
         value = headers.get(b"authorization", (b"",))[0]
         scheme, _, credential = value.partition(b" ")
         # Which of the many reasons it was is nothing a stranger may learn.
         refused = UnauthenticatedError("this needs a valid bearer credential")
         if scheme.lower() != b"bearer" or not credential or not credential.isascii():
             raise refused
+        text = credential.decode("ascii")
         try:
-            return await self._authenticator.authenticate(credential.decode("ascii"))
+            return text, await self._authenticator.authenticate(text)
         except UnauthenticatedError as error:
             raise refused from error
 
@@ -171,14 +159,56 @@ class Edge:
             raise MediaTypeError(f"send the body as {' or '.join(self._rules.content_types)}")
 
 
+class _Answer:
+    """What was sent of the answer to one request."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._begun = False
+        self._ended = False
+        self.fields: Fields = []
+        """What the gate adds to every answer."""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *self.fields]
+        self._begun = True
+        self._ended = message["type"] == "http.response.body" and not message.get("more_body")
+        await self._send(message)
+
+    async def refuse(self, error: WeftError, scope: Scope) -> None:
+        """Answer with the error, or end the answer that has begun; no reader is waited for."""
+        if not self._begun:
+            trace_id = scope["state"]["trace_id"]
+            response = problem_response(error, instance=scope["path"], trace_id=trace_id)
+            await response(scope, _nothing, self.send)
+        elif not self._ended:
+            with anyio.move_on_after(LAST_WORDS_SECONDS):
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
 def _length(headers: Headers) -> int | None:
     """Return the declared length of the body; None where it comes in chunks."""
     if b"transfer-encoding" in headers:
         return None
     lengths = headers.get(b"content-length", (b"0",))
-    if len(lengths) != 1 or not lengths[0].isdigit():
+    text = lengths[0].decode("latin-1") if len(lengths) == 1 else ""
+    length = whole_number(text, least=0, most=10**MAX_DIGITS)
+    if length is None:
         raise InvalidRequestLineError("there must be one Content-Length, a number")
-    return int(lengths[0][:20])
+    return length
+
+
+def _is_utf8(escaped: bytes) -> bool:
+    try:
+        unquote_to_bytes(escaped).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 async def _read(receive: Receive, limit: int) -> bytes:

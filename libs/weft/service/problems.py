@@ -50,7 +50,12 @@ _SHOWN_AS: Final[Mapping[str, str]] = {
     "nothing_to_resume": "run_not_interrupted",
 }
 """Errors of the library that callers of this API need not tell from their neighbours."""
-_MUST_CLOSE = frozenset({"body_too_large", "unsupported_media_type", "unauthenticated"})
+_MUST_CLOSE = frozenset(
+    {
+        "body_too_large", "unsupported_media_type", "unauthenticated", "method_not_allowed",
+        "invalid_request_line", "invalid_host",
+    }
+)  # fmt: skip
 """Refused before the body was read: what is still to come is nothing to this server."""
 _UNEXPECTED = "an unexpected error; quote the trace id when you report it"
 

@@ -3,24 +3,30 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, TypeVar
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.requests import Request
 
-from weft.core import JsonObject, Principal, Record
+from weft.core import JsonObject, Principal, Record, dumps
 from weft.core.edge_errors import InvalidFieldsError, InvalidIdempotencyKeyError
 from weft.core.errors import ForbiddenError, InputError, UnauthenticatedError
+from weft.core.faults import faults_of
+from weft.core.messages import MAX_PROMPT, prompt_fits
+from weft.core.numbers import whole_number
 from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError
 
-MAX_PROMPT = 256 * 1024
 MAX_TIMEOUT_S = 3600.0
 MAX_WAIT_S = 600.0
+MAX_SECONDS = 10**15
+"""What still reads as a wish to wait for long; it is granted up to `MAX_WAIT_S`."""
 RESERVED_METADATA = frozenset({"principal", "tenant", "risk"})
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
-_WAIT = re.compile(r"\bwait=(\d{1,6})\b")
+MAX_METADATA = 16 * 1024
+"""Bytes of a run's metadata as JSON: it is copied into every task of the run."""
+MAX_METADATA_TEXT = 512
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -49,9 +55,24 @@ def checked_id(value: str) -> str:
 def _metadata(value: JsonObject) -> JsonObject:
     if reserved := sorted(RESERVED_METADATA & value.keys()):
         raise ValueError(f"the server alone sets {', '.join(reserved)}")
-    if any(isinstance(each, str) and len(each) > 512 for each in value.values()):  # noqa: PLR2004 - the one place that says it
-        raise ValueError("a text has at most 512 characters")
+    if any(len(text) > MAX_METADATA_TEXT for text in _texts(value)):
+        raise ValueError(f"a text, or a name, has at most {MAX_METADATA_TEXT} characters")
+    if len(dumps(value)) > MAX_METADATA:
+        raise ValueError(f"metadata has at most {MAX_METADATA} bytes")
     return value
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    """Yield every text in it, names included; the JSON guard bounds how deep that goes."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        for child in value.values():
+            yield from _texts(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _texts(child)
 
 
 ClientId = Annotated[str, AfterValidator(checked_id)]
@@ -118,7 +139,7 @@ class RunRequest(Body):
         if not text.strip():
             name = "/prompt" if self.input is None else "/input"
             raise InvalidFieldsError([(name, "there is nothing in it")])
-        if len(text) * 4 > MAX_PROMPT and len(text.encode()) > MAX_PROMPT:
+        if not prompt_fits(text):
             raise BodyTooLargeError(MAX_PROMPT, "prompt")
         return text
 
@@ -169,7 +190,7 @@ def validated(body: Mapping[str, JsonValue], kind: type[B]) -> B:
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        raise InvalidFieldsError(_faults(error)) from None
+        raise InvalidFieldsError(faults_of(error, kind)) from None
 
 
 def principal_of(request: Request, scope: str | None = None) -> Principal:
@@ -210,31 +231,28 @@ def timeout_of(request: Request) -> float | None:
     value = request.headers.get("weft-timeout-ms")
     if value is None:
         return None
-    known = value.isascii() and value.isdigit() and len(value) < 8  # noqa: PLR2004 - digits of the largest
-    if not known or not 0 < int(value) <= MAX_TIMEOUT_S * 1000:
-        raise InputError("Weft-Timeout-Ms must be an integer from 1 to 3600000")
-    return int(value) / 1000
+    most = int(MAX_TIMEOUT_S * 1000)
+    milliseconds = whole_number(value, least=1, most=most)
+    if milliseconds is None:
+        raise InputError(f"Weft-Timeout-Ms must be an integer from 1 to {most}")
+    return milliseconds / 1000
 
 
 def wait_of(request: Request) -> float | None:
-    """Return how long the caller prefers to wait, at most `MAX_WAIT_S`."""
-    match = _WAIT.search(request.headers.get("prefer", ""))
-    return min(float(match[1]), MAX_WAIT_S) if match else None
+    """Return how long the caller prefers to wait, at most `MAX_WAIT_S`.
+
+    Raises:
+        InputError: It is no whole number of seconds.
+    """
+    for preference in ",".join(request.headers.getlist("prefer")).split(","):
+        name, equals, value = preference.partition(";")[0].partition("=")
+        if equals and name.strip().lower() == "wait":
+            seconds = whole_number(value.strip().strip('"'), least=0, most=MAX_SECONDS)
+            if seconds is None:
+                raise InputError("Prefer: wait=N takes a whole number of seconds")
+            return min(float(seconds), MAX_WAIT_S)
+    return None
 
 
 def wants_stream(request: Request) -> bool:
     return "text/event-stream" in request.headers.get("accept", "")
-
-
-def _faults(error: ValidationError) -> list[tuple[str, str]]:
-    faults: dict[str, str] = {}
-    for each in error.errors(include_url=False, include_input=False, include_context=False):
-        # Below the first name stand also the arms of unions, which are no part of the JSON.
-        first, *rest = each["loc"] or ("",)
-        arms = {"str", "list[InputMessage]", "list[TextPart]"}
-        names = [str(part) for part in (first, *rest) if part is first or part not in arms]
-        pointer = "".join(
-            f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names if name
-        )
-        faults.setdefault(pointer[:200], each["msg"].removeprefix("Value error, "))
-    return list(faults.items())[:50]

@@ -10,6 +10,7 @@ from weft.checkpoint import Accepted, Run
 from weft.core import DECLINED, JsonValue, Principal, RunId, new_run_id
 from weft.core.edge_errors import ApprovalNotAllowedError, InterruptsIncompleteError
 from weft.core.errors import ForbiddenError, InputError, NotFoundError, RunFinishedError
+from weft.core.numbers import whole_number
 from weft.events import TERMINAL_EVENTS
 from weft.runs import Listener, Runs, event_number, told_all
 from weft.service.admission import (
@@ -124,11 +125,11 @@ class _Door:
         """Return committed events as one page."""
         principal, run_id = principal_of(request, "runs:read"), run_id_of(request)
         after = event_number(request.query_params.get("after", "0"), "after")
-        limit = request.query_params.get("limit", "100")
-        if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= MAX_PAGE:
+        limit = whole_number(request.query_params.get("limit", "100"), least=1, most=MAX_PAGE)
+        if limit is None:
             raise InputError(f"limit must be an integer from 1 to {MAX_PAGE}", field="limit")
         store = self._runs.checkpointer.runs
-        page = await store.events(principal, run_id, after=after, limit=int(limit))
+        page = await store.events(principal, run_id, after=after, limit=limit)
         run = await store.read(principal, run_id)
         data: list[JsonValue] = [event_view(event) for event in page]
         ended = run.terminal and (page[-1].type in TERMINAL_EVENTS if page else True)

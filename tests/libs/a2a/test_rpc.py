@@ -26,8 +26,18 @@ async def refused(served: Served, body: bytes, **headers: str) -> dict[str, Any]
         (b"{", -32700, None),
         (b"", -32700, None),
         (b"\xff\xfe", -32700, None),
-        (b'{"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": NaN}', -32700, None),
-        (b"[" * 100_000, -32700, None),
+        (b"[1, 2", -32700, None),
+        (b"[" * 32, -32700, None),
+        (b"\xef\xbb\xbf{}", -32700, None),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "\xff"}', -32700, None),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": NaN}', -32600, None),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": 1e999}', -32600, None),
+        (b'{"jsonrpc": "2.0", "id": 1, "id": 1, ' + GET + b"}", -32600, None),
+        (b'{"jsonrpc": "2.0", "id": "\\ud800", ' + GET + b"}", -32600, None),
+        (b'{"jsonrpc": "2.0", "id": "\\u0000", ' + GET + b"}", -32600, None),
+        (b'{"jsonrpc": "2.0", "id": 123456789012345678901, ' + GET + b"}", -32600, None),
+        (b"[" * 100_000, -32600, None),
+        (b"[" + b"1," * 500_000 + b"1]", -32600, None),
         pytest.param(
             b"[" + b'{"jsonrpc": "2.0"},' * 9_999 + b"{}]", -32600, None,
             marks=pytest.mark.requirement("SEC-92"),
@@ -141,7 +151,7 @@ async def test_json_is_nested_up_to_32_deep(served: Served) -> None:
         return b'{"jsonrpc":"2.0","id":1,"method":"GetTask","params":{"id":"x","m":%b}}' % inner
 
     assert (await refused(served, nested(30)))["code"] == -32001
-    assert (await refused(served, nested(31)))["code"] == -32602
+    assert (await refused(served, nested(31)))["code"] == -32600
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ class House:
         if who is not None:
             sent["authorization"] = f"Bearer {who}"
         made = httpx.AsyncClient(
-            transport=Bounded(self.app), base_url="http://testserver", headers=sent
+            transport=Bounded(self.app), base_url="http://localhost", headers=sent
         )
         return await self.stack.enter_async_context(made)
 

@@ -33,7 +33,7 @@ def client(house: House, router: APIRouter | None = None, **rules: object) -> ht
     )
     headers = {"authorization": "Bearer ana"}
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://testserver", headers=headers
+        transport=httpx.ASGITransport(app), base_url="http://localhost", headers=headers
     )
 
 
@@ -93,7 +93,7 @@ async def test_a_crash_before_any_route_tells_no_more(house: House) -> None:
             raise RuntimeError(f"SELECT secret: {credential}")
 
     transport = httpx.ASGITransport(api(house.runs, Broken(), gate_of(house.runs)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as ana:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as ana:
         answer = await ana.get("/v1/me", headers={"authorization": "Bearer ana"})
 
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")

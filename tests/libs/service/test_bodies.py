@@ -42,7 +42,7 @@ async def test_a_thread_id_is_taken_as_it_is(ana: httpx.AsyncClient) -> None:
 
     for thread_id in ids:
         thread = (
-            await ana.get(httpx.URL("http://testserver/threads/").join(_quoted(thread_id)))
+            await ana.get(httpx.URL("http://localhost/threads/").join(_quoted(thread_id)))
         ).json()
         said = [each["content"] for each in thread["messages"] if each["role"] == "user"]
         assert (thread["thread_id"], said) == (thread_id, [f"in {thread_id}"])

@@ -24,13 +24,13 @@ class Live:
 
     def __init__(self, app: ASGIApp, path: str, *, last: str | None = None) -> None:
         name, _, query = path.partition("?")
-        headers = [(b"host", b"testserver"), (b"authorization", b"Bearer ana")]
+        headers = [(b"host", b"localhost"), (b"authorization", b"Bearer ana")]
         if last is not None:
             headers.append((b"last-event-id", last.encode()))
         self._scope = {
             "type": "http", "method": "GET", "path": name, "raw_path": name.encode(),
             "query_string": query.encode(), "headers": headers, "http_version": "1.1",
-            "scheme": "http", "server": ("testserver", 80), "client": ("127.0.0.1", 1),
+            "scheme": "http", "server": ("localhost", 80), "client": ("127.0.0.1", 1),
             "root_path": "",
         }  # fmt: skip
         self._app = app
