@@ -10,6 +10,7 @@ from weft.a2a import Minter
 from weft.runs import Runs
 from weft.service.admission import OPERATION
 from weft.service.api import ApiOptions, api
+from weft.service.edge import EdgeRules, accepted_hosts
 from weft.service.gate import Gate
 from weft.service.keys import KeyFile
 from weft.service.mesh import member
@@ -27,6 +28,8 @@ class Settings(ServiceSettings, env_prefix="GATEWAY_"):
     """Everything the gateway reads from outside itself."""
 
     port: int = 8000
+    hosts: str = ""
+    """Further names it answers to, with commas: `mesh.example.com,10.0.0.5:8443`."""
     runs: str | None = None
     """The database shared with the router; None is `runs.db` in `home`."""
     self_approval: bool = False
@@ -36,6 +39,7 @@ class Settings(ServiceSettings, env_prefix="GATEWAY_"):
 @asynccontextmanager
 async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Served]:
     """Yield the front door; close what it holds on the way out."""
+    hosts = accepted_hosts(settings.hosts, bound=settings.host, url=settings.url)
     shared = settings.runs or f"sqlite:{settings.home / 'runs.db'}"
     async with (
         member("gateway", settings, checkpointer=shared, front=True) as self,
@@ -48,7 +52,14 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         keys = KeyFile(settings.home / "keys.json")
         overload = Overload(self.checkpointer.runs, OPERATION, OverloadBounds())
         gate = Gate(Rates(Rate()), overload)
-        app = api(runs, keys, gate, options=options, extra_routes=[explain_routes(router)])
+        app = api(
+            runs,
+            keys,
+            gate,
+            options=options,
+            rules=EdgeRules(hosts=hosts),
+            extra_routes=[explain_routes(router)],
+        )
         async with runs.listening(), gate.watching():
             yield Served(app, unannounced)
 

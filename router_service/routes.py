@@ -10,11 +10,22 @@ from weft.core import Budget, JsonObject, Principal, Record
 from weft.core.edge_errors import UnknownAgentError
 from weft.core.errors import WeftError
 from weft.events import Event
-from weft.plan import Call, Plan, PlanCompiled
+from weft.plan import Call, Gate, Plan, PlanCompiled
 from weft.plan.events import Compiled
-from weft.routing import CapabilityIndex, CognitiveCompiler, Extraction, Request, extract
-from weft.routing.events import Failing, FrameFailed, events_of
+from weft.routing import (
+    CapabilityIndex,
+    CognitiveCompiler,
+    Extraction,
+    GoalFrame,
+    Level,
+    PolicyDeniedError,
+    PolicyGate,
+    Request,
+    extract,
+)
+from weft.routing.events import Failing, FrameFailed, PolicyDecided, Ruling, events_of
 from weft.routing.explain import explanation_of
+from weft.routing.frame import highest
 
 NAMED = "agent"
 """The protocol of a request that names its agent: there is nothing to choose."""
@@ -50,14 +61,14 @@ class Routes:
 
     def choose(self, asked: Asked, principal: Principal, known: Offers) -> Chosen:
         """Return what to do for a request; equal arguments give equal answers."""
-        if asked.agent is not None:
-            return _named(asked.agent, asked, principal, known)
         compiler = self._compiler(principal, known)
         try:
             extraction = _extracted(asked.input, asked.goal, compiler)
         except WeftError as error:
             failing = Failing(error={"code": error.code, "message": str(error)})
             return Chosen(None, (FrameFailed(data=failing),), error=error)
+        if asked.agent is not None:
+            return _named(asked.agent, asked, extraction.frame, principal, known)
         # A run always belongs to a thread; only an explanation may have none.
         request = Request(goal=asked.input, protocol=asked.protocol, thread=True)
         routed = compiler.route(extraction.frame, request)
@@ -93,11 +104,30 @@ def _extracted(text: str, goal: JsonObject | None, compiler: CognitiveCompiler) 
     return extract(text, compiler.capabilities, given=goal)
 
 
-def _named(name: str, asked: Asked, principal: Principal, known: Offers) -> Chosen:
+def _named(
+    name: str, asked: Asked, frame: GoalFrame, principal: Principal, known: Offers
+) -> Chosen:
+    """Return the one call of a request that names its agent, behind a gate where policy asks for one.
+
+    Naming skips the choice, never the policy: which of its skills the agent will use is its own
+    affair, so the riskiest counts.
+    """
     callable_now = {each.service for each in known.providers if principal.may_call(each.service)}
     if name not in callable_now:
         return Chosen(NAMED, (), error=UnknownAgentError(name, sorted(callable_now)))
-    root = Call(id="agent", peer=name, prompt="{goal}", context="thread")
+    skills = [
+        skill for each in known.providers if each.service == name for skill in each.capabilities
+    ]
+    risk = highest(frame.risk, *(Level(skill.risk) for skill in skills))
+    verdict = PolicyGate().check(NAMED, risk, approval_required=frame.approval_required)
+    ruling = Ruling(protocol_id=NAMED, frame_risk=risk, **verdict.model_dump())
+    decided = PolicyDecided(data=ruling)
+    if not verdict.allow:
+        denied = PolicyDeniedError(verdict.reason, protocol_id=NAMED)
+        return Chosen(NAMED, (decided,), error=denied)
+    root: Call | Gate = Call(id="agent", peer=name, prompt="{goal}", context="thread")
+    if verdict.require_approval:
+        root = Gate(id="agent_gate", reasons=(verdict.reason,), body=root)
     plan = Plan(id="plan", goal=asked.input, protocol=NAMED, root=root)
-    told = PlanCompiled(data=Compiled(plan=plan.to_json(), step_count=1))
-    return Chosen(NAMED, (told,), plan=plan)
+    told = PlanCompiled(data=Compiled(plan=plan.to_json(), step_count=len(list(plan.nodes()))))
+    return Chosen(NAMED, (decided, told), plan=plan)

@@ -6,7 +6,7 @@ from router_service.routes import Asked, Routes
 from tests.router_service.house import ANA, House, house, may_call, skill
 from weft.core.edge_errors import UnknownAgentError
 from weft.core.errors import WeftError
-from weft.plan import Call, Parallel, Plan
+from weft.plan import Call, Gate, Parallel, Plan
 
 LOGS = skill("log.analyze", "domain:observability", "effects:none", "diagnose", "slow")
 TRACES = skill("trace.analyze", "domain:observability", "effects:none", "diagnose", "slow")
@@ -48,7 +48,33 @@ async def test_an_agent_that_is_named_is_called_and_nothing_is_chosen() -> None:
     assert chosen.plan is not None
     assert isinstance(chosen.plan.root, Call)
     assert chosen.plan.root.peer == "log_analyst"
-    assert [event.type for event in chosen.events] == ["plan.compiled"]
+    assert [event.type for event in chosen.events] == ["router.policy.verdict", "plan.compiled"]
+
+
+@pytest.mark.requirement("RT-17")
+@pytest.mark.parametrize(
+    ("asked", "risk"),
+    [
+        (Asked(input="What is the balance?", agent="bank"), "high"),
+        (Asked(input="Delete the production database", agent="teller"), "high"),
+        (
+            Asked(input="look", agent="teller", goal={"approval_required": True}),
+            "low",
+        ),
+    ],
+)
+async def test_an_agent_that_is_named_passes_the_policy_gate(asked: Asked, risk: str) -> None:
+    async with house() as mesh:
+        await mesh.joins("bank", skill("refund.make", "risk:high"), skill("balance", "risk:low"))
+        await mesh.joins("teller", skill("greet", "risk:low"))
+        chosen = Routes().choose(asked, ANA, await mesh.peers.refresh())
+
+    assert chosen.plan is not None
+    assert isinstance(chosen.plan.root, Gate)
+    assert isinstance(chosen.plan.root.body, Call)
+    assert chosen.plan.root.body.peer == asked.agent
+    ruling = chosen.events[0].data.to_json()
+    assert (ruling["require_approval"], ruling["frame_risk"]) == (True, risk)
 
 
 @pytest.mark.requirement("AUTH-9")

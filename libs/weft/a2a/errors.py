@@ -78,6 +78,7 @@ WIRE: Mapping[type[WeftError], Wire] = {
     edge_errors.InvalidCursorError: Wire(400, "INVALID_ARGUMENT", INVALID_PARAMS),
     edge_errors.InvalidIdempotencyKeyError: Wire(400, "INVALID_ARGUMENT", INVALID_PARAMS),
     edge_errors.InvalidFieldsError: _INVALID,
+    edge_errors.InvalidResponseError: _INVALID,
     edge_errors.UnknownAgentError: _INVALID,
     edge_errors.InterruptsIncompleteError: _INVALID,
     edge_errors.ApprovalNotAllowedError: _FORBIDDEN,

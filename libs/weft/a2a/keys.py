@@ -4,7 +4,6 @@ import asyncio
 import base64
 import binascii
 import hashlib
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 
 from weft.core import SYSTEM_CLOCK, Clock, Record
 from weft.core.errors import ConfigError
+from weft.core.private_files import create_private, make_private_directory, write_private
 from weft.core.supervision import guarded
 
 PRIVATE_MODE = 0o600
@@ -93,23 +93,17 @@ def open_key(path: Path, service: str) -> SigningKey:
     Raises:
         ConfigError: The file can be read by others, or holds no key.
     """
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_MODE)
-    except FileExistsError:
-        return SigningKey.of(service, _load(path))
-    private = Ed25519PrivateKey.generate()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(private.private_bytes_raw())
-    return SigningKey.of(service, private)
+    if not path.exists():
+        private = Ed25519PrivateKey.generate()
+        if create_private(path, private.private_bytes_raw()):
+            return SigningKey.of(service, private)
+    return SigningKey.of(service, _load(path))
 
 
 def publish(key: SigningKey, directory: Path) -> None:
     """Put the public half where the other services look; call it before the event loop runs."""
-    directory.mkdir(parents=True, exist_ok=True)
-    target = directory / f"{key.service}.json"
-    part = target.with_suffix(f".{os.getpid()}.part")
-    part.write_bytes(orjson.dumps(key.public().to_json()))
-    part.replace(target)
+    make_private_directory(directory)
+    write_private(directory / f"{key.service}.json", orjson.dumps(key.public().to_json()))
 
 
 class Trust:
@@ -184,7 +178,9 @@ def _load(path: Path) -> Ed25519PrivateKey:
     try:
         return Ed25519PrivateKey.from_private_bytes(path.read_bytes())
     except ValueError as error:
-        raise ConfigError(f"the key file {path.name} holds no key: remove it") from error
+        raise ConfigError(
+            f"the key file {path} holds no key: remove it, and a new one is made at the next start"
+        ) from error
 
 
 def _read_changed(directory: Path, stamp: int) -> tuple[int, bool, dict[str, TrustedKey]] | None:

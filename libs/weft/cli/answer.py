@@ -1,14 +1,14 @@
 """What `weft ask` prints: the report for people, or one JSON document of a published schema."""
 
-import re
+import shlex
 from collections.abc import Iterator
 
 from pydantic import Field, JsonValue, ValidationError
 
-from weft.core import JsonObject, Record, Usage
+from weft.cli.client import UnreachableError
+from weft.cli.text import one_line, printable
+from weft.core import JsonObject, Record, Usage, dumps
 from weft.plan.report import Report
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Problem(Record):
@@ -18,28 +18,58 @@ class Problem(Record):
     detail: str = ""
 
 
+class Question(Record):
+    """What a run waits for a person to say."""
+
+    id: str
+    reason: str = ""
+    message: str = ""
+    agent: str | None = None
+    options: tuple[str, ...] = ()
+    response_schema: JsonObject | None = None
+    url: str | None = None
+    expires_at: str | None = None
+
+
 class Answer(Record):
     """A run's answer, as `weft ask --json` prints it."""
 
     run_id: str
     thread_id: str
     status: str
-    success: bool
+    success: bool = False
     stop_reason: str | None = None
     protocol: str | None = None
     text: str = ""
     report: Report | None = None
     """Set when the run was a fan-out: ranked findings with their evidence."""
     error: Problem | None = None
+    interrupts: tuple[Question, ...] = ()
+    """What it waits for, where it is interrupted; `weft approve` answers."""
     usage: Usage = Field(default_factory=Usage)
     last_seq: int = 0
 
     @classmethod
     def of(cls, run: JsonObject) -> "Answer":
-        """Return the answer that a run as the gateway shows it comes to."""
+        """Return the answer that a run as the gateway shows it comes to.
+
+        Raises:
+            UnreachableError: That is no run: whoever answers is no gateway of a mesh.
+        """
         output = run.get("output")
         shown = output if isinstance(output, dict) else {}
         error = run.get("error")
+        try:
+            return cls._checked(run, shown, error)
+        except ValidationError as wrong:
+            places = ", ".join(sorted({str(each["loc"][0]) for each in wrong.errors()}))
+            raise UnreachableError(
+                f"what answers there shows a run without a readable {places}: is it a gateway of "
+                "this version of Weft?"
+            ) from None
+
+    @classmethod
+    def _checked(cls, run: JsonObject, shown: JsonObject, error: JsonValue) -> "Answer":
         return cls.model_validate(
             {
                 **{name: run.get(name) for name in cls.model_fields if run.get(name) is not None},
@@ -62,13 +92,40 @@ def lines(answer: Answer) -> Iterator[str]:
         yield printable(f"{answer.status}: {answer.error.code}: {answer.error.detail}")
     if answer.text:
         yield printable(answer.text)
-    elif answer.error is None:
-        yield f"The run is {answer.status}."
+    elif answer.error is None and not answer.interrupts:
+        yield f"The run is {one_line(answer.status)}."
+    for question in answer.interrupts:
+        yield from _asked(answer.run_id, question)
 
 
-def printable(text: str) -> str:
-    """Return `text` without what steers a terminal: models and tools wrote it."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+def _asked(run_id: str, question: Question) -> Iterator[str]:
+    """Yield what is asked, of whom, and how to answer."""
+    by = f", asked by {question.agent}" if question.agent else ""
+    until = f", until {question.expires_at}" if question.expires_at else ""
+    yield one_line(f"The run waits for you ({question.reason}{by}{until}):")
+    yield "  " + printable(question.message).replace("\n", "\n  ")
+    if question.url:
+        yield one_line(f"  go to      {question.url}")
+    if question.options:
+        yield one_line(f"  options    {', '.join(question.options)}")
+    command = f"weft approve {run_id}"
+    if question.reason == "approval":
+        yield one_line(f"  approve    {command} --interrupt {question.id}")
+        yield one_line(f"  refuse     {command} --interrupt {question.id} --refuse")
+    elif not question.url:
+        payload = shlex.quote(dumps(_example(question)).decode())
+        yield one_line(f"  answer     {command} --interrupt {question.id} --payload {payload}")
+    yield one_line(f"  over HTTP  POST /v1/runs/{run_id}/resume")
+
+
+def _example(question: Question) -> JsonValue:
+    """Return an answer of the right shape: the first option, else a place for words."""
+    said: JsonValue = question.options[0] if question.options else "..."
+    schema = question.response_schema or {}
+    required = schema.get("required")
+    if schema.get("type") == "object" and isinstance(required, list):
+        return {str(name): said for name in required}
+    return said
 
 
 def _report(data: JsonValue) -> Report | None:

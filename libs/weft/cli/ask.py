@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from weft.cli.answer import Answer, lines
-from weft.cli.client import Gateway
+from weft.cli.client import Gateway, UnreachableError
+from weft.cli.text import json_text, one_line
 from weft.cli.tree import RunTree
 from weft.core import JsonObject
 from weft.events import Envelope
@@ -57,12 +58,21 @@ async def ask(gateway: Gateway, question: Question, *, quiet: bool = False) -> A
         DetachedError: Ctrl-C; a second one within 2 s cancels the run instead.
     """
     run_id = await submitted(gateway, question)
+    if not quiet:
+        sys.stderr.write(f"run {run_id}\n")
     return await tail(gateway, run_id, title=question.text, quiet=quiet)
 
 
 async def submitted(gateway: Gateway, question: Question) -> str:
-    """Return the id of the run that the question became."""
-    return str((await gateway.submit(question.body()))["run_id"])
+    """Return the id of the run that the question became.
+
+    Raises:
+        UnreachableError: The gateway does not answer, or refused the request.
+    """
+    run_id = (await gateway.submit(question.body())).get("run_id")
+    if not isinstance(run_id, str):
+        raise UnreachableError(f"no gateway of a mesh answers at {gateway.url}")
+    return one_line(run_id)
 
 
 async def tail(gateway: Gateway, run_id: str, *, title: str, quiet: bool = False) -> Answer:
@@ -88,20 +98,25 @@ async def watch(gateway: Gateway, run_id: str, *, title: str, console: Console) 
     async with aclosing(gateway.events(run_id)) as events:
         if console.is_terminal and not console.quiet:
             with Live(tree.show(), console=console, refresh_per_second=8) as live:
-                async for event in _until_settled(events):
+                async for event in _until_settled(gateway, run_id, events):
                     tree.take(event)
                     live.update(tree.show())
         else:
-            async for event in _until_settled(events):
+            async for event in _until_settled(gateway, run_id, events):
                 if (line := tree.take(event)) is not None:
                     console.print(line, markup=False, highlight=False, soft_wrap=True)
     return Answer.of(await gateway.run(run_id))
 
 
-async def _until_settled(events: AsyncIterator[Envelope]) -> AsyncIterator[Envelope]:
+async def _until_settled(
+    gateway: Gateway, run_id: str, events: AsyncIterator[Envelope]
+) -> AsyncIterator[Envelope]:
+    """Yield the events until the run ends, or waits for a person still."""
     async for event in events:
         yield event
-        if event.type == "run.interrupted":
+        # An old question in the log was answered long ago, and the run went on.
+        waits = event.type == "run.interrupted"
+        if waits and (await gateway.run(run_id)).get("status") == "interrupted":
             return
 
 
@@ -131,7 +146,7 @@ async def _left(gateway: Gateway, run_id: str, console: Console) -> None:
 def print_answer(answer: Answer, *, as_json: bool) -> None:
     """Write the answer to standard output."""
     if as_json:
-        sys.stdout.write(answer.model_dump_json(indent=2) + "\n")
+        sys.stdout.write(json_text(answer.to_json()) + "\n")
         return
     for line in lines(answer):
         sys.stdout.write(line + "\n")

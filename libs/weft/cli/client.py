@@ -9,7 +9,8 @@ from pathlib import Path
 import aiohttp
 from pydantic import ValidationError
 
-from weft.core import JsonObject, Record, loads_object, new_id
+from weft.cli.text import printable
+from weft.core import JsonObject, JsonValue, Record, loads_object, new_id
 from weft.core.errors import WeftError
 from weft.events import TERMINAL_EVENTS, Envelope
 
@@ -18,8 +19,11 @@ RETRY_SECONDS = 30.0
 FIRST_SECONDS = 1.0
 """The same for a gateway that was never heard of."""
 PAUSE_SECONDS = 0.2
+CREDENTIALS = "credentials.json"
+"""What `weft up` leaves in its home, for its owner only."""
 LINE_BYTES = 8 * 1024 * 1024
-_REFUSED = 400
+_REFUSED = 300
+"""A gateway sends nobody elsewhere: a redirection is no answer of one."""
 _NO_CONTENT = 204
 _AWAY = frozenset({429, 502, 503, 504})
 
@@ -60,6 +64,11 @@ class Gateway:
     async def run(self, run_id: str) -> JsonObject:
         return await self._call("GET", f"/v1/runs/{run_id}")
 
+    async def resume(self, run_id: str, responses: list[JsonValue]) -> JsonObject:
+        """Answer what the run waits for; the same answer again changes nothing."""
+        body: JsonObject = {"responses": responses, "partial": True}
+        return await self._call("POST", f"/v1/runs/{run_id}/resume", body=body)
+
     async def cancel(self, run_id: str, *, reason: str) -> JsonObject:
         return await self._call("POST", f"/v1/runs/{run_id}/cancel", body={"reason": reason})
 
@@ -89,6 +98,8 @@ class Gateway:
                                 return
             except (aiohttp.ClientError, TimeoutError, OSError, _AwayError) as error:
                 cause = error
+            except ValueError as error:
+                raise UnreachableError(f"what answers at {self.url} sends no events") from error
             lost_at = loop.time() if lost_at is None else lost_at
             if loop.time() - lost_at > self.patience:
                 raise UnreachableError(f"lost the gateway at {self.url}") from cause
@@ -102,7 +113,9 @@ class Gateway:
         # Silence is bounded by the server's heartbeat, not by the length of the run.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=45)
         address = f"{self.url}/v1/runs/{run_id}/stream"
-        async with self.session.get(address, headers=headers, timeout=timeout) as answer:
+        async with self.session.get(
+            address, headers=headers, timeout=timeout, allow_redirects=False
+        ) as answer:
             await _check(answer)
             yield answer
 
@@ -121,7 +134,7 @@ class Gateway:
         while True:
             try:
                 async with self.session.request(
-                    method, self.url + path, json=body, headers=headers
+                    method, self.url + path, json=body, headers=headers, allow_redirects=False
                 ) as answer:
                     await _check(answer)
                     return loads_object(await answer.read())
@@ -155,20 +168,31 @@ async def gateway(
 
 
 def read_credentials(home: Path, *, url: str | None, key: str | None) -> Credentials:
-    """Return what was given, completed by what `weft up` wrote.
+    """Return what was given, or what `weft up` wrote: never the key of one and the place of another.
 
     Raises:
-        UnreachableError: Neither says where the mesh is.
+        UnreachableError: Neither says where the mesh is, or there is no key for that place.
     """
     if url and key:
         return Credentials(url=url, key=key)
-    try:
-        stored = Credentials.model_validate_json((home / "credentials.json").read_bytes())
-    except (OSError, ValidationError) as error:
+    stored = _stored(home)
+    if stored is None:
         raise UnreachableError(
             f"no mesh was started in {home}: run `weft up` first, or give --url and --key"
-        ) from error
-    return Credentials(url=url or stored.url, key=key or stored.key)
+        )
+    # A key goes to the server it is for, and to no other, whoever wrote that file.
+    if key and key != stored.key:
+        raise UnreachableError("say which server this key is for: give --url too")
+    if url and url.rstrip("/") != stored.url.rstrip("/"):
+        raise UnreachableError(f"the key in {home} is not for {url}: give its own with --key")
+    return stored
+
+
+def _stored(home: Path) -> Credentials | None:
+    try:
+        return Credentials.model_validate_json((home / CREDENTIALS).read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def _envelope(line: bytes) -> Envelope | None:
@@ -194,4 +218,5 @@ async def _check(answer: aiohttp.ClientResponse) -> None:
     except ValueError:
         detail = None
     kind = _AwayError if answer.status in _AWAY else UnreachableError
-    raise kind(f"the gateway refused ({answer.status}): {detail or answer.reason}")
+    words = printable(str(detail or answer.reason))
+    raise kind(f"the gateway refused ({answer.status}): {words}")

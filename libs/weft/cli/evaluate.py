@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from weft.cli.answer import Answer
 from weft.cli.ask import Question, ask
 from weft.cli.client import Gateway
+from weft.cli.text import one_line
 from weft.core import Record
 from weft.core.errors import ConfigError
 
@@ -113,6 +114,6 @@ def _judge(case: str, truth: str, answer: Answer, seconds: float) -> Verdict:
 def _row(verdict: Verdict) -> str:
     rank = "-" if verdict.rank is None else str(verdict.rank)
     return (
-        f"{verdict.case:<8} rank {rank:>2}  true {verdict.truth:<32} first {verdict.named:<32} "
-        f"{verdict.status} {verdict.seconds:.1f} s"
+        f"{verdict.case:<8} rank {rank:>2}  true {verdict.truth:<32} "
+        f"first {one_line(verdict.named):<32} {one_line(verdict.status)} {verdict.seconds:.1f} s"
     )

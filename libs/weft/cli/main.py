@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
-import orjson
 import typer
 from rich.console import Console
 
 import weft
 from weft.cli.answer import Answer
+from weft.cli.approve import Said, approve
 from weft.cli.ask import (
     DetachedError,
     Question,
@@ -31,9 +31,10 @@ from weft.cli.ask import (
 )
 from weft.cli.client import Credentials, Gateway, UnreachableError, gateway, read_credentials
 from weft.cli.evaluate import accuracy, evaluate, summary
+from weft.cli.text import json_text, one_line, printable
 from weft.cli.up import RunningMesh, UpOptions, mesh_up, until_interrupted
-from weft.core import ALL_SCOPES
-from weft.core.errors import ConfigError, WeftError
+from weft.core import ALL_SCOPES, RUN_SCOPES, rfc3339
+from weft.core.errors import ConfigError, WeftError, system_words
 from weft.service.keys import KeyFile, new_key
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A mesh of agents.")
@@ -89,11 +90,20 @@ def up(
     ] = None,
     as_json: Json = False,  # noqa: FBT002 - an option of the command line
 ) -> None:
-    """Start the whole mesh on this machine and keep it running until Ctrl-C."""
+    """Start the whole mesh on this machine and keep it running until Ctrl-C.
+
+    Behind a proxy, GATEWAY_HOSTS=mesh.example.com names what the gateway answers to.
+    """
     data = data.resolve() if data else None
     roots = [*(data_root or []), *([data] if data else [])]
+    if missing := [str(each) for each in roots if not each.is_dir()]:
+        sys.exit(_fail(f"there is no directory {', '.join(missing)}", USAGE))
     options = UpOptions(
-        home=context.obj.home, port=port, project=_project(), data_roots=roots, data=data
+        home=context.obj.home,
+        port=port,
+        project=_project(),
+        data_roots=roots,
+        data=data,
     )
     asked = Question(question, data=data) if question else None
     sys.exit(_run(_up(options, asked, as_json=as_json)))
@@ -126,6 +136,24 @@ def tail_run(
     sys.exit(_run(_answered(context.obj, watching, as_json=as_json)))
 
 
+@app.command(name="approve")
+def approve_command(
+    context: typer.Context,
+    run_id: Annotated[str, typer.Argument(help="The run that waits, as `weft ask` printed it.")],
+    *,
+    interrupt: Annotated[
+        str | None, typer.Option(help="The question's id; needed where several are open.")
+    ] = None,
+    refuse: Annotated[bool, typer.Option("--refuse", help="Say no.")] = False,
+    payload: Annotated[str | None, typer.Option(help="The whole answer, as JSON.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer what a run waits for, then watch it go on."""
+    said = Said(refuse=refuse, payload=payload)
+    answering = partial(approve, run_id=run_id, interrupt=interrupt, said=said)
+    sys.exit(_run(_answered(context.obj, answering, as_json=as_json)))
+
+
 @evaluation.command()
 def rca(
     context: typer.Context,
@@ -139,8 +167,7 @@ def rca(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of `weft ask --json`."""
-    sys.stdout.write(orjson.dumps(Answer.model_json_schema(), option=orjson.OPT_INDENT_2).decode())
-    sys.stdout.write("\n")
+    sys.stdout.write(json_text(Answer.model_json_schema()) + "\n")
 
 
 @keys.command(name="create")
@@ -148,7 +175,10 @@ def create_key(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     subject: Annotated[str | None, typer.Option(help="Default: one of its own.")] = None,
-    scope: Annotated[list[str] | None, typer.Option(help="Default: all; repeatable.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Repeatable. Default: {', '.join(sorted(RUN_SCOPES))}."),
+    ] = None,
 ) -> None:
     """Make an API key and print it, once."""
     unknown = sorted(set(scope or ()) - ALL_SCOPES)
@@ -156,9 +186,8 @@ def create_key(
     if unknown:
         known = ", ".join(sorted(ALL_SCOPES))
         sys.exit(_fail(f"unknown scope {', '.join(unknown)}; known: {known}", USAGE))
-    file = KeyFile(context.obj.home / "keys.json")
-    made = new_key(name, subject=subject, scopes=scope or ALL_SCOPES)
-    file.write([*file.records(), made.record])
+    made = new_key(name, subject=subject, scopes=scope or RUN_SCOPES)
+    KeyFile(context.obj.home / "keys.json").add(made.record)
     sys.stdout.write(made.text + "\n")
 
 
@@ -166,26 +195,28 @@ def create_key(
 def list_keys(context: typer.Context) -> None:
     """List the keys by id; the keys themselves are kept nowhere."""
     for record in KeyFile(context.obj.home / "keys.json").records():
-        state = "revoked" if record.revoked_at else "valid"
-        sys.stdout.write(f"{record.key_id}  {state:<8} {record.subject:<34} {record.name}\n")
+        state = f"revoked {rfc3339(record.revoked_at)}" if record.revoked_at else "valid"
+        sys.stdout.write(
+            one_line(f"{record.key_id}  {state:<32} {record.subject:<34} {record.name}") + "\n"
+        )
 
 
 @keys.command(name="revoke")
 def revoke_key(context: typer.Context, key_id: str) -> None:
     """Revoke a key; every process refuses it within 5 s."""
     file = KeyFile(context.obj.home / "keys.json")
-    records = file.records()
-    if key_id not in {record.key_id for record in records}:
+    known = {record.key_id: record for record in file.records()}
+    if key_id not in known:
         sys.exit(_fail(f"there is no key {key_id!r}; see `weft keys ls`", USAGE))
-    file.write(record for record in records if record.key_id != key_id)
+    file.revoke(lambda record: record.key_id == key_id)
 
 
 def main() -> None:
     """Run the command line."""
     try:
         app()
-    except ConfigError as error:
-        sys.exit(_fail(str(error), USAGE))
+    except (WeftError, OSError) as error:
+        sys.exit(_failed(error))
 
 
 def _project() -> Path:
@@ -200,12 +231,17 @@ def _run(work: Coroutine[object, object, int]) -> int:
     except DetachedError as error:
         sys.stderr.write(f"{error}\n")
         return DETACHED
-    except UnreachableError as error:
+    except (WeftError, OSError) as error:
+        return _failed(error)
+
+
+def _failed(error: WeftError | OSError) -> int:
+    """Say in a sentence what went wrong and return the exit code for it."""
+    if isinstance(error, UnreachableError):
         return _fail(str(error), UNREACHABLE)
-    except ConfigError as error:
-        return _fail(str(error), USAGE)
-    except WeftError as error:
-        return _fail(str(error), FAILED)
+    if isinstance(error, OSError):
+        return _fail(system_words(error), USAGE)
+    return _fail(str(error), USAGE if isinstance(error, ConfigError) else FAILED)
 
 
 async def _up(options: UpOptions, asked: Question | None, *, as_json: bool) -> int:
@@ -233,6 +269,7 @@ async def _hosted(options: UpOptions, asked: Question | None, *, as_json: bool) 
             return 0
         async with gateway(Credentials(url=mesh.url, key=mesh.key)) as front:
             run_id = await submitted(front, asked)
+            _tell("weft", f"run {run_id}")
             console = Console(stderr=True)
             answer = await watch(front, run_id, title=asked.text, console=console)
         print_answer(answer, as_json=as_json)
@@ -262,19 +299,19 @@ async def _evaluate(place: Place, directory: Path, *, as_json: bool) -> int:
     if as_json:
         figures = {f"ac{k}": accuracy(verdicts, k) for k in (1, 3, 5)}
         document = {"cases": [asdict(each) for each in verdicts], **figures}
-        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+        sys.stdout.write(json_text(document) + "\n")
     else:
         sys.stdout.write(summary(verdicts) + "\n")
     return 0
 
 
 def _tell(name: str, words: str) -> None:
-    sys.stderr.write(f"[{name}] {words}\n")
+    sys.stderr.write(f"[{name}] {printable(words)}\n")
     sys.stderr.flush()
 
 
 def _fail(words: str, code: int) -> int:
-    sys.stderr.write(f"weft: {words}\n")
+    sys.stderr.write(f"weft: {printable(words)}\n")
     return code
 
 

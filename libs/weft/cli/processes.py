@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from weft.cli.childlog import ChildLog
 from weft.cli.orphans import KernelGuard, OrphanGuard
 from weft.core.errors import ConfigError
+from weft.core.private_files import UMASK
 from weft.core.supervision import guarded
 
 START_SECONDS = 20.0
@@ -147,6 +148,7 @@ class Child:
                 env=self._environment(),
                 start_new_session=True,
                 preexec_fn=self.guard.before_exec,
+                umask=UMASK,
             )
         finally:
             os.close(log)

@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.text import Text
 from rich.tree import Tree
 
-from weft.cli.answer import printable
+from weft.cli.text import one_line
 from weft.events import Envelope
 
 _MARKS = {
@@ -55,7 +55,7 @@ class RunTree:
         line = self._line(event)
         if line is None:
             return None
-        self.lines.append(printable(line))
+        self.lines.append(one_line(line))
         return self.lines[-1]
 
     def show(self) -> Group:
@@ -121,9 +121,9 @@ def _tool(node: Node, event: Envelope, where: str) -> str:
 
 def _label(node: Node) -> Text:
     mark, colour = _MARKS[node.shown]
-    label = Text.assemble((f"{mark} ", colour), printable(node.label))
+    label = Text.assemble((f"{mark} ", colour), one_line(node.label))
     if node.note:
-        label.append(f"  {printable(node.note)}", style="dim")
+        label.append(f"  {one_line(node.note)}", style="dim")
     return label
 
 

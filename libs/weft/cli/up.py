@@ -13,10 +13,15 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from weft.cli.client import CREDENTIALS, Credentials
 from weft.cli.nats_users import make_users
 from weft.cli.orphans import orphan_guard
 from weft.cli.processes import Child, Command
+from weft.core import ALL_SCOPES, SYSTEM_CLOCK, dumps
 from weft.core.errors import ConfigError, leaves
+from weft.core.private_files import make_private_directory, open_private, write_private
 from weft.service.keys import KeyFile, new_key
 
 KEY_NAME = "weft up"
@@ -72,13 +77,13 @@ async def mesh_up(
         ConfigError: Something is missing or taken; the sentence says what to do.
     """
     home = options.home.resolve()
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_directory(home)
     with _only_one(home):
         _check_port(options.host, options.port)
         logs = home / "logs"
-        logs.mkdir(exist_ok=True)
+        make_private_directory(logs)
         commands = _commands(options, home, logs)
-        key = _fresh_key(home)
+        key = _own_key(home)
         began = asyncio.get_running_loop().time()
         children: list[Child] = []
         try:
@@ -176,9 +181,7 @@ def _nats_command(home: Path, logs: Path, services: Sequence[str]) -> tuple[Comm
     config = home / "nats.conf"
     text = NATS_CONFIG.format(port=port, store=home / "nats") + make_users(home, services)
     # It holds every service's password.
-    config.unlink(missing_ok=True)
-    with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+    write_private(config, text.encode())
 
     async def answers() -> None:
         while True:
@@ -218,7 +221,7 @@ def _check_port(host: str, port: int) -> None:
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
-    with (home / "up.lock").open("a+") as lock:
+    with os.fdopen(open_private(home / "up.lock", os.O_RDWR | os.O_APPEND), "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -234,20 +237,27 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def _fresh_key(home: Path) -> str:
+def _own_key(home: Path) -> str:
+    """Return the key that an earlier `up` wrote down where it is still good, else a new one.
+
+    Whoever was given it goes on working when the mesh is started again.
+    """
     file = KeyFile(home / "keys.json")
-    made = new_key(KEY_NAME, subject=SUBJECT)
-    others = [record for record in file.records() if record.name != KEY_NAME]
-    file.write([*others, made.record])
+    try:
+        kept = Credentials.model_validate_json((home / CREDENTIALS).read_bytes()).key
+    except (OSError, ValidationError):
+        kept = ""
+    own = [record for record in file.records() if record.name == KEY_NAME]
+    if any(record.opens_with(kept, now=SYSTEM_CLOCK.now()) for record in own):
+        return kept
+    file.revoke(lambda record: record.name == KEY_NAME)
+    made = new_key(KEY_NAME, subject=SUBJECT, scopes=ALL_SCOPES)
+    file.add(made.record)
     return made.text
 
 
 def _write_credentials(home: Path, *, url: str, key: str) -> None:
-    draft = home / ".credentials.json"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"url": url, "key": key}, file)
-    draft.replace(home / "credentials.json")
+    write_private(home / CREDENTIALS, dumps(Credentials(url=url, key=key).to_json()))
 
 
 def _reason(group: BaseExceptionGroup[BaseException]) -> BaseException:

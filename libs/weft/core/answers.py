@@ -1,10 +1,9 @@
 """What a person's answer to an interrupt may be: one rule for every door it comes in by."""
 
-from collections.abc import Callable, Mapping
-
 from pydantic import JsonValue
 
 from weft.core.errors import InputError
+from weft.core.misfits import misfits
 from weft.core.record import JsonObject
 from weft.core.result import Interrupt
 
@@ -41,7 +40,7 @@ def check_answer(interrupt: Interrupt, answer: JsonValue) -> None:
         fits = option_of(answer) in interrupt.options
     else:
         schema = interrupt.response_schema
-        fits = schema is None or _fits(schema, answer)
+        fits = schema is None or not any(misfits(answer, schema))
         if interrupt.options and schema is None:
             fits = option_of(answer) in interrupt.options
     if not fits:
@@ -62,43 +61,3 @@ def _wanted(interrupt: Interrupt) -> str:
         form = f"an object with the members {members}"
         return f"say one of {options}, or send {form}" if options else f"send {form}"
     return f"say one of {options}" if options else "send what its response_schema describes"
-
-
-_TYPES: Mapping[str, Callable[[JsonValue], bool]] = {
-    "null": lambda value: value is None,
-    "boolean": lambda value: isinstance(value, bool),
-    "string": lambda value: isinstance(value, str),
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "array": lambda value: isinstance(value, list),
-    "object": lambda value: isinstance(value, dict),
-}
-
-
-def _fits(schema: JsonObject, value: JsonValue) -> bool:
-    """Check type, enum, members and items; what else a schema says is the asker's to check."""
-    kinds = schema.get("type")
-    named = kinds if isinstance(kinds, list) else [kinds]
-    tests = [_TYPES[kind] for kind in named if isinstance(kind, str) and kind in _TYPES]
-    if tests and not any(test(value) for test in tests):
-        return False
-    enum = schema.get("enum")
-    if isinstance(enum, list) and value not in enum:
-        return False
-    if isinstance(value, dict):
-        return _members_fit(schema, value)
-    items = schema.get("items")
-    if isinstance(value, list) and isinstance(items, dict):
-        return all(_fits(items, each) for each in value)
-    return True
-
-
-def _members_fit(schema: JsonObject, value: JsonObject) -> bool:
-    required, properties = schema.get("required"), schema.get("properties")
-    if isinstance(required, list) and any(name not in value for name in required):
-        return False
-    known = properties if isinstance(properties, dict) else {}
-    if schema.get("additionalProperties") is False and value.keys() - known.keys():
-        return False
-    members = ((known.get(name), each) for name, each in value.items())
-    return all(_fits(member, each) for member, each in members if isinstance(member, dict))

@@ -49,6 +49,12 @@ class InvalidFieldsError(InputError):
         """(JSON pointer, message) each."""
 
 
+class InvalidResponseError(InvalidFieldsError):
+    """An answer does not fit what was asked; nothing was recorded."""
+
+    code = "invalid_response"
+
+
 class UnknownAgentError(InputError):
     """No agent of this name may be called by this caller."""
 

@@ -1,5 +1,6 @@
 """Every error a caller can act on; how each looks on the wire is one row of `weft.a2a.errors`."""
 
+import errno
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import ClassVar
@@ -292,12 +293,31 @@ class EffectUnrecordedError(WeftError):
         self.key = key
 
 
+_REMEDIES = {
+    errno.ENOSPC: "free some disk space, then start again",
+    errno.EDQUOT: "free some disk space, then start again",
+    errno.EACCES: "give yourself the right to write there, or choose another place with --home",
+    errno.EPERM: "give yourself the right to write there, or choose another place with --home",
+    errno.EROFS: "choose a place that can be written with --home",
+    errno.ENOTDIR: "a directory is needed there: choose another place with --home",
+    errno.EEXIST: "a directory is needed there: choose another place with --home",
+    errno.ENAMETOOLONG: "choose a shorter place with --home",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+}
+
+
 def did_you_mean(wrong: str, known: Sequence[str]) -> str:
     """Return `; did you mean 'x'?`, or the known names where none is near."""
     near = get_close_matches(wrong, known, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known: {', '.join(sorted(known))}" if known else ""
+
+
+def system_words(error: OSError) -> str:
+    """Return what the system refused, as a sentence for whoever can change it."""
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}; {_REMEDIES.get(error.errno or 0, 'see to that')}"
 
 
 def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -26,5 +26,7 @@ ALL_SCOPES = frozenset(
         "approve", "webhooks", "agents:*", "admin",
     }
 )  # fmt: skip
+RUN_SCOPES = frozenset({"runs:read", "runs:write", "threads:read", "threads:write", "agents:*"})
+"""What a key gets that names none: its own runs, and no word in what others may do."""
 LOCAL = Principal(tenant="local", subject="local", scopes=ALL_SCOPES, kind="anonymous")
 """Whoever runs an agent in a process of their own."""

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +15,7 @@ from weft.core.edge_errors import (
     InvalidRequestLineError,
     MethodNotAllowedError,
 )
-from weft.core.errors import UnauthenticatedError, WeftError
+from weft.core.errors import ConfigError, UnauthenticatedError, WeftError
 from weft.core.jsonguard import parse_object
 from weft.core.numbers import MAX_DIGITS, whole_number
 from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError, MediaTypeError
@@ -30,6 +30,7 @@ MAX_BODY = 1024 * 1024
 LAST_WORDS_SECONDS = 1.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[^:\[\]]{1,253})(?::([0-9]{1,5}))?")
+_EVERYWHERE = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - what it is compared with
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNTRACED = "0" * 32
@@ -49,6 +50,26 @@ class EdgeRules:
     open_paths: frozenset[str] = frozenset({"/health", "/liveness", "/readiness", "/"})
     max_body: int = MAX_BODY
     content_types: Sequence[str] = field(default=("application/json",))
+
+
+def accepted_hosts(names: str, *, bound: str, url: str | None) -> tuple[str, ...]:
+    """Return the hosts a server answers to: this machine's, its own address, and those named.
+
+    `names` is a list with commas; a name alone is accepted with any port.
+
+    Raises:
+        ConfigError: One of them is no name.
+    """
+    named = [each.strip().lower() for each in names.split(",") if each.strip()]
+    if wrong := [each for each in named if _HOST.fullmatch(each) is None or "*" in each]:
+        raise ConfigError(
+            f"{wrong[0]!r} is no host name: write mesh.example.com or mesh.example.com:8443"
+        )
+    own = f"[{bound}]" if ":" in bound else bound
+    published = urlsplit(url).netloc.rpartition("@")[2] if url else ""
+    # Bound to every address, it is called by names that only its owner knows.
+    ours = [each for each in (own, published) if each and each not in _EVERYWHERE]
+    return tuple(dict.fromkeys((*LOOPBACK, *map(str.lower, ours), *named)))
 
 
 class Edge:
@@ -114,7 +135,10 @@ class Edge:
             raise InvalidRequestLineError("the path and the query must be UTF-8")
         hosts = headers.get(b"host", ())
         if len(hosts) != 1 or not self._known(hosts[0].decode("latin-1")):
-            raise InvalidHostError("the Host header must name this server, once")
+            raise InvalidHostError(
+                "the Host header must name this server, once; its owner sets further names with "
+                "GATEWAY_HOSTS"
+            )
         codings = headers.get(b"transfer-encoding", (b"chunked",))
         if len(codings) != 1 or codings[0].lower() != b"chunked":
             raise InvalidRequestLineError("the only transfer encoding here is chunked")

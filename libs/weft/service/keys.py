@@ -4,18 +4,18 @@ import asyncio
 import hashlib
 import hmac
 import logging
-import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 from pydantic import TypeAdapter, ValidationError
 
-from weft.core import ALL_SCOPES, SYSTEM_CLOCK, Clock, Principal, Record, secret_id
+from weft.core import RUN_SCOPES, SYSTEM_CLOCK, Clock, Principal, Record, secret_id
 from weft.core.errors import ConfigError, UnauthenticatedError
+from weft.core.private_files import locked, make_private_directory, write_private
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,11 @@ class KeyRecord(Record):
     def principal(self) -> Principal:
         return Principal(tenant=self.tenant, subject=self.subject, scopes=self.scopes)
 
+    def opens_with(self, text: str, *, now: float) -> bool:
+        """Tell whether `text` is this key, and still good."""
+        fits = hmac.compare_digest(_digest(text).encode(), self.hash.encode())
+        return fits and _valid(self, now)
+
 
 _RECORDS = TypeAdapter(list[KeyRecord])
 
@@ -57,7 +62,7 @@ def new_key(
     *,
     tenant: str = "local",
     subject: str | None = None,
-    scopes: Iterable[str] = ALL_SCOPES,
+    scopes: Iterable[str] = RUN_SCOPES,
     clock: Clock = SYSTEM_CLOCK,
 ) -> NewKey:
     """Return a key with its own subject unless told otherwise."""
@@ -133,7 +138,11 @@ class KeyFile:
             self._keys, self._stamp = {}, None
             return
         except ValidationError as error:
-            raise ConfigError(f"{self.path} is not a key file") from error
+            what = "is not a key file" if stat.st_size else "is empty"
+            raise ConfigError(
+                f"{self.path} {what}: put a copy of the right one there, or remove it and make new "
+                "keys with `weft keys create`"
+            ) from error
         self._keys = {record.key_id: record for record in records}
         self._stamp = stamp
 
@@ -141,14 +150,38 @@ class KeyFile:
         self.read()
         return list(self._keys.values())
 
-    def write(self, records: Iterable[KeyRecord]) -> None:
-        """Replace the file in one step; it is readable by its owner only."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self.path.with_suffix(f".{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_RECORDS.dump_json(list(records), indent=1))
-        draft.replace(self.path)
+    def add(self, record: KeyRecord) -> None:
+        """Keep one more key."""
+        self._change(lambda records: [*records, record])
+
+    def revoke(self, chosen: Callable[[KeyRecord], bool]) -> list[KeyRecord]:
+        """Revoke those keys that are not revoked yet, for good, and return them.
+
+        They stay in the file: whoever looks finds when a key was last of use.
+        """
+        now = self._clock.now()
+        revoked: list[KeyRecord] = []
+
+        def alter(records: list[KeyRecord]) -> list[KeyRecord]:
+            altered = []
+            for record in records:
+                if record.revoked_at is None and chosen(record):
+                    revoked.append(record)
+                    altered.append(record.model_copy(update={"revoked_at": now}))
+                else:
+                    altered.append(record)
+            return altered
+
+        self._change(alter)
+        return revoked
+
+    def _change(self, alter: Callable[[list[KeyRecord]], list[KeyRecord]]) -> None:
+        """Read, alter and write the file while nobody else does."""
+        make_private_directory(self.path.parent)
+        with locked(self.path.with_name(f".{self.path.name}.lock")):
+            content = _RECORDS.dump_json(alter(self.records()), indent=1)
+            write_private(self.path, content)
+            self.read()
 
 
 def _valid(record: KeyRecord, now: float) -> bool:

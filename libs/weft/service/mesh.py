@@ -17,6 +17,7 @@ from weft.catalog import Catalog
 from weft.catalog.nats_kv import nats_announcer, nats_catalog
 from weft.checkpoint import Checkpointer, get_checkpointer
 from weft.core.errors import ConfigError
+from weft.core.private_files import make_private_directory
 from weft.service.settings import ServiceSettings
 
 WITHDRAW_SECONDS = 1.0
@@ -97,9 +98,9 @@ async def announced(
 
 
 def _identity(name: str, home: Path, *, front: bool) -> tuple[SigningKey, BusUser | None]:
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_directory(home)
     keys = home / "keys"
-    keys.mkdir(mode=0o700, exist_ok=True)
+    make_private_directory(keys)
     key = replace(open_key(keys / f"{name}.key", name), issuer=front)
     publish(key, home / "trust")
     return key, read_user(home, name)

@@ -7,9 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weft.checkpoint import Accepted, Run
-from weft.core import DECLINED, JsonValue, Principal, RunId, new_run_id
-from weft.core.edge_errors import ApprovalNotAllowedError, InterruptsIncompleteError
+from weft.core import DECLINED, Interrupt, JsonObject, JsonValue, Principal, RunId, new_run_id
+from weft.core.edge_errors import (
+    ApprovalNotAllowedError,
+    InterruptsIncompleteError,
+    InvalidResponseError,
+)
 from weft.core.errors import ForbiddenError, InputError, NotFoundError, RunFinishedError
+from weft.core.misfits import misfits
 from weft.core.numbers import whole_number
 from weft.events import TERMINAL_EVENTS
 from weft.runs import Listener, Runs, event_number, told_all
@@ -225,22 +230,42 @@ class _Door:
         if len(given) != len(asked.responses):
             raise InputError("each interrupt is answered once", field="responses")
         for interrupt in run.interrupts:
-            answer = given.get(interrupt.id)
-            if answer is None:
-                continue
-            scope = interrupt.approver_scope or "approve"
-            if interrupt.reason == "approval":
-                if not principal.may(scope):
-                    raise ApprovalNotAllowedError(interrupt.id, scope)
-                if answer.status == "resolved" and not self._admission.options.self_approval:
-                    raise ApprovalNotAllowedError(interrupt.id)
-            if interrupt.reason == "credentials" and answer.payload is not None:
-                raise InputError(
-                    "credentials are given at the interrupt's url, never here", field="responses"
-                )
+            if (answer := given.get(interrupt.id)) is not None:
+                self._check_person(principal, interrupt, answer)
+        faults = [
+            (f"/responses/{place}/payload{pointer}", message)
+            for interrupt in run.interrupts
+            for place, answer in enumerate(asked.responses)
+            if answer.interrupt_id == interrupt.id and answer.status == "resolved"
+            for pointer, message in misfits(answer.payload, expected_of(interrupt))
+        ]
+        if faults:
+            raise InvalidResponseError(faults)
         left = [each.id for each in run.interrupts if each.id not in given]
         if left and not asked.partial and len(left) < len(run.interrupts):
             raise InterruptsIncompleteError(left)
+
+    def _check_person(self, principal: Principal, interrupt: Interrupt, answer: Answer) -> None:
+        scope = interrupt.approver_scope or "approve"
+        if interrupt.reason == "approval":
+            if not principal.may(scope):
+                raise ApprovalNotAllowedError(interrupt.id, scope)
+            if answer.status == "resolved" and not self._admission.options.self_approval:
+                raise ApprovalNotAllowedError(interrupt.id)
+        if interrupt.reason == "credentials" and answer.payload is not None:
+            raise InputError(
+                "credentials are given at the interrupt's url, never here", field="responses"
+            )
+
+
+def expected_of(interrupt: Interrupt) -> JsonObject:
+    """Return the schema that an answer must fit: an approval has one in any case."""
+    if interrupt.response_schema is not None:
+        return interrupt.response_schema
+    if interrupt.reason == "approval":
+        return {"type": "object", "properties": {"approved": {"type": "boolean"}},
+                "required": ["approved"]}  # fmt: skip
+    return {"enum": [*interrupt.options]} if interrupt.options else {}
 
 
 async def settled(

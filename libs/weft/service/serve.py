@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -15,7 +16,8 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from weft.core.errors import ConfigError, WeftError, leaves
+from weft.core.errors import ConfigError, WeftError, leaves, system_words
+from weft.core.private_files import UMASK
 from weft.service.http import GuardedHttp
 from weft.service.leaving import AnsweredAtStop, is_no_cut
 from weft.service.logs import configure_logs
@@ -60,20 +62,23 @@ def serve(opening: Opening, settings: ServiceSettings, *, name: str) -> None:
     """Serve until told to stop; prints `ready <url>` once requests are answered."""
     configure_logs(name, settings.log_level)
     logging.getLogger("uvicorn.error").addFilter(is_no_cut)
+    # Whatever library makes a file in the home, its owner alone reads it.
+    os.umask(UMASK)
     try:
         with listening_socket(settings.host, settings.port) as sock:
             uvloop.run(_serve(opening, settings, sock))
-    except WeftError as error:
+    except (WeftError, OSError) as error:
         _leave(name, error)
     except BaseExceptionGroup as group:
-        told = group.subgroup(WeftError)
+        told = group.subgroup((WeftError, OSError))
         if told is None:
             raise
         _leave(name, leaves(told)[0])
 
 
 def _leave(name: str, error: BaseException) -> NoReturn:
-    sys.stderr.write(f"{name}: {error}\n")
+    words = system_words(error) if isinstance(error, OSError) else str(error)
+    sys.stderr.write(f"{name}: {words}\n")
     sys.exit(1)
 
 

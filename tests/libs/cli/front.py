@@ -30,6 +30,7 @@ class Front:
         "output": {"text": "done"},
     })  # fmt: skip
     asked: list[JsonObject] = field(default_factory=list)
+    resumed: list[JsonObject] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     cursors: list[int] = field(default_factory=list)
     refusals: list[Callable[[], web.Response]] = field(default_factory=list)
@@ -42,6 +43,10 @@ class Front:
         if self.refusals:
             return self.refusals.pop(0)()
         self.asked.append(await request.json())
+        return web.json_response(self.run, status=202)
+
+    async def resume(self, request: web.Request) -> web.StreamResponse:
+        self.resumed.append(await request.json())
         return web.json_response(self.run, status=202)
 
     async def show(self, _: web.Request) -> web.StreamResponse:
@@ -63,6 +68,7 @@ def app_of(front: Front) -> web.Application:
     app.router.add_post("/v1/runs", front.submit)
     app.router.add_get(f"/v1/runs/{RUN}", front.show)
     app.router.add_get(f"/v1/runs/{RUN}/stream", front.events)
+    app.router.add_post(f"/v1/runs/{RUN}/resume", front.resume)
     return app
 
 

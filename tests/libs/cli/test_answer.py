@@ -1,8 +1,12 @@
 """What `weft ask` prints, and the exit code that goes with it."""
 
+import json
+
 import pytest
 
 from weft.cli.answer import Answer, lines
+from weft.cli.client import UnreachableError
+from weft.cli.text import json_text, printable
 from weft.core import JsonObject
 
 RUN: JsonObject = {
@@ -61,7 +65,57 @@ def test_data_that_is_no_report_is_none() -> None:
     assert Answer.of({**RUN, "output": {"text": "", "data": [1]}}).report is None
 
 
-def test_what_steers_a_terminal_does_not_reach_it() -> None:
-    said = Answer.of({**RUN, "output": {"text": "a\x1b]0;owned\x07b\r\nc\td", "data": None}})
+STEERING = "a\x1b]0;owned\x07b\r\nc\td\x9b31m \u202eexe.txt\u2066\u200f"
 
-    assert list(lines(said)) == ["a�]0;owned�b\nc\td"]
+
+def test_what_steers_a_terminal_is_shown_and_not_done() -> None:
+    said = Answer.of({**RUN, "output": {"text": STEERING, "data": None}})
+
+    assert list(lines(said)) == ["a\\x1b]0;owned\\x07b\nc\td\\x9b31m \\u202eexe.txt\\u2066\\u200f"]
+
+
+def test_the_json_document_says_the_same_and_steers_nothing() -> None:
+    document: JsonObject = {"text": STEERING, STEERING: [STEERING]}
+
+    text = json_text(document)
+
+    assert json.loads(text) == document
+    assert text == printable(text)
+    assert all(letter in "\n\t" or letter.isprintable() for letter in text)
+
+
+APPROVAL: JsonObject = {
+    "id": "i1", "reason": "approval", "message": "Restart\nnow\x1b[2J?", "agent": None,
+    "options": ["approve", "refuse"], "expires_at": "2026-01-01T00:00:00.000Z",
+}  # fmt: skip
+DOUBT: JsonObject = {
+    "id": "i2", "reason": "effect_unknown", "message": "Did it?", "agent": "bank",
+    "options": ["done", "not_done"],
+    "response_schema": {"type": "object", "required": ["outcome"]},
+}  # fmt: skip
+
+
+def test_a_run_that_waits_says_what_for_and_how_to_answer() -> None:
+    waiting = Answer.of(
+        {**RUN, "status": "interrupted", "output": None, "interrupts": [APPROVAL, DOUBT]}
+    )
+
+    assert list(lines(waiting)) == [
+        "The run waits for you (approval, until 2026-01-01T00:00:00.000Z):",
+        "  Restart\n  now\\x1b[2J?",
+        "  options    approve, refuse",
+        "  approve    weft approve r --interrupt i1",
+        "  refuse     weft approve r --interrupt i1 --refuse",
+        "  over HTTP  POST /v1/runs/r/resume",
+        "The run waits for you (effect_unknown, asked by bank):",
+        "  Did it?",
+        "  options    done, not_done",
+        """  answer     weft approve r --interrupt i2 --payload '{"outcome":"done"}'""",
+        "  over HTTP  POST /v1/runs/r/resume",
+    ]
+
+
+@pytest.mark.parametrize("odd", [{}, {"run_id": 5, "status": []}, {**RUN, "interrupts": [{}]}])
+def test_what_is_no_run_is_no_traceback(odd: JsonObject) -> None:
+    with pytest.raises(UnreachableError, match="is it a gateway of this version"):
+        Answer.of(odd)

@@ -138,14 +138,30 @@ async def test_a_server_that_is_no_gateway_is_named_as_such(page: str) -> None:
             await client.submit({"input": "x"})
 
 
-def test_what_up_wrote_completes_what_was_given(tmp_path: Path) -> None:
+def test_a_key_goes_to_the_server_it_is_for_and_to_no_other(tmp_path: Path) -> None:
     written: JsonObject = {"url": "http://up", "key": "up-key"}
     (tmp_path / "credentials.json").write_text(json.dumps(written))
 
     assert read_credentials(tmp_path, url=None, key=None).key == "up-key"
-    assert read_credentials(tmp_path, url="http://other", key=None).url == "http://other"
-    assert read_credentials(tmp_path, url=None, key="mine").key == "mine"
+    assert read_credentials(tmp_path, url="http://up/", key=None).key == "up-key"
+    assert read_credentials(tmp_path, url=None, key="up-key").url == "http://up"
     assert read_credentials(tmp_path / "no", url="http://u", key="k").url == "http://u"
+    with pytest.raises(UnreachableError, match="give its own with --key"):
+        read_credentials(tmp_path, url="http://other", key=None)
+    with pytest.raises(UnreachableError, match="give --url too"):
+        read_credentials(tmp_path, url=None, key="mine")
+
+
+async def test_a_gateway_that_sends_elsewhere_is_not_followed() -> None:
+    other = Front()
+    async with listening(other):
+        moved = web.Response(status=307, headers={"location": other.url + "/v1/runs"})
+        front = Front(refusals=[lambda: moved])
+        async with listening(front), client_of(front) as client:
+            with pytest.raises(UnreachableError, match="307"):
+                await client.submit({"input": "x"})
+
+    assert other.keys == []
 
 
 @pytest.mark.parametrize("text", [None, "{}", "no json"])

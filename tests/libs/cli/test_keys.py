@@ -1,15 +1,16 @@
 """`weft keys` and what the command line refuses before anything happens."""
 
 import asyncio
+import multiprocessing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from weft.cli.main import app
-from weft.core import ALL_SCOPES
-from weft.core.errors import UnauthenticatedError
-from weft.service.keys import KeyFile
+from weft.core import RUN_SCOPES
+from weft.core.errors import ConfigError, UnauthenticatedError
+from weft.service.keys import KeyFile, new_key
 
 
 def weft(home: Path, *arguments: str) -> Result:
@@ -22,7 +23,7 @@ def test_a_created_key_is_printed_once_and_works(tmp_path: Path) -> None:
     file = KeyFile(tmp_path / "home" / "keys.json")
     principal = asyncio.run(file.authenticate(made.stdout.strip()))
     assert made.exit_code == 0
-    assert (principal.subject, principal.scopes) == ("ana", ALL_SCOPES)
+    assert (principal.subject, principal.scopes) == ("ana", RUN_SCOPES)
     assert file.path.stat().st_mode & 0o077 == 0
     assert made.stdout.strip() not in file.path.read_text()
     assert made.stdout.strip() not in weft(tmp_path / "home", "keys", "ls").stdout
@@ -36,6 +37,8 @@ def test_keys_have_a_subject_each_and_only_the_scopes_asked_for(tmp_path: Path) 
     first = asyncio.run(file.authenticate(one.stdout.strip()))
     second = asyncio.run(file.authenticate(two.stdout.strip()))
     assert first.scopes == {"runs:read", "agents:x"}
+    assert not second.may("approve")
+    assert not second.may("admin")
     assert first.subject != second.subject
 
 
@@ -52,7 +55,55 @@ def test_a_revoked_key_is_nobodys_and_the_others_stay(tmp_path: Path) -> None:
     with pytest.raises(UnauthenticatedError):
         asyncio.run(file.authenticate(gone))
     assert kept.split("_")[1] in listed
-    assert gone.split("_")[1] not in listed
+    states = {line.split()[0]: line.split()[1] for line in listed.splitlines()}
+    assert states == {gone.split("_")[1]: "revoked", kept.split("_")[1]: "valid"}
+
+
+def test_a_key_that_was_revoked_stays_so(tmp_path: Path) -> None:
+    gone = weft(tmp_path, "keys", "create", "gone").stdout.strip()
+    weft(tmp_path, "keys", "revoke", gone.split("_")[1])
+    when = KeyFile(tmp_path / "keys.json").records()[0].revoked_at
+
+    weft(tmp_path, "keys", "create", "other")
+    again = weft(tmp_path, "keys", "revoke", gone.split("_")[1])
+
+    assert again.exit_code == 0
+    assert KeyFile(tmp_path / "keys.json").records()[0].revoked_at == when
+
+
+def _ten_keys(home: Path, name: str) -> None:
+    file = KeyFile(home / "keys.json")
+    for number in range(10):
+        file.add(new_key(f"{name}{number}").record)
+        first = file.records()[0].key_id
+        file.revoke(lambda record, first=first: record.key_id == first)  # type: ignore[misc]  # bound here
+
+
+@pytest.mark.timeout(120)
+def test_keys_made_at_once_by_four_processes_are_all_there(tmp_path: Path) -> None:
+    spawning = multiprocessing.get_context("spawn")
+    making = [spawning.Process(target=_ten_keys, args=(tmp_path, name)) for name in "abcd"]
+    for each in making:
+        each.start()
+    for each in making:
+        each.join(100)
+
+    records = KeyFile(tmp_path / "keys.json").records()
+    assert len({record.name for record in records}) == 40
+    assert [bool(record.revoked_at) for record in records] == [True] + [False] * 39
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".keys.json.lock", "keys.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]]"])
+def test_a_key_file_that_broke_says_what_to_do_and_stays(tmp_path: Path, content: str) -> None:
+    (tmp_path / "keys.json").write_text(content)
+
+    for arguments in (["create", "x"], ["ls"], ["revoke", "0" * 16]):
+        refused = weft(tmp_path, "keys", *arguments)
+
+        assert isinstance(refused.exception, ConfigError)
+        assert "weft keys create" in str(refused.exception)
+    assert (tmp_path / "keys.json").read_text() == content
 
 
 def test_an_unknown_key_cannot_be_revoked(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_a_run_is_told_in_lines_for_a_terminal_that_cannot_redraw() -> None:
         "fan/logs: started by log_analyst",
         "fan/traces: started by trace_analyst",
         "fan/logs: analyze …",
-        "fan/logs: analyze half�[2J way",
+        "fan/logs: analyze half\\x1b[2J way",
         "fan/logs: analyze ok 1.25 s",
         "fan/logs: finished by log_analyst 2.00 s",
         "fan/traces: failed by trace_analyst 0.01 s",

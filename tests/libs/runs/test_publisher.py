@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from weft.bus import MemoryBus, subjects
-from weft.core import RunId, new_run_id
+from weft.core import new_run_id
 from weft.events import Envelope
 from weft.runs import EventPublisher, Listener, TaskPublisher
 from weft.runs.hub import PLACES

@@ -9,12 +9,14 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Message, Scope
 
-from tests.libs.service.door import House, Names, gate_of
-from weft.core import JsonObject, Principal, loads_object
-from weft.core.errors import StoreUnavailableError, UnauthenticatedError
+from tests.libs.service.door import House, Names, gate_of, opened
+from weft.checkpoint import Checkpointer
+from weft.core import JsonObject, JsonValue, Principal, loads_object
+from weft.core.errors import ConfigError, StoreUnavailableError, UnauthenticatedError
 from weft.service import leases
+from weft.service.admission import ApiOptions
 from weft.service.api import api
-from weft.service.edge import EdgeRules
+from weft.service.edge import EdgeRules, accepted_hosts
 from weft.service.requests import MAX_WAIT_S
 
 
@@ -290,7 +292,7 @@ HOSTS = ("127.0.0.1", "localhost", "[::1]", "mesh.example", "other.example:8443"
 
 @pytest.mark.requirement("SEC-71")
 async def test_the_hosts_that_were_named_are_answered_and_no_others(house: House) -> None:
-    app = api(house.runs, Names(), rules=EdgeRules(hosts=HOSTS))
+    app = api(house.runs, Names(), gate_of(house.runs), rules=EdgeRules(hosts=HOSTS))
     answers = {}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
         for host in (
@@ -305,6 +307,35 @@ async def test_the_hosts_that_were_named_are_answered_and_no_others(house: House
         "localhost", "localhost:8000", "[::1]:8000", "Mesh.Example", "mesh.example:1",
         "other.example:8443",
     ]  # fmt: skip
+
+
+ANY = "0.0.0.0"  # noqa: S104 - what a setting may say
+LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
+
+
+@pytest.mark.requirement("AUTH-6")
+@pytest.mark.parametrize(
+    ("names", "bound", "url", "more"),
+    [
+        ("", "127.0.0.1", None, []),
+        ("", ANY, None, []),
+        ("", "::", None, []),
+        ("", "192.0.2.2", None, ["192.0.2.2"]),
+        ("", "2001:db8::1", None, ["[2001:db8::1]"]),
+        ("", ANY, "https://Mesh.example:8443/", ["mesh.example:8443"]),
+        (" Mesh.example , 10.0.0.5:8443,", ANY, None, ["mesh.example", "10.0.0.5:8443"]),
+    ],
+)
+def test_a_server_answers_to_its_own_names_and_those_it_was_given(
+    names: str, bound: str, url: str | None, more: list[str]
+) -> None:
+    assert list(accepted_hosts(names, bound=bound, url=url)) == [*LOOPBACK, *more]
+
+
+@pytest.mark.parametrize("names", ["*", "*.example", "http://mesh.example", "a:b", "mesh:123456"])
+def test_what_is_no_host_name_is_refused(names: str) -> None:
+    with pytest.raises(ConfigError, match=r"mesh\.example\.com:8443"):
+        accepted_hosts(names, bound="127.0.0.1", url=None)
 
 
 UNKNOWN = [
@@ -339,3 +370,34 @@ async def test_no_refusal_names_a_class_of_ours(ana: httpx.AsyncClient) -> None:
         assert answer.status_code == 422
         for word in ("RunBudget", "RunRequest", "InputMessage", "TextPart", "instance of", "<"):
             assert word not in answer.text
+
+
+@pytest.mark.requirement("GW-30")
+@pytest.mark.parametrize(
+    ("payload", "pointer"),
+    [
+        ("yes", ""),
+        (True, ""),
+        (None, ""),
+        ({}, "/approved"),
+        ({"approved": "yes"}, "/approved"),
+        ({"approved": 1}, "/approved"),
+        ({"approved": None}, "/approved"),
+    ],
+)
+async def test_an_approval_that_is_no_yes_or_no_approves_nothing(
+    checkpointer: Checkpointer, payload: JsonValue, pointer: str
+) -> None:
+    async with opened(checkpointer, options=ApiOptions(self_approval=True)) as house:
+        ana = await house.client("ana")
+        run = (await ana.post("/invoke", json={"prompt": "ask approval"})).json()
+        place = f"/v1/runs/{run['run_id']}"
+        answer = {"responses": [{"interrupt_id": "a" * 32, "payload": payload}]}
+
+        refused = await ana.post(f"{place}/resume", json=answer)
+
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_response")
+        assert refused.json()["errors"][0]["pointer"] == f"/responses/0/payload{pointer}"
+        assert (await ana.get(place)).json()["status"] == "interrupted"
+        answer["responses"][0]["payload"] = {"approved": False}
+        assert (await ana.post(f"{place}/resume", json=answer)).status_code == 202

@@ -1,10 +1,14 @@
 """The layout of a SQLite database, and how a connection to it is opened."""
 
+import logging
 import sqlite3
 import time
 from pathlib import Path
 
 from weft.core.errors import ConfigError, LayoutError
+from weft.core.private_files import FILE_MODE, create_private
+
+log = logging.getLogger(__name__)
 
 LAYOUT = 2
 
@@ -136,6 +140,7 @@ def opened(path: Path) -> sqlite3.Connection:
     """
     if not path.parent.is_dir():
         raise ConfigError(f"the directory of the database {path.name!r} does not exist: make it")
+    _keep_private(path)
     connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
         _prepare(connection)
@@ -143,6 +148,21 @@ def opened(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _keep_private(path: Path) -> None:
+    """Let the owner alone read what is said in private; SQLite's files beside it take its mode.
+
+    The database itself is never opened here: closing it would drop the locks that SQLite holds.
+    """
+    try:
+        if not path.exists():
+            create_private(path, b"")
+        for each in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if each.exists() and each.stat().st_mode & 0o077:
+                each.chmod(FILE_MODE)
+    except OSError as error:
+        log.info("database_mode_kept", extra={"database": path.name, "error": error.strerror})
 
 
 def execute_patiently(connection: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
