@@ -128,9 +128,11 @@ class KeyFile:
         Raises:
             ConfigError: It is not a key file.
         """
+        size = 0
         try:
             stat = self.path.stat()
-            stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            size = stat.st_size
+            stamp = (stat.st_ino, stat.st_mtime_ns, size)
             if self._stamp == stamp:
                 return
             records = _RECORDS.validate_json(self.path.read_bytes())
@@ -138,7 +140,7 @@ class KeyFile:
             self._keys, self._stamp = {}, None
             return
         except ValidationError as error:
-            what = "is not a key file" if stat.st_size else "is empty"
+            what = "is not a key file" if size else "is empty"
             raise ConfigError(
                 f"{self.path} {what}: put a copy of the right one there, or remove it and make new "
                 "keys with `weft keys create`"
