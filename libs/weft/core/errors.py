@@ -295,12 +295,14 @@ class EffectUnrecordedError(WeftError):
 
 _REMEDIES = {
     errno.ENOSPC: "free some disk space, then start again",
+    errno.EFBIG: "free some disk space, or allow larger files (ulimit -f)",
     errno.EDQUOT: "free some disk space, then start again",
     errno.EACCES: "give yourself the right to write there, or choose another place with --home",
     errno.EPERM: "give yourself the right to write there, or choose another place with --home",
     errno.EROFS: "choose a place that can be written with --home",
     errno.ENOTDIR: "a directory is needed there: choose another place with --home",
     errno.EEXIST: "a directory is needed there: choose another place with --home",
+    errno.ENOENT: "nothing can be made there: choose another place with --home",
     errno.ENAMETOOLONG: "choose a shorter place with --home",
     errno.EMFILE: "allow more open files (ulimit -n)",
 }

@@ -1,6 +1,8 @@
 """`weft up` that cannot start, or is stopped while it starts: one sentence, nothing left running."""
 
+import errno
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -13,6 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT, free_port
+from weft.core.errors import system_words
 
 PATIENCE = 60.0
 """Only bounds what hangs: how long a start takes is the machine's business."""
@@ -76,6 +79,65 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
     assert len(said) == 1
     assert f"127.0.0.1:{port}" in said[0]
     assert not (place / "home" / "logs").exists()
+
+
+def refused(command: list[str], place: Path, **options: object) -> list[str]:
+    """Return the sentences of a command that refuses."""
+    said = subprocess.run(
+        [sys.executable, "-m", "weft.cli.main", *command],
+        capture_output=True, text=True, timeout=40, check=False, cwd=place, **options,
+    )  # type: ignore[call-overload]  # fmt: skip
+    assert (said.returncode, said.stdout) == (2, "")
+    lines: list[str] = said.stderr.strip().splitlines()
+    return lines
+
+
+def no_room() -> None:
+    """Let this process write no byte to any file, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+@pytest.mark.parametrize("command", [["up"], ["keys", "create", "x"]])
+def test_a_home_that_is_none_is_one_sentence(tmp_path: Path, command: list[str]) -> None:
+    project(tmp_path, STUCK)
+    (tmp_path / "file").write_text("")
+
+    for home in ("file", "file/below", "x" * 300, "/proc/nothing"):
+        said = refused(["--home", home, *command], tmp_path)
+
+        assert len(said) == 1, said
+        assert said[0].startswith("weft: ")
+        assert "--home" in said[0]
+
+
+@pytest.mark.parametrize("command", [["up"], ["keys", "create", "x"]])
+def test_a_disk_without_room_is_one_sentence(tmp_path: Path, command: list[str]) -> None:
+    project(tmp_path, STUCK)
+
+    said = refused(["--home", "home", *command], tmp_path, preexec_fn=no_room)
+
+    assert len(said) == 1, said
+    assert "free some disk space" in said[0]
+    left = [each.name for each in (tmp_path / "home").iterdir() if each.stat().st_size]
+    assert left == []
+
+
+@pytest.mark.parametrize("option", ["--data-root", "--data"])
+def test_data_that_is_not_there_is_named_before_anything_starts(
+    tmp_path: Path, option: str
+) -> None:
+    said = refused(["--home", "home", "up", option, "nowhere"], project(tmp_path, STUCK))
+
+    assert len(said) == 1, said
+    assert "nowhere" in said[0]
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("errno", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, 0])
+def test_what_the_system_refuses_is_said_with_what_to_do(errno: int) -> None:
+    words = system_words(OSError(errno, "No way", "/place"))
+
+    assert words.startswith("/place: No way; ")
 
 
 def test_a_service_that_cannot_start_gives_its_reason_in_one_sentence(tmp_path: Path) -> None:
