@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from router_service.builtin import builtin_peers
 from router_service.control import control_server
+from router_service.erasures import Erasures
 from router_service.execute import execute_run
 from router_service.peers import ROUTER, MeshPeers
 from router_service.routes import Routes
@@ -64,6 +65,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             ) as address,
             worker.working(),
             kept_going(peers.keep_fresh, name="peers"),
+            kept_going(Erasures(self.checkpointer.threads, peers).keep, name="erasures"),
         ):
             entry = Entry(
                 service=ROUTER,

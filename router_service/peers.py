@@ -93,6 +93,10 @@ class MeshPeers:
             async with asyncio.timeout(seconds):
                 await changed.wait()
 
+    def one_of_each(self) -> dict[str, A2AClient]:
+        """Return a client for every service in view: replicas share what they store."""
+        return {known.entry.service: known.client for known in self._known.values()}
+
     async def keep_fresh(self) -> None:
         """Refresh again and again, so that a request finds the work done; until cancelled."""
         while True:

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import random
+from collections.abc import Sequence
 
 import aiohttp
 
-from weft.a2a import extensions
+from weft.a2a import erasure, extensions
 from weft.a2a.cards import MAX_CARD, WELL_KNOWN, PeerCard, read_card, read_foreign_card
 from weft.a2a.delegation import Minter, remaining
 from weft.a2a.keys import Trust
@@ -14,7 +15,7 @@ from weft.a2a.models import VERSION
 from weft.a2a.remote import RemoteRun
 from weft.a2a.transport import STREAMS, Answer, post
 from weft.catalog import Entry
-from weft.core import JsonObject, dumps, new_id
+from weft.core import Deadline, JsonObject, Principal, dumps, new_id
 from weft.core.errors import DeadlineExceededError
 from weft.core.protocol_errors import (
     AnswerLostError,
@@ -92,6 +93,25 @@ class A2AClient:
             DeadlineExceededError: Too little time is left to call at all.
         """
         return asyncio.get_running_loop().time() + remaining(task)
+
+    async def erase(self, principal: Principal, run_ids: Sequence[str], *, within: float) -> None:
+        """Let the peer forget what it did for these mesh-wide runs of `principal`.
+
+        Raises what `call` raises, and `PeerRefusedError` where it does not know how.
+        """
+        until = asyncio.get_running_loop().time() + within
+        task = Task(
+            prompt="",
+            message_id=new_id(),
+            principal=principal,
+            deadline=Deadline.after(within),
+            run_id=run_ids[0],
+        )
+        answer = await self.call(erasure.METHOD, {"runs": [*run_ids]}, task, until=until)
+        try:
+            await answer.result(until)
+        finally:
+            answer.close()
 
     async def call(
         self,

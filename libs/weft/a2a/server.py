@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from weft.a2a import errors, extensions, http, rpc, signatures, views
+from weft.a2a import erasure, errors, extensions, http, rpc, signatures, views
 from weft.a2a.admission import Admission
 from weft.a2a.cards import WELL_KNOWN, Card
 from weft.a2a.delegation import Caller
@@ -102,6 +102,7 @@ class A2AServer:
             "SendMessage": self._send,
             "GetTask": self._get,
             "CancelTask": self._cancel,
+            erasure.METHOD: self._erase,
         }
         self._streaming: dict[str, Callable[[Ask, object, Request], Awaitable[Start]]] = {
             "SendStreamingMessage": self._send_stream,
@@ -225,6 +226,10 @@ class A2AServer:
 
     async def _cancel(self, ask: Ask, params: object) -> JsonObject:
         return await self.tasks.cancel(ask, _request(ask, CancelRequest, params))
+
+    async def _erase(self, ask: Ask, params: object) -> JsonObject:
+        request = _request(ask, erasure.EraseRequest, params)
+        return await erasure.erase(self.tasks.runs, ask.caller.principal, request)
 
     async def _send_stream(self, ask: Ask, params: object, _: Request) -> "Start":
         sent = await self.tasks.accept(ask, _request(ask, SendRequest, params))

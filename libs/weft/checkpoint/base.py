@@ -343,6 +343,17 @@ class Thread:
     updated_at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """A deleted run of which its peers may still hold something."""
+
+    run_id: RunId
+    tenant: str
+    subject: str
+    peers: tuple[str, ...]
+    """Who was given a part of it; whoever they called knows the run's id too."""
+
+
 class ThreadStore(ABC):
     """Keeps threads, each inside its tenant and subject."""
 
@@ -368,6 +379,18 @@ class ThreadStore(ABC):
         Raises:
             ThreadBusyError: A run of the thread lives and `cancel` is not set.
         """
+
+    @abstractmethod
+    async def erasing(self, key: ThreadKey | None = None, *, limit: int) -> tuple[Erasing, ...]:
+        """Return the deleted runs, of one thread or of all, that peers were not yet rid of."""
+
+    @abstractmethod
+    async def erased(self, run_ids: Sequence[RunId]) -> None:
+        """Take note that every peer is rid of these runs."""
+
+    @abstractmethod
+    async def rooted(self, principal: Principal, root_ids: Sequence[str]) -> tuple[ThreadKey, ...]:
+        """Return the principal's threads in which something was done for these mesh-wide runs."""
 
 
 EffectScope = Literal["run", "thread", "tenant"]

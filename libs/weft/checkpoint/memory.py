@@ -79,6 +79,14 @@ class MemoryTables(Tables):
         newest = [self._runs[it] for it in reversed(self._of_thread.get(key, ()))]
         return newest if limit < 0 else newest[:limit]
 
+    def rooted_runs(self, tenant: str, subject: str, root_id: str) -> list[RunRow]:
+        wanted = (tenant, subject, root_id)
+        rows = self._runs.values()
+        return [row for row in rows if (row.tenant, row.subject, row.root_id) == wanted]
+
+    def erasing_runs(self, limit: int) -> list[RunRow]:
+        return [row for row in self._runs.values() if row.erased == 1][:limit]
+
     def accepted(self) -> int:
         return self._positions
 

@@ -15,6 +15,7 @@ from weft.checkpoint.base import (
     EffectOutcome,
     EffectStore,
     Ending,
+    Erasing,
     Held,
     Intent,
     NewRun,
@@ -199,6 +200,18 @@ class DatabaseThreads(ThreadStore):
     async def delete(self, key: ThreadKey, *, cancel: bool = False) -> bool:
         checked(key.tenant, key.subject, key.thread_id)
         return await self._database.write(partial(threads.delete, key=key, cancel=cancel))
+
+    async def erasing(self, key: ThreadKey | None = None, *, limit: int) -> tuple[Erasing, ...]:
+        return await self._database.read(partial(threads.erasing, key=key, limit=limit))
+
+    async def erased(self, run_ids: Sequence[RunId]) -> None:
+        await self._database.write(partial(threads.erased, run_ids=tuple(run_ids)))
+
+    async def rooted(self, principal: Principal, root_ids: Sequence[str]) -> tuple[ThreadKey, ...]:
+        checked(principal.tenant, principal.subject, *root_ids)
+        return await self._database.read(
+            partial(threads.rooted, principal=principal, root_ids=tuple(root_ids))
+        )
 
 
 class DatabaseEffects(EffectStore):

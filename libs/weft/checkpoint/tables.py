@@ -164,6 +164,14 @@ class Tables(ABC):
         """Return the thread's runs, newest first; a negative limit is none."""
 
     @abstractmethod
+    def rooted_runs(self, tenant: str, subject: str, root_id: str) -> list[RunRow]:
+        """Return the principal's runs that work for the mesh-wide run `root_id`."""
+
+    @abstractmethod
+    def erasing_runs(self, limit: int) -> list[RunRow]:
+        """Return runs that were erased here and not yet everywhere, oldest first."""
+
+    @abstractmethod
     def accepted(self) -> int:
         """Return how many runs were ever inserted."""
 

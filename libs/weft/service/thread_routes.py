@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import anyio
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +17,9 @@ from weft.service.requests import checked_id, principal_of
 from weft.service.routes import described, router
 from weft.service.views import thread_status, usage_of
 
+ERASE_SECONDS = 2.0
+"""How long a deletion waits for the agents that were called."""
+ERASE_PAUSE_SECONDS = 0.05
 MAX_RUNS = 1000
 """How far back a thread is told from its runs."""
 
@@ -77,7 +81,11 @@ class _Door:
         )
 
     async def delete(self, request: Request) -> Response:
-        """Erase the thread's messages, runs and events; false if there was nothing."""
+        """Erase the thread's messages, runs and events; `deleted` is false if there was nothing.
+
+        Whoever was called for it is asked to do the same; `pending` names those that have not
+        answered yet, and are asked until they do.
+        """
         principal = principal_of(request, "threads:write")
         cancel = request.query_params.get("cancel", "false")
         if cancel not in {"true", "false"}:
@@ -89,7 +97,18 @@ class _Door:
                 if not run.terminal:
                     await self._runs.cancel(principal, run.run_id, reason="its thread was deleted")
         deleted = await self._store.threads.delete(key, cancel=cancel == "true")
-        return json_response({"deleted": deleted})
+        pending = await self._still_there(key) if deleted else []
+        return json_response({"deleted": deleted, "pending": pending})
+
+    async def _still_there(self, key: ThreadKey) -> list[JsonValue]:
+        """Return who may still hold something of the thread, once they had time to answer."""
+        give_up = anyio.current_time() + ERASE_SECONDS
+        while True:
+            left = await self._store.threads.erasing(key, limit=MAX_RUNS)
+            names = sorted({name for each in left for name in each.peers})
+            if not names or anyio.current_time() > give_up:
+                return [*names]
+            await anyio.sleep(ERASE_PAUSE_SECONDS)
 
     async def _found(self, request: Request) -> tuple[Thread | None, Sequence[Run], ThreadKey]:
         key = _key(principal_of(request, "threads:read"), request)

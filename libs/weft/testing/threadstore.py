@@ -1,9 +1,13 @@
 """What every thread store promises."""
 
+from dataclasses import replace
+
 import pytest
 
-from weft.checkpoint import Checkpointer, EffectOutcome, ThreadKey, Turn
+from weft.checkpoint import Checkpointer, EffectOutcome, Erasing, ThreadKey, Turn
+from weft.core import RunId
 from weft.core.errors import FencedError, NotFoundError, StaleThreadError, ThreadBusyError
+from weft.events import AnyData, Event
 from weft.testing.runstore_admission import HOSTILE, new_run_in
 from weft.testing.store_values import (
     ALICE,
@@ -101,6 +105,45 @@ class ThreadStoreContract:
             assert mine.entries == (text.encode()[:20],)
             for tenant, subject in (("acme", "bob"), ("other", "alice")):
                 assert await checkpointer.threads.load(ThreadKey(tenant, subject, text)) is None
+
+    @pytest.mark.requirement("GW-6")
+    async def test_a_deleted_run_is_kept_in_mind_until_its_peers_are_rid_of_it(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        held = await running(checkpointer, new_run("t"))
+        peers = [Event(type="plan.step.started", data=AnyData.model_validate({"peer": name}))
+                 for name in ("logs", "bank", "logs", None)]  # fmt: skip
+        await checkpointer.runs.append(held, 1, peers)
+        await checkpointer.runs.finish(held, ending())
+        other = await running(checkpointer, new_run("u"))
+        threads = checkpointer.threads
+        assert await threads.erasing(limit=10) == ()
+
+        await threads.delete(KEY)
+        await threads.delete(ThreadKey("acme", "alice", "u"), cancel=True)
+
+        mine = Erasing(held.run_id, "acme", "alice", ("bank", "logs"))
+        theirs = Erasing(other.run_id, "acme", "alice", ())
+        assert await threads.erasing(limit=10) == (mine, theirs)
+        assert await threads.erasing(limit=1) == (mine,)
+        assert await threads.erasing(KEY, limit=10) == (mine,)
+        await threads.erased([held.run_id, RunId("absent")])
+        assert await threads.erasing(limit=10) == (theirs,)
+
+    @pytest.mark.requirement("GW-6")
+    async def test_work_is_found_by_the_run_it_is_for_and_only_by_its_owner(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        for thread, root in (("t", "r1"), ("u", "r1"), ("t", "r1"), ("v", "r2")):
+            new = replace(new_run(thread), root_id=root)
+            await checkpointer.runs.finish((await started(checkpointer, new)).held, ending())
+
+        rooted = checkpointer.threads.rooted
+        keys = {ThreadKey("acme", "alice", thread) for thread in "tu"}
+        assert set(await rooted(ALICE, ["r1", "absent"])) == keys
+        assert len(await rooted(ALICE, ["r1", "r2"])) == 3
+        for change in ({"subject": "bob"}, {"tenant": "other"}):
+            assert await rooted(ALICE.model_copy(update=change), ["r1", "r2"]) == ()
 
     @pytest.mark.requirement("CKPT-5")
     async def test_a_run_writes_into_no_thread_of_another_principal(

@@ -159,7 +159,10 @@ async def test_a_thread_tells_what_was_said_and_is_deleted_once(
     ]  # fmt: skip
     assert (plain["status"], plain["active_run_id"]) == ("busy", held["run_id"])
     assert (busy.status_code, busy.json()["code"]) == (409, "thread_busy")
-    assert (canceled.json(), again.json()) == ({"deleted": True}, {"deleted": False})
+    assert (canceled.json(), again.json()) == (
+        {"deleted": True, "pending": []},
+        {"deleted": False, "pending": []},
+    )
     assert (await ana.get("/threads/t")).status_code == 404
 
 

@@ -65,8 +65,8 @@ async def test_a_thread_is_not_deleted_under_a_run_unless_it_is_cancelled(house:
     gone = await ana.get("/threads/t")
 
     assert (refused.status_code, refused.json()["code"]) == (409, "thread_busy")
-    assert deleted.json() == {"deleted": True}
-    assert again.json() == {"deleted": False}
+    assert deleted.json() == {"deleted": True, "pending": []}
+    assert again.json() == {"deleted": False, "pending": []}
     assert gone.status_code == 404
     assert (await ana.get(f"/v1/runs/{held.json()['run_id']}")).status_code == 404
 

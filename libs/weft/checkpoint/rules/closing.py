@@ -97,7 +97,7 @@ def _end(
             lease_until=0.0,
             interrupts="[]",
             expires_at=None,
-            result=None if row.erased else encode(result.to_json()),
+            result=row.result if row.erased else encode(result.to_json()),
             error=None if status == "canceled" else encode(why.to_json()),
         ),
         *told,

@@ -101,8 +101,8 @@ def finish(tables: Tables, held: Held, ending: EndingText) -> tuple[Envelope, ..
         status=ending.status,
         owner=None,
         lease_until=0.0,
-        result=None if row.erased else ending.result,
-        error=ending.error,
+        result=row.result if row.erased else ending.result,
+        error=None if row.erased else ending.error,
         last_seq=row.last_seq + len(texts),
         updated=max(row.updated, tables.now()),
     )

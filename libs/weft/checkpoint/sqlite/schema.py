@@ -122,11 +122,14 @@ _LAYOUT_2 = (
         received REAL NOT NULL,
         PRIMARY KEY (tenant, subject, operation, key)
     )""",
+    "CREATE INDEX runs_erasing ON runs (position) WHERE erased = 1",
 )
 _STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2}
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PATIENCE = 1.5
 """Seconds to wait for another process's transaction."""
+LOG_PATIENCE = 0.25
+"""Seconds to wait for readers of what was erased; the next commit tries again."""
 _PAUSE = 0.0003
 
 
@@ -181,6 +184,19 @@ def execute_patiently(connection: sqlite3.Connection, statement: str) -> sqlite3
             time.sleep(_PAUSE)
 
 
+def emptied_log(connection: sqlite3.Connection) -> bool:
+    """Move the write-ahead log into the database and cut it; tell whether nobody kept it busy."""
+    give_up = time.monotonic() + LOG_PATIENCE
+    while True:
+        try:
+            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            busy = 1
+        if not busy or time.monotonic() > give_up:
+            return not busy
+        time.sleep(_PAUSE)
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     (layout,) = execute_patiently(connection, "PRAGMA user_version").fetchone()
     if layout > LAYOUT:
@@ -189,6 +205,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         )
     (mode,) = execute_patiently(connection, "PRAGMA journal_mode = WAL").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
+    # What is deleted is overwritten: a file without its rows would still hold their text.
+    connection.execute("PRAGMA secure_delete = ON")
     # What undoes a savepoint need not outlive the process; a file would cost a write per page.
     connection.execute("PRAGMA temp_store = MEMORY")
     (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()

@@ -32,6 +32,8 @@ _OPEN = _RUN + (
 _OF_THREAD = _RUN + (
     "WHERE tenant = ? AND subject = ? AND thread_id = ? ORDER BY r.position DESC LIMIT ?"
 )
+_ROOTED = _RUN + "WHERE tenant = ? AND subject = ? AND root_id = ?"
+_ERASING = _RUN + "WHERE erased = 1 ORDER BY r.position LIMIT ?"
 _LOST = _RUN + (
     "WHERE status IN ('running', 'canceling') AND (lease_until <= ? OR lease_until > ?)"
     " ORDER BY lease_until LIMIT 1"
@@ -121,6 +123,8 @@ class SqliteTables(Tables):
         self.connection = connection
         self._faults = faults
         self._now: float | None = None
+        self.erased = False
+        """Whether something was erased whose bytes still stand in the write-ahead log."""
 
     def restart(self) -> None:
         """Let the next transaction read the clock."""
@@ -145,6 +149,13 @@ class SqliteTables(Tables):
     def thread_runs(self, key: ThreadKey, limit: int) -> list[RunRow]:
         found = (key.tenant, key.subject, key.thread_id, limit)
         return [RunRow._make(row) for row in self.connection.execute(_OF_THREAD, found)]
+
+    def rooted_runs(self, tenant: str, subject: str, root_id: str) -> list[RunRow]:
+        rows = self.connection.execute(_ROOTED, (tenant, subject, root_id))
+        return [RunRow._make(row) for row in rows]
+
+    def erasing_runs(self, limit: int) -> list[RunRow]:
+        return [RunRow._make(row) for row in self.connection.execute(_ERASING, (limit,))]
 
     def accepted(self) -> int:
         (count,) = self.connection.execute(_ACCEPTED).fetchone()
@@ -213,6 +224,7 @@ class SqliteTables(Tables):
         return self.connection.execute(_STEPS, (run_id,)).fetchall()
 
     def erase_run(self, run_id: str) -> None:
+        self.erased = True
         for statement in _ERASE:
             self.connection.execute(statement, (run_id,))
 
@@ -238,6 +250,7 @@ class SqliteTables(Tables):
         thread = self.thread(key)
         if thread is None:
             return False
+        self.erased = True
         self.connection.execute(_DELETE_ENTRIES, (thread.number,))
         self.connection.execute(_DELETE_THREAD, (thread.number,))
         return True

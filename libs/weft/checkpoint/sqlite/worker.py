@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from weft.checkpoint.faults import Faults
-from weft.checkpoint.sqlite.schema import execute_patiently, opened
+from weft.checkpoint.sqlite.schema import emptied_log, execute_patiently, opened
 from weft.checkpoint.sqlite.tables import SqliteTables
 from weft.checkpoint.tables import Tables
 from weft.core.errors import StoreFullError, StoreUnavailableError, WeftError
@@ -175,6 +175,8 @@ class Writer(Worker):
         if changed:
             self._commits += 1
             self._faults.after_commit()
+        if tables.erased:
+            tables.erased = not emptied_log(connection)
         return answers
 
     def _one_by_one(self, tables: SqliteTables, jobs: Sequence[Job]) -> list[Answer]:

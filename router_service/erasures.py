@@ -1,0 +1,83 @@
+"""Deleted threads: every specialist forgets them too, however long one of them is away."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from router_service.peers import MeshPeers
+from weft.a2a import A2AClient
+from weft.a2a.erasure import MAX_RUNS
+from weft.checkpoint import Erasing, ThreadStore
+from weft.core import SYSTEM_CLOCK, Clock, Principal, RunId
+from weft.core.errors import WeftError
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+CALL_SECONDS = 10.0
+LONGEST_PAUSE_SECONDS = 60.0
+AT_ONCE = 1000
+"""Deleted runs looked at together; those of a service that never returns wait behind others."""
+
+
+@dataclass(slots=True)
+class Erasures:
+    """Asks each service in view until all of them, and all that were called, have answered.
+
+    What is left to do stands in the database; what was done since this process began is all that is
+    kept here, and asking twice does no harm.
+    """
+
+    threads: ThreadStore
+    peers: MeshPeers
+    clock: Clock = SYSTEM_CLOCK
+    _done: dict[RunId, set[str]] = field(default_factory=dict)
+    _failures: dict[str, int] = field(default_factory=dict)
+    _not_before: dict[str, float] = field(default_factory=dict)
+
+    async def keep(self) -> None:
+        """Look again and again for what is left to erase, until cancelled."""
+        while True:
+            await self.sweep()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def sweep(self) -> None:
+        """Ask whoever may still hold something of a deleted run."""
+        left = await self.threads.erasing(limit=AT_ONCE)
+        clients = self.peers.one_of_each()
+        self._done = {each.run_id: self._done.get(each.run_id, set()) for each in left}
+        if not left or not clients:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            for service, client in clients.items():
+                if self.clock.monotonic() >= self._not_before.get(service, 0.0):
+                    tasks.create_task(self._ask(service, client, left))
+        gone = [each.run_id for each in left if {*each.peers, *clients} <= self._done[each.run_id]]
+        if gone:
+            await self.threads.erased(gone)
+
+    async def _ask(self, service: str, client: A2AClient, left: Sequence[Erasing]) -> None:
+        mine: dict[tuple[str, str], list[RunId]] = {}
+        for each in left:
+            if service not in self._done[each.run_id]:
+                mine.setdefault((each.tenant, each.subject), []).append(each.run_id)
+        for (tenant, subject), runs in mine.items():
+            scopes = frozenset({f"agents:{service}"})
+            principal = Principal(tenant=tenant, subject=subject, scopes=scopes)
+            for start in range(0, len(runs), MAX_RUNS):
+                some = runs[start : start + MAX_RUNS]
+                try:
+                    await client.erase(principal, some, within=CALL_SECONDS)
+                except WeftError as error:
+                    self._later(service, error)
+                    return
+                self._failures.pop(service, None)
+                for run_id in some:
+                    self._done[run_id].add(service)
+
+    def _later(self, service: str, error: WeftError) -> None:
+        failures = self._failures[service] = self._failures.get(service, 0) + 1
+        pause = min(2.0 ** min(failures, 10) / 2, LONGEST_PAUSE_SECONDS)
+        self._not_before[service] = self.clock.monotonic() + pause
+        log.warning("erasure_waits", extra={"peer": service, "code": error.code, "pause_s": pause})
