@@ -8,7 +8,6 @@ from weft.checkpoint.base import (
     LEASE_SECONDS,
     TERMINAL,
     Accepted,
-    Checkpointer,
     Claimed,
     Durability,
     EffectCall,
@@ -31,6 +30,7 @@ from weft.checkpoint.base import (
     ThreadStore,
     Turn,
 )
+from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.faults import Faults
 from weft.checkpoint.inbound import Inbound, Received
 from weft.checkpoint.journal import Journal

@@ -485,31 +485,3 @@ class EffectStore(ABC):
     @abstractmethod
     async def find_effect(self, key: str) -> Intent | None:
         """Return what the ledger knows of `key`, without claiming anything."""
-
-
-class Checkpointer(ABC):
-    """One database that holds runs, threads and effects; `aclose` closes it."""
-
-    @property
-    @abstractmethod
-    def runs(self) -> RunStore: ...
-
-    @property
-    @abstractmethod
-    def threads(self) -> ThreadStore: ...
-
-    @property
-    @abstractmethod
-    def effects(self) -> EffectStore: ...
-
-    @abstractmethod
-    async def ping(self) -> None:
-        """Return once the database answered.
-
-        Raises:
-            StoreUnavailableError: It did not.
-        """
-
-    @abstractmethod
-    async def aclose(self) -> None:
-        """Finish what was submitted and close every connection."""

@@ -7,13 +7,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from weft.checkpoint.base import (
-    Checkpointer,
     Claimed,
     EffectCall,
     EffectOutcome,
     Held,
     Intent,
 )
+from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.journal import Journal
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.text import keepable

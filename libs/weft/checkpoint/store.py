@@ -8,7 +8,6 @@ from typing import TypeVar
 from weft.checkpoint.backlog import Backlog
 from weft.checkpoint.base import (
     Accepted,
-    Checkpointer,
     Claimed,
     Durability,
     EffectCall,
@@ -27,6 +26,7 @@ from weft.checkpoint.base import (
     ThreadKey,
     ThreadStore,
 )
+from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.inbound import Answers, Inbound, Received
 from weft.checkpoint.rules import admission, ledger, log, ownership, reading, threads
 from weft.checkpoint.steps import Recorded, StepWrite

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import cast
 
-from weft.checkpoint.base import Checkpointer
+from weft.checkpoint.checkpointer import Checkpointer
 from weft.core.errors import ConfigError, did_you_mean
 
 Opener = Callable[[str], Checkpointer]

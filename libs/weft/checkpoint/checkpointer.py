@@ -1,0 +1,33 @@
+"""One database, with everything that is kept in it."""
+
+from abc import ABC, abstractmethod
+
+from weft.checkpoint.base import EffectStore, RunStore, ThreadStore
+
+
+class Checkpointer(ABC):
+    """One database that holds runs, threads and effects; `aclose` closes it."""
+
+    @property
+    @abstractmethod
+    def runs(self) -> RunStore: ...
+
+    @property
+    @abstractmethod
+    def threads(self) -> ThreadStore: ...
+
+    @property
+    @abstractmethod
+    def effects(self) -> EffectStore: ...
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Return once the database answered.
+
+        Raises:
+            StoreUnavailableError: It did not.
+        """
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Finish what was submitted and close every connection."""
