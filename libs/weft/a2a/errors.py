@@ -189,14 +189,22 @@ def rpc_error(error: WeftError) -> JsonObject:
         }
     ]
     if wire(error).a2a == INVALID_PARAMS:
-        violation: JsonObject = {
-            "field": getattr(error, "field", ""),
-            "description": str(error),
-        }
         data.append(
-            {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
+            {
+                "@type": "type.googleapis.com/google.rpc.BadRequest",
+                "fieldViolations": _violations(error),
+            }
         )
     return {"code": wire(error).a2a, "message": str(error), "data": data}
+
+
+def _violations(error: WeftError) -> list[JsonValue]:
+    if isinstance(error, edge_errors.InvalidFieldsError):
+        return [
+            {"field": pointer[1:].replace("/", ".") or "params", "description": words}
+            for pointer, words in error.faults
+        ]
+    return [{"field": getattr(error, "field", "") or "params", "description": str(error)}]
 
 
 def crash(correlation_id: str | None = None) -> JsonObject:

@@ -17,7 +17,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from weft.core import JsonObject
-from weft.core.errors import InputError
+from weft.core.edge_errors import InvalidFieldsError
+from weft.core.faults import faults_of
 
 VERSION = "1.0"
 Role = Literal["ROLE_USER", "ROLE_AGENT"]
@@ -168,14 +169,12 @@ def parse(kind: type[T], params: object) -> T:
     """Return the request's record.
 
     Raises:
-        InputError: Something in it is wrong; `field` says what.
+        InvalidFieldsError: Something in it is wrong; every fault is named.
     """
     try:
         return kind.model_validate(params)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise InputError(first["msg"].removeprefix("Value error, "), field=where) from error
+        raise InvalidFieldsError(faults_of(error, kind)) from error
 
 
 def body_hash(message: WireMessage) -> str:

@@ -224,7 +224,7 @@ class Tasks:
 
 def absent() -> NotFoundError:
     """Return the one error for what is absent and what is another's; it repeats no id."""
-    return NotFoundError("task", "of this id")
+    return NotFoundError("task", "")
 
 
 def _order(ask: Ask, message: WireMessage) -> OnBusy:

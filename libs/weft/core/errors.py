@@ -35,7 +35,7 @@ class NotFoundError(WeftError):
     code = "not_found"
 
     def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"no such {kind}: {name!r}")
+        super().__init__(f"no such {kind}: {name!r}" if name else f"there is no such {kind}")
         self.kind = kind
         self.name = name
 

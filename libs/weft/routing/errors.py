@@ -42,7 +42,7 @@ class NoMatchingProtocolError(WeftError):
     def __init__(self, goal: str, rejected: Sequence[Rejected]) -> None:
         near = [each for each in rejected if each.gate == "capabilities"]
         why = "; ".join(f"{each.protocol_id}: {each.reason}" for each in near or rejected)
-        super().__init__(f"no protocol fits the goal {goal!r}: {why}")
+        super().__init__(f"no protocol fits the goal {str(goal)!r}: {why}")
         self.goal = goal
         self.rejected = tuple(rejected)
 

@@ -182,6 +182,18 @@ async def test_wrong_params_are_named_by_field(
     assert served.peer.runs == []
 
 
+async def test_every_wrong_field_is_named_in_words_of_the_protocol(served: Served) -> None:
+    several = (await served.call("SendMessage", message("x", parts=[], role="?")))["error"]
+    nothing = await refused(served, b'{"jsonrpc":"2.0","id":1,"method":"GetTask","params":[1]}')
+
+    named = [each["field"] for each in several["data"][1]["fieldViolations"]]
+    assert sorted(named) == ["message.parts", "message.role"]
+    assert nothing["data"][1]["fieldViolations"] == [
+        {"field": "params", "description": "this must be an object"}
+    ]
+    assert "Request" not in nothing["message"]
+
+
 async def test_a_part_of_a_type_nobody_declared_is_refused(served: Served) -> None:
     for part in ({"text": "a", "mediaType": "text/html"}, {"raw": "AAAA"}, {"url": "http://x/"}):
         answer = await served.call("SendMessage", message("hello", parts=[dict(part)]))

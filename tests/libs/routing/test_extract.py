@@ -8,6 +8,7 @@ from tests.libs.routing.frames import (
     frame,
 )
 from weft.core import JsonObject
+from weft.core.messages import MAX_PROMPT
 from weft.routing import (
     CapabilityIndex,
     FrameInvalidError,
@@ -63,7 +64,7 @@ def test_the_rules_risk_is_a_floor_under_everybody() -> None:
     assert given.warnings
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "x" * 100_001])
+@pytest.mark.parametrize("text", ["", "  \n", "x" * (MAX_PROMPT + 1)])
 def test_nothing_or_too_much_to_read_is_an_invalid_frame(text: str) -> None:
     with pytest.raises(FrameInvalidError) as caught:
         extract(text, CapabilityIndex())
