@@ -116,6 +116,7 @@ class ThreadStoreContract:
         await checkpointer.runs.append(held, 1, peers)
         await checkpointer.runs.finish(held, ending())
         other = await running(checkpointer, new_run("u"))
+        await checkpointer.runs.append(other, 1, peers[1:2])
         threads = checkpointer.threads
         assert await threads.erasing(limit=10) == ()
 
@@ -123,7 +124,9 @@ class ThreadStoreContract:
         await threads.delete(ThreadKey("acme", "alice", "u"), cancel=True)
 
         mine = Erasing(held.run_id, "acme", "alice", ("bank", "logs"))
-        theirs = Erasing(other.run_id, "acme", "alice", ())
+        # What it comes to is nothing to keep; whom it called still is.
+        await checkpointer.runs.finish(other, ending("canceled"))
+        theirs = Erasing(other.run_id, "acme", "alice", ("bank",))
         assert await threads.erasing(limit=10) == (mine, theirs)
         assert await threads.erasing(limit=1) == (mine,)
         assert await threads.erasing(KEY, limit=10) == (mine,)
