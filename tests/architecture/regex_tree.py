@@ -13,7 +13,10 @@ Parsed = tuple[Any, Any]
 Said = tuple[Any, ...]
 Characters = frozenset[str]
 
-SAMPLES = "\x85\xa0ªµßéñ²½İΣЖ٣अ一ー\u017f\u0131\u07c0\u2013\u2019\u201c\u201d\u2022\u2026\u2028€"
+SAMPLES = (
+    "\x85\xa0ªµßéñ²½İΣЖ٣अ一ー\u017f\u0131\u07c0\u2013\u2019\u201c\u201d\u2022\u2026\u2028€"
+    "\u061c\u200e\u200f\u202e\u2066\u2069"
+)
 UNIVERSE: Characters = frozenset(map(chr, range(128))) | frozenset(SAMPLES)
 """Sets of characters are told apart by these: one of each sort, and all that patterns name."""
 
