@@ -2,18 +2,19 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from services.code_analyst.blocking import blocking_calls
 from services.code_analyst.findings import Finding
 from services.code_analyst.handling import leaked_handles, swallowed_errors
-from services.code_analyst.names import names_of
+from services.code_analyst.names import Names, names_of
 from services.code_analyst.source import Module
 from services.code_analyst.timeouts import missing_timeouts
-from weft.core import Claim, JsonObject, dumps
-from weft.tools.dataset_files import Problem
+from weft.core import Claim, JsonObject
+from weft.tools.dataset_problems import Problem, guarded
+from weft.tools.dataset_report import fitted
 
-MOST_BYTES = 48_000
+_Rule = Callable[[Sequence[Names]], Iterator[Finding]]
 _MOST_FINDINGS, _MOST_CAUSES, _MOST_FACTS, _MOST_PROBLEMS = 40, 5, 12, 50
 _MOST_SURE = 0.97
 _BESIDE = 0.25
@@ -26,13 +27,37 @@ _SAME = (
 """Rules that say the same of one line."""
 
 
-def found_in(modules: Sequence[Module]) -> list[Finding]:
-    """Return what reading the code shows."""
-    named = [names_of(module) for module in modules]
-    found = [*blocking_calls(named), *missing_timeouts(named)]
+def found_in(modules: Sequence[Module]) -> tuple[list[Finding], list[Problem]]:
+    """Return what reading the code shows; a file that a rule fails on costs that rule there only."""
+    problems: list[Problem] = []
+    named: list[Names] = []
+    for module in modules:
+        with guarded(_telling(problems, module.file)):
+            named.append(names_of(module))
+    found = _ruled(blocking_calls, named, problems) + _ruled(missing_timeouts, named, problems)
     for names in named:
-        found += [*swallowed_errors(names), *leaked_handles(names)]
+        for rule in (swallowed_errors, leaked_handles):
+            with guarded(_telling(problems, names.module.file)):
+                found += list(rule(names))
+    return found, problems
+
+
+def _ruled(rule: _Rule, named: Sequence[Names], problems: list[Problem]) -> list[Finding]:
+    """Apply a rule to all modules together; where one of them breaks it, to each alone."""
+    found: list[Finding] = []
+    broken: list[str] = []
+    with guarded(broken.append):
+        found = list(rule(named))
+    if broken and len(named) == 1:
+        problems.append(Problem(named[0].module.file, broken[0]))
+    elif broken:
+        for names in named:
+            found += _ruled(rule, [names], problems)
     return found
+
+
+def _telling(problems: list[Problem], file: str) -> Callable[[str], None]:
+    return lambda problem: problems.append(Problem(file, problem))
 
 
 def ranked(findings: Iterable[Finding]) -> list[Finding]:
@@ -47,13 +72,12 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
 def report(
     findings: Sequence[Finding], *, source: str, files: int, problems: Sequence[Problem]
 ) -> JsonObject:
-    """Return findings and claims in at most `MOST_BYTES`."""
-    shown = findings[:_MOST_FINDINGS]
-    while True:
-        made = _report(shown, findings, source=source, files=files, problems=problems)
-        if len(dumps(made)) <= MOST_BYTES or not shown:
-            return made
-        shown = shown[: len(shown) * 3 // 4]
+    """Return findings and claims, bounded as every analyst's are."""
+
+    def made(most: int) -> JsonObject:
+        return _report(findings[:most], findings, source=source, files=files, problems=problems)
+
+    return fitted(made, min(len(findings), _MOST_FINDINGS))
 
 
 def _report(

@@ -13,6 +13,8 @@ HOLDERS = frozenset(
         "pymongo.MongoClient", "aiohttp.ClientSession", "httpx.AsyncClient",
     }
 )  # fmt: skip
+_MOST_PARTS = 16
+"""No import has a longer name."""
 _ANNOTATIONS = {
     "sqlite3.Connection": "sqlite3.connect",
     "sqlite3.Cursor": "sqlite3.connect",
@@ -62,8 +64,9 @@ class Names:
 
     def imported(self, name: str) -> str:
         """Return `name` with its first part replaced by what was imported under it."""
-        for end in range(name.count(".") + 1, 0, -1):
-            head = ".".join(name.split(".")[:end])
+        parts = name.split(".", _MOST_PARTS)[:_MOST_PARTS]
+        for end in range(len(parts), 0, -1):
+            head = ".".join(parts[:end])
             if head in self.imports:
                 return self.imports[head] + name[len(head) :]
         return name
@@ -101,19 +104,18 @@ def _imports(tree: ast.Module) -> dict[str, str]:
 
 
 def _scopes(module: Module) -> tuple[Scope, ...]:
+    """Return the functions of a module, outer ones before those they hold."""
     found: list[Scope] = []
-
-    def visit(node: ast.AST, prefix: str, owner: str | None) -> None:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, Function):
-                found.append(Scope(module, child, prefix + child.name, owner))
-                visit(child, f"{prefix}{child.name}.", owner)
-            elif isinstance(child, ast.ClassDef):
-                visit(child, f"{prefix}{child.name}.", prefix + child.name)
-            else:
-                visit(child, prefix, owner)
-
-    visit(module.tree, "", None)
+    pending: list[tuple[ast.AST, str, str | None]] = [(module.tree, "", None)]
+    while pending:
+        node, prefix, owner = pending.pop()
+        if isinstance(node, Function):
+            found.append(Scope(module, node, prefix + node.name, owner))
+            prefix = f"{prefix}{node.name}."
+        elif isinstance(node, ast.ClassDef):
+            prefix, owner = f"{prefix}{node.name}.", prefix + node.name
+        children = [(child, prefix, owner) for child in ast.iter_child_nodes(node)]
+        pending += reversed(children)
     return tuple(found)
 
 

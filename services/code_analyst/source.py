@@ -1,14 +1,24 @@
 """Python files read and parsed, each with the service it belongs to."""
 
 import ast
+import codecs
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import decode_source
+from io import BytesIO
 from pathlib import PurePosixPath
 
 from services.code_analyst.findings import Finding, Severity
-from weft.tools.dataset_files import DataFile, Problem, read_bytes
+from weft.tools.dataset_files import Content, DataFile, read_bytes
+from weft.tools.dataset_problems import Problem, guarded
 
 _MOST_BYTES = 1 << 20
+_MOST_WEIGHT = 400_000
+_ALL_WEIGHT = 2_000_000
+_MARKS = ",()[]{}.:=+-*/%&|^~<>@"
+_NO_TEXT = frozenset({"punycode", "idna"})
+"""Python takes them for encodings of text; decoding some takes time that grows with its square."""
 _SNIPPET_LINES, _SNIPPET_WIDTH = 4, 160
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -50,19 +60,37 @@ def parsed(files: Sequence[DataFile]) -> tuple[list[Module], list[Problem]]:
     services = services_of([file.name for file in files])
     modules: list[Module] = []
     problems: list[Problem] = []
+    left = _ALL_WEIGHT
     for file in files:
-        try:
-            content = read_bytes(file.path, limit=_MOST_BYTES)
-            text = content.content.decode()
-            tree = ast.parse(text)
-        except SyntaxError as error:
-            problems.append(Problem(file.name, f"line {error.lineno}: {error.msg}"))
-        except (OSError, ValueError, RecursionError) as error:
-            problems.append(Problem(file.name, f"unreadable: {type(error).__name__}"))
-        else:
-            service = services[file.name]
-            modules.append(Module(file.name, service, tree, tuple(text.splitlines())))
+
+        def tell(problem: str, name: str = file.name) -> None:
+            problems.append(Problem(name, problem))
+
+        with guarded(tell):
+            text = _text(read_bytes(file, limit=_MOST_BYTES))
+            weight = _weight(text)
+            if weight > min(left, _MOST_WEIGHT):
+                tell("was left out: it, or what was read before it, is too large")
+                continue
+            lines = tuple(text.split("\n"))
+            modules.append(Module(file.name, services[file.name], ast.parse(text), lines))
+            left -= weight
     return modules, problems
+
+
+def _text(content: Content) -> str:
+    """Return the source as Python reads it: with its mark or comment that names an encoding."""
+    if content.truncated:
+        raise ValueError(f"it has more than {_MOST_BYTES} bytes")
+    encoding, _ = tokenize.detect_encoding(BytesIO(content.content).readline)
+    if codecs.lookup(encoding).name in _NO_TEXT:
+        raise ValueError(f"{encoding} is no encoding of source")
+    return decode_source(content.content)
+
+
+def _weight(text: str) -> int:
+    """Estimate how many nodes its tree has, each of which takes some 200 bytes, before it has it."""
+    return len(text.split()) + sum(map(text.count, _MARKS))
 
 
 def services_of(names: Sequence[str]) -> dict[str, str]:
@@ -91,9 +119,8 @@ def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
 
 def written(node: ast.AST) -> str:
     """Return a dotted expression as written (`self._client.get`), or "" if it is none."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        owner = written(node.value)
-        return f"{owner}.{node.attr}" if owner else ""
-    return ""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""

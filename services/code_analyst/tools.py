@@ -34,16 +34,16 @@ def code_tools(roots: SourceRoots) -> list[Tool]:
             data: Directory of the incident, or of the source, below a data root.
         """
         tree = await to_thread.run_sync(roots.open_source, data)
-        if tree.directory is None:
+        if not tree.files:
             return report([], source=data, files=0, problems=tree.problems)
         modules, problems = await to_thread.run_sync(parsed, tree.files)
-        own = await to_thread.run_sync(found_in, modules)
-        known, more = await linted(tree.directory, modules)
+        own, odd = await to_thread.run_sync(found_in, modules)
+        known, more = await linted(modules)
         return report(
             ranked([*own, *known]),
             source=tree.name,
             files=len(modules),
-            problems=[*tree.problems, *problems, *more],
+            problems=[*tree.problems, *problems, *odd, *more],
         )
 
     return [analyze_code]

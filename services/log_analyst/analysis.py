@@ -11,9 +11,11 @@ from services.log_analyst.templates import mine
 from weft.core import JsonObject, JsonValue, rfc3339
 from weft.tools.dataset_logs import LogLine
 from weft.tools.dataset_report import Finding
+from weft.tools.dataset_text import cut
 from weft.tools.dataset_windows import Split
 
 _EXAMPLES = 5
+_MOST_TEXT = 160
 
 
 def findings(lines: Split[LogLine]) -> list[Finding]:
@@ -80,7 +82,7 @@ def _shifted(one: Shift, peers: Peers) -> Finding:
 
 def _change(one: Changed) -> Finding:
     """Somebody changed the service, and then there was trouble: seldom a coincidence."""
-    text = f"it was changed at {rfc3339(one.line.time)}: {one.line.message[:160]}"
+    text = f"it was changed at {rfc3339(one.line.time)}: {cut(one.line.message, _MOST_TEXT)}"
     evidence: JsonObject = {
         "baseline": {"lines": 0},
         "incident": {"lines": one.count},
@@ -109,7 +111,7 @@ def _lines(lines: Iterable[LogLine]) -> dict[str, JsonValue]:
                 "file": line.file,
                 "line": line.line,
                 "time": rfc3339(line.time),
-                "text": line.message[:160],
+                "text": cut(line.message, _MOST_TEXT),
             }
             for line in shown
         ]

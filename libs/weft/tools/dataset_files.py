@@ -4,11 +4,17 @@ import _csv
 import csv
 import io
 import lzma
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
+from weft.core.storable import storable
+from weft.tools.dataset_problems import Problem, guarded
+from weft.tools.dataset_roots import Root
+
+Row = TypeVar("Row")
+Made = TypeVar("Made")
 _CHUNK = 1 << 20
 _XZ_MEMORY = 128 << 20
 _XZ = b"\xfd7zXZ\x00"
@@ -20,14 +26,8 @@ class DataFile:
 
     path: Path
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with one file; the rest is read all the same."""
-
-    file: str
-    problem: str
+    root: Path | None = None
+    """Nothing that stands on the way may lead out of it; None: the directory of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Bounds:
     file_bytes: int = 64 << 20
     """After decompression."""
     rows: int = 200_000
+    cells: int = 4_000_000
+    """How many values of one table are read."""
     all_bytes: int = 192 << 20
     all_rows: int = 300_000
 
@@ -62,6 +64,8 @@ class Source:
     malformed: int = 0
     rows: int = 0
     """How many were read so far."""
+    undated: int = 0
+    """How many rows have a time that cannot be read."""
 
     def note(self, problem: str) -> None:
         self.problems.append(Problem(self.file.name, problem))
@@ -97,6 +101,20 @@ class Source:
             header = []
         return header, self._rows(reader, len(header))
 
+    def each(
+        self, rows: Iterable[tuple[int, Row]], made: Callable[[int, Row], Made | None]
+    ) -> Iterator[Made]:
+        """Yield what is made of each row; one that gives nothing, or fails, costs only itself."""
+        for number, row in rows:
+            try:
+                one = made(number, row)
+            except Exception:  # noqa: BLE001 - a row may hold anything; its own loss is counted
+                one = None
+            if one is None:
+                self.malformed += 1
+            else:
+                yield one
+
     def _rows(self, reader: "_csv.Reader", width: int) -> Iterator[tuple[int, list[str]]]:
         while width:
             first_line = reader.line_num + 1
@@ -112,12 +130,19 @@ class Source:
                 continue
             if self.is_full():
                 return
+            if self.rows * width > self.bounds.cells:
+                self.note(
+                    f"only {self.rows - 1} rows of {width} columns were read: too many values"
+                )
+                return
             yield first_line, row
 
     def close(self) -> list[Problem]:
         """Return what was wrong with the file, the malformed rows as one count."""
         if self.malformed:
             self.note(f"{self.malformed} malformed rows were skipped")
+        if self.undated:
+            self.note(f"{self.undated} rows have a time that cannot be read")
         return self.problems
 
 
@@ -141,18 +166,24 @@ def sources(files: Iterable[DataFile], bounds: Bounds) -> Iterator[Source]:
         left_rows -= source.rows
 
 
+def read_all(
+    files: Iterable[DataFile], bounds: Bounds, read: Callable[[Source], None]
+) -> list[Problem]:
+    """Have every file read that has text; one that fails costs only what follows in it."""
+    problems: list[Problem] = []
+    for source in sources(files, bounds):
+        if source.text.strip():
+            with guarded(source.note):
+                read(source)
+        problems += source.close()
+    return problems
+
+
 def opened(file: DataFile, bounds: Bounds = DEFAULT_BOUNDS) -> Source:
     """Return the file's text up to its bounds; a file that cannot be read has none and says why."""
     source = Source(file, "", bounds)
-    try:
-        content, truncated = read_bytes(file.path, limit=bounds.file_bytes)
-    except FileNotFoundError:
-        source.note("does not exist")
-    except (lzma.LZMAError, EOFError) as error:
-        source.note(f"cannot be decompressed: {error}")
-    except OSError as error:
-        source.note(f"cannot be read: {error.strerror or error}")
-    else:
+    with guarded(source.note):
+        content, truncated = read_bytes(file, limit=bounds.file_bytes)
         source.text = _decoded(source, content, truncated=truncated)
     return source
 
@@ -164,31 +195,29 @@ def _decoded(source: Source, content: bytes, *, truncated: bool) -> str:
         source.note(f"only the first {source.bounds.file_bytes} bytes were read")
         content = content[: content.rfind(b"\n") + 1] or content
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         source.note("is not UTF-8: undecodable bytes were replaced")
-        return content.decode("utf-8-sig", errors="replace")
+        text = content.decode("utf-8-sig", errors="replace")
+    return storable(text)
 
 
-def read_bytes(path: Path, *, limit: int) -> Content:
+def read_bytes(file: DataFile, *, limit: int) -> Content:
     """Read a regular file, decompressed if it is xz, up to `limit` bytes.
 
     Raises:
-        OSError: It cannot be read, or is no regular file.
+        OSError: It cannot be read, is no regular file, or leads out of its root.
         lzma.LZMAError: It is damaged, or wants too much memory to decompress.
     """
-    if not path.is_file():
-        if path.exists():
-            raise OSError("it is no regular file")
-        raise FileNotFoundError(path.name)
-    with path.open("rb") as raw:
+    root = file.root or file.path.parent
+    with Root(root).opened(str(file.path.relative_to(root))) as raw:
         start = raw.read(len(_XZ))
         raw.seek(0)
         read = _decompressed(raw, limit) if start == _XZ else raw.read(limit + 1)
     return Content(read[:limit], len(read) > limit)
 
 
-def _decompressed(raw: io.BufferedReader, limit: int) -> bytes:
+def _decompressed(raw: BinaryIO, limit: int) -> bytes:
     out = bytearray()
     while len(out) <= limit and (waiting := raw.read(_CHUNK)):
         xz = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)

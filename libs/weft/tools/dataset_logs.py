@@ -1,14 +1,17 @@
 """Log lines of plain text, JSON lines and the Nezha CSV layout, read into one form."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from weft.core import JsonObject, JsonValue
-from weft.core.record import loads
-from weft.tools.dataset_files import DEFAULT_BOUNDS, Bounds, DataFile, Problem, Source, sources
+from weft.tools.dataset_files import DEFAULT_BOUNDS, Bounds, DataFile, Source, read_all
+from weft.tools.dataset_json import loaded
 from weft.tools.dataset_names import moment, service_of
+from weft.tools.dataset_problems import Problem
+from weft.tools.dataset_text import short_name
 
 _LEVELS = {"WARNING": "WARN", "SEVERE": "ERROR", "ERR": "ERROR", "CRITICAL": "FATAL"}
 _WORD = "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL"
@@ -65,72 +68,86 @@ class _Text(NamedTuple):
     message: str
     trace_id: str
     span_id: str
+    odd_time: bool
+    """A time is there, but cannot be read."""
 
 
 def read_logs(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Logs:
     """Read all files; blocking. A file or row that cannot be read costs only itself."""
     lines: list[LogLine] = []
-    problems: list[Problem] = []
-    for source in sources(files, bounds):
-        if source.text.strip():
-            is_csv = source.is_csv
-            lines += _from_csv(source) if is_csv else _from_lines(source)
-        problems += source.close()
+    problems = read_all(files, bounds, lambda source: lines.extend(_rows(source)))
     lines.sort(key=lambda line: (line.time, line.file, line.line))
     return Logs(lines, problems)
 
 
-def _from_csv(source: Source) -> Iterable[LogLine]:
+def _rows(source: Source) -> Iterator[LogLine]:
+    return _from_csv(source) if source.is_csv else _from_lines(source)
+
+
+def _from_csv(source: Source) -> Iterator[LogLine]:
     header, rows = source.table()
     if missing := [name for name in _COLUMNS if name not in header]:
         source.note(f"is no log table: no column {', '.join(missing)}")
         return
     at, pod, trace, span, log = (header.index(name) for name in _COLUMNS)
     services: dict[str, str] = {}
-    for number, row in rows:
+
+    def made(number: int, row: list[str]) -> LogLine | None:
         time = moment(row[at])
         if time is None or not row[pod]:
-            source.malformed += 1
-            continue
+            return None
         if row[pod] not in services:
             services[row[pod]] = service_of(row[pod])
         text = _unwrapped(row[log])
-        yield LogLine(
+        return LogLine(
             time, services[row[pod]], text.level, text.logger, text.message,
-            row[trace] or text.trace_id, row[span] or text.span_id, source.file.name, number,
+            short_name(row[trace] or text.trace_id), short_name(row[span] or text.span_id),
+            source.file.name, number,
         )  # fmt: skip
 
+    yield from source.each(rows, made)
 
-def _from_lines(source: Source) -> Iterable[LogLine]:
-    stem = source.file.path.name.removesuffix(".xz").rsplit(".", 1)[0]
+
+def _from_lines(source: Source) -> Iterator[LogLine]:
+    """A line without a time has that of the line before it, or of the first that has one."""
+    stem = PurePosixPath(source.file.name).name.removesuffix(".xz").rsplit(".", 1)[0]
     json_lines = source.file.name.removesuffix(".xz").endswith((".jsonl", ".ndjson"))
-    last = 0.0
-    for number, line in source.lines():
-        record = _object(line)
+    last: float | None = None
+
+    def made(number: int, line: str) -> LogLine | None:
+        nonlocal last
+        record = loaded(line)
         if record is None and json_lines:
-            source.malformed += 1
-            continue
+            return None
         text = _plain(line) if record is None else _from_json(record)
-        time = text.time if text.time is not None else last
-        last = time
-        service = service_of(
-            _first(record or {}, "service", "service.name", "service_name") or stem
-        )
-        yield LogLine(
-            time, service, text.level, text.logger, text.message,
+        source.undated += text.odd_time
+        last = last if text.time is None else text.time
+        service = _first(record or {}, "service", "service.name", "service_name") or stem
+        return LogLine(
+            last or 0.0, service_of(service), text.level, text.logger, text.message,
             text.trace_id, text.span_id, source.file.name, number,
         )  # fmt: skip
+
+    waiting: list[LogLine] = []
+    for line in source.each(source.lines(), made):
+        if last is None:
+            waiting.append(line)
+            continue
+        yield from (replace(one, time=last) for one in waiting)
+        waiting.clear()
+        yield line
+    yield from waiting
 
 
 def _unwrapped(log: str) -> _Text:
     """Read a line as the container runtime kept it: JSON around text, or around JSON."""
-    record = _object(log)
+    record = loaded(log)
     if record is None:
         return _plain(log)
     inner = record.get("log")
     if not isinstance(inner, str):
         return _from_json(record)
-    nested = _object(inner)
+    nested = loaded(inner)
     return _plain(inner) if nested is None else _from_json(nested)
 
 
@@ -138,13 +155,16 @@ def _from_json(record: JsonObject) -> _Text:
     plain = _plain(_first(record, "message", "msg", "body", "log"))
     level = _first(record, "level", "severity", "severity_text", "levelname")
     fault = _first(record, "exception", "error", "exc_info", "exc_type").splitlines()
+    written = record.get("timestamp") or record.get("time") or record.get("ts")
+    time = moment(written)
     return _Text(
-        moment(record.get("timestamp") or record.get("time") or record.get("ts")),
+        time,
         _level(level) or plain.level,
-        _first(record, "logger", "name", "caller") or plain.logger,
+        short_name(_first(record, "logger", "name", "caller")) or plain.logger,
         f"{plain.message} {fault[-1]}" if fault else plain.message,
-        _first(record, "trace_id", "traceId", "TraceID") or plain.trace_id,
-        _first(record, "span_id", "spanId", "SpanID") or plain.span_id,
+        short_name(_first(record, "trace_id", "traceId", "TraceID")) or plain.trace_id,
+        short_name(_first(record, "span_id", "spanId", "SpanID")) or plain.span_id,
+        odd_time=bool(written) and time is None,
     )
 
 
@@ -156,13 +176,16 @@ def _plain(line: str) -> _Text:
     if ids:
         rest = rest[: ids.start()] + rest[ids.end() :]
     logger, message = _logger(rest) if found and found["level"] else ("", rest)
+    written = _full_time(found["time"]) if found else None
+    time = moment(written)
     return _Text(
-        _full_time(found["time"]) if found else None,
+        time,
         _level(found["level"] or "") if found else "",
-        logger,
+        short_name(logger),
         message.strip(),
         ids["trace"] if ids else "",
         (ids["span"] or "") if ids else "",
+        odd_time=written is not None and time is None,
     )
 
 
@@ -172,25 +195,13 @@ def _logger(text: str) -> tuple[str, str]:
     return (words[0].removesuffix(":"), words[1]) if words[1:] else ("", text)
 
 
-def _full_time(text: str | None) -> float | None:
-    return (
-        moment(text.replace(",", ".")) if text and len(text) > len("00:00:00.000000000") else None
-    )
+def _full_time(text: str | None) -> str | None:
+    return text.replace(",", ".") if text and len(text) > len("00:00:00.000000000") else None
 
 
 def _level(text: str) -> str:
-    level = text.upper()
+    level = short_name(text.upper())
     return _LEVELS.get(level, level)
-
-
-def _object(text: str) -> JsonObject | None:
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        value = loads(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _first(record: JsonObject, *names: str) -> str:

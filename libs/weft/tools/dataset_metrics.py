@@ -6,11 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from weft.tools.dataset_files import DEFAULT_BOUNDS, Bounds, DataFile, Problem, Source, sources
+from weft.tools.dataset_files import DEFAULT_BOUNDS, Bounds, DataFile, Source, read_all
 from weft.tools.dataset_names import moment, service_of
+from weft.tools.dataset_problems import Problem
+from weft.tools.dataset_text import short_name
 
 _LONG = ("timestamp", "service", "metric", "value")
 _WIDE = ("TimeStamp", "PodName")
+_LARGEST = 1e300
+"""A larger number is no measurement, and what is computed from it would be infinite."""
+_MOST_SERIES = 100_000
 
 
 def _doubles() -> "array[float]":
@@ -27,6 +32,10 @@ class Series:
     times: "array[float]" = field(default_factory=_doubles)
     values: "array[float]" = field(default_factory=_doubles)
 
+    def add(self, time: float, value: float) -> None:
+        self.times.append(time)
+        self.values.append(value)
+
     def between(self, start: float, end: float) -> "array[float]":
         """Return the values with `start` <= time < `end`."""
         pairs = zip(self.times, self.values, strict=True)
@@ -42,88 +51,87 @@ class Metrics(NamedTuple):
 
 def read_metrics(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Metrics:
     """Read all files; blocking. Missing values are skipped, malformed ones counted."""
-    series: dict[tuple[str, str], Series] = {}
-    problems: list[Problem] = []
-    for source in sources(files, bounds):
-        if source.text.strip():
-            _read(source, series)
-        problems += source.close()
+    table = _Table()
+    problems = read_all(files, bounds, table.read)
+    series = table.series
     return Metrics(dict(sorted((key, _sorted(one)) for key, one in series.items())), problems)
 
 
-def _read(source: Source, series: dict[tuple[str, str], Series]) -> None:
-    header, rows = source.table()
-    if set(_LONG) <= set(header):
-        _read_long(source, header, rows, series)
-    elif set(_WIDE) <= set(header):
-        _read_wide(source, header, rows, series)
-    else:
-        source.note(f"is no metric table: neither {', '.join(_LONG)} nor {', '.join(_WIDE)}")
+@dataclass(slots=True)
+class _Table:
+    """Series while they grow, file by file."""
 
+    series: dict[tuple[str, str], Series] = field(default_factory=dict)
 
-def _read_long(
-    source: Source,
-    header: list[str],
-    rows: Iterable[tuple[int, list[str]]],
-    series: dict[tuple[str, str], Series],
-) -> None:
-    at, service, metric, value = (header.index(name) for name in _LONG)
-    for _, row in rows:
-        time = moment(row[at])
-        number = _number(row[value])
-        if time is None or number is None or not row[metric]:
-            source.malformed += 1
-        elif math.isfinite(number):
-            _series(series, service_of(row[service]), row[metric], source).times.append(time)
-            series[service_of(row[service]), row[metric]].values.append(number)
+    def read(self, source: Source) -> None:
+        header, rows = source.table()
+        if set(_LONG) <= set(header):
+            self._read_long(source, header, rows)
+        elif set(_WIDE) <= set(header):
+            self._read_wide(source, header, rows)
+        else:
+            source.note(f"is no metric table: neither {', '.join(_LONG)} nor {', '.join(_WIDE)}")
 
+    def _read_long(
+        self, source: Source, header: list[str], rows: Iterable[tuple[int, list[str]]]
+    ) -> None:
+        at, service, metric, value = (header.index(name) for name in _LONG)
 
-def _read_wide(
-    source: Source,
-    header: list[str],
-    rows: Iterable[tuple[int, list[str]]],
-    series: dict[tuple[str, str], Series],
-) -> None:
-    at, pod = (header.index(name) for name in _WIDE)
-    columns = [
-        (index, name) for index, name in enumerate(header) if name not in ("Time", *_WIDE) and name
-    ]
-    by_pod: dict[str, list[tuple[int, Series]]] = {}
-    for _, row in rows:
-        time = moment(row[at])
-        if time is None or not row[pod]:
-            source.malformed += 1
-            continue
-        if row[pod] not in by_pod:
-            service = service_of(row[pod])
-            by_pod[row[pod]] = [
-                (index, _series(series, service, name, source)) for index, name in columns
-            ]
-        for index, one in by_pod[row[pod]]:
-            number = _number(row[index])
-            if number is None:
-                source.malformed += bool(row[index])
-            elif math.isfinite(number):
-                one.times.append(time)
-                one.values.append(number)
+        def made(_: int, row: list[str]) -> tuple[float, str, str, float] | None:
+            time, number = moment(row[at]), _number(row[value])
+            if time is None or number is None or not row[metric]:
+                return None
+            return time, service_of(row[service]), short_name(row[metric]), number
 
+        for time, name, measured, number in source.each(rows, made):
+            if math.isfinite(number):
+                self._of(name, measured, source).add(time, number)
 
-def _series(
-    series: dict[tuple[str, str], Series], service: str, metric: str, source: Source
-) -> Series:
-    one = series.get((service, metric))
-    if one is None:
-        one = series[service, metric] = Series(service, metric)
-    if source.file.name not in one.files:
-        one.files.append(source.file.name)
-    return one
+    def _read_wide(
+        self, source: Source, header: list[str], rows: Iterable[tuple[int, list[str]]]
+    ) -> None:
+        at, pod = (header.index(name) for name in _WIDE)
+        columns = [
+            (index, short_name(name))
+            for index, name in enumerate(header)
+            if name not in ("Time", *_WIDE) and name
+        ]
+        by_pod: dict[str, list[tuple[int, Series]]] = {}
+
+        def made(_: int, row: list[str]) -> tuple[float, list[str]] | None:
+            time = moment(row[at])
+            return None if time is None or not row[pod] else (time, row)
+
+        for time, row in source.each(rows, made):
+            if row[pod] not in by_pod:
+                service = service_of(row[pod])
+                by_pod[row[pod]] = [
+                    (index, self._of(service, name, source)) for index, name in columns
+                ]
+            for index, one in by_pod[row[pod]]:
+                number = _number(row[index])
+                if number is None:
+                    source.malformed += bool(row[index])
+                elif math.isfinite(number):
+                    one.add(time, number)
+
+    def _of(self, service: str, metric: str, source: Source) -> Series:
+        one = self.series.get((service, metric))
+        if one is None:
+            if len(self.series) >= _MOST_SERIES:
+                raise ValueError(f"only the first {_MOST_SERIES} series are kept")
+            one = self.series[service, metric] = Series(service, metric)
+        if source.file.name not in one.files:
+            one.files.append(source.file.name)
+        return one
 
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return number if not math.isfinite(number) or abs(number) <= _LARGEST else None
 
 
 def _sorted(one: Series) -> Series:

@@ -2,18 +2,21 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from weft.core.record import JsonObject, dumps
 from weft.core.result import Claim, EvidenceType, Window
-from weft.tools.dataset_files import Problem
+from weft.tools.dataset_problems import Problem
+from weft.tools.dataset_text import MOST_NAME, bounded
 
 MOST_BYTES = 48_000
 MOST_FINDINGS = 40
 MOST_CAUSES = 8
 _MOST_PROBLEMS = 50
 _REFS = 5
+_SIZES = ((600, 100), (300, 25), (MOST_NAME, 1))
+"""How long texts may be, and how many examples there may be of one thing: ever fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,28 @@ def report(
 ) -> JsonObject:
     """Rank the findings and draw one claim per service from them, in at most `MOST_BYTES`."""
     ranked = sorted(findings, key=lambda one: (-one.strength, one.service, one.kind, one.text))
-    shown = ranked[:MOST_FINDINGS]
+
+    def made(most: int) -> JsonObject:
+        shown = ranked[:most]
+        return _report(shown, len(ranked) - len(shown), source, window, problems)
+
+    return fitted(made, min(len(ranked), MOST_FINDINGS))
+
+
+def fitted(made: Callable[[int], JsonObject], findings: int) -> JsonObject:
+    """Return what is made of so many findings in at most `MOST_BYTES`.
+
+    Long texts are cut first, then examples left out, and only then the weakest findings: that
+    something is told at length does not make it matter less.
+    """
+    sizes = [(findings, *size) for size in _SIZES]
     while True:
-        made = _report(shown, len(ranked) - len(shown), source, window, problems)
-        if len(dumps(made)) <= MOST_BYTES or not shown:
-            return made
-        shown = shown[: len(shown) * 3 // 4]
+        most, width, examples = sizes.pop(0)
+        result = bounded(made(most), width, examples)
+        if len(dumps(result)) <= MOST_BYTES or not most:
+            return result
+        if not sizes:
+            sizes.append((most * 3 // 4, width, examples))
 
 
 def certainty(strengths: Iterable[float]) -> float:

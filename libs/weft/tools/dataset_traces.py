@@ -1,13 +1,17 @@
 """Spans of OTLP JSON, Jaeger JSON and the Nezha CSV layout, read into one form."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from weft.core import JsonObject, JsonValue
-from weft.core.record import loads
-from weft.tools.dataset_files import DEFAULT_BOUNDS, Bounds, DataFile, Problem, Source, sources
-from weft.tools.dataset_names import moment, service_of
+from weft.tools.dataset_files import DEFAULT_BOUNDS, Bounds, DataFile, Source, read_all
+from weft.tools.dataset_json import loaded
+from weft.tools.dataset_names import moment, nanoseconds, service_of
+from weft.tools.dataset_problems import Problem, guarded
+from weft.tools.dataset_text import short_name
 
 _COLUMNS = (
     "TraceID", "SpanID", "ParentID", "PodName", "OperationName",
@@ -48,14 +52,13 @@ class Traces(NamedTuple):
 def read_traces(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Traces:
     """Read all files; blocking. A file or span that cannot be read costs only itself."""
     spans: list[Span] = []
-    problems: list[Problem] = []
-    for source in sources(files, bounds):
-        if source.text.strip():
-            is_csv = source.is_csv
-            spans += _from_csv(source) if is_csv else _from_json(source)
-        problems += source.close()
+    problems = read_all(files, bounds, lambda source: spans.extend(_rows(source)))
     spans.sort(key=lambda span: (span.start, -span.end, span.file, span.line))
     return Traces(spans, problems)
+
+
+def _rows(source: Source) -> Iterator[Span]:
+    return _from_csv(source) if source.is_csv else _from_json(source)
 
 
 def _from_csv(source: Source) -> Iterator[Span]:
@@ -65,61 +68,54 @@ def _from_csv(source: Source) -> Iterator[Span]:
         return
     trace, span, parent, pod, operation, start, end = (header.index(name) for name in _COLUMNS)
     services: dict[str, str] = {}
-    for number, row in rows:
+
+    def made(number: int, row: list[str]) -> Span | None:
         if row[pod] not in services:
             services[row[pod]] = service_of(row[pod])
         above = row[parent] if row[parent] != "root" else ""
-        try:
-            begin, finish = int(row[start]) / 10**9, int(row[end]) / 10**9
-        except ValueError:
-            source.malformed += 1
-            continue
-        yield Span(
-            row[trace], row[span], above, services[row[pod]], row[operation],
+        begin, finish = nanoseconds(row[start]), nanoseconds(row[end])
+        if begin is None or finish is None:
+            return None
+        return Span(
+            short_name(row[trace]), short_name(row[span]), short_name(above),
+            services[row[pod]], short_name(row[operation]),
             begin, max(begin, finish), error=False, file=source.file.name, line=number,
         )  # fmt: skip
+
+    yield from source.each(rows, made)
 
 
 def _from_json(source: Source) -> Iterator[Span]:
     """Read one JSON value, or one in each line."""
-    number = 0
-    for value in _values(source):
-        for found in _spans(source, value):
-            number += 1
-            if number > source.bounds.rows:
-                source.note(f"only the first {number - 1} spans were read")
-                return
-            if (span := _checked(found, source.file.name, number)) is None:
-                source.malformed += 1
-            else:
-                yield span
+    file, most = source.file.name, source.bounds.rows
+
+    def numbered() -> Iterator[tuple[int, _Read]]:
+        number = 0
+        for value in _values(source):
+            for read in _spans(source, value):
+                number += 1
+                if number > most:
+                    source.note(f"only the first {most} spans were read")
+                    return
+                yield number, read
+
+    yield from source.each(numbered(), lambda number, read: _checked(read(), file, number))
 
 
 def _values(source: Source) -> Iterator[JsonObject]:
-    whole = _loaded(source.text)
-    if whole is not None:
-        yield whole
-        return
+    with guarded(source.note):
+        whole = loaded(source.text)
+        if whole is not None:
+            yield whole
+            return
     before = source.malformed
     some = False
-    for _, line in source.lines():
-        value = _loaded(line)
-        if value is None:
-            source.malformed += 1
-        else:
-            some = True
-            yield value
+    for value in source.each(source.lines(), lambda _, line: loaded(line)):
+        some = True
+        yield value
     if not some:
         source.malformed = before
         source.note("is no JSON object")
-
-
-def _loaded(text: str) -> JsonObject | None:
-    try:
-        value = loads(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 class _Found(NamedTuple):
@@ -133,20 +129,26 @@ class _Found(NamedTuple):
     error: bool
 
 
+_Read = Callable[[], _Found]
+"""Reads one span, later: whatever is wrong with it is then counted as wrong with it alone."""
+
+
 def _checked(found: _Found, file: str, number: int) -> Span | None:
     ids = (found.trace_id, found.span_id, found.operation)
     if not all(isinstance(each, str) and each for each in ids):
         return None
     if found.start is None or found.end is None or not found.service:
         return None
+    if not math.isfinite(found.end):
+        return None
     return Span(
-        str(found.trace_id), str(found.span_id), str(found.parent_id or ""),
-        service_of(found.service), str(found.operation),
-        found.start, max(found.start, found.end), found.error, file, number,
+        short_name(str(found.trace_id)), short_name(str(found.span_id)),
+        short_name(str(found.parent_id or "")), service_of(found.service),
+        short_name(str(found.operation)), found.start, max(found.start, found.end), found.error, file, number,
     )  # fmt: skip
 
 
-def _spans(source: Source, value: JsonObject) -> Iterator[_Found]:
+def _spans(source: Source, value: JsonObject) -> Iterator[_Read]:
     if "resourceSpans" in value:
         yield from _otlp(value)
     elif "data" in value:
@@ -155,34 +157,41 @@ def _spans(source: Source, value: JsonObject) -> Iterator[_Found]:
         source.note("is neither OTLP (resourceSpans) nor Jaeger (data)")
 
 
-def _otlp(value: JsonObject) -> Iterator[_Found]:
+def _otlp(value: JsonObject) -> Iterator[_Read]:
     for resource in _objects(value.get("resourceSpans")):
         described = _object(resource.get("resource")).get("attributes")
         service = str(_attributes(described).get("service.name") or "")
         scopes = resource.get("scopeSpans") or resource.get("instrumentationLibrarySpans")
         for scope in _objects(scopes):
             for span in _objects(scope.get("spans")):
-                yield _Found(
-                    span.get("traceId"), span.get("spanId"), span.get("parentSpanId"),
-                    service, span.get("name"),
-                    moment(span.get("startTimeUnixNano")), moment(span.get("endTimeUnixNano")),
-                    _object(span.get("status")).get("code") in _ERROR_CODES,
-                )  # fmt: skip
+                yield partial(_otlp_span, span, service)
 
 
-def _jaeger(value: JsonObject) -> Iterator[_Found]:
+def _otlp_span(span: JsonObject, service: str) -> _Found:
+    return _Found(
+        span.get("traceId"), span.get("spanId"), span.get("parentSpanId"),
+        service, span.get("name"),
+        moment(span.get("startTimeUnixNano")), moment(span.get("endTimeUnixNano")),
+        _object(span.get("status")).get("code") in _ERROR_CODES,
+    )  # fmt: skip
+
+
+def _jaeger(value: JsonObject) -> Iterator[_Read]:
     for trace in _objects(value.get("data")):
         processes = _object(trace.get("processes"))
         for span in _objects(trace.get("spans")):
-            process = _object(processes.get(str(span.get("processID"))))
-            start = moment(span.get("startTime"))
-            length = span.get("duration")
-            tags = {str(tag.get("key")): tag.get("value") for tag in _objects(span.get("tags"))}
-            yield _Found(
-                span.get("traceID"), span.get("spanID"), _parent(span),
-                str(process.get("serviceName") or ""), span.get("operationName"),
-                start, _after(start, length), _failed(tags),
-            )  # fmt: skip
+            yield partial(_jaeger_span, span, processes)
+
+
+def _jaeger_span(span: JsonObject, processes: JsonObject) -> _Found:
+    process = _object(processes.get(str(span.get("processID"))))
+    start = moment(span.get("startTime"))
+    tags = {str(tag.get("key")): tag.get("value") for tag in _objects(span.get("tags"))}
+    return _Found(
+        span.get("traceID"), span.get("spanID"), _parent(span),
+        str(process.get("serviceName") or ""), span.get("operationName"),
+        start, _after(start, span.get("duration")), _failed(tags),
+    )  # fmt: skip
 
 
 def _after(start: float | None, microseconds: JsonValue) -> float | None:

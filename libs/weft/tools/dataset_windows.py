@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from weft.core.result import Window
-from weft.tools.dataset_files import Problem
+from weft.tools.dataset_problems import Problem
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ import random
 
 from weft.core import Claim, JsonObject, dumps
 from weft.core.result import Window
-from weft.tools.dataset_files import Problem
+from weft.tools.dataset_problems import Problem
 from weft.tools.dataset_report import MOST_BYTES, MOST_CAUSES, Finding, certainty, report
 
 WINDOW = Window(start=1.0, end=2.0)

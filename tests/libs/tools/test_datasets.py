@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from weft.core.errors import DataRefusedError
+from weft.tools.dataset_discovery import Signals
 from weft.tools.dataset_logs import read_logs
 from weft.tools.dataset_metrics import read_metrics
 from weft.tools.dataset_traces import read_traces
-from weft.tools.datasets import Case, DataRoots, Signals
+from weft.tools.datasets import Case, DataRoots
 
 _OPENED: list[str] = []
 

@@ -1,0 +1,84 @@
+"""Text from recordings as it may leave an analysis: nothing in it is invisible, or too long."""
+
+import hashlib
+import math
+import os
+
+from pydantic import JsonValue
+
+from weft.core.record import JsonObject
+from weft.core.storable import storable
+
+MOST_NAME = 200
+"""So many characters of a name are kept, the digest of a longer one included."""
+_DIGEST = 12
+_PLAIN = 5
+_TURNS_TEXT = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_SHOWN: dict[int, int | str] = {
+    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
+    0x7F: 0x2421,
+    **{code: f"\\x{code:02x}" for code in range(0x80, 0xA0)},
+    **{code: f"\\u{code:04x}" for code in _TURNS_TEXT},
+}
+
+
+def visible(text: str) -> str:
+    """Return `text` with control characters shown; tabs and line ends stay."""
+    if text.isprintable():
+        return text
+    return storable(text).translate(_SHOWN)
+
+
+def cut(text: str, most: int) -> str:
+    """Return at most `most` characters of `text`; an ellipsis tells that there were more."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def short_name(name: str) -> str:
+    """Return a visible name of at most `MOST_NAME` characters; different names stay different.
+
+    Equal names give equal ones everywhere, so that what several analysts say still meets.
+    """
+    name = visible(name)
+    if len(name) <= MOST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
+    return f"{cut(name, MOST_NAME - _DIGEST)}{digest}"
+
+
+def shown_path(path: str) -> str:
+    """Return a file's name as text; bytes of it that are none are escaped, and stay different."""
+    text = visible(os.fsencode(path).decode(errors="backslashreplace"))
+    return text.replace("\n", "\\n").replace("\t", "\\t")
+
+
+def bounded(value: JsonObject, width: int, examples: int) -> JsonObject:
+    """Return `value` with visible texts of at most `width` characters and finite numbers only.
+
+    Of each list further in, the first `examples` items are kept, and a few more if they are plain.
+    """
+    return {
+        key: [_bounded(each, width, examples) for each in item]
+        if isinstance(item, list)
+        else _bounded(item, width, examples)
+        for key, item in value.items()
+    }
+
+
+def _bounded(value: JsonValue, width: int, examples: int) -> JsonValue:
+    match value:
+        case str():
+            return cut(visible(cut(value, width)), width)
+        case float():
+            return value if math.isfinite(value) else None
+        case list():
+            plain = not any(isinstance(each, dict) for each in value)
+            kept = value[: max(examples, _PLAIN) if plain else examples]
+            return [_bounded(each, width, examples) for each in kept]
+        case dict():
+            return {
+                cut(visible(cut(key, width)), width): _bounded(each, width, examples)
+                for key, each in value.items()
+            }
+        case _:
+            return value
