@@ -1,14 +1,13 @@
 """What the `ruff` linter knows, asked as a subprocess with a deadline."""
 
-import asyncio
-import shutil
-import tempfile
+import subprocess
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory, TemporaryFile
 
-import anyio
 import ruff  # type: ignore[import-untyped]
-from anyio import to_thread
 
 from services.code_analyst.findings import Finding, Severity
 from services.code_analyst.source import Module
@@ -36,96 +35,95 @@ _RULES: Mapping[str, tuple[str, Severity]] = {
 _ADVICE = "see the rule's documentation"
 
 
-async def linted(modules: Sequence[Module]) -> tuple[list[Finding], list[Problem]]:
-    """Return what ruff finds in `modules`.
+def linted(modules: Sequence[Module]) -> tuple[list[Finding], list[Problem]]:
+    """Return what ruff finds in `modules`; blocking.
 
     It reads private copies of what was parsed: what stands in the data may be a pipe or lead out of
     the root by now, and its name may be one that no program takes.
     """
     findings: list[Finding] = []
     problems: list[Problem] = []
-    directory = await to_thread.run_sync(_copied, modules)
     try:
-        with anyio.fail_after(_WITHIN):
-            await _lint(directory, modules, findings, problems)
+        with TemporaryDirectory(prefix="weft-lint-") as directory:
+            for number, module in enumerate(modules):
+                text = "\n".join(module.lines)
+                Path(directory, f"{number}.py").write_text(text, "utf-8", newline="\n")
+            _lint(directory, modules, findings, problems)
     except TimeoutError:
-        problems.append(
-            Problem("ruff", f"did not end within {_WITHIN:g} s; rules of it are missing")
-        )
+        told = f"did not end within {_WITHIN:g} s; rules of it are missing"
+        problems.append(Problem("ruff", told))
     except OSError as error:
         problems.append(Problem("ruff", f"could not run, so its rules are missing: {error}"))
-    finally:
-        with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(shutil.rmtree, directory, True)  # noqa: FBT003 - ignore errors
     return findings, problems
 
 
-def _copied(modules: Sequence[Module]) -> str:
-    """Write the modules into a directory that only this user may enter, numbered."""
-    directory = tempfile.mkdtemp(prefix="weft-lint-")
-    for number, module in enumerate(modules):
-        Path(directory, f"{number}.py").write_text("\n".join(module.lines), "utf-8", newline="\n")
-    return directory
-
-
-async def _lint(
+def _lint(
     directory: str,
     modules: Sequence[Module],
     findings: list[Finding],
     problems: list[Problem],
 ) -> None:
     """Ask for all modules at once; where that fails, for halves, until one module is to blame."""
+    deadline = time.monotonic() + _WITHIN
     command = [
-        await to_thread.run_sync(ruff.find_ruff_bin), "check", "--isolated", "--no-cache",
-        "--exit-zero", "--ignore-noqa", "--output-format", "json", "--select", _SELECT, "--",
+        ruff.find_ruff_bin(), "check", "--isolated", "--no-cache", "--exit-zero", "--ignore-noqa",
+        "--output-format", "json", "--select", _SELECT, "--",
     ]  # fmt: skip
     by_name = {f"{number}.py": module for number, module in enumerate(modules)}
-    pending = [list(by_name)]
+    pending = [list(by_name)] if by_name else []
     while pending:
         names = pending.pop()
         try:
-            output = await _output([*command, *names], directory)
+            output = _output([*command, *names], directory, deadline - time.monotonic())
         except RuntimeError as error:
             if len(names) > 1:
                 half = len(names) // 2
                 pending += [names[half:], names[:half]]
-            else:
-                file = by_name[names[0]].file
-                problems.append(
-                    Problem(file, f"ruff fails on it, so its rules are missing: {error}")
-                )
+                continue
+            told = f"ruff fails on it, so its rules are missing: {error}"
+            problems.append(Problem(by_name[names[0]].file, told))
         else:
             findings += [one for each in _objects(output) if (one := _finding(each, by_name))]
 
 
-async def _output(command: Sequence[str], directory: str) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=directory, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.TaskGroup() as group:
-            output = group.create_task(_read(process.stdout, _MOST_OUTPUT))
-            errors = group.create_task(_read(process.stderr, _MOST_WORDS))
-        await process.wait()
-    finally:
-        if process.returncode is None:
+def _output(command: Sequence[str], directory: str, seconds: float) -> bytes:
+    """Return what a command says.
+
+    Raises:
+        TimeoutError: It did not end in time.
+        RuntimeError: It failed, or said too much.
+    """
+    late = threading.Event()
+    with (
+        TemporaryFile() as errors,
+        subprocess.Popen(  # noqa: S603 - the names behind `--` are our own
+            command, cwd=directory,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+        ) as process,
+    ):  # fmt: skip
+        timer = threading.Timer(max(seconds, 0), _end, (process, late))
+        timer.start()
+        try:
+            output = process.stdout.read(_MOST_OUTPUT + 1) if process.stdout else b""
+            if len(output) <= _MOST_OUTPUT:
+                process.wait()
+        finally:
+            timer.cancel()
             process.kill()
-            with anyio.CancelScope(shield=True):
-                await process.wait()
-    if process.returncode:
-        words = errors.result().decode(errors="replace")
-        raise RuntimeError(f"it ended with {process.returncode}: {words}")
-    if len(output.result()) == _MOST_OUTPUT:
-        raise RuntimeError("it says more than is read")
-    return output.result()
+        if late.is_set():
+            raise TimeoutError
+        if len(output) > _MOST_OUTPUT:
+            raise RuntimeError("it says more than is read")
+        if process.returncode:
+            errors.seek(0)
+            words = errors.read(_MOST_WORDS).decode(errors="replace")
+            raise RuntimeError(f"it ended with {process.returncode}: {words}")
+    return output
 
 
-async def _read(stream: asyncio.StreamReader | None, most: int) -> bytes:
-    """Read to the end, so that nobody waits for a reader, and keep the first `most` bytes."""
-    kept = bytearray()
-    while stream is not None and (chunk := await stream.read(1 << 16)):
-        kept += chunk[: most - len(kept)]
-    return bytes(kept)
+def _end(process: "subprocess.Popen[bytes]", late: threading.Event) -> None:
+    late.set()
+    process.kill()
 
 
 def _objects(output: bytes) -> list[JsonObject]:

@@ -38,7 +38,7 @@ def code_tools(roots: SourceRoots) -> list[Tool]:
             return report([], source=data, files=0, problems=tree.problems)
         modules, problems = await to_thread.run_sync(parsed, tree.files)
         own, odd = await to_thread.run_sync(found_in, modules)
-        known, more = await linted(modules)
+        known, more = await to_thread.run_sync(linted, modules)
         return report(
             ranked([*own, *known]),
             source=tree.name,

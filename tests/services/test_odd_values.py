@@ -17,8 +17,8 @@ from anyio import to_thread
 from services.log_analyst.tools import log_tools
 from services.metrics_analyst.tools import metrics_tools
 from services.trace_analyst.tools import trace_tools
+from tests.services.asked import asked
 from weft.core.record import dumps
-from weft.core.storable import storable_json
 from weft.tools.datasets import DataRoots
 
 Write = Callable[[Path], None]
@@ -27,12 +27,8 @@ TOOLS = {"logs": log_tools, "traces": trace_tools, "metrics": metrics_tools}
 
 
 async def analyzed(root: Path, signal: str, data: str = "case") -> dict[str, Any]:
-    """Run an analyst; whatever it says can be stored and sent."""
     (analyze,) = TOOLS[signal](DataRoots([root]))
-    found: dict[str, Any] = await analyze(data)
-    assert storable_json(found) == found
-    assert dumps(found)
-    return found
+    return await asked(analyze, data)
 
 
 def written(folder: Path, name: bytes, content: bytes) -> None:

@@ -12,8 +12,8 @@ from services.code_analyst.analysis import found_in
 from services.code_analyst.roots import SourceRoots
 from services.code_analyst.source import parsed
 from services.code_analyst.tools import code_tools
+from tests.services.asked import asked
 from weft.core.record import dumps
-from weft.core.storable import storable_json
 from weft.tools.dataset_files import DataFile
 
 GOOD = "import time\n\n\nasync def pay():\n    time.sleep(1)\n"
@@ -22,10 +22,7 @@ PLACE = ("pay/good.py", 5)
 
 async def analyzed(root: Path) -> dict[str, Any]:
     (analyze_code,) = code_tools(SourceRoots([root]))
-    found: dict[str, Any] = await analyze_code("case")
-    assert storable_json(found) == found
-    assert dumps(found)
-    return found
+    return await asked(analyze_code, "case")
 
 
 @pytest.fixture
