@@ -124,7 +124,7 @@ async def test_a_log_line_with_an_odd_time_costs_no_other(root: Path, time: obje
 
     assert cause(found) == "payment"
     if time != []:
-        assert "1 rows have a time that cannot be read" in told(found)
+        assert "1 malformed rows were skipped" in told(found)
     assert found["claims"][0]["window"]["start"] == INCIDENT
 
 
@@ -139,7 +139,29 @@ async def test_a_log_line_with_a_number_of_many_digits_costs_no_other(
     found = await analyzed(root, "logs")
 
     assert cause(found) == "payment"
-    assert "1 rows have a time that cannot be read" in told(found)
+    assert "1 malformed rows were skipped" in told(found)
+
+
+@pytest.mark.parametrize("banner", ["Starting shop 1.7", "12:45:51 up"])
+async def test_lines_above_the_first_time_are_as_old_as_it(root: Path, banner: str) -> None:
+    lines = "".join(f"2023-11-14 23:13:{n:02} ERROR payment is locked\n" for n in range(30))
+    (root / "case" / "logs" / "payment.log").write_text(f"{banner}\n{lines}")
+    write_case(root, logs=["payment.log"])
+
+    found = await analyzed(root, "logs")
+
+    assert cause(found) == "payment"
+    assert found["claims"][0]["window"]["start"] == 1_700_003_580
+
+
+async def test_a_file_whose_times_cannot_be_read_is_kept_and_told(root: Path) -> None:
+    lines = "".join(log_line("14/Nov/2023", "payment", "ERROR", "locked") for _ in range(30))
+    (root / "case" / "logs" / "all.jsonl").write_text(lines)
+
+    found = await analyzed(root, "logs")
+
+    assert cause(found) == "payment"
+    assert "all.jsonl: no line has a time that can be read" in told(found)
 
 
 async def test_a_time_written_without_separators_is_read_as_the_date_it_is(root: Path) -> None:
@@ -328,12 +350,13 @@ async def test_an_alert_at_no_time_is_told(root: Path, alert: object) -> None:
 
 
 @pytest.mark.parametrize("signal", TOOLS)
-async def test_data_with_a_name_that_is_too_long_is_told_without_its_path(
-    root: Path, signal: str
+@pytest.mark.parametrize("name", ["n" * 300, "\ud800", "\udcff/x"], ids=short)
+async def test_data_with_a_name_that_none_can_have_is_told_without_its_path(
+    root: Path, signal: str, name: str
 ) -> None:
-    found = await analyzed(root, signal, f"case/{'n' * 300}/x")
+    found = await analyzed(root, signal, f"case/{name}/x")
 
-    assert "File name too long" in told(found)
+    assert found["problems"]
     assert str(root) not in json.dumps(found)
 
 

@@ -15,7 +15,9 @@ from weft.tools.dataset_roots import Root
 
 Row = TypeVar("Row")
 Made = TypeVar("Made")
-_CHUNK = 1 << 20
+_PACKED = 16 << 10
+"""So much is read of an archive at a time, since what a stream leaves of it is copied."""
+_MOST_STREAMS = 10_000
 _XZ_MEMORY = 128 << 20
 _XZ = b"\xfd7zXZ\x00"
 
@@ -64,8 +66,6 @@ class Source:
     malformed: int = 0
     rows: int = 0
     """How many were read so far."""
-    undated: int = 0
-    """How many rows have a time that cannot be read."""
 
     def note(self, problem: str) -> None:
         self.problems.append(Problem(self.file.name, problem))
@@ -141,8 +141,6 @@ class Source:
         """Return what was wrong with the file, the malformed rows as one count."""
         if self.malformed:
             self.note(f"{self.malformed} malformed rows were skipped")
-        if self.undated:
-            self.note(f"{self.undated} rows have a time that cannot be read")
         return self.problems
 
 
@@ -219,13 +217,18 @@ def read_bytes(file: DataFile, *, limit: int) -> Content:
 
 def _decompressed(raw: BinaryIO, limit: int) -> bytes:
     out = bytearray()
-    while len(out) <= limit and (waiting := raw.read(_CHUNK)):
+    waiting = raw.read(_PACKED)
+    streams = 0
+    while waiting and len(out) <= limit:
+        streams += 1
+        if streams > _MOST_STREAMS:
+            raise lzma.LZMAError(f"it has more than {_MOST_STREAMS} streams")
         xz = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
         while not xz.eof and len(out) <= limit:
             out += xz.decompress(waiting, limit + 1 - len(out))
-            waiting = raw.read(_CHUNK) if xz.needs_input else b""
+            waiting = raw.read(_PACKED) if xz.needs_input else b""
             if xz.needs_input and not waiting:
                 raise lzma.LZMAError("the file ends too early")
         # Another stream may follow in the same file.
-        raw.seek(-len(xz.unused_data), io.SEEK_CUR)
+        waiting = xz.unused_data or raw.read(_PACKED)
     return bytes(out)

@@ -109,34 +109,41 @@ def _from_csv(source: Source) -> Iterator[LogLine]:
 
 
 def _from_lines(source: Source) -> Iterator[LogLine]:
-    """A line without a time has that of the line before it, or of the first that has one."""
+    """A line without a time has that of the line before it, or of the first that has one.
+
+    One with a damaged time is malformed, unless the times of the whole file cannot be read.
+    """
     stem = PurePosixPath(source.file.name).name.removesuffix(".xz").rsplit(".", 1)[0]
     json_lines = source.file.name.removesuffix(".xz").endswith((".jsonl", ".ndjson"))
     last: float | None = None
 
-    def made(number: int, line: str) -> LogLine | None:
+    def made(number: int, line: str) -> tuple[LogLine, bool] | None:
         nonlocal last
         record = loaded(line)
         if record is None and json_lines:
             return None
         text = _plain(line) if record is None else _from_json(record)
-        source.undated += text.odd_time
         last = last if text.time is None else text.time
         service = _first(record or {}, "service", "service.name", "service_name") or stem
-        return LogLine(
+        read = LogLine(
             last or 0.0, service_of(service), text.level, text.logger, text.message,
             text.trace_id, text.span_id, source.file.name, number,
         )  # fmt: skip
+        return read, text.odd_time
 
-    waiting: list[LogLine] = []
-    for line in source.each(source.lines(), made):
+    waiting: list[tuple[LogLine, bool]] = []
+    for line, is_odd in source.each(source.lines(), made):
         if last is None:
-            waiting.append(line)
+            waiting.append((line, is_odd))
             continue
-        yield from (replace(one, time=last) for one in waiting)
+        source.malformed += is_odd + sum(odd for _, odd in waiting)
+        yield from (replace(one, time=last) for one, odd in waiting if not odd)
         waiting.clear()
-        yield line
-    yield from waiting
+        if not is_odd:
+            yield line
+    if waiting:
+        source.note("no line has a time that can be read")
+    yield from (line for line, _ in waiting)
 
 
 def _unwrapped(log: str) -> _Text:

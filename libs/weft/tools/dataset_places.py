@@ -87,7 +87,7 @@ def _below(root: Path, data: str) -> Place | None:
         return Place(Root(root), PurePosixPath(data))
     try:
         base, real = root.resolve(), Path(data).resolve()
-    except (OSError, RuntimeError):  # a loop of links, a name too long
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a name that none can be
         return None
     # The links on the way were only a hint: from the root on, the path is walked again.
     if PurePosixPath(data).name.casefold() == GROUND_TRUTH or not real.is_relative_to(base):

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 
 from pydantic import JsonValue
 
@@ -20,6 +19,12 @@ _SHOWN: dict[int, int | str] = {
     **{code: f"\\x{code:02x}" for code in range(0x80, 0xA0)},
     **{code: f"\\u{code:04x}" for code in _TURNS_TEXT},
 }
+_SHOWN_IN_PATHS = {
+    **{0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)},
+    ord("\n"): "\\n",
+    ord("\t"): "\\t",
+}
+"""Of bytes that are no text, Python makes lone surrogates."""
 
 
 def visible(text: str) -> str:
@@ -48,8 +53,7 @@ def short_name(name: str) -> str:
 
 def shown_path(path: str) -> str:
     """Return a file's name as text; bytes of it that are none are escaped, and stay different."""
-    text = visible(os.fsencode(path).decode(errors="backslashreplace"))
-    return text.replace("\n", "\\n").replace("\t", "\\t")
+    return visible(path.translate(_SHOWN_IN_PATHS))
 
 
 def bounded(value: JsonObject, width: int, examples: int) -> JsonObject:

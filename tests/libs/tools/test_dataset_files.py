@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from weft.tools.dataset_files import Bounds, DataFile, Source, opened, sources
+from weft.tools.dataset_files import Bounds, DataFile, Source, opened, read_all, sources
 
 SMALL = Bounds(file_bytes=1000, rows=5, all_bytes=1500, all_rows=8)
 
@@ -105,3 +105,36 @@ def test_bytes_that_are_no_text_are_replaced_and_said(tmp_path: Path) -> None:
 
     assert source.text == "caf\ufffd\n"
     assert problems(source) == ["is not UTF-8: undecodable bytes were replaced"]
+
+
+def test_an_archive_of_very_many_streams_is_refused(tmp_path: Path) -> None:
+    source = opened(made(tmp_path / "many.log.xz", lzma.compress(b"") * 100_000))
+
+    assert source.text == ""
+    assert problems(source) == ["cannot be decompressed: it has more than 10000 streams"]
+
+
+def test_a_row_that_cannot_be_made_something_of_is_counted(tmp_path: Path) -> None:
+    source = opened(made(tmp_path / "rows.log", b"1\n0\nx\n2\n"))
+
+    shares = list(source.each(source.lines(), lambda _, line: 1 / int(line)))
+
+    assert shares == [1.0, 0.5]
+    assert problems(source) == ["2 malformed rows were skipped"]
+
+
+def test_a_reader_that_fails_keeps_what_it_read_and_costs_no_other_file(tmp_path: Path) -> None:
+    files = [made(tmp_path / f"{name}.log", f"{name}\n".encode()) for name in "abc"]
+    read: list[str] = []
+
+    def failing(source: Source) -> None:
+        read.extend(line for _, line in source.lines())
+        if source.text == "b\n":
+            raise MemoryError
+
+    told = read_all(files, SMALL, failing)
+
+    assert read == ["a", "b", "c"]
+    assert [(each.file, each.problem) for each in told] == [
+        ("b.log", "is nested too deeply, or too large, to be read")
+    ]

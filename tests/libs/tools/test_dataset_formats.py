@@ -1,6 +1,8 @@
 """Every format is read into the same form."""
 
 import json
+import lzma
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -256,3 +258,42 @@ def test_long_and_wide_metrics_are_read_alike(tmp_path: Path) -> None:
         assert list(zip(series.times, series.values, strict=True)) == [(T0, 1.0), (T0 + 60, 2.0)]
         assert [problem.problem for problem in read.problems] == ["1 malformed rows were skipped"]
     assert list(long.series["cart", "cpu"].between(T0, T0 + 60)) == [1.0]
+
+
+def test_a_document_of_very_many_values_is_not_read_and_told(tmp_path: Path) -> None:
+    """A few kilobytes of archive would take gigabytes of memory."""
+    bomb = tmp_path / "t.json.xz"
+    bomb.write_bytes(lzma.compress(b'{"data":[' + b"{}," * 4_000_001 + b"{}]}"))
+    good = file(tmp_path / "good.json", otlp())
+
+    tracemalloc.start()
+    read = read_traces([DataFile(bomb, bomb.name), good])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(read.spans) == len(SPANS)
+    assert "has more than 4000000 values" in read.problems[0].problem
+    assert most < 100 << 20
+
+
+def test_a_table_of_very_many_values_is_read_in_part_and_told(tmp_path: Path) -> None:
+    columns = ",".join(f"m{number}" for number in range(1000))
+    rows = "".join(f"{int(T0) + n},cart-0{',1' * 1000}\n" for n in range(9))
+    table = file(tmp_path / "wide.csv", f"TimeStamp,PodName,{columns}\n{rows}")
+
+    read = read_metrics([table], Bounds(cells=5 * 1002))
+
+    assert len(read.series) == 1000
+    assert len(read.series["cart", "m7"].times) == 5
+    told = [problem.problem for problem in read.problems]
+    assert told == ["only 5 rows of 1002 columns were read: too many values"]
+
+
+def test_no_more_series_are_kept_than_there_is_memory_for(tmp_path: Path) -> None:
+    rows = "".join(f"{int(T0)},cart,m{number},1\n" for number in range(100_001))
+    many = file(tmp_path / "long.csv", f"timestamp,service,metric,value\n{rows}")
+
+    read = read_metrics([many])
+
+    assert len(read.series) == 100_000
+    assert "only the first 100000 series are kept" in read.problems[0].problem

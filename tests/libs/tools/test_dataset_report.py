@@ -1,11 +1,15 @@
 """A report is ranked, bounded, and its claims point at the findings they rest on."""
 
+import math
 import random
+
+import pytest
 
 from weft.core import Claim, JsonObject, dumps
 from weft.core.result import Window
 from weft.tools.dataset_problems import Problem
 from weft.tools.dataset_report import MOST_BYTES, MOST_CAUSES, Finding, certainty, report
+from weft.tools.dataset_text import MOST_NAME, short_name
 
 WINDOW = Window(start=1.0, end=2.0)
 
@@ -76,3 +80,54 @@ def test_nothing_found_is_said_and_not_an_error() -> None:
 
     assert made["summary"] == "logs: nothing differs from normal; 1 problems with the data"
     assert made["claims"] == []
+
+
+def test_a_long_text_is_cut_and_its_finding_kept() -> None:
+    found = [finding(f"s{n}", 0.9 - n / 100, text="x" * 60_000) for n in range(6)]
+
+    made = report(found, source="logs", window=WINDOW)
+
+    assert len(dumps(made)) <= MOST_BYTES
+    assert [claim.subject for claim in claims(made)] == [f"s{n}" for n in range(6)]
+    assert "findings_left_out" not in made
+
+
+def test_examples_are_left_out_before_findings() -> None:
+    evidence: JsonObject = {"lines": [{"text": "y" * 500, "file": "z" * 900} for _ in range(5)]}
+    found = [Finding("kind", f"s{n}", "odd", n / 100, evidence) for n in range(30)]
+
+    made = report(found, source="logs", window=WINDOW)
+
+    assert len(dumps(made)) <= MOST_BYTES
+    assert "findings_left_out" not in made
+
+
+@pytest.mark.parametrize(
+    ("odd", "shown"),
+    [("\0", "␀"), ("\x1b[2J", "␛[2J"), ("\x9b", "\\x9b"), ("\u202e", "\\u202e"), ("\ud800", "�")],
+)
+def test_what_nobody_can_see_or_keep_is_shown(odd: str, shown: str) -> None:
+    problem = Problem(f"file{odd}", f"is{odd}")
+    found = [Finding("kind", f"a{odd}", f"b{odd}", 0.5, {f"c{odd}": [odd, math.inf]})]
+
+    made = report(found, source="logs", window=WINDOW, problems=[problem])
+
+    assert made["findings"] == [
+        {
+            "kind": "kind",
+            "service": f"a{shown}",
+            "text": f"b{shown}",
+            "strength": 0.5,
+            "evidence": {f"c{shown}": [shown, None]},
+        }
+    ]
+    assert made["problems"] == [{"file": f"file{shown}", "problem": f"is{shown}"}]
+
+
+def test_long_names_stay_different_and_short_ones_stay_as_they_are() -> None:
+    long = "n" * MOST_NAME
+
+    assert short_name(long) == long
+    assert len(short_name(f"{long}a")) == MOST_NAME
+    assert short_name(f"{long}a") != short_name(f"{long}b")
+    assert short_name(f"{long}a") == short_name(f"{long}a")

@@ -226,9 +226,8 @@ def test_a_hard_link_to_the_ground_truth_beside_or_above_is_refused(
     read = read_logs(case.incident.logs)
 
     assert [line.message for line in read.lines] == [INSIDE, INSIDE]
-    (problem,) = read.problems
-    assert problem.file == "case/logs/b.log"
-    assert problem.problem == "refused: it leads out of the data root"
+    told = [(each.file, each.problem) for each in read.problems]
+    assert ("case/logs/b.log", "refused: it leads out of the data root") in told
 
 
 def test_no_descriptor_is_left_open(root: Path) -> None:
