@@ -12,7 +12,7 @@ from services.code_analyst.analysis import found_in
 from services.code_analyst.roots import SourceRoots
 from services.code_analyst.source import parsed
 from services.code_analyst.tools import code_tools
-from tests.services.asked import asked
+from tests.services.recorded import asked
 from weft.core.record import dumps
 from weft.tools.dataset_files import DataFile
 
