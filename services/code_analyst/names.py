@@ -13,8 +13,6 @@ HOLDERS = frozenset(
         "pymongo.MongoClient", "aiohttp.ClientSession", "httpx.AsyncClient",
     }
 )  # fmt: skip
-_MOST_PARTS = 16
-"""No import has a longer name."""
 _ANNOTATIONS = {
     "sqlite3.Connection": "sqlite3.connect",
     "sqlite3.Cursor": "sqlite3.connect",
@@ -55,21 +53,22 @@ class Names:
         if not name:
             return ""
         held, _, method = name.rpartition(".")
-        kinds = {**self.top, **(scope.bindings if scope else {})}
+        kind = self._kind(held, scope)
+        return f"{kind}.{method}" if kind else self.imported(name)
+
+    def _kind(self, variable: str, scope: Scope | None) -> str:
+        """Return the known kind of object that a variable holds, the innermost meaning of it."""
+        kind = ""
         if scope and scope.owner:
-            kinds |= self.attributes.get(scope.owner, {})
-        if held in kinds:
-            return f"{kinds[held]}.{method}"
-        return self.imported(name)
+            kind = self.attributes.get(scope.owner, {}).get(variable, "")
+        if scope and not kind:
+            kind = scope.bindings.get(variable, "")
+        return kind or self.top.get(variable, "")
 
     def imported(self, name: str) -> str:
         """Return `name` with its first part replaced by what was imported under it."""
-        parts = name.split(".", _MOST_PARTS)[:_MOST_PARTS]
-        for end in range(len(parts), 0, -1):
-            head = ".".join(parts[:end])
-            if head in self.imports:
-                return self.imports[head] + name[len(head) :]
-        return name
+        head = name.partition(".")[0]  # an import binds one plain name
+        return self.imports[head] + name[len(head) :] if head in self.imports else name
 
 
 def names_of(module: Module) -> Names:
@@ -104,8 +103,8 @@ def _imports(tree: ast.Module) -> dict[str, str]:
 
 
 def _scopes(module: Module) -> tuple[Scope, ...]:
-    """Return the functions of a module, outer ones before those they hold."""
     found: list[Scope] = []
+    # On a stack of its own, because code nests deeper than calls may.
     pending: list[tuple[ast.AST, str, str | None]] = [(module.tree, "", None)]
     while pending:
         node, prefix, owner = pending.pop()
@@ -113,9 +112,9 @@ def _scopes(module: Module) -> tuple[Scope, ...]:
             found.append(Scope(module, node, prefix + node.name, owner))
             prefix = f"{prefix}{node.name}."
         elif isinstance(node, ast.ClassDef):
-            prefix, owner = f"{prefix}{node.name}.", prefix + node.name
-        children = [(child, prefix, owner) for child in ast.iter_child_nodes(node)]
-        pending += reversed(children)
+            owner, prefix = prefix + node.name, f"{prefix}{node.name}."
+        below = [(child, prefix, owner) for child in ast.iter_child_nodes(node)]
+        pending += reversed(below)
     return tuple(found)
 
 

@@ -1,6 +1,5 @@
 """Finding what a directory holds of an incident, by the names of files and folders."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,11 +13,8 @@ from weft.tools.dataset_roots import GROUND_TRUTH
 MOST_FILES = 256
 """So many files of one kind are read."""
 FOLDERS = {"logs": ("log", "logs"), "traces": ("trace", "traces"), "metrics": ("metrics",)}
-_NAMED = (
-    ("metrics", re.compile(r"metrics.*\.csv")),
-    ("traces", re.compile(r".*(?:trace|span|jaeger|otlp).*\.(?:csv|json)")),
-    ("logs", re.compile(r".*\.(?:log|jsonl|ndjson)|.*log.*\.csv")),
-)
+_TRACES = ("trace", "span", "jaeger", "otlp")
+_LOGS = ("log", "jsonl", "ndjson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +64,11 @@ def kind_of(path: PurePosixPath) -> str | None:
     for kind, folders in FOLDERS.items():
         if path.parent.name in folders:
             return kind
-    name = path.name.casefold().removesuffix(".xz")
-    return next((kind for kind, named in _NAMED if named.fullmatch(name)), None)
+    stem, dot, ending = path.name.casefold().removesuffix(".xz").rpartition(".")
+    if not dot:
+        return None
+    if ending == "csv" and stem.startswith("metrics"):
+        return "metrics"
+    if ending in ("csv", "json") and any(word in stem for word in _TRACES):
+        return "traces"
+    return "logs" if ending in _LOGS or (ending == "csv" and "log" in stem) else None
