@@ -274,3 +274,31 @@ async def test_long_names_that_differ_only_at_their_end_stay_different(
     assert len(causes) == 1
     assert len(causes[0]) == 200
     assert causes[0] == f"{'s' * 187}…2859ffbb1b55"
+
+
+@pytest.mark.parametrize("time", [86_400, 1_000_000_000, 4_000_000_000])
+async def test_a_row_dated_far_from_all_others_moves_no_window(root: Path, time: int) -> None:
+    """Without a baseline, what lies well before the alert is the normal: where that ends matters."""
+    for signal, name in (("logs", "all.jsonl"), ("traces", "all.json")):
+        normal = root / "baseline" / signal / name
+        (root / "case" / signal / f"0{name}").write_bytes(normal.read_bytes())
+    stray = log_line(time, "shop", "INFO", "hello")
+    (root / "case" / "logs" / "stray.jsonl").write_text(stray)
+    (root / "case" / "traces" / "stray.json").write_text(otlp(spans(time, 0.01)[:1], "shop"))
+    _, incident_samples = samples(INCIDENT, 95).split("\n", 1)
+    normal_samples = (root / "baseline" / "metrics.csv").read_text()
+    (root / "case" / "metrics.csv").write_text(
+        f"{normal_samples}{incident_samples}{time},shop,cpu,1\n"
+    )
+    write_case(
+        root, baseline=None, alert_time_unix=INCIDENT,
+        logs=["0all.jsonl", "all.jsonl", "stray.jsonl"],
+        traces=["0all.json", "all.json", "stray.json"],
+    )  # fmt: skip
+
+    for signal in TOOLS:
+        found = await analyzed(root, signal)
+        assert cause(found) == "payment"
+        assert found["claims"][0]["strength"] > 0.4
+        assert any(words in told(found) for words in ("1 rows of", "1 malformed rows"))
+        assert found["claims"][0]["window"]["end"] < INCIDENT + 100

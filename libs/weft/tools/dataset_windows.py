@@ -1,13 +1,17 @@
 """Which rows of a recording are normal, and which belong to the incident."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from weft.core.result import Window
 from weft.tools.dataset_problems import Problem
 
 T = TypeVar("T")
+_FEW = 4
+_FAR = 30 * 86400.0
+_MOST_SPANS = 1000
+"""So many times as long as most rows take, and at least so many seconds, is far from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +25,16 @@ class Split(Generic[T]):
     """Rows shortly before the alert: the fault may already act in them."""
     normal_seconds: float
     """How long the normal rows were observed, gaps between recordings left out."""
+    strays: int = 0
+    """How many rows were left out since their time is far from all others."""
 
 
 def gaps(parts: Split[T], *, case: str, kind: str) -> list[Problem]:
     """Say what there is nothing of, since then nothing can be compared."""
     found = []
+    if parts.strays:
+        told = f"{parts.strays} rows of {kind} are dated far from all others: they were left out"
+        found.append(Problem(case, told))
     if not parts.normal:
         found.append(Problem(case, f"has no {kind} of normal times to compare with"))
     if not parts.incident:
@@ -40,8 +49,31 @@ def split(
 
     An alert lags its fault, so of the time before it only the earlier half is taken for normal
     and the later half for neither. Without an alert, or without a row after it, all `rows`
-    belong to the incident.
+    belong to the incident. Rows dated far from all others are left out: one damaged time would
+    move the middle by years.
     """
+    given = len(baseline) + len(rows)
+    baseline, rows = _near(baseline, at), _near(rows, at)
+    parts = _parted(baseline, rows, at, alert)
+    return replace(parts, strays=given - len(baseline) - len(rows))
+
+
+def _near(rows: Sequence[T], at: Callable[[T], float]) -> Sequence[T]:
+    """Return the rows that are not dated far from the bulk of them."""
+    if len(rows) < _FEW:
+        return rows
+    times = sorted(at(row) for row in rows)
+    edge = max(1, len(times) // 10)
+    low, high = times[edge], times[-1 - edge]
+    reach = max(_FAR, _MOST_SPANS * (high - low))
+    if low - reach <= times[0] and times[-1] <= high + reach:
+        return rows
+    return [row for row in rows if low - reach <= at(row) <= high + reach]
+
+
+def _parted(
+    baseline: Sequence[T], rows: Sequence[T], at: Callable[[T], float], alert: float | None
+) -> Split[T]:
     times = [at(row) for row in rows]
     if alert is None or not times or max(times) < alert:
         return _split(baseline, [], [], rows, at)

@@ -1,5 +1,7 @@
 """Rows are divided at the alert, and the time right before it belongs to neither side."""
 
+import pytest
+
 from weft.tools.dataset_windows import Split, gaps, split
 
 
@@ -33,3 +35,23 @@ def test_what_there_is_nothing_of_is_said() -> None:
         "has no logs of normal times to compare with",
         "has no logs of the incident",
     ]
+
+
+@pytest.mark.parametrize("stray", [0.0, 4e9])
+def test_a_row_dated_far_from_all_others_is_left_out_and_said(stray: float) -> None:
+    near = [1.7e9 + number for number in range(20)]
+
+    parts = divided([*near, stray], [stray, *near], 1.7e9 + 10)
+
+    assert parts.strays == 2
+    assert parts.onset == near[5:10]
+    assert parts.incident == near[10:]
+    assert parts.normal_seconds == 19.0 + 4.0
+    (problem,) = gaps(parts, case="one", kind="logs")
+    assert problem.problem == "2 rows of logs are dated far from all others: they were left out"
+
+
+def test_rows_spread_over_a_long_time_are_all_kept() -> None:
+    weeks = [604_800.0 * number for number in range(6)]
+
+    assert divided(weeks, [0.0, 1.0, 2.0, 9e5], None).strays == 0
