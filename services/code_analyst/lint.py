@@ -3,7 +3,8 @@
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory, TemporaryFile
 
@@ -11,12 +12,12 @@ import ruff  # type: ignore[import-untyped]
 
 from services.code_analyst.findings import Finding, Severity
 from services.code_analyst.source import Module
-from weft.core import JsonObject, loads
+from weft.core import JsonObject, loads_object
 from weft.tools.dataset_problems import Problem
 
 _SELECT = "ASYNC,S113,S110,S112,BLE,SIM115"
 _WITHIN = 20.0
-_MOST_OUTPUT = 16 << 20
+_MOST_OUTPUT = 8 << 20
 _MOST_WORDS = 200
 _RULES: Mapping[str, tuple[str, Severity]] = {
     "ASYNC210": ("blocking-call-in-async", "high"),
@@ -67,31 +68,35 @@ def _lint(
     deadline = time.monotonic() + _WITHIN
     command = [
         ruff.find_ruff_bin(), "check", "--isolated", "--no-cache", "--exit-zero", "--ignore-noqa",
-        "--output-format", "json", "--select", _SELECT, "--",
+        "--output-format", "json-lines", "--select", _SELECT, "--",
     ]  # fmt: skip
     by_name = {f"{number}.py": module for number, module in enumerate(modules)}
     pending = [list(by_name)] if by_name else []
     while pending:
         names = pending.pop()
+        output, failure = b"", ""
         try:
             output = _output([*command, *names], directory, deadline - time.monotonic())
         except RuntimeError as error:
-            if len(names) > 1:
-                half = len(names) // 2
-                pending += [names[half:], names[:half]]
-                continue
-            told = f"ruff fails on it, so its rules are missing: {error}"
-            problems.append(Problem(by_name[names[0]].file, told))
-        else:
-            findings += [one for each in _objects(output) if (one := _finding(each, by_name))]
+            failure = f"failed on it: {error}"
+        if len(output) > _MOST_OUTPUT:
+            failure = f"only its first {_MOST_OUTPUT} bytes were read"
+        if failure and len(names) > 1:
+            half = len(names) // 2
+            pending += [names[half:], names[:half]]
+            continue
+        if failure:
+            problems.append(Problem("ruff", f"{by_name[names[0]].file}: {failure}"))
+        objects = _objects(output[:_MOST_OUTPUT])
+        findings += [one for each in objects if (one := _finding(each, by_name))]
 
 
 def _output(command: Sequence[str], directory: str, seconds: float) -> bytes:
-    """Return what a command says.
+    """Return what a command says, and of too much one byte more than is read.
 
     Raises:
         TimeoutError: It did not end in time.
-        RuntimeError: It failed, or said too much.
+        RuntimeError: It failed.
     """
     late = threading.Event()
     with (
@@ -112,9 +117,7 @@ def _output(command: Sequence[str], directory: str, seconds: float) -> bytes:
             process.kill()
         if late.is_set():
             raise TimeoutError
-        if len(output) > _MOST_OUTPUT:
-            raise RuntimeError("it says more than is read")
-        if process.returncode:
+        if process.returncode and len(output) <= _MOST_OUTPUT:
             errors.seek(0)
             words = errors.read(_MOST_WORDS).decode(errors="replace")
             raise RuntimeError(f"it ended with {process.returncode}: {words}")
@@ -126,9 +129,11 @@ def _end(process: "subprocess.Popen[bytes]", late: threading.Event) -> None:
     process.kill()
 
 
-def _objects(output: bytes) -> list[JsonObject]:
-    found = loads(output)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+def _objects(output: bytes) -> Iterator[JsonObject]:
+    """Read an object from each line; the last one may have been cut."""
+    for line in output.splitlines():
+        with suppress(ValueError):
+            yield loads_object(line)
 
 
 def _finding(told: JsonObject, modules: Mapping[str, Module]) -> Finding | None:

@@ -9,6 +9,7 @@ import pytest
 import ruff  # type: ignore[import-untyped]
 
 from services.code_analyst.analysis import found_in
+from services.code_analyst.lint import linted
 from services.code_analyst.roots import SourceRoots
 from services.code_analyst.source import parsed
 from services.code_analyst.tools import code_tools
@@ -202,8 +203,26 @@ async def test_a_linter_that_dies_of_one_file_still_speaks_of_the_others(
         (file, "SIM115") for file, rule in rules if rule == "leaked-handle"
     }
     ((file, problem),) = told(found)
-    assert file == "odd/fatal.py"
-    assert problem.startswith("ruff fails on it")
+    assert file == "ruff"
+    assert problem.startswith("odd/fatal.py: failed on it: it ended with -9")
+
+
+def test_a_file_of_which_the_linter_says_too_much_leaves_it_to_speak_of_others(
+    case: Path,
+) -> None:
+    noise = "try:\n    f()\nexcept Exception:\n    pass\n" * 15_000
+    (case / "a.py").write_text(noise)
+    names = [f"{name}.py" for name in "bcd"]
+    for name in names:
+        (case / name).write_text("async def f(p):\n    open(p)\n")
+    modules, _ = parsed([DataFile(case / name, name) for name in ("a.py", *names)])
+
+    findings, problems = linted(modules)
+
+    assert [(each.file, each.problem) for each in problems] == [
+        ("ruff", "a.py: only its first 8388608 bytes were read")
+    ]
+    assert {each.file for each in findings} == {"a.py", *names}
 
 
 @pytest.mark.parametrize("told_by", ["source", "case"])
