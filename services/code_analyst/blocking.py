@@ -34,6 +34,9 @@ _REMOTE = (
 )  # fmt: skip
 _LOCAL = ("sqlite3.connect.",)
 _HARMLESS = frozenset({"close", "cursor", "mount", "interrupt", "set_trace_callback"})
+_DEEPEST = 16
+"""No package stands in more others."""
+_MOST_NAMED = 5
 ADVICE = "await an async client, or move the call to a worker thread, with a timeout"
 
 
@@ -49,24 +52,41 @@ class _Block:
 
 
 @dataclass(frozen=True, slots=True)
+class _Way:
+    """How async code comes to a function: through which helpers, of which the first are named."""
+
+    scope: Scope
+    first: tuple[str, ...] = ()
+    helpers: int = 0
+
+    def on(self, helper: Scope) -> "_Way":
+        first = (*self.first, helper.qualname)[:_MOST_NAMED]
+        return _Way(helper, first, self.helpers + 1)
+
+    def __str__(self) -> str:
+        if not self.helpers:
+            return ""
+        through = f" through {' and '.join(self.first)}"
+        left = self.helpers - len(self.first)
+        if left > 1:
+            through += f", {left - 1} more"
+        return f"{through} and {self.scope.qualname}" if left else through
+
+
+@dataclass(frozen=True, slots=True)
 class _Reached:
     block: _Block
     by: Scope
-    via: tuple[str, ...]
+    way: _Way
 
 
 def blocking_calls(modules: Sequence[Names]) -> Iterator[Finding]:
     """Yield each blocking call that async code makes or reaches, once."""
     graph = _Graph(modules)
-    seen: set[ast.Call] = set()
     for names in modules:
         for scope in names.scopes:
-            if not scope.is_async:
-                continue
-            for reached in graph.reached(scope):
-                if reached.block.call not in seen:
-                    seen.add(reached.block.call)
-                    yield _finding(reached)
+            if scope.is_async:
+                yield from map(_finding, graph.newly_reached(scope))
 
 
 class _Graph:
@@ -78,22 +98,24 @@ class _Graph:
         for names in modules:
             for scope in names.scopes:
                 self._functions.setdefault(f"{names.module.dotted}.{scope.qualname}", scope)
+        self._visited: set[ast.AST] = set()
+        """Helpers whose calls were told already: walking them again for every async function that
+        reaches them would take its number times theirs."""
 
-    def reached(self, by: Scope) -> Iterator[_Reached]:
-        """Yield the blocking calls that run while async function `by` does."""
-        pending: list[tuple[Scope, tuple[str, ...]]] = [(by, ())]
-        visited: set[str] = set()
+    def newly_reached(self, by: Scope) -> Iterator[_Reached]:
+        """Yield the blocking calls that run while async function `by` does, but for known ones."""
+        pending = [_Way(by)]
         while pending:
-            scope, via = pending.pop()
-            for call in self._calls(scope):
-                block = self._block(scope, call)
+            way = pending.pop()
+            for call in self._calls(way.scope):
+                block = self._block(way.scope, call)
                 if block is not None:
-                    yield _Reached(block, by, via)
+                    yield _Reached(block, by, way)
                     continue
-                helper = self._helper(scope, call)
-                if helper is not None and helper.qualname not in visited:
-                    visited.add(helper.qualname)
-                    pending.append((helper, (*via, helper.qualname)))
+                helper = self._helper(way.scope, call)
+                if helper is not None and helper.node not in self._visited:
+                    self._visited.add(helper.node)
+                    pending.append(way.on(helper))
 
     def _calls(self, scope: Scope) -> Iterator[ast.Call]:
         nodes = list(own_nodes(scope.node))
@@ -121,7 +143,7 @@ class _Graph:
         if scope.owner and name.startswith(("self.", "cls.")):
             choices.append(f"{module}.{scope.owner}.{name.partition('.')[2]}")
         imported = self._names[scope.module.file].imported(name)
-        parts = imported.split(".")
+        parts = imported.split(".")[-_DEEPEST:]
         choices += [".".join(parts[at:]) for at in range(len(parts) - 1)]
         found = (self._functions[choice] for choice in choices if choice in self._functions)
         return next((helper for helper in found if not helper.is_async), None)
@@ -130,11 +152,10 @@ class _Graph:
 def _finding(reached: _Reached) -> Finding:
     block, by = reached.block, reached.by
     endless = waits_for_ever(block.call, block.target)
-    through = f" through {' and '.join(reached.via)}" if reached.via else ""
     where = "" if by.module.file == block.scope.module.file else f"{by.module.file} "
     message = (
         f"{block.target}() blocks the event loop: async {by.qualname} "
-        f"({where}line {by.node.lineno}) calls it{through}"
+        f"({where}line {by.node.lineno}) calls it{reached.way}"
     )
     if endless:
         message += ", and it has no timeout"

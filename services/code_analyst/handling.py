@@ -4,14 +4,18 @@ import ast
 from collections.abc import Iterator
 
 from services.code_analyst.findings import Finding
-from services.code_analyst.names import Names, Scope
+from services.code_analyst.names import Names
 from services.code_analyst.source import own_nodes, written
 from services.code_analyst.timeouts import calls_in
 
 _BROAD = frozenset({"", "Exception", "BaseException"})
 _LOUD = frozenset({"exception", "error", "warning", "critical", "fatal", "warn"})
-_OPENERS = frozenset({"open", "io.open", "socket.socket", "socket.create_connection"})
-_OPENERS_OF_SESSIONS = frozenset({"requests.Session", "httpx.Client", "httpx.AsyncClient"})
+_OPENERS = frozenset(
+    {
+        "open", "io.open", "socket.socket", "socket.create_connection",
+        "requests.Session", "httpx.Client", "httpx.AsyncClient",
+    }
+)  # fmt: skip
 _KEEPERS = ("closing", "enter_context", "enter_async_context", "aclosing", "push", "callback")
 
 _CLOSERS = frozenset({"close", "aclose"})
@@ -58,11 +62,14 @@ def _instead(handler: ast.ExceptHandler) -> str:
 
 def leaked_handles(names: Names) -> Iterator[Finding]:
     """Yield files, sockets and sessions that are opened and never closed in their function."""
+    cares: dict[ast.AST, _Care] = {}
     for call, scope in calls_in(names):
         target = names.target(call, scope)
-        if scope is None or target not in _OPENERS | _OPENERS_OF_SESSIONS:
+        if scope is None or target not in _OPENERS:
             continue
-        if _is_kept(call, scope):
+        if scope.node not in cares:
+            cares[scope.node] = _Care(scope.node)
+        if cares[scope.node].keeps(call):
             continue
         yield names.module.finding(
             call,
@@ -73,44 +80,66 @@ def leaked_handles(names: Names) -> Iterator[Finding]:
         )
 
 
-def _is_kept(call: ast.Call, scope: Scope) -> bool:
-    """Tell whether something closes what `call` opens, or hands it to somebody who may."""
-    return any(_keeps(node, call, scope) for node in own_nodes(scope.node))
+class _Care:
+    """What a function closes, or hands to somebody who may; read once, whatever it opens."""
+
+    def __init__(self, function: ast.AST) -> None:
+        self._within: set[ast.AST] = set()
+        """What stands in something that closes it all."""
+        self._kept: set[ast.AST] = set()
+        """What is returned, or closed at once."""
+        self._targets: dict[ast.AST, list[str]] = {}
+        """By value: the variables that it is assigned to."""
+        self._closed: set[str] = set()
+        """Variables that are closed, or handed over."""
+        for node in own_nodes(function):
+            self._read(node)
+
+    def keeps(self, call: ast.Call) -> bool:
+        """Tell whether something closes what `call` opens, or hands it to somebody who may.
+
+        An attribute is closed by its object.
+        """
+        if call in self._kept or call in self._within:
+            return True
+        names = self._targets.get(call, [])
+        return bool(names) and all("." in name or name in self._closed for name in names)
+
+    def _read(self, node: ast.AST) -> None:
+        if isinstance(node, ast.With | ast.AsyncWith):
+            for item in node.items:
+                self._keep(item.context_expr)
+                self._closed |= _names_in(item.context_expr)
+        elif isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+            self._closed |= _handed_over(node.value)
+            if isinstance(node, ast.Return):
+                self._kept.add(node.value)
+        elif isinstance(node, ast.Attribute) and node.attr in _CLOSERS:
+            self._kept.add(node.value)
+            self._closed |= {written(node.value)} - {""}
+        elif isinstance(node, ast.Call) and _method(node) in _KEEPERS:
+            self._keep(node)
+        elif isinstance(node, ast.Assign):
+            self._targets.setdefault(node.value, []).extend(map(written, node.targets))
+
+    def _keep(self, node: ast.AST) -> None:
+        pending = [node]
+        while pending:
+            each = pending.pop()
+            if each not in self._within:
+                self._within.add(each)
+                pending.extend(ast.iter_child_nodes(each))
 
 
-def _keeps(node: ast.AST, call: ast.Call, scope: Scope) -> bool:
-    if isinstance(node, ast.With | ast.AsyncWith):
-        return any(call in ast.walk(item.context_expr) for item in node.items)
-    if isinstance(node, ast.Return | ast.Attribute) and node.value is call:
-        return isinstance(node, ast.Return) or node.attr in _CLOSERS
-    if isinstance(node, ast.Call):
-        return _method(node) in _KEEPERS and call in ast.walk(node)
-    if isinstance(node, ast.Assign) and node.value is call:
-        return all(_is_cared_for(target, scope) for target in node.targets)
-    return False
+def _names_in(expression: ast.AST) -> set[str]:
+    return {name for part in ast.walk(expression) if (name := written(part))}
 
 
-def _is_cared_for(target: ast.expr, scope: Scope) -> bool:
-    """Tell whether a variable is an attribute (its object closes it), is closed, or is returned."""
-    name = written(target)
-    return "." in name or any(_cares(node, name) for node in own_nodes(scope.node))
-
-
-def _cares(node: ast.AST, name: str) -> bool:
-    if isinstance(node, ast.Attribute):
-        return node.attr in _CLOSERS and written(node.value) == name
-    if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
-        return _hands_over(node.value, name)
-    if isinstance(node, ast.With):
-        return any(name in map(written, ast.walk(item.context_expr)) for item in node.items)
-    return False
-
-
-def _hands_over(value: ast.expr, name: str) -> bool:
-    """Tell whether `value` is or holds the variable itself, not just what one of its methods gave."""
+def _handed_over(value: ast.expr) -> set[str]:
+    """Return the variables that `value` is or holds, not just what one of their methods gave."""
     parts = list(ast.walk(value))
-    used = {id(part.value) for part in parts if isinstance(part, ast.Attribute)}
-    return any(written(part) == name and id(part) not in used for part in parts)
+    used = {part.value for part in parts if isinstance(part, ast.Attribute)}
+    return {name for part in parts if part not in used and (name := written(part))}
 
 
 def _method(call: ast.Call) -> str:

@@ -12,6 +12,7 @@ from weft.loop import Peer
 from weft.models import get_model
 from weft.service.agent_app import agent_app
 from weft.service.defaults import with_data
+from weft.service.isolation import processes_of
 from weft.service.serve import serve
 from weft.service.settings import SpecialistSettings
 
@@ -52,8 +53,9 @@ class Settings(SpecialistSettings, env_prefix="CODE_ANALYST_"):
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Peer]:
     """Yield a working agent; close what it holds on the way out."""
-    async with aclosing(get_model(settings.model)) as model:
-        tools = code_tools(SourceRoots(settings.roots))
+    processes = processes_of(settings)
+    tools = code_tools(SourceRoots(settings.roots), processes)
+    async with processes, aclosing(get_model(settings.model)) as model:
         yield with_data(code_analyst(model, tools), settings.data)
 
 

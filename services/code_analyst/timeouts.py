@@ -1,10 +1,12 @@
 """Network calls that may wait for ever."""
 
 import ast
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from services.code_analyst.findings import Finding
 from services.code_analyst.names import Names, Scope
+from services.code_analyst.source import Function
 
 _REQUESTS = {"get", "post", "put", "patch", "delete", "head", "options", "request"}
 _POSITION = {
@@ -71,10 +73,12 @@ def _targets(names: Names) -> Iterator[tuple[ast.Call, str]]:
 
 def calls_in(names: Names) -> Iterator[tuple[ast.Call, Scope | None]]:
     """Yield every call of a module with the function it stands in."""
-    inside: dict[ast.AST, Scope] = {}
-    for scope in names.scopes:  # outer functions come first, so the innermost one wins
-        for node in ast.walk(scope.node):
-            inside[node] = scope
-    for node in ast.walk(names.module.tree):
-        if isinstance(node, ast.Call):
-            yield node, inside.get(node)
+    scopes = {scope.node: scope for scope in names.scopes}
+    pending: deque[tuple[ast.AST, Scope | None]] = deque([(names.module.tree, None)])
+    while pending:
+        node, scope = pending.popleft()
+        if isinstance(node, Function):
+            scope = scopes.get(node, scope)
+        elif isinstance(node, ast.Call):
+            yield node, scope
+        pending.extend((child, scope) for child in ast.iter_child_nodes(node))

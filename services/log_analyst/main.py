@@ -11,6 +11,7 @@ from weft.loop import Peer
 from weft.models import get_model
 from weft.service.agent_app import agent_app
 from weft.service.defaults import with_data
+from weft.service.isolation import processes_of
 from weft.service.serve import serve
 from weft.service.settings import SpecialistSettings
 from weft.tools.datasets import DataRoots
@@ -52,8 +53,9 @@ class Settings(SpecialistSettings, env_prefix="LOG_ANALYST_"):
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Peer]:
     """Yield a working agent; close what it holds on the way out."""
-    async with aclosing(get_model(settings.model)) as model:
-        tools = log_tools(DataRoots(settings.roots))
+    processes = processes_of(settings)
+    tools = log_tools(DataRoots(settings.roots), processes)
+    async with processes, aclosing(get_model(settings.model)) as model:
         yield with_data(log_analyst(model, tools), settings.data)
 
 

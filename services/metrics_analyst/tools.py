@@ -1,11 +1,9 @@
 """The metrics analyst's tools."""
 
-from anyio import to_thread
+from functools import partial
 
-from services.metrics_analyst.analysis import findings
-from services.metrics_analyst.windows import cut
 from weft.core import JsonObject
-from weft.tools import Tool, tool
+from weft.tools import Processes, Tool, tool
 from weft.tools.dataset_metrics import read_metrics
 from weft.tools.dataset_report import report
 from weft.tools.dataset_windows import gaps
@@ -14,33 +12,35 @@ from weft.tools.datasets import DataRoots
 _WITHIN = 60.0
 
 
-def metrics_tools(roots: DataRoots) -> list[Tool]:
-    """Return the tools of a metrics analyst that may read below `roots`."""
-
-    @tool(
-        name="analyze_metrics",
-        description=(
-            "Compare an incident's metrics with its baseline: which metric of which service "
-            "left its usual range, and whether it shows a cause or only a symptom."
-        ),
-        labels={"read"},
-        # Reading twice changes nothing: recovery may do it again.
-        idempotent=True,
-        passes_key=True,
-        timeout=_WITHIN,
-    )
-    async def analyze_metrics(data: str) -> JsonObject:
-        """Compare an incident's metrics with its baseline.
-
-        Args:
-            data: Directory of the incident, below a data root.
-        """
-        return await to_thread.run_sync(_analyzed, roots, data, abandon_on_cancel=True)
-
-    return [analyze_metrics]
+def metrics_tools(roots: DataRoots, processes: Processes | None = None) -> list[Tool]:
+    """Return the tools of a metrics analyst that may read below `roots`, each call in a process."""
+    processes = processes or Processes()
+    # What the analysis itself needs is loaded there alone.
+    processes.preload("services.metrics_analyst.analysis")
+    return [
+        tool(
+            name="analyze_metrics",
+            description=(
+                "Compare an incident's metrics with its baseline: which metric of which service "
+                "left its usual range, and whether it shows a cause or only a symptom."
+            ),
+            labels={"read"},
+            timeout=_WITHIN,
+            isolation=processes,
+        )(partial(analyze_metrics, roots))
+    ]
 
 
-def _analyzed(roots: DataRoots, data: str) -> JsonObject:
+def analyze_metrics(roots: DataRoots, data: str) -> JsonObject:
+    """Compare an incident's metrics with its baseline.
+
+    Args:
+        roots: Below which directories data may be read.
+        data: Directory of the incident, below a data root.
+    """
+    from services.metrics_analyst.analysis import findings  # noqa: PLC0415 - see above
+    from services.metrics_analyst.windows import cut  # noqa: PLC0415 - see above
+
     case = roots.open_case(data)
     baseline = read_metrics(case.baseline.metrics)
     incident = read_metrics(case.incident.metrics)

@@ -1,10 +1,9 @@
 """The trace analyst's tools."""
 
-from anyio import to_thread
+from functools import partial
 
-from services.trace_analyst.analysis import findings
 from weft.core import JsonObject
-from weft.tools import Tool, tool
+from weft.tools import Processes, Tool, tool
 from weft.tools.dataset_report import report
 from weft.tools.dataset_traces import read_traces
 from weft.tools.dataset_windows import gaps, split
@@ -13,33 +12,34 @@ from weft.tools.datasets import DataRoots
 _WITHIN = 60.0
 
 
-def trace_tools(roots: DataRoots) -> list[Tool]:
-    """Return the tools of a trace analyst that may read below `roots`."""
-
-    @tool(
-        name="analyze_traces",
-        description=(
-            "Compare an incident's traces with its baseline: added self time and call delays, "
-            "missing and new operations, failing services, the critical path."
-        ),
-        labels={"read"},
-        # Reading twice changes nothing: recovery may do it again.
-        idempotent=True,
-        passes_key=True,
-        timeout=_WITHIN,
-    )
-    async def analyze_traces(data: str) -> JsonObject:
-        """Compare an incident's traces with its baseline.
-
-        Args:
-            data: Directory of the incident, below a data root.
-        """
-        return await to_thread.run_sync(_analyzed, roots, data, abandon_on_cancel=True)
-
-    return [analyze_traces]
+def trace_tools(roots: DataRoots, processes: Processes | None = None) -> list[Tool]:
+    """Return the tools of a trace analyst that may read below `roots`, each call in a process."""
+    processes = processes or Processes()
+    # What the analysis itself needs is loaded there alone.
+    processes.preload("services.trace_analyst.analysis")
+    return [
+        tool(
+            name="analyze_traces",
+            description=(
+                "Compare an incident's traces with its baseline: added self time and call delays, "
+                "missing and new operations, failing services, the critical path."
+            ),
+            labels={"read"},
+            timeout=_WITHIN,
+            isolation=processes,
+        )(partial(analyze_traces, roots))
+    ]
 
 
-def _analyzed(roots: DataRoots, data: str) -> JsonObject:
+def analyze_traces(roots: DataRoots, data: str) -> JsonObject:
+    """Compare an incident's traces with its baseline.
+
+    Args:
+        roots: Below which directories data may be read.
+        data: Directory of the incident, below a data root.
+    """
+    from services.trace_analyst.analysis import findings  # noqa: PLC0415 - see above
+
     case = roots.open_case(data)
     baseline = read_traces(case.baseline.traces)
     incident = read_traces(case.incident.traces)

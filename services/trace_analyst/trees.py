@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import takewhile
 
 from weft.tools.dataset_traces import Span
 
@@ -74,7 +74,7 @@ def self_time(node: Node) -> float:
     span = node.span
     others = list(node.children)
     if node.parent is not None:
-        later = islice(node.parent.children, node.place + 1, node.place + 1 + _SIBLINGS)
+        later = node.parent.children[node.place + 1 : node.place + 1 + _SIBLINGS]
         others += takewhile(lambda one: one.span.start < span.end, later)
     covered, reached = 0.0, span.start
     for other in sorted(others, key=lambda one: one.span.start):

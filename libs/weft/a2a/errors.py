@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from weft.core import JsonObject, JsonValue, edge_errors, errors, new_id, protocol_errors
+from weft.core import (
+    JsonObject,
+    JsonValue,
+    edge_errors,
+    errors,
+    new_id,
+    process_errors,
+    protocol_errors,
+)
 from weft.core.errors import WeftError
 from weft.loop.subagent import SubagentFailedError
 from weft.models import errors as model_errors
@@ -61,6 +69,7 @@ WIRE: Mapping[type[WeftError], Wire] = {
     errors.StoreError: _AWAY,
     errors.StoreUnavailableError: _AWAY,
     errors.StoreFullError: _AWAY,
+    errors.ForkedStoreError: _BROKEN,
     errors.LayoutError: _BROKEN,
     errors.EffectSettledError: _CONFLICT,
     errors.CanceledError: Wire(409, "CANCELLED", -32004),
@@ -118,6 +127,12 @@ WIRE: Mapping[type[WeftError], Wire] = {
     errors.EffectUnrecordedError: _BROKEN,
     errors.ToolDefinitionError: _BROKEN,
     errors.DuplicateToolError: _BROKEN,
+    process_errors.ToolProcessError: _BROKEN,
+    process_errors.ToolCrashedError: _BROKEN,
+    process_errors.ToolMemoryError: _SPENT,
+    process_errors.ToolCpuError: _SPENT,
+    process_errors.ToolResultTooLargeError: _SPENT,
+    process_errors.ToolBusyError: _AWAY,
     errors.ConditionFailedError: _BROKEN,
     SubagentFailedError: _BROKEN,
     ArgumentsError: _INVALID,

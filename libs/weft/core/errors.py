@@ -171,6 +171,19 @@ class StoreFullError(StoreError):
     code = "store_full"
 
 
+class ForkedStoreError(WeftError):
+    """The database was opened before this process was forked from its parent, and stays there."""
+
+    code = "store_forked"
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"the database {database} was opened before a fork, and its connection belongs to the "
+            "parent process: open another checkpointer in the child"
+        )
+        self.database = database
+
+
 class LayoutError(WeftError):
     """A newer Weft wrote this database; open it with that version."""
 

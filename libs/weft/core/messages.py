@@ -75,3 +75,5 @@ class ToolSpec(Record):
     tags: frozenset[str] = frozenset()
     examples: tuple[str, ...] = ()
     idempotent: bool = False
+    isolation: Literal["process"] | None = None
+    """Where the body runs, if not in the agent's own process."""

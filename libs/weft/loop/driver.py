@@ -92,12 +92,18 @@ class Driver:
 
     @property
     def report(self) -> JsonObject:
-        """What became of each tool call so far; a durable journal itself knows those of its ledger."""
+        """What became of each tool call so far; a durable journal itself knows those of its ledger.
+
+        Calls that only read are none of them: nothing outside can be in doubt.
+        """
         durable, tools = self._invocation.journal.held is not None, self._setup.tools
         told = [
             each
             for each in self._calls.values()
-            if not (durable and (tool := tools.get(str(each["tool"]))) and tool.idempotent)
+            if not (
+                (tool := tools.get(str(each["tool"])))
+                and (tool.only_reads or (durable and tool.idempotent))
+            )
         ]
         return {"effects": [*told]}
 
@@ -236,7 +242,9 @@ class Driver:
     def _only_once(self, call: ToolCall) -> bool:
         """Tell whether making the call a second time might do something a second time."""
         tool = self._setup.tools.get(call.name)
-        return tool is not None and not tool.idempotent and tool.fn is not ask_user.fn
+        if tool is None or tool.idempotent or tool.only_reads:
+            return False
+        return tool.fn is not ask_user.fn
 
     async def _closed(self, stop: Stop, reply: Message) -> Stop:
         """Ask for a last word where the run would end without one, and there is something left."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -15,13 +16,20 @@ T = TypeVar("T")
 
 
 class SyncLoop:
-    """An event loop in a thread; it starts with the first call and ends with `aclose`."""
+    """An event loop in a thread; it starts with the first call and ends with `aclose`.
+
+    A forked process has none of its parent's threads, so it gets a loop of its own.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._of_parents: list[asyncio.AbstractEventLoop] = []
+        """Loops of the processes this one was forked from. They are kept: closing one here would
+        take the parent's own descriptors out of what it waits for."""
 
     def run(self, work: Callable[[], Coroutine[object, object, T]]) -> T:
         """Block until `work()` is done; it sees the caller's context variables."""
@@ -39,6 +47,7 @@ class SyncLoop:
 
     async def aclose(self) -> None:
         """End the thread, if there is one; a later call starts another."""
+        self._notice_fork()
         if self._loop is not None:
             await anyio.to_thread.run_sync(self._close)
 
@@ -51,7 +60,18 @@ class SyncLoop:
             thread.join()
             loop.close()
 
+    def _notice_fork(self) -> None:
+        """Let go of what only the parent has; somebody there may have held the lock."""
+        if self._process == os.getpid():
+            return
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        if self._loop is not None:
+            self._of_parents.append(self._loop)
+        self._loop = self._thread = None
+
     def _started(self) -> asyncio.AbstractEventLoop:
+        self._notice_fork()
         with self._lock:
             if self._loop is None:
                 loop = self._loop = asyncio.new_event_loop()

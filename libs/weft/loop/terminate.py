@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-import anyio.to_thread
-
 from weft.checkpoint import Journal
 from weft.core import Interrupt
 from weft.core.contained import contained_call
@@ -33,6 +31,7 @@ from weft.termination import (
 )
 from weft.tools import Tool
 from weft.tools.builtin import TERMINAL
+from weft.tools.threads import in_thread
 
 OUT_OF_RESOURCES: frozenset[StopReason] = frozenset(
     {"token_budget", "cost_budget", "time_budget", "deadline"}
@@ -112,8 +111,7 @@ async def terminate(condition: Condition, progress: Progress) -> Stop | None:
     """Return why the run stops now; None if it goes on. Custom conditions run in a thread."""
     try:
         if any(isinstance(leaf, CustomCondition) for leaf in condition.leaves()):
-            judging = partial(contained_call, partial(condition.reasons, progress))
-            found = await anyio.to_thread.run_sync(judging, abandon_on_cancel=True)
+            found = await in_thread(partial(contained_call, partial(condition.reasons, progress)))
         else:
             found = condition.reasons(progress)
     except WeftError as error:

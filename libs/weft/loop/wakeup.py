@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from weft.core.errors import WeftError
 from weft.loop.terminate import Moment, Stop, failed, stopped
 from weft.termination import Condition, CustomCondition, Reason, next_wakeup
+from weft.tools.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ class Wakeup:
         self._on_stop = on_stop
         self._moment = Moment()
         self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Future[frozenset[Reason]] | None = None
         self._in_thread = any(isinstance(each, CustomCondition) for each in condition.leaves())
 
     def arm(self, moment: Moment) -> None:
@@ -37,6 +40,9 @@ class Wakeup:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
 
     def _wait(self) -> None:
         delay = next_wakeup(self._condition, self._now(self._moment))
@@ -48,9 +54,9 @@ class Wakeup:
         if not self._in_thread:
             self._judge(self._condition.reasons(now))
             return
-        loop = asyncio.get_running_loop()
-        asking = loop.run_in_executor(None, self._condition.reasons, now)
-        asking.add_done_callback(self._answered)
+        # Kept, because the loop alone would let go of it.
+        self._asking = asyncio.ensure_future(in_thread(partial(self._condition.reasons, now)))
+        self._asking.add_done_callback(self._answered)
 
     def _answered(self, answer: "asyncio.Future[frozenset[Reason]]") -> None:
         if self._timer is None or answer.cancelled():

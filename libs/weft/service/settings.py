@@ -42,6 +42,12 @@ class SpecialistSettings(ServiceSettings):
     """Directories below which the caller may name data; nothing else is opened."""
     data: Path | None = None
     """What is looked at where the caller names nothing."""
+    processes: int = Field(default=2, ge=1)
+    """Calls of its tools that compute at a time, each in a process of its own; the rest wait."""
+    process_memory: int = Field(default=1 << 30, ge=1 << 26)
+    """Bytes that one such call may take."""
+    process_cpu_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    """CPU time that one such call may take."""
 
     @property
     def roots(self) -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ from weft.tools.builtin import TERMINAL, ask_user, task_complete
 from weft.tools.calling import CallLimits, call_by_name, call_tool, failed_call, validated
 from weft.tools.context import ToolContext
 from weft.tools.decorator import ToolOptions, tool
-from weft.tools.definition import NOT_DONE, UNKNOWN, EffectNotDone, Reconciled, Tool, done
+from weft.tools.definition import NOT_DONE, UNKNOWN, Reconciled, Tool, done
 from weft.tools.executors import (
     CircuitBreakerExecutor,
     ConcurrentExecutor,
@@ -14,6 +14,8 @@ from weft.tools.executors import (
     SequentialExecutor,
 )
 from weft.tools.interrupts import InterruptRaised
+from weft.tools.not_done import EffectNotDone
+from weft.tools.processes import Processes
 from weft.tools.registry import ToolRegistry
 from weft.tools.rendering import MemoryResultStore, ResultLimit, ResultStore, read_result_tool
 from weft.tools.result import ToolExecution, ToolOutcome, ToolResult
@@ -31,6 +33,7 @@ __all__ = [
     "InterruptRaised",
     "MemoryResultStore",
     "Pending",
+    "Processes",
     "Reconciled",
     "ResultLimit",
     "ResultStore",

@@ -1,4 +1,4 @@
-"""Runs a tool's function: on the loop if it is async, in a worker thread if not."""
+"""Runs a tool's function: on the loop if it is async, else in a worker thread or a process."""
 
 import asyncio
 import inspect
@@ -7,20 +7,28 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-import anyio.to_thread
-
 from weft.core.contained import contained_call
 from weft.events import Event
 from weft.tools.context import ToolContext
 from weft.tools.definition import Tool
 from weft.tools.schema import Arguments
+from weft.tools.threads import in_thread
 
 
 async def run_body(tool: Tool, arguments: Arguments, context: ToolContext) -> object:
     """Return what the function returns, or raise what it raises.
 
-    Cancelling ends an async function and abandons a sync one, which goes on in its thread.
+    Cancelling ends an async function, kills an isolated one, and abandons a sync one, which goes
+    on in its thread.
     """
+    if tool.isolation is not None:
+        return await tool.isolation.run(
+            tool.name,
+            arguments.values,
+            context,
+            context_names=tool.arguments.context_names,
+            not_done_on=tool.not_done_on,
+        )
     here = replace(context, emit=_from_any_thread(context.emit))
     values = {**arguments.values, **dict.fromkeys(tool.arguments.context_names, here)}
     return await called(partial(tool.fn, **values), is_async=tool.is_async)
@@ -31,9 +39,7 @@ async def called(call: Callable[[], object], *, is_async: bool) -> object:
     if is_async:
         found = call()
     else:
-        found = await anyio.to_thread.run_sync(
-            partial(contained_call, call), abandon_on_cancel=True
-        )
+        found = await in_thread(partial(contained_call, call))
     return await found if inspect.isawaitable(found) else found
 
 

@@ -13,6 +13,8 @@ from weft.core import JsonObject
 from weft.core.errors import ToolDefinitionError, did_you_mean
 from weft.tools.definition import KeyFunction, Reconcile, Tool, runs_on_the_loop
 from weft.tools.docstring import parse_docstring
+from weft.tools.isolation import isolation
+from weft.tools.processes import Processes
 from weft.tools.schema import ArgumentSchema, argument_schema, json_schema_of
 from weft.tools.signature import doc_of, name_of
 
@@ -38,6 +40,12 @@ class ToolOptions(TypedDict, total=False):
     reconcile: Reconcile | None
     not_done_on: type[BaseException] | Iterable[type[BaseException]]
     timeout: float | None
+    isolation: Literal["process"] | Processes | None
+    """Run the body in a process of its own, which a cancel, its time and its limits kill."""
+    memory: int | None
+    """Bytes that process may take beyond its loaded code; None is 1 GiB, or what `isolation` says."""
+    cpu_seconds: float | None
+    """None is 60, or what `isolation` says."""
     labels: Iterable[str]
     output_schema: type | JsonObject | None
     tags: Iterable[str]
@@ -81,6 +89,13 @@ def _defined(options: ToolOptions, fn: Callable[P, R]) -> Tool[P, R]:
         reconcile=options.get("reconcile"),
         not_done_on=_classes(options.get("not_done_on", ()), name),
         timeout=_timeout(options, name),
+        isolation=isolation(
+            fn,
+            name=name,
+            where=options.get("isolation"),
+            memory=options.get("memory"),
+            cpu_seconds=options.get("cpu_seconds"),
+        ),
         labels=frozenset(_texts(options, "labels", name)),
         output_schema=_output_schema(options, name),
         tags=frozenset(_texts(options, "tags", name)),

@@ -9,8 +9,12 @@ from typing_extensions import ParamSpec, TypeVar
 
 from weft.checkpoint.base import EffectScope
 from weft.core import JsonObject, JsonValue, ToolSpec
+from weft.tools.isolation import Isolation
 from weft.tools.schema import ArgumentSchema
 from weft.tools.signature import unwrapped
+
+READ = "read"
+"""The label of tools that change nothing outside."""
 
 P = ParamSpec("P", default=...)
 R = TypeVar("R", default=Any)
@@ -36,10 +40,6 @@ Reconcile = Callable[[str, JsonObject], Reconciled | Awaitable[Reconciled]]
 KeyFunction = Callable[[JsonObject], JsonValue]
 
 
-class EffectNotDone(Exception):  # noqa: N818 - a statement of fact that a body makes
-    """Raised by a tool body that knows: nothing happened outside, so it may be run again."""
-
-
 @dataclass(frozen=True, slots=True)
 class Tool(Generic[P, R]):
     """A function that a model may call; calling the `Tool` itself calls the function as before."""
@@ -60,6 +60,8 @@ class Tool(Generic[P, R]):
     not_done_on: tuple[type[BaseException], ...] = ()
     timeout: float | None = None
     """Seconds; None takes the caller's."""
+    isolation: Isolation | None = None
+    """Where its body runs, if not in this process."""
     labels: frozenset[str] = frozenset()
     output_schema: JsonObject | None = None
     tags: frozenset[str] = frozenset()
@@ -80,7 +82,13 @@ class Tool(Generic[P, R]):
             tags=self.tags,
             examples=self.examples,
             idempotent=self.idempotent,
+            isolation="process" if self.isolation else None,
         )
+
+    @property
+    def only_reads(self) -> bool:
+        """Tell whether it is labelled as changing nothing: a lost call may be made again."""
+        return READ in self.labels
 
 
 def runs_on_the_loop(fn: Callable[..., object]) -> bool:

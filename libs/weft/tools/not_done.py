@@ -3,7 +3,10 @@
 import socket
 import urllib.error
 
-from weft.tools.definition import EffectNotDone
+
+class EffectNotDone(Exception):  # noqa: N818 - a statement of fact that a body makes
+    """Raised by a tool body that knows: nothing happened outside, so it may be run again."""
+
 
 _SURE = (EffectNotDone, ConnectionRefusedError, socket.gaierror)
 _NEVER_CONNECTED = frozenset({"ConnectError", "ClientConnectorError"})

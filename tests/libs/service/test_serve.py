@@ -16,14 +16,16 @@ import pytest
 from tests.conftest import ROOT
 
 SERVICE = """
-import asyncio, os
+import asyncio, os, time
 from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
+from weft.core import ToolCall
 from weft.core.errors import ConfigError
 from weft.service.serve import Served, serve
 from weft.service.settings import ServiceSettings
+from weft.tools import ToolContext, call_tool, tool
 
 async def stream(request):
     async def pieces():
@@ -38,6 +40,15 @@ async def slow(request):
 async def hello(request):
     return JSONResponse({"said": "hello"})
 
+@tool(timeout=0.05)
+def stuck() -> None:
+    "Wait for a peer that never answers."
+    time.sleep(600)
+
+async def give_up(request):
+    found = await call_tool(stuck, ToolCall(id="1", name="stuck"), ToolContext())
+    return JSONResponse({"said": found.error})
+
 @asynccontextmanager
 async def announced():
     if os.environ.get("REFUSE"):
@@ -47,7 +58,13 @@ async def announced():
 
 @asynccontextmanager
 async def opened(listening):
-    yield Served(Starlette(routes=[Route("/", hello), Route("/stream", stream), Route("/slow", slow)]), announced)
+    routes = [
+        Route("/", hello),
+        Route("/stream", stream),
+        Route("/slow", slow),
+        Route("/stuck", give_up),
+    ]
+    yield Served(Starlette(routes=routes), announced)
     print("closed", flush=True)
 
 serve(opened, ServiceSettings(), name="demo")
@@ -75,6 +92,19 @@ def ready(process: "subprocess.Popen[str]") -> str:
     word, _, url = process.stdout.readline().strip().partition(" ")
     assert word == "ready"
     return url
+
+
+@pytest.mark.requirement("OPS-2")
+@pytest.mark.timeout(60)
+def test_it_leaves_though_a_tools_body_is_stuck(tmp_path: Path) -> None:
+    with running(tmp_path) as process:
+        url = ready(process)
+        said = httpx.get(f"{url}/stuck", trust_env=False, timeout=30).json()["said"]
+
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(30) == 0
+    assert said == "timed out after 0.05 s"
 
 
 @pytest.mark.requirement("OPS-2")

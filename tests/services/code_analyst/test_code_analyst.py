@@ -22,7 +22,7 @@ DEMO = Path(__file__).parents[3] / "deploy" / "demo" / "incident"
 async def analyzed(root: Path, data: str = "case") -> dict[str, Any]:
     roots = await to_thread.run_sync(SourceRoots, [root])
     (analyze_code,) = code_tools(roots)
-    found: dict[str, Any] = await analyze_code(data)
+    found: dict[str, Any] = await to_thread.run_sync(analyze_code, data)
     return found
 
 

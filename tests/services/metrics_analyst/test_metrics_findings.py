@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import to_thread
 
 from services.metrics_analyst.meanings import meaning
 from services.metrics_analyst.tools import metrics_tools
@@ -60,7 +61,7 @@ def happened(root: Path, value: Value) -> None:
 
 async def analyzed(root: Path, data: str = "case") -> dict[str, Any]:
     (analyze_metrics,) = metrics_tools(DataRoots([root]))
-    found: dict[str, Any] = await analyze_metrics(data)
+    found: dict[str, Any] = await to_thread.run_sync(analyze_metrics, data)
     return found
 
 

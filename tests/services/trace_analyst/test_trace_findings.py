@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import to_thread
 
 from services.trace_analyst.tools import trace_tools
 from services.trace_analyst.trees import critical_path, self_time, trees
@@ -112,7 +113,7 @@ def happened(root: Path, serve: Serve) -> None:
 
 async def analyzed(root: Path, data: str = "case") -> dict[str, Any]:
     (analyze_traces,) = trace_tools(DataRoots([root]))
-    found: dict[str, Any] = await analyze_traces(data)
+    found: dict[str, Any] = await to_thread.run_sync(analyze_traces, data)
     return found
 
 

@@ -1,6 +1,7 @@
 """The threads that own the connections: one writes in shared commits, one reads beside it."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
@@ -14,7 +15,7 @@ from weft.checkpoint.faults import Faults
 from weft.checkpoint.sqlite.schema import emptied_log, execute_patiently, opened
 from weft.checkpoint.sqlite.tables import SqliteTables
 from weft.checkpoint.tables import Tables
-from weft.core.errors import StoreFullError, StoreUnavailableError, WeftError
+from weft.core.errors import ForkedStoreError, StoreFullError, StoreUnavailableError, WeftError
 
 MAX_WAITING = 10_000
 MAX_TOGETHER = 256
@@ -66,6 +67,8 @@ class Worker(ABC):
         self._gate = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._process: int | None = None
+        """Whose the thread is; None before there is one."""
         self._tables: SqliteTables | None = None
 
     def submit(self, operation: Callable[[Tables], object]) -> asyncio.Future[object]:
@@ -73,7 +76,11 @@ class Worker(ABC):
 
         Raises:
             StoreUnavailableError: The database is closed, or too much waits for it already.
+            ForkedStoreError: It was opened by the process that this one was forked from.
         """
+        # Before the gate, which somebody may have held at the fork.
+        if self._is_the_parents():
+            raise ForkedStoreError(str(self._path))
         loop = asyncio.get_running_loop()
         job = Job(operation, loop.create_future(), loop)
         with self._gate:
@@ -85,16 +92,23 @@ class Worker(ABC):
                 # A daemon, so that a forgotten `aclose` does not keep the interpreter alive.
                 self._thread = threading.Thread(target=self._work, name="weft-sqlite", daemon=True)
                 self._thread.start()
+                self._process = os.getpid()
             self._waiting.put(job)
         return job.future
 
     async def aclose(self) -> None:
         """Finish what was submitted, close the connection and end the thread."""
+        if self._is_the_parents():
+            return  # the thread and the connection are the parent's
         with self._gate:
             self._closed = True
             self._waiting.put(None)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
+
+    def _is_the_parents(self) -> bool:
+        """Tell whether thread and connection stayed behind in the process this was forked from."""
+        return self._process not in (None, os.getpid())
 
     @abstractmethod
     def _serve(self, tables: SqliteTables, jobs: Sequence[Job]) -> list[Answer]:

@@ -1,0 +1,127 @@
+"""What costs an analyst too much ends as an error that names the limit; it serves the next ask."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+
+from services.code_analyst.agent import code_analyst
+from services.code_analyst.roots import SourceRoots
+from services.code_analyst.tools import code_tools
+from services.log_analyst.agent import log_analyst
+from services.log_analyst.tools import log_tools
+from services.metrics_analyst.agent import metrics_analyst
+from services.metrics_analyst.tools import metrics_tools
+from services.trace_analyst.agent import trace_analyst
+from services.trace_analyst.tools import trace_tools
+from tests.services import bombs
+from weft import Agent
+from weft.testing import ScriptedModel, call
+from weft.tools import Processes, Tool
+from weft.tools.datasets import DataRoots
+
+pytestmark = pytest.mark.timeout(180)
+DEMO = Path(__file__).parents[2] / "deploy" / "demo" / "incident"
+AGENTS = {
+    "analyze_code": code_analyst,
+    "analyze_logs": log_analyst,
+    "analyze_metrics": metrics_analyst,
+    "analyze_traces": trace_analyst,
+}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """Give all tests of this module one event loop, and so one fork server."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def processes(anyio_backend: str) -> AsyncIterator[Processes]:
+    del anyio_backend
+    async with Processes(memory=256 << 20, cpu_seconds=30) as limited:
+        yield limited
+
+
+def tools(root: Path, processes: Processes) -> dict[str, Tool]:
+    data = DataRoots([root, DEMO])
+    made = [
+        *log_tools(data, processes),
+        *metrics_tools(data, processes),
+        *trace_tools(data, processes),
+        *code_tools(SourceRoots([root, DEMO]), processes),
+    ]
+    return {tool.name: tool for tool in made}
+
+
+async def asked(
+    root: Path, processes: Processes, name: str, data: str
+) -> tuple[str, dict[str, object]]:
+    """Have the analyst use its tool; return the error and the result of the call."""
+    made = await to_thread.run_sync(tools, root, processes)
+    agent: Agent = AGENTS[name](ScriptedModel([call(name, data=data), "done"]), [made[name]])
+    result = await agent.arun("Diagnose")
+    (execution,) = result.tool_executions
+    found = execution.structured if isinstance(execution.structured, dict) else {}
+    return execution.error or "", dict(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("analyze_traces", bombs.empty_objects),
+        ("analyze_code", bombs.long_lists),
+        ("analyze_metrics", partial(bombs.wide_table, rows=800)),
+    ],
+)
+async def test_more_memory_than_allowed_is_an_error_and_the_next_ask_is_served(
+    processes: Processes, tmp_path: Path, name: str, write: Callable[[Path], None]
+) -> None:
+    await to_thread.run_sync(write, tmp_path / "case")
+
+    error, _ = await asked(tmp_path, processes, name, "case")
+    _, found = await asked(tmp_path, processes, name, "checkout-slowdown")
+
+    assert error == (
+        f"ToolMemoryError: '{name}' needed more than its memory limit of 256 MiB and was ended: "
+        "give it less to work on, or raise the limit"
+    )
+    assert "payment" in json.dumps(found["claims"])
+
+
+async def test_more_computing_than_allowed_is_an_error(tmp_path: Path) -> None:
+    await to_thread.run_sync(bombs.many_lines, tmp_path / "case")
+
+    async with Processes(cpu_seconds=1) as hurried:
+        error, _ = await asked(tmp_path, hurried, "analyze_logs", "case")
+
+    assert error.startswith("ToolCpuError: 'analyze_logs' used more than its limit of 1 s")
+
+
+async def test_what_ruff_says_is_bounded(processes: Processes, tmp_path: Path) -> None:
+    case = tmp_path / "case"
+
+    def write() -> None:
+        case.mkdir()
+        text = "try:\n    f()\nexcept Exception:\n    pass\n"
+        (case / "app.py").write_text(text * 20_000)
+
+    await to_thread.run_sync(write)
+
+    error, found = await asked(tmp_path, processes, "analyze_code", "case")
+
+    assert (error, len(json.dumps(found["findings"])) > 1000) == ("", True)
+    assert any(
+        isinstance(one, dict) and one["file"] == "ruff" and "only its first" in str(one["problem"])
+        for one in json.loads(json.dumps(found["problems"]))
+    )
+
+
+async def test_every_analysis_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
+    made = await to_thread.run_sync(tools, tmp_path, Processes())
+
+    assert {tool.spec.isolation for tool in made.values()} == {"process"}
+    assert all(tool.only_reads and not tool.idempotent for tool in made.values())
