@@ -10,13 +10,19 @@ from weft.tools.dataset_windows import gaps
 from weft.tools.datasets import DataRoots
 
 _WITHIN = 60.0
+_LOADED_THERE = (
+    "services.metrics_analyst.analysis",
+    "services.metrics_analyst.windows",
+    "encodings.utf_8_sig",
+    "numpy.ma",
+)
+"""Only calls need these; some are otherwise loaded anew by each, in the midst of its work."""
 
 
 def metrics_tools(roots: DataRoots, processes: Processes | None = None) -> list[Tool]:
     """Return the tools of a metrics analyst that may read below `roots`, each call in a process."""
     processes = processes or Processes()
-    # What the analysis itself needs is loaded there alone.
-    processes.preload("services.metrics_analyst.analysis")
+    processes.preload(*_LOADED_THERE)
     return [
         tool(
             name="analyze_metrics",

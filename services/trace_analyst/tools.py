@@ -10,13 +10,18 @@ from weft.tools.dataset_windows import gaps, split
 from weft.tools.datasets import DataRoots
 
 _WITHIN = 60.0
+_LOADED_THERE = (
+    "services.trace_analyst.analysis",
+    "encodings.utf_8_sig",
+    "numpy.ma",
+)
+"""Only calls need these; some are otherwise loaded anew by each, in the midst of its work."""
 
 
 def trace_tools(roots: DataRoots, processes: Processes | None = None) -> list[Tool]:
     """Return the tools of a trace analyst that may read below `roots`, each call in a process."""
     processes = processes or Processes()
-    # What the analysis itself needs is loaded there alone.
-    processes.preload("services.trace_analyst.analysis")
+    processes.preload(*_LOADED_THERE)
     return [
         tool(
             name="analyze_traces",

@@ -1,9 +1,11 @@
 """`isolation="process"`: what a tool's definition must be, and the way of a call out of here."""
 
 import inspect
+import logging
 import math
 import os
 import pickle
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +20,8 @@ from weft.tools.process_calls import Call
 from weft.tools.process_frames import JOB_BYTES
 from weft.tools.process_job import Job, ProcessLimits, Target
 from weft.tools.processes import Processes
+
+logger = logging.getLogger(__name__)
 
 _LEAST_MEMORY = 16 << 20
 
@@ -77,8 +81,15 @@ def isolation(
         why = f"isolation is 'process' or a Processes that tools share, not {where!r}"
         raise ToolDefinitionError(name, "isolation", why)
     if not hasattr(os, "fork"):
-        why = "this system cannot fork, so no body can be isolated here"
+        why = (
+            "this system cannot fork; leave `isolation` out to run the body in a thread, which "
+            "nothing can stop"
+        )
         raise ToolDefinitionError(name, "isolation", why)
+    if sys.platform != "linux":
+        # Cancel, time and CPU limit work all the same.
+        missing = "a memory limit, and an end with an owner that is killed"
+        logger.warning("tool.isolation_is_partial", extra={"tool": name, "missing": missing})
     target = _target(fn, name)
     processes = where if isinstance(where, Processes) else Processes()
     usual = processes.limits

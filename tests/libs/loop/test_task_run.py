@@ -199,6 +199,24 @@ async def test_cancelling_a_task_ends_it_at_once_and_reports_each_call() -> None
     assert (result.status, result.reasons[0].message) == ("canceled", "enough")
 
 
+async def test_a_cancelled_call_that_only_reads_leaves_no_doubt_to_report() -> None:
+    started = anyio.Event()
+
+    @tool(labels={"read"})
+    async def look() -> None:
+        """Look."""
+        started.set()
+        await anyio.sleep_forever()
+
+    run = Agent(ScriptedModel([call("look")]), [look]).start(Task("go", "m1"))
+    ending = asyncio.ensure_future(_result(run))
+    with anyio.fail_after(5):
+        await started.wait()
+
+    assert await run.cancel("enough") == {"outcome": "canceled", "effects": []}
+    assert (await ending).status == "canceled"
+
+
 async def _result(run: PeerRun) -> Result:
     return await run
 
@@ -310,6 +328,22 @@ async def test_recovery_with_open_calls_asks_no_model_and_repeats_only_idempoten
     messages = model.requests[0].messages
     assert "outcome is unknown" in messages[-2].content
     assert messages[-1].content == "transferred"
+
+
+async def test_recovery_makes_a_lost_call_that_only_reads_again() -> None:
+    @tool(labels={"read"})
+    async def look() -> str:
+        """Look."""
+        return "seen"
+
+    journal = Told()
+    asked = Message.assistant(tool_calls=(ToolCall(id="c1", name="look"),))
+    await journal.record(("think#1",), ModelResponse(message=asked).to_json())
+    model = ScriptedModel(["done"])
+
+    await Agent(model, [look]).start(Task("go", "m1", journal=journal))
+
+    assert model.requests[0].messages[-1].content == "seen"
 
 
 @pytest.mark.requirement("LOOP-8")
