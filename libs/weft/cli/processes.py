@@ -30,7 +30,7 @@ LOOP_SECONDS = 60.0
 BOUND_SECONDS = 1.0
 """How often a log is looked at for having grown too long."""
 CHUNK_BYTES = 64 * 1024
-_READY = re.compile(rb"ready (https?://[!-~]{1,2000})")
+_READY = re.compile(rb"ready (https?://[!-~]{1,2000}+)")
 
 
 @dataclass(frozen=True, slots=True)
