@@ -77,18 +77,17 @@ async def asked(
         ("analyze_metrics", partial(bombs.wide_table, rows=800)),
     ],
 )
-async def test_more_memory_than_allowed_is_an_error_and_the_next_ask_is_served(
+async def test_what_takes_too_much_is_told_by_its_bound_and_the_next_ask_is_served(
     processes: Processes, tmp_path: Path, name: str, write: Callable[[Path], None]
 ) -> None:
     await to_thread.run_sync(write, tmp_path / "case")
 
-    error, _ = await asked(tmp_path, processes, name, "case")
+    error, bomb = await asked(tmp_path, processes, name, "case")
     _, found = await asked(tmp_path, processes, name, "checkout-slowdown")
 
-    assert error == (
-        f"ToolMemoryError: '{name}' needed more than its memory limit of 256 MiB and was ended: "
-        "give it less to work on, or raise the limit"
-    )
+    # Most are stopped by a reader's own bound; what passes those, by that of its process.
+    limit = f"ToolMemoryError: '{name}' needed more than its memory limit of 256 MiB and was ended"
+    assert error.startswith(limit) or (error == "" and bomb["problems"])
     assert "payment" in json.dumps(found["claims"])
 
 

@@ -34,7 +34,12 @@ class Series:
 
     def add(self, time: float, value: float) -> None:
         self.times.append(time)
-        self.values.append(value)
+        try:
+            self.values.append(value)
+        except MemoryError:
+            # A file that needs more than there is costs itself: what was read of it stays whole.
+            self.times.pop()
+            raise
 
     def between(self, start: float, end: float) -> "array[float]":
         """Return the values with `start` <= time < `end`."""
