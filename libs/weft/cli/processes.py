@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,7 +29,8 @@ LOOP_SECONDS = 60.0
 BOUND_SECONDS = 1.0
 """How often a log is looked at for having grown too long."""
 CHUNK_BYTES = 64 * 1024
-_READY = re.compile(rb"ready (https?://[!-~]{1,2000}+)")
+READY = b"ready "
+MAX_URL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +201,8 @@ class Child:
 
     def _look_for_url(self, lines: Sequence[bytes]) -> None:
         for line in lines:
-            if (found := _READY.fullmatch(line.strip())) is not None:
-                self.url = found[1].decode()
+            if (url := _url(line)) is not None:
+                self.url = url
                 self._is_up()
                 return
 
@@ -266,6 +266,16 @@ class Child:
             return await asyncio.to_thread(self._log.last_words)
         except OSError:
             return how
+
+
+def _url(line: bytes) -> str | None:
+    """Return where the process is reached, if that is what the line says."""
+    said = line.strip()
+    url = said.removeprefix(READY)
+    is_url = url.startswith((b"http://", b"https://")) and len(url) <= MAX_URL
+    if url == said or not is_url or not url.isascii() or len(url.split()) != 1:
+        return None
+    return url.decode()
 
 
 def _port(url: str) -> int | None:
