@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -120,6 +121,8 @@ async def test_a_card_from_an_earlier_life_gets_no_prompt_no_token_and_no_word_i
         old = await listed(home)
         assert old
 
+    # The new life learns of it from the bus alone, not from a list of who was there and left.
+    shutil.rmtree(home / "catalog", ignore_errors=True)
     # Its old port stays taken from now on: the new life gets another one.
     with socket.socket() as kept:
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -29,7 +29,9 @@ def prefixes() -> list[bytes]:
 
 
 def pids(mesh: UpProcess) -> set[int]:
-    return {child.pid for child in mesh.children() if child.status() != psutil.STATUS_ZOMBIE}
+    """Return the mesh's own processes; what they start themselves comes and goes."""
+    children = psutil.Process(mesh.process.pid).children()
+    return {child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE}
 
 
 def test_a_stranger_at_the_bus_ends_no_process_and_spoils_no_answer(tmp_path: Path) -> None:

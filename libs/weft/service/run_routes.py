@@ -1,5 +1,6 @@
 """Runs: created, read, streamed, cancelled, answered."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -237,7 +238,7 @@ class _Door:
             for interrupt in run.interrupts
             for place, answer in enumerate(asked.responses)
             if answer.interrupt_id == interrupt.id and answer.status == "resolved"
-            for pointer, message in misfits(answer.payload, expected_of(interrupt))
+            for pointer, message in _misfits(interrupt, answer.payload)
         ]
         if faults:
             raise InvalidResponseError(faults)
@@ -256,6 +257,12 @@ class _Door:
             raise InputError(
                 "credentials are given at the interrupt's url, never here", field="responses"
             )
+
+
+def _misfits(interrupt: Interrupt, payload: JsonValue) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with an answer; naming an option is one in short, but no approval."""
+    if interrupt.reason == "approval" or payload not in interrupt.options:
+        yield from misfits(payload, expected_of(interrupt))
 
 
 def expected_of(interrupt: Interrupt) -> JsonObject:
