@@ -262,7 +262,9 @@ class _Door:
 def _misfits(interrupt: Interrupt, payload: JsonValue) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with an answer; naming an option is one in short, but no approval."""
     if interrupt.reason == "approval" or payload not in interrupt.options:
-        yield from misfits(payload, expected_of(interrupt))
+        options = f"; or say one of {', '.join(interrupt.options)}" if interrupt.options else ""
+        for pointer, message in misfits(payload, expected_of(interrupt)):
+            yield pointer, f"{message}{options}"
 
 
 def expected_of(interrupt: Interrupt) -> JsonObject:
