@@ -140,7 +140,9 @@ class House:
 def gate_of(runs: Runs, *, rate: Rate | None = None, bounds: OverloadBounds | None = None) -> Gate:
     """Return a gate that lets everybody of a test pass, unless told otherwise."""
     wide = Rate(per_s=1e6, burst=1_000_000, streams=1000)
-    overload = Overload(runs.checkpointer.runs, OPERATION, bounds or OverloadBounds())
+    overload = Overload(
+        runs.checkpointer.runs, OPERATION, bounds or OverloadBounds(queued=10**6, spare=10**6)
+    )
     return Gate(Rates(rate or wide), overload)
 
 

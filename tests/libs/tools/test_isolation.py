@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -330,7 +331,8 @@ async def test_a_spare_that_died_unseen_costs_no_call(tmp_path: Path) -> None:
         _, _, server = await held(notes)
         await until(server.children)
         for spare in server.children():
-            spare.kill()
+            with suppress(psutil.NoSuchProcess):
+                spare.kill()
 
         assert (await called(tool(isolation=own)(bodies.add), {"a": 1, "b": 1})).ok
 
