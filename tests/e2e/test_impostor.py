@@ -1,4 +1,4 @@
-"""Somebody with every right on the bus replays what a service once said of itself."""
+"""Somebody with a service's rights on the bus replays what it once said of itself."""
 
 import http.client
 import json
@@ -6,7 +6,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -103,12 +103,15 @@ async def listed(home: Path) -> dict[str, bytes]:
 
 
 async def replace(home: Path, old: dict[str, bytes], real: set[str]) -> None:
-    async with connected(home, "router") as client:
+    """Put the old entries in place of the real ones, as the one user that may write them."""
+    refusals: list[str] = []
+    async with connected(home, "log_analyst", refusals) as client:
         for key in real:
             await client.publish(f"$KV.weft_agents.{key}", b"", headers={"KV-Operation": "DEL"})
         for key, value in old.items():
             await client.publish(f"$KV.weft_agents.{key}", value)
         await client.flush()
+    assert refusals == []
 
 
 @pytest.mark.requirement("A2A-66")
@@ -132,9 +135,7 @@ async def test_a_card_from_an_earlier_life_gets_no_prompt_no_token_and_no_word_i
             kept.close()
             with impostor(old_port, real) as stranger, mesh.client() as client:
                 await replace(home, old, set(await listed(home)) - set(old))
-                # Most often it is asked at once; what counts is what it is never told.
-                with suppress(AssertionError):
-                    until(lambda: bool(stranger.heard), seconds=10)
+                until(lambda: bool(stranger.heard))
                 answers = [
                     client.post("/invoke", json={"prompt": "Diagnose the checkout slowdown"}).text
                     for _ in range(3)
