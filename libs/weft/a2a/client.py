@@ -13,7 +13,7 @@ from weft.a2a.delegation import Minter, remaining
 from weft.a2a.keys import Trust
 from weft.a2a.models import VERSION
 from weft.a2a.remote import RemoteRun
-from weft.a2a.transport import STREAMS, Answer, post
+from weft.a2a.transport import OK, STREAMS, Answer, get_bounded, post
 from weft.catalog import Entry
 from weft.core import Deadline, JsonObject, Principal, dumps, new_id
 from weft.core.errors import DeadlineExceededError
@@ -197,21 +197,13 @@ async def fetch_card(session: aiohttp.ClientSession, url: str) -> bytes:
         CardRefusedError: It is too large.
     """
     try:
-        async with (
-            asyncio.timeout(CARD_SECONDS),
-            session.get(
-                url.rstrip("/") + WELL_KNOWN,
-                headers={"Accept-Encoding": "identity"},
-                allow_redirects=False,
-            ) as response,
-        ):
-            if response.status != 200:  # noqa: PLR2004 - an HTTP status
-                raise PeerUnavailableError(f"the peer has no card (HTTP {response.status})")
-            text = await response.content.read(MAX_CARD + 1)
-            while len(text) <= MAX_CARD and (more := await response.content.readany()):
-                text += more
+        status, text = await get_bounded(
+            session, url.rstrip("/") + WELL_KNOWN, most=MAX_CARD, within=CARD_SECONDS
+        )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise PeerUnavailableError("the peer's card cannot be fetched") from error
+    if status != OK:
+        raise PeerUnavailableError(f"the peer has no card (HTTP {status})")
     if len(text) > MAX_CARD:
         raise CardRefusedError(f"the card is larger than {MAX_CARD} bytes")
     return text

@@ -4,7 +4,6 @@ A card says what a service is and may be signed once for all; a seal says that t
 this address, is there now. It is a JWS like a delegation token, of a type of its own.
 """
 
-import asyncio
 import logging
 import secrets
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 
 from weft.a2a.cards import MAX_CARD
 from weft.a2a.keys import SigningKey, Trust, b64, unb64
+from weft.a2a.transport import OK, get_bounded
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK, Clock, Record
 from weft.core.protocol_errors import CardRefusedError
@@ -121,18 +121,9 @@ class MeshVouch:
         return found if (found.service, found.url) == (entry.service, entry.url) else None
 
     async def _ask(self, url: str, nonce: str) -> bytes:
-        async with (
-            asyncio.timeout(PROOF_SECONDS),
-            self._session.get(
-                url,
-                params={"nonce": nonce},
-                headers={"Accept-Encoding": "identity"},
-                allow_redirects=False,
-            ) as response,
-        ):
-            if response.status != 200:  # noqa: PLR2004 - an HTTP status
-                raise CardRefusedError(f"it is not there (HTTP {response.status})")
-            answer = await response.content.read(MAX_SEAL + 1)
-            while len(answer) <= MAX_SEAL and (more := await response.content.readany()):
-                answer += more
-            return answer
+        status, answer = await get_bounded(
+            self._session, url, most=MAX_SEAL, within=PROOF_SECONDS, params={"nonce": nonce}
+        )
+        if status != OK:
+            raise CardRefusedError(f"it is not there (HTTP {status})")
+        return answer

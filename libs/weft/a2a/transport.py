@@ -18,6 +18,7 @@ from weft.core.protocol_errors import (
 from weft.core.storable import received
 
 CONNECT_SECONDS = 2.0
+OK = 200
 IDLE_SECONDS = 45.0
 STREAMS = frozenset({"SendStreamingMessage", "SubscribeToTask"})
 """A server keeps these alive, so their silence means something; other calls may take long."""
@@ -122,6 +123,36 @@ class Answer:
         return chunk
 
 
+async def get_bounded(
+    session: aiohttp.ClientSession,
+    url: str,
+    *,
+    most: int,
+    within: float,
+    params: Mapping[str, str] | None = None,
+) -> tuple[int, bytes]:
+    """Return status and body of what is served at `url`; of one over `most` bytes, some more.
+
+    Raises:
+        aiohttp.ClientError, OSError, TimeoutError: It cannot be fetched within so many seconds.
+    """
+    async with (
+        asyncio.timeout(within),
+        session.get(
+            url,
+            params=params,
+            headers={"Accept-Encoding": "identity"},
+            allow_redirects=False,
+        ) as response,
+    ):
+        if response.status != OK:
+            return response.status, b""
+        body = await response.content.read(most + 1)
+        while len(body) <= most and (more := await response.content.readany()):
+            body += more
+        return response.status, body
+
+
 async def post(
     session: aiohttp.ClientSession,
     url: str,
@@ -157,7 +188,7 @@ async def post(
     except (aiohttp.ClientError, OSError) as error:
         raise AnswerLostError("the connection to the peer broke") from error
     answer = Answer(response)
-    if response.status == 200:  # noqa: PLR2004 - an HTTP status
+    if response.status == OK:
         return answer
     try:
         await _refused(response, answer, until)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from weft.core.clock import SYSTEM_CLOCK, Clock
+from weft.core.contained import contained
 from weft.core.errors import WeftError
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,9 @@ async def forever(
     while True:
         began = clock.monotonic()
         try:
-            return await work()
-        except (Exception, asyncio.CancelledError) as error:  # the edge of a loop
-            if _is_canceled(error):
-                raise
+            with contained():
+                return await work()
+        except Exception as error:  # noqa: BLE001 - the edge of a loop
             report(name, error)
         if clock.monotonic() - began > SETTLED_SECONDS:
             pause = FIRST_PAUSE_SECONDS
@@ -58,24 +58,15 @@ async def kept_going(work: Callable[[], Awaitable[None]], *, name: str) -> Async
 def guarded(name: str) -> Iterator[None]:
     """Log what goes wrong with one message, row or file, and go on behind the block."""
     try:
-        yield
-    except (Exception, asyncio.CancelledError) as error:  # the edge of one item
-        if _is_canceled(error):
-            raise
+        with contained():
+            yield
+    except Exception as error:  # noqa: BLE001 - the edge of one item
         report(name, error)
 
 
-def report(name: str, error: BaseException) -> None:
+def report(name: str, error: Exception) -> None:
     """Log an error that ended nothing: as a warning what a caller could act on, else in full."""
     if isinstance(error, WeftError):
         log.warning("work_failed", extra={"work": name, "code": error.code, "error": str(error)})
     else:
         log.error("work_failed", extra={"work": name}, exc_info=error)
-
-
-def _is_canceled(error: BaseException) -> bool:
-    """Tell whether the error is this task's own cancellation."""
-    if not isinstance(error, asyncio.CancelledError):
-        return False
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0

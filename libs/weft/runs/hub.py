@@ -28,10 +28,7 @@ class Listener:
         if len(self._unread) + len(events) > PLACES:
             self._unread = []
         self._unread.extend(events[-PLACES:])
-        if events:
-            self._last = max(self._last, events[-1].seq)
-        else:
-            self._asked = True
+        self._last = max(self._last, events[-1].seq)
         self._news.set()
 
     def look(self, last: int) -> None:
