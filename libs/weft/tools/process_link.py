@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Ended(Record):
     """Why it was never made."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Forked:
     """A process that waits for its job, or does it."""
 
@@ -61,6 +62,8 @@ class ProcessLink:
         self._gone = asyncio.Event()
         self._sock, theirs = socket.socketpair()
         self._sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+        # Not `__del__`: where the collector ends a cycle, the socket's own might come first.
+        weakref.finalize(self, self._sock.close)
         with theirs:
             self._pid = _started(theirs)
         self._loop.add_reader(self._sock, self._hear)
@@ -78,6 +81,7 @@ class ProcessLink:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # noqa: FBT003 - the socket module's own signature
         forked = Forked(self, self._made, ours, self._loop.create_future())
+        weakref.finalize(forked, ours.close)
         self._forked[forked.number] = forked
         with theirs:
             self._order({"fork": forked.number}, theirs.fileno())
@@ -142,9 +146,6 @@ class ProcessLink:
         # The loop may be closed: nobody waits there any more.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._gone.set)
-
-    def __del__(self) -> None:
-        self._sock.close()
 
 
 def _started(control: socket.socket) -> int:

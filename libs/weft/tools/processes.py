@@ -138,10 +138,5 @@ class _Home:
     def drop(self) -> None:
         """Let go of the server and what waits in it."""
         self.link.close()
-        self.forget_spares()
-
-    def forget_spares(self) -> None:
         while self.spares:
             self.spares.popleft().sock.close()
-
-    __del__ = forget_spares
