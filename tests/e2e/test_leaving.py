@@ -73,10 +73,12 @@ def asking(mesh: UpProcess) -> Iterator["subprocess.Popen[str]"]:
 
 def said(process: "subprocess.Popen[str]", pattern: str) -> re.Match[str]:
     assert process.stderr is not None
+    lines = []
     for line in process.stderr:
         if (found := re.search(pattern, line)) is not None:
             return found
-    raise AssertionError(f"it never said {pattern!r}")
+        lines.append(line)
+    raise AssertionError(f"it never said {pattern!r}; it said:\n{''.join(lines)}")
 
 
 def started(mesh: UpProcess) -> str:

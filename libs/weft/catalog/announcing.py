@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -18,6 +19,8 @@ TTL_SECONDS = 15
 PUT_SECONDS = 5.0
 RETRY_SECONDS = 0.1
 """After a put that failed; doubling up to `PUT_SECONDS`."""
+ANNOUNCE_SECONDS = 3.0
+"""How long publishing waits for the first put that succeeds, where there is a bus."""
 UNREACHABLE = (BusUnavailableError, NatsError, TimeoutError)
 
 
@@ -29,6 +32,7 @@ class Announcer(Catalog):
         self._published: dict[str, Sealed] = {}
         self._leaving = False
         self._failed = asyncio.Event()
+        self._stored = asyncio.Event()
 
     def leave(self) -> None:
         """End the background work soon, also where its cancellation gets lost.
@@ -40,8 +44,17 @@ class Announcer(Catalog):
 
     async def publish(self, entry: Entry, sealed: Sealed) -> None:
         self._published[key_of(entry)] = sealed
-        if not await self._put(key_of(entry), sealed()):
-            self._failed.set()
+        self._stored.clear()
+        if await self._put(key_of(entry), sealed()):
+            return
+        self._failed.set()
+        if not self._bus.connected:
+            return
+        # In a mesh that begins, the bucket comes with the router: whoever says before that it is
+        # ready is not found yet by the first request.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANNOUNCE_SECONDS):
+                await self._stored.wait()
 
     async def withdraw(self, entry: Entry) -> None:
         self._published.pop(key_of(entry), None)
@@ -68,6 +81,8 @@ class Announcer(Catalog):
                 pass
             self._failed.clear()
             stored = [await self._put(key, make()) for key, make in list(self._published.items())]
+            if all(stored):
+                self._stored.set()
             failed = pause if pause < PUT_SECONDS else RETRY_SECONDS
             pause = PUT_SECONDS if all(stored) else min(failed * 2, PUT_SECONDS)
 

@@ -122,6 +122,26 @@ async def test_an_announcement_that_comes_before_the_bucket_is_made_again_soon(
         await until_services(catalog, "logs")
 
 
+async def test_who_is_there_before_the_bucket_is_ready_only_once_it_stands_in_it(
+    nats_server: NatsServer, living: Living, caplog: pytest.LogCaptureFixture
+) -> None:
+    found: list[bytes | None] = []
+
+    async def announce() -> None:
+        async with announced(nats_server, LOGS), nats_bus(nats_server.url, name="third") as bus:
+            kept = await (await bus.jetstream()).key_value(announcing.BUCKET)
+            found.append((await kept.get(key_of(LOGS))).value)
+
+    with anyio.fail_after(15):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(announce)
+            await until(lambda: "catalog_put_failed" in caplog.text)
+            async with router(nats_server, living):
+                await until(lambda: bool(found))
+
+    assert found == [sealed(LOGS)]
+
+
 async def test_a_process_that_died_is_forgotten_and_a_silent_one_is_not(
     nats_server: NatsServer, living: Living
 ) -> None:
