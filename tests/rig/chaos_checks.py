@@ -81,7 +81,7 @@ def _check_effect(verdict: Verdict, run: Told, shown: dict[str, Any], book: Coun
     text = str((shown.get("output") or {}).get("text"))
     if shown["status"] == "completed" and effect:
         wanted = f"Done: {PAST[effect]} {run.order}"
-        if not written or wanted not in text:
+        if not written or (wanted not in text and not run.accepted):
             verdict.note("untrue", run, f"written {written}, told {text[:200]!r}")
     if shown["status"] == "failed":
         error = shown.get("error") or {}

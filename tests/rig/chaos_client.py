@@ -34,6 +34,8 @@ class Told:
     """(number, type), as the streams brought them."""
     gaps: int = 0
     asked: int = 0
+    accepted: bool = False
+    """Whether we said that a lost outcome counts as done: the report cannot quote it then."""
 
 
 @dataclass(slots=True)
@@ -158,8 +160,13 @@ class Client:
     def _answer(self, run: Told, interrupt: dict[str, Any]) -> dict[str, Any]:
         effect = EFFECTS.get(run.kind, "")
         written = f"{effect} {run.order}" in self.mesh.written()
-        payload: dict[str, Any] = {"outcome": "not_done"}
-        if written:
+        payload: dict[str, Any]
+        if interrupt["reason"] == "outcome_unknown":
+            payload = {"outcome": "accept" if written else "retry"}
+            run.accepted |= written
+        elif written:
             payload = {"outcome": "done", "value": f"{PAST[effect]} {run.order}"}
+        else:
+            payload = {"outcome": "not_done"}
         self.tally[f"asked {interrupt['reason']}: {payload['outcome']}"] += 1
         return {"interrupt_id": interrupt["id"], "status": "resolved", "payload": payload}

@@ -92,9 +92,10 @@ class Trial:
     async def open(self, times: float, rate: float, seconds: float) -> Level:
         """Send at a rate, whatever comes back; probe meanwhile; wait until all is normal again."""
         level = Level(times, times * rate)
+        polite = await self.mesh.new_key(f"polite-{times:g}")
+        await self._known(polite)
         began = time.monotonic()
         until = began + seconds
-        polite = await self.mesh.new_key(f"polite-{times:g}")
         async with asyncio.TaskGroup() as tasks:
             probes = [
                 tasks.create_task(self._probe(level)),
@@ -123,6 +124,15 @@ class Trial:
                     url = f"/v1/runs/{answer['run_id']}/cancel"
                     level.cancel.append(await self._timed("POST", url, {"reason": "probe"}))
             await asyncio.sleep(0.25)
+
+    async def _known(self, key: str) -> None:
+        """Wait until the gateway has read the key file again."""
+        async with asyncio.timeout(CLIENT_SECONDS), self.mesh.session(key) as session:
+            while True:
+                async with session.get("/v1/runs") as reply:
+                    if reply.status != 401:
+                        return
+                await asyncio.sleep(0.1)
 
     async def _ask_seldom(self, level: Level, key: str) -> None:
         async with self.mesh.session(key, seconds=CLIENT_SECONDS) as session:
