@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 import grpc
 import grpc.aio
 
-from weft.a2a import Minter, Trust, read_control_card
+from weft.a2a import Minter, read_control_card
 from weft.catalog import Catalog, Entry
 from weft.core import Deadline, JsonObject, Principal, dumps, loads_object, new_id
 from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ForbiddenError, InputError
 from weft.core.protocol_errors import CardRefusedError
+from weft.identity import Trust
 from weft.loop import Task
 from weftapi.v1 import control_pb2, control_pb2_grpc
 

@@ -8,17 +8,17 @@ from gateway.control import control
 from gateway.explain import explain_routes
 from weft.a2a import Minter
 from weft.runs import Runs
-from weft.service.admission import OPERATION
-from weft.service.api import ApiOptions, api
-from weft.service.edge import EdgeRules, accepted_hosts
-from weft.service.gate import Gate
+from weft.server.admission import OPERATION
+from weft.server.api import ApiOptions, api
+from weft.server.edge import EdgeRules, accepted_hosts
+from weft.server.gate import Gate
+from weft.server.overload import Overload, OverloadBounds
+from weft.server.rates import Rate, Rates
+from weft.server.streams import Pace
 from weft.service.keys import KeyFile
 from weft.service.mesh import member
-from weft.service.overload import Overload, OverloadBounds
-from weft.service.rates import Rate, Rates
 from weft.service.serve import Listening, Served, serve, unannounced
 from weft.service.settings import ServiceSettings
-from weft.service.streams import Pace
 
 POOL = "router"
 """Whose doorbell a new run rings."""

@@ -10,8 +10,8 @@ import grpc.aio
 from router_service.peers import MeshPeers
 from router_service.routes import Asked, Routes
 from weft.a2a import Verifier
-from weft.a2a.errors import wire
 from weft.core import JsonObject, dumps, loads_object
+from weft.core.error_table import look
 from weft.core.errors import ConfigError, ForbiddenError, InputError, WeftError
 from weftapi.v1 import control_pb2, control_pb2_grpc
 
@@ -38,7 +38,7 @@ class Control(control_pb2_grpc.ControlServicer):
         try:
             explanation = await self._explain(request, context)
         except WeftError as error:
-            await context.abort(grpc.StatusCode[wire(error).grpc], str(error))
+            await context.abort(grpc.StatusCode[look(error).grpc], str(error))
             raise
         except Exception:
             # The edge of a call: what went wrong stays here.

@@ -16,10 +16,10 @@ from router_service.execute import execute_run
 from router_service.peers import ROUTER, MeshPeers
 from router_service.routes import Routes
 from weft.a2a import Minter, Sealer, Verifier, control_card
-from weft.a2a.signatures import sign
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK, dumps
 from weft.core.supervision import kept_going
+from weft.identity.signatures import sign
 from weft.models import get_model
 from weft.runs import Runs, Worker
 from weft.service.mesh import Member, announced, member

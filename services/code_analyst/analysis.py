@@ -4,6 +4,8 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from incidents.problems import Problem, guarded
+from incidents.report import fitted
 from services.code_analyst.blocking import blocking_calls
 from services.code_analyst.findings import Finding
 from services.code_analyst.handling import leaked_handles, swallowed_errors
@@ -11,8 +13,6 @@ from services.code_analyst.names import Names, names_of
 from services.code_analyst.source import Module
 from services.code_analyst.timeouts import missing_timeouts
 from weft.core import Claim, JsonObject
-from weft.tools.dataset_problems import Problem, guarded
-from weft.tools.dataset_report import fitted
 
 _Rule = Callable[[Sequence[Names]], Iterator[Finding]]
 _MOST_FINDINGS, _MOST_CAUSES, _MOST_FACTS, _MOST_PROBLEMS = 40, 5, 12, 50

@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory, TemporaryFile
 
 import ruff  # type: ignore[import-untyped]
 
+from incidents.problems import Problem
 from services.code_analyst.findings import Finding, Severity
 from services.code_analyst.source import Module
 from weft.core import JsonObject, loads_object
-from weft.tools.dataset_problems import Problem
 
 _SELECT = "ASYNC,S113,S110,S112,BLE,SIM115"
 _WITHIN = 20.0

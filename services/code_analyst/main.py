@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
+from incidents.defaults import with_data
 from services.code_analyst.agent import code_analyst
 from services.code_analyst.roots import SourceRoots
 from services.code_analyst.tools import code_tools
@@ -11,7 +12,6 @@ from weft.a2a import Card, Skill
 from weft.loop import Peer
 from weft.models import get_model
 from weft.service.agent_app import agent_app
-from weft.service.defaults import with_data
 from weft.service.isolation import processes_of
 from weft.service.serve import serve
 from weft.service.settings import SpecialistSettings

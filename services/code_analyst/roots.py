@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from weft.tools.dataset_files import DataFile
-from weft.tools.dataset_places import Place
-from weft.tools.dataset_problems import Problem
-from weft.tools.dataset_text import cut, shown_path
-from weft.tools.datasets import DataRoots, case_facts
+from incidents.cases import DataRoots, case_facts
+from incidents.files import DataFile
+from incidents.places import Place
+from incidents.problems import Problem
+from incidents.text import cut, shown_path
 
 _MOST_FILES = 2000
 _MOST_FOLDERS = 5000

@@ -9,9 +9,9 @@ from importlib.util import decode_source
 from io import BytesIO
 from pathlib import PurePosixPath
 
+from incidents.files import Content, DataFile, read_bytes
+from incidents.problems import Problem, guarded
 from services.code_analyst.findings import Finding, Severity
-from weft.tools.dataset_files import Content, DataFile, read_bytes
-from weft.tools.dataset_problems import Problem, guarded
 
 _MOST_BYTES = 1 << 20
 _MOST_WEIGHT = 400_000

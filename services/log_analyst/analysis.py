@@ -3,16 +3,16 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from incidents.logs import LogLine
+from incidents.report import Finding
+from incidents.text import cut
+from incidents.windows import Split
 from services.log_analyst.changes import Changed, changed
 from services.log_analyst.flows import Departure, departures
 from services.log_analyst.peers import Peers
 from services.log_analyst.rates import Burst, Shift, bursts, shifts
 from services.log_analyst.templates import mine
 from weft.core import JsonObject, JsonValue, rfc3339
-from weft.tools.dataset_logs import LogLine
-from weft.tools.dataset_report import Finding
-from weft.tools.dataset_text import cut
-from weft.tools.dataset_windows import Split
 
 _EXAMPLES = 5
 _MOST_TEXT = 160

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
+from incidents.logs import LogLine
 from services.log_analyst.templates import Template
-from weft.tools.dataset_logs import LogLine
 
 Event = tuple[LogLine, Template]
 Unit = list[Event]

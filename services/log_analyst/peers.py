@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from incidents.logs import LogLine
 from services.log_analyst.templates import Template
-from weft.tools.dataset_logs import LogLine
 
 _GAVE_UP = re.compile(
     r"time(?:d)?[ -]?out|no answer|no response|refused|reset by|unreachable|unavailable"

@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from incidents.logs import LogLine
 from services.log_analyst.templates import Template
-from weft.tools.dataset_logs import LogLine
 
 Event = tuple[LogLine, Template]
 _SURE = 5.0

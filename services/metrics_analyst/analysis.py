@@ -2,10 +2,10 @@
 
 import math
 
+from incidents.report import Finding
 from services.metrics_analyst.changes import Change, Table, changes
 from services.metrics_analyst.meanings import is_full, meaning
 from weft.core import JsonObject
-from weft.tools.dataset_report import Finding
 
 _SYMPTOMS = ("latency", "traffic", "other")
 _CLEAR = 25.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from incidents.metrics import Series
 from weft.core import Window
-from weft.tools.dataset_metrics import Series
 
 _FEW = 3
 _DEVIATION = 1.4826

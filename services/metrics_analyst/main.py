@@ -4,17 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
+from incidents.cases import DataRoots
+from incidents.defaults import with_data
 from services.metrics_analyst.agent import metrics_analyst
 from services.metrics_analyst.tools import metrics_tools
 from weft.a2a import Card, Skill
 from weft.loop import Peer
 from weft.models import get_model
 from weft.service.agent_app import agent_app
-from weft.service.defaults import with_data
 from weft.service.isolation import processes_of
 from weft.service.serve import serve
 from weft.service.settings import SpecialistSettings
-from weft.tools.datasets import DataRoots
 
 CARD = Card(
     name="metrics_analyst",

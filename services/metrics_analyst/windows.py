@@ -3,9 +3,9 @@
 from array import array
 from typing import NamedTuple
 
+from incidents.metrics import Series
+from incidents.windows import Split, split
 from services.metrics_analyst.changes import Table
-from weft.tools.dataset_metrics import Series
-from weft.tools.dataset_windows import Split, split
 
 
 class Cut(NamedTuple):

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Sequence
 
+from incidents.report import Finding
+from incidents.traces import Span
+from incidents.windows import Split
 from services.trace_analyst.failures import Failing, failures
 from services.trace_analyst.latency import Slowdown, blamed, measured, slowdowns
 from services.trace_analyst.shapes import Change, changes
 from services.trace_analyst.trees import Node, critical_path, roots, self_time, trees
 from weft.core import JsonObject, JsonValue, rfc3339
-from weft.tools.dataset_report import Finding
-from weft.tools.dataset_traces import Span
-from weft.tools.dataset_windows import Split
 
 _EXAMPLES = 5
 _LONG_PATH = 25

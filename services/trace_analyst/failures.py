@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from incidents.traces import Span
 from services.trace_analyst.trees import Node
-from weft.tools.dataset_traces import Span
 
 _EXAMPLES = 5
 _NOTABLE = 0.02

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from incidents.traces import Span
 from services.trace_analyst.trees import Node, self_time
-from weft.tools.dataset_traces import Span
 
 Kind = Literal["self", "edge"]
 _FEW = 3

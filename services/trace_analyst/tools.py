@@ -2,12 +2,12 @@
 
 from functools import partial
 
+from incidents.cases import DataRoots
+from incidents.report import report
+from incidents.traces import read_traces
+from incidents.windows import gaps, split
 from weft.core import JsonObject
 from weft.tools import Processes, Tool, tool
-from weft.tools.dataset_report import report
-from weft.tools.dataset_traces import read_traces
-from weft.tools.dataset_windows import gaps, split
-from weft.tools.datasets import DataRoots
 
 _WITHIN = 60.0
 _LOADED_THERE = (

@@ -10,6 +10,9 @@ from time import thread_time
 
 import pytest
 
+from incidents.files import DataFile
+from incidents.logs import LogLine, read_logs
+from incidents.names import moment, service_of
 from services.log_analyst.changes import changed
 from services.log_analyst.peers import Peers
 from services.log_analyst.templates import mine
@@ -17,24 +20,21 @@ from weft.cli.answer import Answer, lines
 from weft.core import JsonObject, Message, Result
 from weft.core.storable import storable
 from weft.events import hidden_value, is_secret, redact
+from weft.language import frame, risk_floor
+from weft.language.cues import Reading
+from weft.language.entities import entities
+from weft.language.text import name_words, quotes, scan, stems
 from weft.models.base import ModelRequest
-from weft.models.offline import frame, risk_floor
 from weft.models.offline.bind import Known, bind
 from weft.models.offline.compose import compose
-from weft.models.offline.cues import Reading
-from weft.models.offline.entities import entities
 from weft.models.offline.match import has_effects, is_about, is_named
-from weft.models.offline.text import name_words, quotes, scan, stems
 from weft.models.offline.turns import Outcome, Turns, shortened
-from weft.plan.grounding import Branch, claims_of
 from weft.plan.judging import verdict_of
 from weft.plan.placeholders import fenced, names, render
+from weft.report.grounding import Branch, claims_of
 from weft.routing import CapabilityIndex, extract
 from weft.routing.capabilities import by_overlap
 from weft.tools import tool
-from weft.tools.dataset_files import DataFile
-from weft.tools.dataset_logs import LogLine, read_logs
-from weft.tools.dataset_names import moment, service_of
 from weft.tools.docstring import parse_docstring
 
 SHORT = 2_000

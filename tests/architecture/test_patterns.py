@@ -18,7 +18,7 @@ HARMLESS = frozenset({"escape", "Pattern", "Match", "error", "compile"})
 FLAGS = frozenset({"IGNORECASE", "DOTALL", "MULTILINE"})
 MADE_WHILE_RUNNING = {
     "libs/weft/termination/conditions.py": "the pattern is the author's own, as the text is",
-    "libs/weft/service/streams.py": "globs of 2,000 characters at most, for names of event types",
+    "libs/weft/server/streams.py": "globs of 2,000 characters at most, for names of event types",
 }
 """Where a pattern is not known before, and why that is no danger."""
 

@@ -14,8 +14,8 @@ import anyio
 
 from weft import Agent, tool
 from weft.a2a import Card, Skill
-from weft.a2a.models import SendRequest
-from weft.a2a.tasks import Ask, Sent, Tasks
+from weft.a2a.server.tasks import Ask, Sent, Tasks
+from weft.a2a.wire.models import SendRequest
 from weft.core import Message, ToolCall
 from weft.loop import Peer
 from weft.models import Model, ModelRequest, ModelResponse, get_model

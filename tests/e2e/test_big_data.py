@@ -8,9 +8,9 @@ import httpx
 import psutil
 import pytest
 
+from incidents.json_values import MOST_VALUES
 from tests.e2e.mesh import UpProcess, mesh_running
 from tests.services import bombs
-from weft.tools.dataset_json import MOST_VALUES
 
 pytestmark = pytest.mark.timeout(200)
 MODULE = "services.trace_analyst.main"

@@ -14,13 +14,14 @@ from router_service.control import control_server
 from router_service.routes import Routes
 from tests.conftest import free_port
 from tests.router_service.house import ANA, ROUTER_KEY, House, house, skill
-from weft.a2a import Minter, SigningKey, Trust, Verifier, control_card
-from weft.a2a.signatures import sign
+from weft.a2a import Minter, Verifier, control_card
 from weft.catalog import Entry
 from weft.catalog.memory import MemoryCatalog
 from weft.core import Principal, dumps
 from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ConfigError, ForbiddenError, InputError
+from weft.identity import SigningKey, Trust
+from weft.identity.signatures import sign
 from weftapi.v1 import control_pb2, control_pb2_grpc
 
 GATEWAY_KEY = SigningKey.generate("gateway", issuer=True)

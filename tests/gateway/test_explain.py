@@ -9,7 +9,7 @@ import pytest
 
 from gateway.control import Control
 from gateway.explain import explain_routes
-from tests.libs.service.door import ANA, Bounded, gate_of
+from tests.libs.server.door import ANA, Bounded, gate_of
 from weft.bus import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonObject, Principal
@@ -17,7 +17,7 @@ from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ForbiddenError, UnauthenticatedError
 from weft.core.messages import MAX_PROMPT
 from weft.runs import Runs
-from weft.service.api import api
+from weft.server.api import api
 
 WRITER = Principal(tenant="acme", subject="w", scopes=frozenset({"runs:write"}))
 

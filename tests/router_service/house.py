@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from router_service.peers import MeshPeers
-from weft.a2a import Card, Minter, SigningKey, Skill, Trust, open_session
-from weft.a2a.keys import TrustedKey
-from weft.a2a.signatures import sign
+from weft.a2a import Card, Minter, Skill, open_session
 from weft.catalog import Entry
 from weft.catalog.memory import MemoryCatalog
 from weft.core import Clock, Principal, dumps
+from weft.identity import SigningKey, Trust
+from weft.identity.keys import TrustedKey
+from weft.identity.signatures import sign
 from weft.loop import Peer
 
 ANA = Principal(tenant="t", subject="ana", scopes=frozenset({"agents:*"}))

@@ -8,13 +8,13 @@ from typing import Any
 
 from anyio import to_thread
 
+from incidents.cases import DataRoots
 from services.log_analyst.tools import log_tools
 from services.metrics_analyst.tools import metrics_tools
 from services.trace_analyst.tools import trace_tools
 from weft.core.record import dumps
 from weft.core.storable import storable_json
 from weft.tools import Tool
-from weft.tools.datasets import DataRoots
 
 NORMAL, INCIDENT = 1_700_000_000, 1_700_003_000
 TOOLS = {"logs": log_tools, "traces": trace_tools, "metrics": metrics_tools}

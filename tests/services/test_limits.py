@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
+from incidents.cases import DataRoots
 from services.code_analyst.agent import code_analyst
 from services.code_analyst.roots import SourceRoots
 from services.code_analyst.tools import code_tools
@@ -21,7 +22,6 @@ from tests.services import bombs
 from weft import Agent
 from weft.testing import ScriptedModel, call
 from weft.tools import Processes, Tool
-from weft.tools.datasets import DataRoots
 
 pytestmark = pytest.mark.timeout(180)
 DEMO = Path(__file__).parents[2] / "deploy" / "demo" / "incident"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
+from incidents.cases import DataRoots
 from tests.services.recorded import (
     INCIDENT,
     TOOLS,
@@ -27,7 +28,6 @@ from tests.services.recorded import (
     write_case,
     written,
 )  # fmt: skip
-from weft.tools.datasets import DataRoots
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import orjson
 from pydantic import Field, ValidationError
 
-from weft.a2a.keys import SigningKey, Trust, TrustedKey, b64, unb64
 from weft.core import ALL_SCOPES, SYSTEM_CLOCK, Budget, Clock, Principal, Record
 from weft.core.errors import DeadlineExceededError, DepthExceededError, UnauthenticatedError
+from weft.identity.keys import SigningKey, Trust, TrustedKey, b64, unb64
 from weft.loop import Task
 
 LIFETIME_SECONDS = 60

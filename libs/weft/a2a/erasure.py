@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from weft.a2a.models import Scoped
+from weft.a2a.wire.models import Scoped
 from weft.core import JsonObject, Principal
 from weft.runs import Runs
 

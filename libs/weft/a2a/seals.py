@@ -12,12 +12,12 @@ import aiohttp
 import orjson
 from pydantic import ValidationError
 
-from weft.a2a.cards import MAX_CARD
-from weft.a2a.keys import SigningKey, Trust, b64, unb64
-from weft.a2a.transport import OK, get_bounded
+from weft.a2a.client.transport import OK, get_bounded
+from weft.a2a.wire.cards import MAX_CARD
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK, Clock, Record
 from weft.core.protocol_errors import CardRefusedError
+from weft.identity.keys import SigningKey, Trust, b64, unb64
 
 log = logging.getLogger(__name__)
 

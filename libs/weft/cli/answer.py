@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue, ValidationError
 from weft.cli.client import UnreachableError
 from weft.cli.text import one_line, printable
 from weft.core import JsonObject, Record, Usage, dumps
-from weft.plan.report import Report
+from weft.report.model import Report
 
 
 class Problem(Record):

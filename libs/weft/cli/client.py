@@ -10,29 +10,21 @@ import aiohttp
 from pydantic import ValidationError
 
 from weft.cli.text import printable
-from weft.core import JsonObject, JsonValue, Record, loads_object, new_id
+from weft.core import JsonObject, JsonValue, loads_object, new_id
 from weft.core.errors import WeftError
 from weft.events import TERMINAL_EVENTS, Envelope
+from weft.local.credentials import CREDENTIALS, Credentials
 
 RETRY_SECONDS = 30.0
 """How long a gateway may be away before a run that it accepted is given up."""
 FIRST_SECONDS = 1.0
 """The same for a gateway that was never heard of."""
 PAUSE_SECONDS = 0.2
-CREDENTIALS = "credentials.json"
-"""What `weft up` leaves in its home, for its owner only."""
 LINE_BYTES = 8 * 1024 * 1024
 _REFUSED = 300
 """A gateway sends nobody elsewhere: a redirection is no answer of one."""
 _NO_CONTENT = 204
 _AWAY = frozenset({429, 502, 503, 504})
-
-
-class Credentials(Record):
-    """Where the gateway is, and the key for it."""
-
-    url: str
-    key: str
 
 
 class UnreachableError(WeftError):

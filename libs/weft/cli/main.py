@@ -29,12 +29,13 @@ from weft.cli.ask import (
     tail,
     watch,
 )
-from weft.cli.client import Credentials, Gateway, UnreachableError, gateway, read_credentials
+from weft.cli.client import Gateway, UnreachableError, gateway, read_credentials
 from weft.cli.evaluate import accuracy, evaluate, summary
 from weft.cli.text import json_text, one_line, printable
-from weft.cli.up import RunningMesh, UpOptions, mesh_up, until_interrupted
 from weft.core import ALL_SCOPES, RUN_SCOPES, rfc3339
 from weft.core.errors import ConfigError, WeftError, system_words
+from weft.local.credentials import Credentials
+from weft.local.mesh import RunningMesh, UpOptions, mesh_up, until_interrupted
 from weft.service.keys import KeyFile, new_key
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A mesh of agents.")

@@ -1,4 +1,4 @@
-"""Every error a caller can act on; how each looks on the wire is one row of `weft.a2a.errors`."""
+"""Every error a caller can act on; how each looks on the wire is one row of `weft.a2a.wire.errors`."""
 
 import errno
 from collections.abc import Sequence

@@ -26,15 +26,15 @@ from weft.core import (
 from weft.core.errors import ConfigError, WeftError
 from weft.core.storable import storable_json
 from weft.events import Envelope, Event
-from weft.loop.asking import RunOptions, checked, kept
 from weft.loop.config import AgentConfig, AgentOptions, SystemPrompt, configured
 from weft.loop.driver import INTERNAL, Driver
+from weft.loop.event_sink import BusOutlet, Outlet, TypedOutlet, Unheard
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.mapping import effect_event
-from weft.loop.outlet import BusOutlet, Outlet, TypedOutlet, Unheard
 from weft.loop.peer import Task
 from weft.loop.result import AgentResult, as_peer_result
 from weft.loop.run import AgentRun, TaskRun
+from weft.loop.run_options import RunOptions, checked, kept
 from weft.loop.running import Control
 from weft.loop.steps import answers_in
 from weft.loop.stream import LoopEvent

@@ -15,12 +15,12 @@ from weft.core import NO_USAGE, JsonObject, Message, ToolCall, Usage
 from weft.core.contained import contained
 from weft.core.errors import WeftError
 from weft.events import ErrorData, Event
-from weft.loop.closing import final_message, last_words
+from weft.loop.event_sink import Outlet
 from weft.loop.events import AgentTerminated
 from weft.loop.execute import Executed, Hands, canceled, execute, unstarted, with_results
+from weft.loop.final_answer import final_message, last_words
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.limits import Limits
-from weft.loop.outlet import Outlet
 from weft.loop.reflect import Memory, reflect
 from weft.loop.result import AgentResult
 from weft.loop.start import UNKNOWN_OUTCOME, blank_state, first_state
@@ -38,7 +38,7 @@ from weft.loop.terminate import (
     terminate,
 )
 from weft.loop.think import ANSWER_NOW, Ask, Thought, think, with_reply
-from weft.loop.wakeup import Wakeup
+from weft.loop.time_limits import Wakeup
 from weft.models import NO_TOKENS, GeneratedBy, ModelError
 from weft.termination import TimeLimit
 from weft.tools import ToolContext, ToolExecution

@@ -6,9 +6,9 @@ from functools import cached_property
 
 from weft.core import Claim, Interrupt, JsonObject, Message, Reason, Result, loads
 from weft.core.result import ResultStatus
-from weft.loop.claims import Findings, findings
 from weft.loop.state import AgentState, ReasoningStep
 from weft.loop.terminate import Stop
+from weft.loop.tool_claims import Findings, findings
 from weft.models.base import GeneratedBy
 from weft.termination import StopReason
 from weft.tools import ToolExecution

@@ -8,7 +8,7 @@ import anyio.to_thread
 from weft.core import Message, Part
 from weft.core.contained import contained_call
 from weft.core.storable import storable
-from weft.loop.grown import Grown
+from weft.loop.append_only import Grown
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.state import CONFIDENCE_THRESHOLD, AgentState
 

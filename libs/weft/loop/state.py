@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 
 from weft.core import NO_USAGE, JsonObject, JsonValue, Message, Usage
 from weft.core.errors import InputError
-from weft.loop.grown import Grown
+from weft.loop.append_only import Grown
 from weft.models.base import ModelUsage
 from weft.reasoning.reflexion import adjusted
 from weft.tools import ToolExecution

@@ -79,7 +79,7 @@ class ContentFilterError(ModelError):
 class RateLimitedError(ModelError):
     """Too many requests; the provider may say when to come back."""
 
-    code = "rate_limited"
+    code = "model_rate_limited"
     retryable = True
 
 

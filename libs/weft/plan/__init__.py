@@ -23,7 +23,6 @@ from weft.plan.events import (
     StepSkipped,
     StepStarted,
 )
-from weft.plan.grounding import Branch
 from weft.plan.interpreter import Interpreter, Outcome
 from weft.plan.jobs import message_id_of
 from weft.plan.model import (
@@ -43,24 +42,16 @@ from weft.plan.model import (
 )
 from weft.plan.peers import PeerSource, Picked, Target
 from weft.plan.price import Price, price
-from weft.plan.report import Agreement, Contradiction, Evidence, Finding, Gap, Report, Side
-from weft.plan.synthesis import synthesize
 
 __all__ = [
-    "Agreement",
     "AllOf",
     "AnyOf",
-    "Branch",
     "Call",
     "Case",
     "Choose",
     "Condition",
-    "Contradiction",
     "DataEquals",
-    "Evidence",
     "Fault",
-    "Finding",
-    "Gap",
     "Gate",
     "Interpreter",
     "Join",
@@ -79,10 +70,8 @@ __all__ = [
     "PlanInvalidError",
     "Predicate",
     "Price",
-    "Report",
     "Scope",
     "Sequence",
-    "Side",
     "StepCanceled",
     "StepFailed",
     "StepFinished",
@@ -97,6 +86,5 @@ __all__ = [
     "VerdictIs",
     "message_id_of",
     "price",
-    "synthesize",
     "verdict_is",
 ]

@@ -31,7 +31,7 @@ MODEL_FAILED = frozenset(
     {
         "model_unavailable",
         "model_timeout",
-        "rate_limited",
+        "model_rate_limited",
         "model_circuit_open",
         "all_models_failed",
     }

@@ -7,6 +7,7 @@ from typing import Annotated, assert_never
 from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from weft.core import Result, StrictRecord
+from weft.core.pointer import resolve
 
 StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
@@ -104,10 +105,6 @@ def verdict_is(step: str, *choices: str) -> Condition:
     return sides[0] if len(sides) == 1 else AnyOf.model_validate({"any": sides})
 
 
-ABSENT = object()
-"""What a JSON pointer into nothing finds; equal to no JSON value."""
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What conditions may look at."""
@@ -183,27 +180,6 @@ def predicate_names(condition: Condition) -> Iterator[str]:
             yield name
         case _:
             return
-
-
-def resolve(value: object, pointer: str) -> object:
-    """Return what an RFC 6901 pointer names in `value`, or `ABSENT`."""
-    if not pointer:
-        return value
-    if not pointer.startswith("/"):
-        return ABSENT
-    for raw in pointer[1:].split("/"):
-        value = _member(value, raw.replace("~1", "/").replace("~0", "~"))
-        if value is ABSENT:
-            break
-    return value
-
-
-def _member(value: object, token: str) -> object:
-    if isinstance(value, dict):
-        return value.get(token, ABSENT)
-    if isinstance(value, list) and token.isascii() and token.isdigit():
-        return value[int(token)] if int(token) < len(value) else ABSENT
-    return ABSENT
 
 
 def same_json(found: object, wanted: JsonValue) -> bool:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from weft.core import NO_USAGE, JsonValue, Path, Reason, Result
 from weft.plan.engine import Scope
-from weft.plan.grounding import Branch
 from weft.plan.model import Parallel
 from weft.plan.placeholders import shown
-from weft.plan.synthesis import NOTHING_FOUND, synthesize
+from weft.report.grounding import Branch
+from weft.report.synthesis import NOTHING_FOUND, synthesize
 
 FIRST = frozenset({"any", "quorum"})
 """Joins that end before all branches do."""

@@ -7,13 +7,13 @@ from weft.core import JsonObject, JsonValue, Reason, Result, Verdict
 from weft.plan.assignments import UNREADABLE, perform
 from weft.plan.engine import At, Engine
 from weft.plan.flow import ABSTAIN
-from weft.plan.grounding import Branch
 from weft.plan.jobs import Assignment
 from weft.plan.joins import report_over
 from weft.plan.model import Judge, Node, Synthesize
 from weft.plan.peers import Target
 from weft.plan.placeholders import fenced, shown
 from weft.plan.prompts import criteria_of
+from weft.report.grounding import Branch
 
 NOT_VALIDATED = "not validated"
 _AROUND = string.whitespace + "\"'*_`"

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from weft.catalog import Capability, Effects, Offers
 from weft.core import Principal, ToolSpec
-from weft.models.offline.text import name_words, stems
+from weft.language.text import name_words, stems
 from weft.routing.frame import GENERAL, GoalFrame, Level, TaskType, highest
 
 HUMAN = "$human"

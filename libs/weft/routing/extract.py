@@ -12,8 +12,8 @@ from pydantic import JsonValue, ValidationError
 
 from weft.core import JsonObject
 from weft.core.messages import MAX_PROMPT, prompt_fits
-from weft.models.offline import READ, risk_floor
-from weft.models.offline import frame as read_frame
+from weft.language import READ, risk_floor
+from weft.language import frame as read_frame
 from weft.routing.capabilities import CapabilityIndex
 from weft.routing.errors import FrameInvalidError
 from weft.routing.frame import GENERAL, MAX_SECONDARY, GoalFrame, Level, highest

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from weft.core import dumps, new_id
+from weft.core.error_table import LOOKS
 from weft.service.lingering import LingeringTransport
 
 MAX_HEAD = 32 * 1024
@@ -15,7 +16,10 @@ SPARE_WIRE = 64 * 1024
 """A body may take twice its bytes plus this on the wire: chunk sizes, extensions, trailers."""
 MAX_CONNECTIONS = max(min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 512), 64)
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
-_CODES = {400: "invalid_request_line", 408: "request_timeout", 431: "headers_too_large"}
+_CODES = {
+    LOOKS[code].http: code
+    for code in ("invalid_request_line", "request_timeout", "headers_too_large")
+}
 _DETAILS = {
     400: "this is no request that is served here",
     408: "the request did not arrive in time",

@@ -10,7 +10,7 @@ import aiohttp
 import anyio
 import anyio.to_thread
 
-from weft.a2a import MeshVouch, Sealer, SigningKey, Trust, open_key, open_session, publish
+from weft.a2a import MeshVouch, Sealer, open_session
 from weft.bus.credentials import BusUser, read_user
 from weft.bus.nats import NatsBus, nats_bus
 from weft.catalog import Catalog
@@ -18,6 +18,7 @@ from weft.catalog.nats_kv import nats_announcer, nats_catalog
 from weft.checkpoint import Checkpointer, get_checkpointer
 from weft.core.errors import ConfigError
 from weft.core.private_files import make_private_directory
+from weft.identity import SigningKey, Trust, open_key, publish
 from weft.service.settings import ServiceSettings
 
 WITHDRAW_SECONDS = 1.0

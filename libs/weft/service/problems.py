@@ -2,20 +2,18 @@
 
 import logging
 import secrets
-from collections.abc import Mapping
-from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from weft.a2a.errors import problem_fields
 from weft.core import JsonObject, JsonValue, dumps
 from weft.core.edge_errors import (
     InterruptsIncompleteError,
     InvalidFieldsError,
     MethodNotAllowedError,
 )
+from weft.core.error_table import LOOKS, look
 from weft.core.errors import (
     InputError,
     NotFoundError,
@@ -28,28 +26,6 @@ from weft.core.protocol_errors import MediaTypeError
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-STATUS_OF: Final[Mapping[str, int]] = {
-    "invalid_request_line": 400, "invalid_host": 400, "invalid_json": 400, "invalid_cursor": 400,
-    "invalid_idempotency_key": 400, "unauthenticated": 401, "forbidden": 403,
-    "approval_not_allowed": 403, "not_found": 404, "method_not_allowed": 405,
-    "not_acceptable": 406, "request_timeout": 408, "thread_busy": 409, "thread_interrupted": 409,
-    "thread_exists": 409, "run_finished": 409, "run_not_interrupted": 409,
-    "interrupt_already_resolved": 409, "events_expired": 410, "interrupt_expired": 410,
-    "body_too_large": 413, "unsupported_media_type": 415, "invalid_request": 422,
-    "invalid_response": 422, "interrupts_incomplete": 422, "idempotency_key_reused": 422,
-    "unknown_agent": 422, "unsafe_url": 422, "rate_limited": 429, "quota_exceeded": 429,
-    "queue_full": 429, "headers_too_large": 431, "internal": 500, "overloaded": 503,
-    "store_unavailable": 503, "router_unavailable": 503, "draining": 503,
-}  # fmt: skip
-"""Every code that a refused request may carry."""
-_SHOWN_AS: Final[Mapping[str, str]] = {
-    "interrupt_not_found": "not_found",
-    "store_full": "store_unavailable",
-    "bus_unavailable": "router_unavailable",
-    "data_refused": "invalid_request",
-    "nothing_to_resume": "run_not_interrupted",
-}
-"""Errors of the library that callers of this API need not tell from their neighbours."""
 _MUST_CLOSE = frozenset(
     {
         "body_too_large", "unsupported_media_type", "unauthenticated", "method_not_allowed",
@@ -62,13 +38,17 @@ _UNEXPECTED = "an unexpected error; quote the trace id when you report it"
 
 def problem(error: WeftError, *, instance: str, trace_id: str) -> JsonObject:
     """Return the problem's members."""
-    code = _SHOWN_AS.get(error.code, error.code)
-    members: JsonObject = problem_fields(error)
-    if code not in STATUS_OF:
-        # An error of the inside that reached the edge is a bug: its words help no caller.
-        code, members["detail"] = "internal", _UNEXPECTED
-    members |= named(code)
-    members |= {"instance": instance, "trace_id": trace_id, "errors": _faults(error)}
+    code = look(error).refusal
+    # An error of the inside that reached the edge is a bug: its words help no caller.
+    detail = _UNEXPECTED if code is None else str(error)
+    members: JsonObject = {
+        **named(code or "internal"),
+        "detail": detail,
+        "retryable": error.retryable,
+        "instance": instance,
+        "trace_id": trace_id,
+        "errors": _faults(error),
+    }
     if isinstance(error, ThreadBusyError | ThreadInterruptedError):
         members["active_run_id"] = error.active_run_id
     if isinstance(error, InterruptsIncompleteError):
@@ -79,11 +59,11 @@ def problem(error: WeftError, *, instance: str, trace_id: str) -> JsonObject:
 
 
 def named(code: str) -> JsonObject:
-    """Return the members of a problem that follow from its code."""
+    """Return the members of a problem that follow from its code; 500 for a code of nobody here."""
     return {
         "type": f"urn:weft:problem:{code}",
         "title": code.replace("_", " ").capitalize(),
-        "status": STATUS_OF.get(code, 500),
+        "status": LOOKS.get(code, LOOKS["internal"]).http,
         "code": code,
     }
 

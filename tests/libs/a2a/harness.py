@@ -18,18 +18,17 @@ from weft.a2a import (
     Card,
     Limits,
     Minter,
-    SigningKey,
     Skill,
-    Trust,
     Verifier,
     execute_task,
     open_session,
 )
-from weft.a2a.keys import b64, unb64
 from weft.bus.memory import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonObject, JsonValue, Principal, Result, new_id
 from weft.events import Event
+from weft.identity import SigningKey, Trust
+from weft.identity.keys import b64, unb64
 from weft.loop import Task
 from weft.runs import Runs, Worker
 

@@ -5,7 +5,7 @@ import pytest
 from tests.libs.a2a.harness import CARD, Mesh, ScriptedPeer, agent, message
 from tests.libs.a2a.test_breaks import waits
 from weft.a2a import Limits
-from weft.a2a.admission import MAX_CALLERS, Admission
+from weft.a2a.server.admission import MAX_CALLERS, Admission
 from weft.core import Clock, JsonObject, Principal
 from weft.core.protocol_errors import TooManyCallsError
 

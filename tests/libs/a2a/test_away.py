@@ -24,7 +24,8 @@ from tests.libs.a2a.byhand import (
     update,
 )
 from tests.libs.a2a.harness import Mesh, bound_socket
-from weft.a2a import A2AClient, Minter, PeerCard, open_session, patience
+from weft.a2a import A2AClient, Minter, PeerCard, open_session
+from weft.a2a.client import patience
 from weft.core import Deadline, JsonObject
 
 

@@ -18,9 +18,7 @@ from weft.a2a import (
     A2AClient,
     Card,
     Minter,
-    SigningKey,
     Skill,
-    Trust,
     capabilities_of,
     fetch_card,
     open_session,
@@ -28,10 +26,11 @@ from weft.a2a import (
     read_card,
     read_foreign_card,
 )
-from weft.a2a.keys import unb64
-from weft.a2a.signatures import sign
 from weft.core import JsonObject
 from weft.core.protocol_errors import CardRefusedError
+from weft.identity import SigningKey, Trust
+from weft.identity.keys import unb64
+from weft.identity.signatures import sign
 
 URL = "http://127.0.0.1:8000/"
 

@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from tests.libs.a2a.harness import Mesh, ScriptedPeer, ScriptedRun, agent, message
-from weft.a2a.errors import INTERNAL, WIRE
 from weft.core import LOCAL, Interrupt, JsonObject, Result
+from weft.core.error_table import A2A_INTERNAL, LOOKS
 from weft.events import Event
 
 
@@ -85,7 +85,7 @@ async def test_tasks_of_one_thread_of_the_mesh_work_one_after_another() -> None:
 
 @pytest.mark.requirement("A2A-85")
 def test_no_condition_of_a_client_is_told_as_an_internal_error() -> None:
-    internal = {kind.__name__ for kind, row in WIRE.items() if row.a2a == INTERNAL}
-    clients = {kind.__name__ for kind, row in WIRE.items() if 400 <= row.http < 500}
+    internal = {code for code, row in LOOKS.items() if row.a2a == A2A_INTERNAL}
+    clients = {code for code, row in LOOKS.items() if 400 <= row.http < 500}
 
     assert internal & clients == set()

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.libs.a2a.harness import Mesh, principal
-from weft.a2a import Caller, Minter, SigningKey, Trust, Verifier
+from weft.a2a import Caller, Minter, Verifier
 from weft.core import Budget, Clock, Deadline, Principal
 from weft.core.errors import DeadlineExceededError, DepthExceededError, UnauthenticatedError
+from weft.identity import SigningKey, Trust
 from weft.loop import Task
 
 NOW = 1_800_000_000.0

@@ -22,7 +22,7 @@ from tests.libs.a2a.byhand import (
     update,
 )
 from tests.libs.a2a.harness import a_task
-from weft.a2a import transport
+from weft.a2a.client import transport
 from weft.core import JsonObject
 
 

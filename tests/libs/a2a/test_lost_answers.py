@@ -24,7 +24,7 @@ from tests.libs.a2a.byhand import (
     update,
 )
 from tests.libs.a2a.harness import a_task
-from weft.a2a import patience, transport
+from weft.a2a.client import patience, transport
 from weft.core import Deadline, JsonObject
 
 

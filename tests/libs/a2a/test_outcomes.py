@@ -5,7 +5,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from weft.a2a.outcomes import artifacts_of, interrupts_of, metadata_of, question_parts, result_of
+from weft.a2a.wire.outcomes import (
+    artifacts_of,
+    interrupts_of,
+    metadata_of,
+    question_parts,
+    result_of,
+)
 from weft.core import (
     Artifact,
     Claim,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft.a2a.picture import Picture
+from weft.a2a.client.picture import Picture
 from weft.core import JsonObject, JsonValue
 
 TASK = "f" * 32

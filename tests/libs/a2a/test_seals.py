@@ -8,12 +8,13 @@ import pytest
 from starlette.applications import Starlette
 
 from tests.libs.a2a.harness import bound_socket, serving
-from weft.a2a import MeshVouch, Minter, Sealer, SigningKey, Trust, open_session, read_seal
-from weft.a2a.keys import b64
+from weft.a2a import MeshVouch, Minter, Sealer, open_session, read_seal
 from weft.a2a.seals import LEEWAY_SECONDS, LIFETIME_SECONDS, PROOF_PATH
 from weft.catalog import Entry
 from weft.core import Clock, JsonObject, Principal
 from weft.core.protocol_errors import CardRefusedError
+from weft.identity import SigningKey, Trust
+from weft.identity.keys import b64
 from weft.loop import Task
 from weft.service.proving import proving
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from tests.libs.a2a.harness import ScriptedPeer, ScriptedRun, Served, agent, message
-from weft.a2a import streams
+from weft.a2a.server import streams
 from weft.core import LOCAL, Artifact, Interrupt, Result
 from weft.events import AnyData, Envelope, Event
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from tests.libs.cli.told import RUN
-from weft.cli.client import Credentials, Gateway, gateway
+from weft.cli.client import Gateway, gateway
 from weft.core import JsonObject
 from weft.events import Envelope
+from weft.local.credentials import Credentials
 
 Streaming = Callable[["Front", web.StreamResponse, int], Awaitable[None]]
 

@@ -11,9 +11,10 @@ from aiohttp import web
 from tests.conftest import free_port
 from tests.libs.cli.front import Front, client_of, frame, listening
 from tests.libs.cli.told import FANOUT, RUN, told
-from weft.cli.client import Credentials, Gateway, UnreachableError, gateway, read_credentials
+from weft.cli.client import Gateway, UnreachableError, gateway, read_credentials
 from weft.core import JsonObject
 from weft.events import Envelope
+from weft.local.credentials import Credentials
 
 AWAY = "the router is away"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from weft.core import Message, Usage
 from weft.core.errors import InputError
 from weft.loop import Agent, AgentState
-from weft.loop.grown import Grown
+from weft.loop.append_only import Grown
 from weft.models import ModelUsage
 from weft.testing.models import ScriptedModel, call
 from weft.tools import tool

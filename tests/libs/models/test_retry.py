@@ -208,7 +208,9 @@ async def test_each_retry_is_told_before_its_wait() -> None:
         seen.append((piece, len(waits.waits)))  # noqa: PERF401 - an async for over a side effect
 
     first, waited = seen[0]
-    assert first == Retry(attempt=2, delay_seconds=3.0, reason="rate_limited", status_code=429)
+    assert first == Retry(
+        attempt=2, delay_seconds=3.0, reason="model_rate_limited", status_code=429
+    )
     assert waited == 0
 
 

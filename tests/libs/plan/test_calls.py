@@ -173,7 +173,7 @@ async def test_a_failure_is_not_a_recorded_result() -> None:
         (failed("deadline_exceeded", retryable=True), "none", 1),
         (failed("model_unavailable", retryable=True), "none", 1),
         (failed("model_timeout", retryable=True), "none", 1),
-        (failed("rate_limited", retryable=True), "none", 1),
+        (failed("model_rate_limited", retryable=True), "none", 1),
     ],
 )
 async def test_a_new_attempt_needs_freedom_from_effects_or_a_report_of_nothing_done(

@@ -8,7 +8,7 @@ from weft.catalog import Capability
 from weft.core import Claim, JsonValue, Result
 from weft.loop import Task
 from weft.plan import Interpreter, Outcome
-from weft.plan.report import Report
+from weft.report.model import Report
 from weft.routing import CapabilityIndex, CognitiveCompiler, GoalFrame, Request
 
 TESTER = capability("suite", roles=["test"])

@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from tests.libs.service.door import House
+from tests.libs.server.door import House
 from tests.libs.service.sockets import HEAD, Hasty, asked, get, post, served
 from weft.core import RunId
 

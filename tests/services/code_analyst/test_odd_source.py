@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import ruff  # type: ignore[import-untyped]
 
+from incidents.files import DataFile
 from services.code_analyst.analysis import found_in
 from services.code_analyst.lint import linted
 from services.code_analyst.roots import SourceRoots
@@ -15,7 +16,6 @@ from services.code_analyst.source import parsed
 from services.code_analyst.tools import code_tools
 from tests.services.recorded import asked
 from weft.core.record import dumps
-from weft.tools.dataset_files import DataFile
 
 GOOD = "import time\n\n\nasync def pay():\n    time.sleep(1)\n"
 PLACE = ("pay/good.py", 5)

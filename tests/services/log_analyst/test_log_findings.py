@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
+from incidents.cases import DataRoots
+from incidents.logs import LogLine
 from services.log_analyst.changes import changed
 from services.log_analyst.peers import Peers
 from services.log_analyst.templates import mine
 from services.log_analyst.tools import log_tools
 from weft.core import Claim
 from weft.core.errors import DataRefusedError
-from weft.tools.dataset_logs import LogLine
-from weft.tools.datasets import DataRoots
 
 ALERT = 1_700_001_000
 Line = dict[str, Any]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
+from incidents.cases import DataRoots
 from services.metrics_analyst.meanings import meaning
 from services.metrics_analyst.tools import metrics_tools
 from weft.core import Claim
 from weft.core.errors import DataRefusedError
-from weft.tools.datasets import DataRoots
 
 ALERT = 1_700_001_000
 SERVICES = ("shop", "store", "mail")

@@ -11,12 +11,12 @@ from typing import Any, get_args
 import pytest
 from anyio import to_thread
 
+from incidents.cases import DataRoots
 from services.log_analyst.tools import log_tools
 from services.metrics_analyst.tools import metrics_tools
 from services.trace_analyst.tools import trace_tools
 from weft.core import Claim, EvidenceType
 from weft.tools import Tool
-from weft.tools.datasets import DataRoots
 
 DEMO = Path(__file__).parents[3] / "deploy" / "demo" / "incident"
 RECORDED = Path(os.environ.get("WEFT_EVAL_DATA", "/nonexistent")) / "nezha-trainticket"

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
+from incidents.cases import DataRoots
+from incidents.traces import Span
 from services.trace_analyst.tools import trace_tools
 from services.trace_analyst.trees import critical_path, self_time, trees
 from weft.core import Claim
 from weft.core.errors import DataRefusedError
-from weft.tools.dataset_traces import Span
-from weft.tools.datasets import DataRoots
 
 ALERT = 1_700_001_000
 Spans = list[Span]

@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
+from incidents.traces import Span
+from incidents.windows import Split
 from services.trace_analyst.analysis import findings
 from services.trace_analyst.trees import self_time, trees
-from weft.tools.dataset_traces import Span
-from weft.tools.dataset_windows import Split
 
 FACTOR = 9
 

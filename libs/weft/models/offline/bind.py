@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from weft.core import JsonObject, JsonValue, ToolSpec
-from weft.models.offline.entities import Entity
+from weft.language.entities import Entity
 from weft.models.offline.fields import coerced, properties_of, required_of
 from weft.models.offline.pick import Source, argument_kinds, from_entities, has_unit
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from weft.core import JsonObject, JsonValue, dumps
-from weft.models.offline.lexicon import SEVERITIES
+from weft.language.lexicon import SEVERITIES
 from weft.models.offline.turns import Outcome
 
 LABEL = "No language model was used: rules chose the tools, and this answer quotes their results."

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from weft.core import ToolSpec
-from weft.models.offline import lexicon
-from weft.models.offline.cues import Reading, topic_stems
-from weft.models.offline.text import name_words, stem, stems
+from weft.language import lexicon
+from weft.language.cues import Reading, topic_stems
+from weft.language.text import name_words, stem, stems
 
 RESERVED = frozenset({"ask_user", "task_complete", "read_result", "submit", "done", "finish"})
 """Tools with a meaning to the loop; none answers a request."""

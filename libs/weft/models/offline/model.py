@@ -6,6 +6,10 @@ from typing import Any
 
 from weft.core import JsonValue, Message, ToolCall, ToolSpec, dumps
 from weft.core.errors import ConfigError
+from weft.language.cues import Reading
+from weft.language.entities import Entity, entities
+from weft.language.frame import frame_of
+from weft.language.text import READ
 from weft.models.base import (
     FREE,
     Capabilities,
@@ -25,12 +29,8 @@ from weft.models.offline.compose import (
     Unbound,
     compose,
 )
-from weft.models.offline.cues import Reading
-from weft.models.offline.entities import Entity, entities
-from weft.models.offline.frame import frame_of
 from weft.models.offline.match import RESERVED, has_effects, is_about, is_named
 from weft.models.offline.schema import ABSTAIN, fill
-from weft.models.offline.text import READ
 from weft.models.offline.turns import ASK, Turns, identity
 from weft.models.registry import Provider
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from weft.core import JsonObject, JsonValue
-from weft.models.offline import lexicon
-from weft.models.offline.entities import Entity
-from weft.models.offline.text import beginning, name_words, says
+from weft.language import lexicon
+from weft.language.entities import Entity
+from weft.language.text import beginning, name_words, says
 
 _STRONG = (
     "environment",

@@ -231,7 +231,7 @@ async def test_equal_requests_give_byte_equal_replies_in_every_process(tmp_path:
 import anyio, json, sys
 from pathlib import Path
 from weft.models import ModelRequest, get_model
-from weft.models.offline import frame
+from weft.language import frame
 banned = ("socket.connect", "socket.bind", "time.sleep")
 def watch(event, arguments):
     if event in banned: raise SystemExit(event)

@@ -6,12 +6,12 @@ import pytest
 
 from tests.libs.models.offline.asking import LATENCY, LOGS, MODEL, RESTART, asked
 from weft.core import JsonObject, Message
+from weft.language import READ, frame, risk_floor
+from weft.language.cues import Reading
+from weft.language.text import beginning
 from weft.loop.agent import Agent
 from weft.models import ModelRequest, get_model
 from weft.models.errors import NoApplicableToolError
-from weft.models.offline import READ, frame, risk_floor
-from weft.models.offline.cues import Reading
-from weft.models.offline.text import beginning
 from weft.models.offline.turns import Turns
 from weft.plan.placeholders import fenced
 from weft.tools import tool

@@ -1,0 +1,1 @@
+"""What analysts of incidents share: recorded cases, readers of their files, windows, findings."""

@@ -1,0 +1,190 @@
+"""Opening incident data: which directories may be read, and what stands in a case.
+
+A case tells what may be seen of an incident; the ground truth that evaluations keep beside it
+(`labels.json`) is never opened, by whatever name or link a path leads to it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from incidents.discovery import FOLDERS, MOST_FILES, NOTHING, Signals, discovered, kind_of
+from incidents.files import DataFile, read_bytes
+from incidents.json_values import loaded
+from incidents.names import moment
+from incidents.places import Place, place_of
+from incidents.problems import Problem, guarded
+from incidents.text import cut, shown_path
+from weft.core.record import JsonObject
+
+CASE_FILE = "case.json"
+_CASE_BYTES = 1 << 20
+_MOST_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An incident beside its normal; a file that could not be had is a problem, not an error."""
+
+    name: str
+    incident: Signals
+    baseline: Signals = NOTHING
+    alert_time: float | None = None
+    """Unix seconds; None if nobody said when it was noticed."""
+    problems: tuple[Problem, ...] = ()
+
+
+class DataRoots:
+    """The directories below which incident data may be read."""
+
+    def __init__(self, roots: Iterable[str | Path]) -> None:
+        self._roots = tuple(Path(root).absolute() for root in roots)
+
+    def place(self, data: str) -> Place:
+        """Return where `data`, a path below a root, stands, or would stand.
+
+        Raises:
+            DataRefusedError: It is outside every root, whether or not it exists.
+        """
+        return place_of(self._roots, data)
+
+    def open_case(self, data: str) -> Case:
+        """Find what `data`, a path below a root, holds; blocking, and reads `case.json` only.
+
+        Raises:
+            DataRefusedError: It is outside every root, whether or not it exists.
+        """
+        place = self.place(data)
+        name = shown_path(place.name)
+        look = place.look()
+        if look.kind == "file":
+            kind = kind_of(place.path)
+            found = place.file(name)
+            return Case(PurePosixPath(name).stem, Signals(**{kind: (found,)}) if kind else NOTHING)
+        if look.kind != "directory":
+            return Case(name, NOTHING, problems=(Problem(shown_path(data), look.why),))
+        problems: list[Problem] = []
+        facts = case_facts(place, problems)
+        if facts is None:
+            signals = discovered(place, problems)
+            return Case(name, signals, problems=tuple(problems))
+        told = facts.get("case")
+        return Case(
+            name=told if isinstance(told, str) and told else name,
+            incident=_told(place, facts, problems),
+            baseline=_baseline(place, facts.get("baseline"), problems),
+            alert_time=_alert(place, facts.get("alert_time_unix"), problems),
+            problems=tuple(problems),
+        )
+
+
+def case_facts(place: Place, problems: list[Problem]) -> JsonObject | None:
+    """Return what a directory's `case.json` tells; None if there is none, or none to be read."""
+    case = Place(place.root, place.below / CASE_FILE)
+    look = case.look()
+    if look.kind == "missing":
+        return None
+
+    def tell(problem: str) -> None:
+        problems.append(
+            Problem(case.shown, f"unreadable, so the directory's files are used: {problem}")
+        )
+
+    if look.kind != "file":
+        tell(look.why or "it is no file")
+        return None
+    with guarded(tell):
+        content = read_bytes(case.file(), limit=_CASE_BYTES).content
+        facts = loaded(content.decode("utf-8-sig"))
+        if facts is not None:
+            return facts
+        tell("it holds no JSON object")
+    return None
+
+
+def _told(place: Place, facts: JsonObject, problems: list[Problem]) -> Signals:
+    found = {kind: _listed(place, kind, facts.get(kind), problems) for kind in ("logs", "traces")}
+    names = facts.get("metrics") or [
+        name
+        for name in ("metrics.csv", "metrics.csv.xz")
+        if Place(place.root, place.below / name).look().kind == "file"
+    ]
+    return Signals(**found, metrics=_listed(place, "metrics", names, problems))
+
+
+def _listed(
+    place: Place, kind: str, names: object, problems: list[Problem]
+) -> tuple[DataFile, ...]:
+    if not isinstance(names, list):
+        if names is not None:
+            problems.append(Problem(place.shown, f"case.json: {kind} is no list"))
+        return ()
+    if len(names) > MOST_FILES:
+        problems.append(Problem(place.shown, f"{kind}: only {MOST_FILES} of {len(names)} read"))
+    listed = [_one(place, kind, str(name), problems) for name in names[:MOST_FILES]]
+    return tuple(file for file in listed if file)
+
+
+def _one(place: Place, kind: str, name: str, problems: list[Problem]) -> DataFile | None:
+    """Find a listed file: in a folder of its kind, or beside `case.json`."""
+    choices = [place.at(f"{folder}/{name}") for folder in FOLDERS[kind]]
+    places = [choice for choice in (*choices, place.at(name)) if choice is not None]
+    looks = [(choice, choice.look()) for choice in places]
+    if not looks or name.startswith("/") or any(look.kind == "refused" for _, look in looks):
+        problems.append(_refused(name, "it"))
+        return None
+    found = next((choice for choice, look in looks if look.kind == "file"), None)
+    if found is None:
+        told = next((each for each in looks if each[1].kind == "unusable"), looks[0])
+        problems.append(Problem(told[0].shown, told[1].why or "is no file"))
+        return None
+    return found.file()
+
+
+def _baseline(place: Place, told: object, problems: list[Problem]) -> Signals:
+    """Look in each directory above the case, up to the root, the nearest first."""
+    if not isinstance(told, str) or not told:
+        problems.append(Problem(place.shown, "case.json names no baseline"))
+        return NOTHING
+    missing = "the baseline does not exist"
+    for directory in place.above()[1:]:
+        found = directory.at(told)
+        look = found.look() if found else None
+        if found is None or look is None or look.kind == "refused":
+            problems.append(_refused(told, "the baseline"))
+            return NOTHING
+        if look.kind == "directory":
+            return _completed(found, told, discovered(found, problems), problems)
+        if look.kind == "unusable":
+            missing = f"the baseline {look.why}"
+    problems.append(Problem(cut(told, _MOST_SHOWN), missing))
+    return NOTHING
+
+
+def _completed(place: Place, told: str, found: Signals, problems: list[Problem]) -> Signals:
+    """Take what a baseline of several lacks from the nearest other one, and say so."""
+    if len(PurePosixPath(told).parts) == 1:
+        return found  # what stands beside it need not be a baseline
+    beside = [other for other, _ in place.above()[1].inside(problems) if other != place]
+    complete: dict[str, tuple[DataFile, ...]] = {}
+    for kind in FOLDERS:
+        complete[kind] = getattr(found, kind)
+        for other in beside:
+            if complete[kind] or other.look().kind != "directory":
+                continue
+            complete[kind] = getattr(discovered(other, []), kind)
+            if complete[kind]:
+                used = f"has no {kind}: those of {shown_path(other.name)} are used"
+                problems.append(Problem(cut(told, _MOST_SHOWN), used))
+    return Signals(**complete)
+
+
+def _alert(place: Place, told: object, problems: list[Problem]) -> float | None:
+    alert = moment(told)
+    if alert is None and told is not None:
+        problems.append(Problem(place.shown, "case.json: alert_time_unix is no time"))
+    return alert
+
+
+def _refused(name: str, what: str) -> Problem:
+    return Problem(cut(name, _MOST_SHOWN), f"refused: {what} is not below the data root")

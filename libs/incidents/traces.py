@@ -1,0 +1,231 @@
+"""Spans of OTLP JSON, Jaeger JSON and the Nezha CSV layout, read into one form."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, Source, read_all
+from incidents.json_values import loaded
+from incidents.names import moment, nanoseconds, service_of
+from incidents.problems import Problem, guarded
+from incidents.text import short_name
+from weft.core import JsonObject, JsonValue
+
+_COLUMNS = (
+    "TraceID", "SpanID", "ParentID", "PodName", "OperationName",
+    "StartTimeUnixNano", "EndTimeUnixNano",
+)  # fmt: skip
+_ERROR_CODES = (2, "STATUS_CODE_ERROR", "ERROR")
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One operation; times are unix seconds, `parent_id` is empty for a root."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    service: str
+    operation: str
+    start: float
+    end: float
+    error: bool
+    file: str
+    line: int
+    """Line of the file, or the span's number where a file is one JSON value."""
+
+    @property
+    def duration(self) -> float:
+        return self.end - self.start
+
+
+class Traces(NamedTuple):
+    """What was read, in the order of start, and what could not be."""
+
+    spans: list[Span]
+    problems: list[Problem]
+
+
+def read_traces(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Traces:
+    """Read all files; blocking. A file or span that cannot be read costs only itself."""
+    spans: list[Span] = []
+    problems = read_all(files, bounds, lambda source: spans.extend(_rows(source)))
+    spans.sort(key=lambda span: (span.start, -span.end, span.file, span.line))
+    return Traces(spans, problems)
+
+
+def _rows(source: Source) -> Iterator[Span]:
+    return _from_csv(source) if source.is_csv else _from_json(source)
+
+
+def _from_csv(source: Source) -> Iterator[Span]:
+    header, rows = source.table()
+    if missing := [name for name in _COLUMNS if name not in header]:
+        source.note(f"is no span table: no column {', '.join(missing)}")
+        return
+    trace, span, parent, pod, operation, start, end = (header.index(name) for name in _COLUMNS)
+    services: dict[str, str] = {}
+
+    def made(number: int, row: list[str]) -> Span | None:
+        if row[pod] not in services:
+            services[row[pod]] = service_of(row[pod])
+        above = row[parent] if row[parent] != "root" else ""
+        begin, finish = nanoseconds(row[start]), nanoseconds(row[end])
+        if begin is None or finish is None:
+            return None
+        return Span(
+            short_name(row[trace]), short_name(row[span]), short_name(above),
+            services[row[pod]], short_name(row[operation]),
+            begin, max(begin, finish), error=False, file=source.file.name, line=number,
+        )  # fmt: skip
+
+    yield from source.each(rows, made)
+
+
+def _from_json(source: Source) -> Iterator[Span]:
+    """Read one JSON value, or one in each line."""
+    file, most = source.file.name, source.bounds.rows
+
+    def numbered() -> Iterator[tuple[int, _Read]]:
+        number = 0
+        for value in _values(source):
+            for read in _spans(source, value):
+                number += 1
+                if number > most:
+                    source.note(f"only the first {most} spans were read")
+                    return
+                yield number, read
+
+    yield from source.each(numbered(), lambda number, read: _checked(read(), file, number))
+
+
+def _values(source: Source) -> Iterator[JsonObject]:
+    with guarded(source.note):
+        whole = loaded(source.text)
+        if whole is not None:
+            yield whole
+            return
+    before = source.malformed
+    some = False
+    for value in source.each(source.lines(), lambda _, line: loaded(line)):
+        some = True
+        yield value
+    if not some:
+        source.malformed = before
+        source.note("is no JSON object")
+
+
+class _Found(NamedTuple):
+    trace_id: JsonValue
+    span_id: JsonValue
+    parent_id: JsonValue
+    service: str
+    operation: JsonValue
+    start: float | None
+    end: float | None
+    error: bool
+
+
+_Read = Callable[[], _Found]
+"""Reads one span, later: whatever is wrong with it is then counted as wrong with it alone."""
+
+
+def _checked(found: _Found, file: str, number: int) -> Span | None:
+    ids = (found.trace_id, found.span_id, found.operation)
+    if not all(isinstance(each, str) and each for each in ids):
+        return None
+    if found.start is None or found.end is None or not found.service:
+        return None
+    if not math.isfinite(found.end):
+        return None
+    return Span(
+        short_name(str(found.trace_id)), short_name(str(found.span_id)),
+        short_name(str(found.parent_id or "")), service_of(found.service),
+        short_name(str(found.operation)), found.start, max(found.start, found.end), found.error, file, number,
+    )  # fmt: skip
+
+
+def _spans(source: Source, value: JsonObject) -> Iterator[_Read]:
+    if "resourceSpans" in value:
+        yield from _otlp(value)
+    elif "data" in value:
+        yield from _jaeger(value)
+    else:
+        source.note("is neither OTLP (resourceSpans) nor Jaeger (data)")
+
+
+def _otlp(value: JsonObject) -> Iterator[_Read]:
+    for resource in _objects(value.get("resourceSpans")):
+        described = _object(resource.get("resource")).get("attributes")
+        service = str(_attributes(described).get("service.name") or "")
+        scopes = resource.get("scopeSpans") or resource.get("instrumentationLibrarySpans")
+        for scope in _objects(scopes):
+            for span in _objects(scope.get("spans")):
+                yield partial(_otlp_span, span, service)
+
+
+def _otlp_span(span: JsonObject, service: str) -> _Found:
+    return _Found(
+        span.get("traceId"), span.get("spanId"), span.get("parentSpanId"),
+        service, span.get("name"),
+        moment(span.get("startTimeUnixNano")), moment(span.get("endTimeUnixNano")),
+        _object(span.get("status")).get("code") in _ERROR_CODES,
+    )  # fmt: skip
+
+
+def _jaeger(value: JsonObject) -> Iterator[_Read]:
+    for trace in _objects(value.get("data")):
+        processes = _object(trace.get("processes"))
+        for span in _objects(trace.get("spans")):
+            yield partial(_jaeger_span, span, processes)
+
+
+def _jaeger_span(span: JsonObject, processes: JsonObject) -> _Found:
+    process = _object(processes.get(str(span.get("processID"))))
+    start = moment(span.get("startTime"))
+    tags = {str(tag.get("key")): tag.get("value") for tag in _objects(span.get("tags"))}
+    return _Found(
+        span.get("traceID"), span.get("spanID"), _parent(span),
+        str(process.get("serviceName") or ""), span.get("operationName"),
+        start, _after(start, span.get("duration")), _failed(tags),
+    )  # fmt: skip
+
+
+def _after(start: float | None, microseconds: JsonValue) -> float | None:
+    if start is None or not isinstance(microseconds, int | float):
+        return None
+    return start + microseconds / 1e6
+
+
+def _parent(span: JsonObject) -> JsonValue:
+    for reference in _objects(span.get("references")):
+        if reference.get("refType") == "CHILD_OF":
+            return reference.get("spanID")
+    return span.get("parentSpanID")
+
+
+def _failed(tags: dict[str, JsonValue]) -> bool:
+    code = tags.get("http.status_code", tags.get("http.response.status_code"))
+    return (
+        tags.get("error") in (True, "true")
+        or tags.get("otel.status_code") == "ERROR"
+        or (isinstance(code, int) and code >= _SERVER_ERROR)
+    )
+
+
+def _attributes(value: JsonValue) -> dict[str, JsonValue]:
+    return {
+        str(each.get("key")): _object(each.get("value")).get("stringValue")
+        for each in _objects(value)
+    }
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: JsonValue) -> list[JsonObject]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -1,0 +1,210 @@
+"""Another agent as a peer, spoken to over A2A."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+
+import aiohttp
+
+from weft.a2a import erasure
+from weft.a2a.client.remote import RemoteRun
+from weft.a2a.client.transport import OK, STREAMS, Answer, get_bounded, post
+from weft.a2a.delegation import Minter, remaining
+from weft.a2a.wire import extensions
+from weft.a2a.wire.cards import MAX_CARD, WELL_KNOWN, PeerCard, read_card, read_foreign_card
+from weft.a2a.wire.models import VERSION
+from weft.catalog import Entry
+from weft.core import Deadline, JsonObject, Principal, dumps, new_id
+from weft.core.errors import DeadlineExceededError
+from weft.core.protocol_errors import (
+    AnswerLostError,
+    CardRefusedError,
+    PeerUnavailableError,
+)
+from weft.identity.keys import Trust
+from weft.loop import Task
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+FIRST_DELAY = 0.05
+MAX_DELAY = 2.0
+CARD_SECONDS = 5.0
+
+
+class A2AClient:
+    """A peer behind a card; keep one per peer, it holds no connection of its own.
+
+    `minter` makes the tokens of a member of the mesh; any other peer is called without one.
+    """
+
+    def __init__(
+        self, card: PeerCard, session: aiohttp.ClientSession, *, minter: Minter | None = None
+    ) -> None:
+        self.card = card
+        self._session = session
+        self._minter = minter if card.trusted else None
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        session: aiohttp.ClientSession,
+        *,
+        service: str,
+        trust: Trust | None = None,
+        minter: Minter | None = None,
+    ) -> "A2AClient":
+        """Return a client for the agent at `url`; with `trust` its card must be signed.
+
+        Raises:
+            CardRefusedError: The card is not what it must be.
+            PeerUnavailableError: It cannot be fetched.
+        """
+        text = await fetch_card(session, url)
+        if trust is None:
+            return cls(read_foreign_card(text, service=service, origin=url), session)
+        card = await _pinned(text, service=service, origin=url, trust=trust)
+        return cls(card, session, minter=minter)
+
+    @classmethod
+    async def of_entry(
+        cls, entry: Entry, session: aiohttp.ClientSession, *, trust: Trust, minter: Minter
+    ) -> "A2AClient":
+        """Return a client for a service of the catalogue, without asking it anything.
+
+        Raises:
+            CardRefusedError: The entry's card is not what it must be.
+        """
+        card = await _pinned(entry.card, service=entry.service, origin=entry.url, trust=trust)
+        return cls(card, session, minter=minter)
+
+    @property
+    def name(self) -> str:
+        return self.card.service
+
+    def start(self, task: Task) -> RemoteRun:
+        return RemoteRun(self, task)
+
+    def until(self, task: Task) -> float:
+        """Return when a call for `task` is over, as a time of the running loop.
+
+        Raises:
+            DeadlineExceededError: Too little time is left to call at all.
+        """
+        return asyncio.get_running_loop().time() + remaining(task)
+
+    async def erase(self, principal: Principal, run_ids: Sequence[str], *, within: float) -> None:
+        """Let the peer forget what it did for these mesh-wide runs of `principal`.
+
+        Raises what `call` raises, and `PeerRefusedError` where it does not know how.
+        """
+        until = asyncio.get_running_loop().time() + within
+        task = Task(
+            prompt="",
+            message_id=new_id(),
+            principal=principal,
+            deadline=Deadline.after(within),
+            run_id=run_ids[0],
+        )
+        answer = await self.call(erasure.METHOD, {"runs": [*run_ids]}, task, until=until)
+        try:
+            await answer.result(until)
+        finally:
+            answer.close()
+
+    async def call(
+        self,
+        method: str,
+        params: JsonObject,
+        task: Task,
+        *,
+        until: float,
+        last_event_id: int | None = None,
+    ) -> Answer:
+        """Send one call, repeated while it is certain that the peer did not take it.
+
+        A member of the mesh deduplicates, so it is also asked again when an answer got lost.
+        Raises what `weft.a2a.client.transport.post` raises; once an answer got lost, never that the call
+        was not taken.
+        """
+        lost: AnswerLostError | None = None
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await self._call(method, params, task, until=until, seen=last_event_id)
+            except PeerUnavailableError as error:
+                lost = error if isinstance(error, AnswerLostError) else lost
+                if attempt == TRIES or (lost is not None and not self.card.trusted):
+                    raise (lost or error) from error.__cause__
+                await self._pause(attempt, error.retry_after, until)
+        raise AssertionError("unreachable")
+
+    async def _call(
+        self, method: str, params: JsonObject, task: Task, *, until: float, seen: int | None
+    ) -> Answer:
+        if self.card.tenant:
+            params = {**params, "tenant": self.card.tenant}
+        call = dumps({"jsonrpc": "2.0", "id": new_id(), "method": method, "params": params})
+        headers = self._headers(task, call)
+        if seen is not None:
+            headers["Last-Event-ID"] = str(seen)
+        return await post(
+            self._session,
+            self.card.url,
+            call,
+            streams=method in STREAMS,
+            headers=headers,
+            until=until,
+        )
+
+    def _headers(self, task: Task, body: bytes) -> dict[str, str]:
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json, text/event-stream",
+            "Accept-Encoding": "identity",
+            "A2A-Version": VERSION,
+        }
+        if self.card.extensions:
+            headers[extensions.HEADER] = extensions.ALL_HEADER
+        if self._minter is not None:
+            token = self._minter.mint(task, audience=self.card.service, at=self.card.url, body=body)
+            headers["Authorization"] = f"Bearer {token}"
+        if task.traceparent:
+            headers["traceparent"] = task.traceparent
+        return headers
+
+    async def _pause(self, attempt: int, retry_after: float | None, until: float) -> None:
+        ceiling = min(FIRST_DELAY * 4**attempt, MAX_DELAY)
+        delay = retry_after if retry_after is not None else random.uniform(FIRST_DELAY, ceiling)  # noqa: S311 - spreads load, guards nothing
+        if asyncio.get_running_loop().time() + delay >= until:
+            raise DeadlineExceededError("the peer could not be reached in the time left")
+        await asyncio.sleep(delay)
+
+
+async def _pinned(text: str | bytes, *, service: str, origin: str, trust: Trust) -> PeerCard:
+    try:
+        return await read_card(text, service=service, origin=origin, trust=trust)
+    except CardRefusedError:
+        log.warning("a2a_card_refused", extra={"service": service})
+        raise
+
+
+async def fetch_card(session: aiohttp.ClientSession, url: str) -> bytes:
+    """Return the card served at `url`, as bytes that nobody has vouched for.
+
+    Raises:
+        PeerUnavailableError: It cannot be fetched.
+        CardRefusedError: It is too large.
+    """
+    try:
+        status, text = await get_bounded(
+            session, url.rstrip("/") + WELL_KNOWN, most=MAX_CARD, within=CARD_SECONDS
+        )
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise PeerUnavailableError("the peer's card cannot be fetched") from error
+    if status != OK:
+        raise PeerUnavailableError(f"the peer has no card (HTTP {status})")
+    if len(text) > MAX_CARD:
+        raise CardRefusedError(f"the card is larger than {MAX_CARD} bytes")
+    return text

@@ -1,0 +1,209 @@
+"""What a caller knows of a remote task, put together from what it was shown."""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from weft.a2a.client.transport import MAX_ANSWER
+from weft.a2a.wire.models import ENDED, WAITING
+from weft.a2a.wire.outcomes import interrupts_of, result_of
+from weft.core import Interrupt, JsonObject, JsonValue, Reason, Result
+from weft.core.protocol_errors import InvalidPeerAnswerError
+from weft.events import Envelope, Event, Origin
+
+MAX_ARTIFACTS = 4096
+
+_ITS_OWN = ("run.", "interrupt.", "thread.")
+"""What a run tells of itself; its caller's log says it in words of its own, or not at all."""
+
+
+class Picture:
+    """Task, artifacts and status so far; shown one result after the other."""
+
+    def __init__(self) -> None:
+        self.task_id: str | None = None
+        self.state = ""
+        self.seen: int | None = None
+        """The number of the last event shown, to go on from."""
+        self._told = 0
+        self._size = 0
+        self._artifacts: dict[str, JsonObject] = {}
+        self._status: JsonObject = {}
+        self._metadata: JsonObject = {}
+        self._history: list[JsonValue] = []
+        self._message: JsonObject | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the task ended, waits for somebody, or never was one."""
+        return self._message is not None or self.state in ENDED or self.state in WAITING
+
+    def show(
+        self, result: JsonObject, number: int | None = None, *, size: int = 0
+    ) -> Iterator[Event]:
+        """Take in one result of `size` bytes; return the events in it not told before.
+
+        Raises:
+            InvalidPeerAnswerError: It is none of the protocol, or the answer grew too large.
+        """
+        kind, body = next(
+            ((kind, body) for kind, body in result.items() if isinstance(body, dict)), ("", {})
+        )
+        if kind != "statusUpdate":
+            self._grow(size)
+        if kind == "task":
+            self._show_task(body)
+        elif kind == "message":
+            self._message = body
+        elif kind == "artifactUpdate" and self._mine(body):
+            self._show_artifact(body)
+        elif kind == "statusUpdate" and self._mine(body):
+            self._show_status(body)
+        if number is not None:
+            self.seen = number
+        metadata = body.get("metadata") if kind == "statusUpdate" else None
+        listed = metadata.get("events") if isinstance(metadata, dict) else None
+        return iter(self._events(listed)) if isinstance(listed, list) else iter(())
+
+    def result(self) -> Result:
+        """Return the outcome as far as it is known.
+
+        Raises:
+            InvalidPeerAnswerError: What was shown makes no outcome.
+        """
+        if self._message is not None:
+            parts: JsonObject = {"artifactId": "message", "parts": self._message.get("parts")}
+            return result_of("", "TASK_STATE_COMPLETED", [parts], {})
+        if not self.settled or self.task_id is None:
+            raise InvalidPeerAnswerError("the peer's task neither ended nor asks for anything")
+        try:
+            result = result_of(
+                self.task_id, self.state, [*self._artifacts.values()], self._metadata
+            )
+            questions = self._questions()
+        except ValueError as error:
+            raise InvalidPeerAnswerError("the peer's outcome has not the form it must") from error
+        if self.state in WAITING:
+            return result.model_copy(update={"status": "interrupted", "interrupts": questions})
+        if result.status == "failed" and not result.reasons:
+            reason = Reason(code="peer_failed", message=self._said() or "the peer failed")
+            return result.model_copy(update={"reasons": (reason,)})
+        if not result.text and not self._artifacts and result.status == "completed":
+            return result.model_copy(update={"text": self._said() or self._last_turn()})
+        return result
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_ANSWER:
+            raise InvalidPeerAnswerError(f"the peer's answer is over {MAX_ANSWER} bytes")
+
+    def _show_task(self, task: JsonObject) -> None:
+        task_id, status = task.get("id"), task.get("status")
+        if not isinstance(task_id, str) or not isinstance(status, dict):
+            raise InvalidPeerAnswerError("the peer showed a task without id or status")
+        if self.task_id not in (None, task_id):
+            raise InvalidPeerAnswerError("the peer showed another task than the one asked for")
+        self.task_id = task_id
+        metadata, artifacts = task.get("metadata"), task.get("artifacts")
+        history = task.get("history")
+        self._history = history if isinstance(history, list) else self._history
+        self._metadata = metadata if isinstance(metadata, dict) else {}
+        self._set(status)
+        if isinstance(artifacts, list):
+            self._artifacts.clear()
+            for each in artifacts:
+                if isinstance(each, dict):
+                    self._add(each, append=False)
+
+    def _show_artifact(self, update: JsonObject) -> None:
+        if isinstance(artifact := update.get("artifact"), dict):
+            self._add(artifact, append=update.get("append") is True)
+
+    def _show_status(self, update: JsonObject) -> None:
+        if isinstance(status := update.get("status"), dict):
+            self._set(status)
+        if isinstance(metadata := update.get("metadata"), dict):
+            self._metadata = {name: metadata[name] for name in metadata if name != "events"}
+
+    def _add(self, artifact: JsonObject, *, append: bool) -> None:
+        artifact_id = str(artifact.get("artifactId"))
+        old = self._artifacts.get(artifact_id)
+        if old is None or not append:
+            if len(self._artifacts) >= MAX_ARTIFACTS and old is None:
+                raise InvalidPeerAnswerError(f"the peer showed over {MAX_ARTIFACTS} artifacts")
+            self._artifacts[artifact_id] = artifact
+            return
+        before, more = old.get("parts"), artifact.get("parts")
+        if isinstance(before, list) and isinstance(more, list):
+            self._artifacts[artifact_id] = {**old, "parts": _joined([*before, *more])}
+
+    def _set(self, status: JsonObject) -> None:
+        self._status = status
+        self.state = str(status.get("state", ""))
+
+    def _mine(self, update: JsonObject) -> bool:
+        """Whether the update speaks of this task; one about another's is dropped."""
+        return self.task_id is not None and update.get("taskId") == self.task_id
+
+    def _events(self, listed: list[JsonValue]) -> list[Event]:
+        found: list[Event] = []
+        for each in listed:
+            if isinstance(each, dict) and str(each.get("type")).startswith(_ITS_OWN):
+                continue
+            try:
+                envelope = Envelope.model_validate(each)
+            except ValidationError:
+                # A newer writer's form: what it tells is lost here, the result is not.
+                continue
+            if envelope.run_id != self.task_id or envelope.seq <= self._told:
+                continue
+            self._told = envelope.seq
+            origin = envelope.origin or Origin(run_id=envelope.run_id, seq=envelope.seq)
+            found.append(envelope.event().under((), origin=origin))
+        return found
+
+    def _questions(self) -> tuple[Interrupt, ...]:
+        asked = interrupts_of(self._status_parts())
+        if asked:
+            return asked
+        reason = "credentials" if self.state == "TASK_STATE_AUTH_REQUIRED" else "question"
+        text = self._said() or "the peer needs an answer"
+        return (Interrupt(id=f"{self.task_id}", reason=reason, message=text),)
+
+    def _said(self) -> str:
+        return _text_of(self._status_parts())
+
+    def _last_turn(self) -> str:
+        """Return what the agent said last in the task's history."""
+        for turn in reversed(self._history):
+            if isinstance(turn, dict) and turn.get("role") == "ROLE_AGENT":
+                parts = turn.get("parts")
+                return _text_of(parts if isinstance(parts, list) else [])
+        return ""
+
+    def _status_parts(self) -> list[JsonValue]:
+        message = self._status.get("message")
+        parts = message.get("parts") if isinstance(message, dict) else None
+        return parts if isinstance(parts, list) else []
+
+
+def _text_of(parts: list[JsonValue]) -> str:
+    texts = (part.get("text") for part in parts if isinstance(part, dict))
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _joined(parts: list[JsonValue]) -> list[JsonValue]:
+    """Join neighbouring texts: chunks of one text are one part."""
+    joined: list[JsonValue] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if (
+            isinstance(part, dict)
+            and isinstance(last, dict)
+            and isinstance(text := part.get("text"), str)
+            and isinstance(before := last.get("text"), str)
+        ):
+            joined[-1] = {**last, "text": before + text}
+        else:
+            joined.append(part)
+    return joined

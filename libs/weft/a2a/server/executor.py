@@ -1,0 +1,117 @@
+"""The other end of a task: a claimed run, carried out by this agent."""
+
+import anyio
+
+from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA, WireMessage
+from weft.checkpoint import Claimed, Journal
+from weft.core import (
+    Budget,
+    Deadline,
+    JsonObject,
+    JsonValue,
+    Message,
+    Principal,
+    Reason,
+    Result,
+)
+from weft.loop import Peer, PeerRun, Task
+from weft.runs import Execute, Outcome
+
+GRACE_SECONDS = 5.0
+LEAVE_SECONDS = 0.5
+"""Beyond its grace, for a peer's report."""
+NO_ANSWER = Reason(code="peer_failed", message="the agent gave no answer")
+_TAKEN = frozenset({*LIMIT_MEMBERS, OWN_METADATA, "skillId"})
+
+
+def execute_task(peer: Peer) -> Execute:
+    """Return what a worker calls with each claimed task: `peer` does it, the run's log tells it."""
+
+    async def execute(claimed: Claimed, journal: Journal) -> Outcome:
+        run = peer.start(task_in(claimed, journal))
+        try:
+            async for event in run:
+                journal.emit(event)
+            return Outcome(_answered(await run))
+        except BaseException:
+            await _stop(run, journal)
+            raise
+
+    return execute
+
+
+def task_in(claimed: Claimed, journal: Journal) -> Task:
+    """Return the task as its caller meant it, within the limits that came with it."""
+    run = claimed.run
+    request = run.request
+    message = WireMessage.model_validate(request["message"])
+    metadata = message.metadata or {}
+    told = metadata.get(OWN_METADATA)
+    own = told if isinstance(told, dict) else {}
+    budget = Budget.model_validate(request.get("budget") or {})
+    act, depth = request.get("act"), request.get("depth")
+    return Task(
+        prompt=message.text(),
+        message_id=message.message_id,
+        principal=Principal(
+            tenant=run.tenant, subject=run.subject, scopes=run.scopes, kind="delegated"
+        ),
+        arguments=_arguments(message),
+        metadata={name: value for name, value in metadata.items() if name not in _TAKEN},
+        history=tuple(Message.model_validate(each) for each in _list(own.get("history"))),
+        capability=_text(metadata.get("skillId")),
+        role=_text(own.get("role")),
+        grants=tuple(str(each) for each in _list(own.get("grants"))),
+        output_schema=_object(own.get("outputSchema")),
+        budget=budget,
+        deadline=None if run.remaining_s is None else Deadline.after(run.remaining_s),
+        run_id=run.root_id,
+        thread_id=run.thread_id,
+        act=tuple(str(each) for each in act) if isinstance(act, list) else (),
+        depth=depth if isinstance(depth, int) else 0,
+        traceparent=_text(request.get("traceparent")),
+        answers=_answers(claimed),
+        journal=journal,
+    )
+
+
+def _answered(result: Result) -> Result:
+    """Return the result, or a failure where success brought nothing at all."""
+    nothing = not (
+        result.text or result.artifacts or result.claims or result.verdict or result.partial
+    )
+    if result.status == "completed" and nothing and result.data is None:
+        return result.model_copy(update={"status": "failed", "reasons": (NO_ANSWER,)})
+    return result
+
+
+async def _stop(run: PeerRun, journal: Journal) -> None:
+    """Let the peer end its work, also while this task is being cancelled."""
+    reason, grace_s = journal.stopping("the run was stopped", GRACE_SECONDS)
+    with anyio.move_on_after(grace_s + LEAVE_SECONDS, shield=True):
+        await run.cancel(reason, grace_s=grace_s)
+
+
+def _answers(claimed: Claimed) -> JsonObject:
+    return {
+        path[1]: outcome.get("answer")
+        for path, outcome in claimed.steps.items()
+        if len(path) == 2 and path[0] == "interrupt"  # noqa: PLR2004 - (kind, id)
+    }
+
+
+def _arguments(message: WireMessage) -> JsonObject:
+    found = [data for data in message.data() if isinstance(data, dict)]
+    return found[0] if found else {}
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
+def _object(value: JsonValue) -> JsonObject | None:
+    return value if isinstance(value, dict) else None
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None

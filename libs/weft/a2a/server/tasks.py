@@ -1,0 +1,315 @@
+"""The operations of A2A over runs: what every binding serves, and nothing of any binding.
+
+A task is a run of this agent's own store: task id = run id, context id = thread id.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from weft.a2a.delegation import Caller
+from weft.a2a.server import views
+from weft.a2a.wire import extensions
+from weft.a2a.wire.cards import TEXT_MODES
+from weft.a2a.wire.models import CancelRequest, GetRequest, SendRequest, WireMessage, body_hash
+from weft.checkpoint import Inbound, NewRun, OnBusy, Run
+from weft.core import DECLINED, Budget, JsonObject, JsonValue, RunId, new_id, new_run_id
+from weft.core.errors import IdempotencyKeyReusedError, InputError, NotFoundError
+from weft.core.protocol_errors import (
+    MediaTypeError,
+    PushNotSupportedError,
+    TaskNotCancelableError,
+    UnsupportedOperationError,
+)
+from weft.events import Accepted as AcceptedData
+from weft.events import Envelope, RunAccepted, preview
+from weft.runs import Runs
+
+OPERATION = "a2a.send"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request, and one caller, may ask for at most."""
+
+    block_s: float = 600.0
+    task_s: float = 3600.0
+    calls_per_s: float = 1000.0
+    """Per caller, like the two below; a router's callers count one by one."""
+    burst: float = 2000.0
+    streams: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who sends a request, with which extensions in force."""
+
+    caller: Caller
+    extensions: frozenset[str] = frozenset()
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a message: the task it made or reached."""
+
+    run: Run
+    after: int
+    """The number of the last event that lies before this message."""
+    told: tuple[Envelope, ...] = ()
+    """The first events behind `after`, where they are known."""
+
+
+class Tasks:
+    """Serves one agent's tasks to callers that are told apart by tenant and subject."""
+
+    def __init__(self, runs: Runs, *, agent: str, limits: Limits | None = None) -> None:
+        self.runs = runs
+        self.agent = agent
+        self._limits = limits or Limits()
+
+    async def accept(self, ask: Ask, request: SendRequest) -> Sent:
+        """Make the message a durable task, or hand it to the one it names.
+
+        Raises:
+            NotFoundError: It names a task that is absent or another's.
+            InputError: It contradicts itself or an earlier message of the same id.
+            UnsupportedOperationError: The task it names takes no message now.
+        """
+        message = request.message
+        if request.configuration.task_push_notification_config is not None:
+            raise PushNotSupportedError
+        _check_media(message)
+        if message.task_id:
+            return await self._follow_up(ask, message)
+        new = self._new(ask, request)
+        # Whom no time is left nobody takes at once: as a queued run it expires, and is told so.
+        own = new.timeout_s is None or new.timeout_s > 0
+        accepted = await self.runs.submit(new, on_busy=_order(ask, message), own=own)
+        # What this process owns it tells itself: nothing can come between these and what follows.
+        told = accepted.events if accepted.claimed is not None else ()
+        return Sent(accepted.run, 0, told)
+
+    async def send(self, ask: Ask, request: SendRequest) -> JsonObject:
+        """Return the task once it ended or waits, or at once if so asked."""
+        sent = await self.accept(ask, request)
+        run = sent.run
+        if not (request.configuration.return_immediately or _settled(run)):
+            run = await self.runs.wait(
+                ask.caller.principal, run.run_id, seconds=self._limits.block_s
+            )
+        return await self._shown(ask, run, history=request.configuration.history_length)
+
+    async def get(self, ask: Ask, request: GetRequest) -> JsonObject:
+        run = await self.read(ask, request.id)
+        return await self._shown(ask, run, history=request.history_length)
+
+    async def read(self, ask: Ask, task_id: str) -> Run:
+        """Return the task's run; the one guard of everything that names a task.
+
+        Raises:
+            NotFoundError: It is absent or another's, in equal words.
+        """
+        try:
+            return await self.runs.read(ask.caller.principal, RunId(task_id))
+        except NotFoundError as error:
+            raise absent() from error
+
+    async def cancel(self, ask: Ask, request: CancelRequest) -> JsonObject:
+        """Stop the task and return it as it then is.
+
+        Raises:
+            NotFoundError: It is absent or another's.
+            TaskNotCancelableError: It had ended before.
+        """
+        run = await self.read(ask, request.id)
+        if run.terminal:
+            raise TaskNotCancelableError(run.run_id)
+        told = request.metadata or {}
+        grace = told.get("graceSeconds")
+        run = await self.runs.cancel(
+            ask.caller.principal,
+            run.run_id,
+            reason=str(told.get("reason") or "canceled by the caller")[:240],
+            grace_s=min(float(grace), 60.0) if isinstance(grace, int | float) else 5.0,
+        )
+        if run.terminal and run.status != "canceled":
+            raise TaskNotCancelableError(run.run_id)
+        return await self._shown(ask, run, history=0)
+
+    async def _shown(self, ask: Ask, run: Run, *, history: int | None) -> JsonObject:
+        report = None
+        if run.status == "canceled" and extensions.CANCELLATION in ask.extensions:
+            report = await self.report(ask, run)
+        return views.task_of(run, ask.extensions, history=history, report=report)
+
+    async def report(self, ask: Ask, run: Run) -> JsonObject | None:
+        """Return what the run's cancellation came to, from its last event."""
+        events = await self.runs.checkpointer.runs.events(
+            ask.caller.principal, run.run_id, after=run.last_seq - 1
+        )
+        return views.report_in(events[-1]) if events else None
+
+    async def _follow_up(self, ask: Ask, message: WireMessage) -> Sent:
+        run = await self.read(ask, message.task_id or "")
+        # An id that is not unique by form may be used twice for two messages.
+        sent = Inbound(message.message_id, body_hash(message)) if message.unique else None
+        # Read after the run: what was taken before it was read is found.
+        if sent is not None and await self._has(ask, run, sent):
+            return Sent(run, run.last_seq)
+        if message.context_id and message.context_id != run.thread_id:
+            raise InputError("the task belongs to another context", field="message.contextId")
+        if run.terminal:
+            raise UnsupportedOperationError("the task has ended: send a message without taskId")
+        if run.status != "interrupted":
+            raise UnsupportedOperationError("the task is at work and takes no message now")
+        resumed = await self.runs.resume(
+            ask.caller.principal, run.run_id, _answers(run, message), message=sent
+        )
+        return Sent(resumed, run.last_seq)
+
+    async def _has(self, ask: Ask, run: Run, sent: Inbound) -> bool:
+        """Tell whether the task was given this message before, whatever it has come to since.
+
+        Raises:
+            IdempotencyKeyReusedError: The id came with another message.
+        """
+        store, principal = self.runs.checkpointer.runs, ask.caller.principal
+        known = await store.received(principal, OPERATION, sent.key)
+        if known is not None and (known.run_id, known.body_hash) != (run.run_id, sent.body_hash):
+            raise IdempotencyKeyReusedError(sent.key)
+        return known is not None
+
+    def _new(self, ask: Ask, request: SendRequest) -> NewRun:
+        message, caller = request.message, ask.caller
+        told = message.metadata or {}
+        budget, seconds = _limits(caller, told if extensions.BUDGET in ask.extensions else {})
+        run_id = new_run_id()
+        text = message.text()
+        return NewRun(
+            run_id=run_id,
+            principal=caller.principal,
+            operation=OPERATION,
+            # An id that is not unique by form may be used twice for two messages.
+            idem_key=message.message_id if message.unique else f"{message.message_id}:{run_id}",
+            body_hash=body_hash(message),
+            thread_id=message.context_id or new_id(),
+            request={
+                "message": _stored(message),
+                "budget": budget.to_json(),
+                "act": list(caller.act),
+                "depth": caller.depth + 1,
+                "traceparent": ask.traceparent,
+            },
+            accepted=RunAccepted(
+                agent=self.agent,
+                data=AcceptedData(
+                    input_preview=preview(text),
+                    input=text,
+                    subject=caller.principal.subject,
+                    agent=self.agent,
+                    deadline_s=seconds,
+                    budget=budget,
+                ),
+            ),
+            trace_id=_trace_id(ask.traceparent),
+            root_id=caller.run,
+            timeout_s=min(self._limits.task_s, self._limits.task_s if seconds is None else seconds),
+        )
+
+
+def absent() -> NotFoundError:
+    """Return the one error for what is absent and what is another's; it repeats no id."""
+    return NotFoundError("task", "")
+
+
+def _order(ask: Ask, message: WireMessage) -> OnBusy:
+    """Return how the new task stands to the others of its context, none of which holds it up.
+
+    A context holds many tasks; those of one thread of the mesh work one after another.
+    """
+    return "overtake" if ask.caller.run is not None and message.context_id else "alongside"
+
+
+def _settled(run: Run) -> bool:
+    return run.terminal or run.status == "interrupted"
+
+
+def _check_media(message: WireMessage) -> None:
+    for part in message.parts:
+        media = part.media_type
+        if media is None and (part.raw is not None or part.url is not None):
+            media = "application/octet-stream"
+        if media is not None and media.partition(";")[0].strip().lower() not in TEXT_MODES:
+            raise MediaTypeError(f"parts of type {media[:80]!r} are not taken here")
+
+
+def _limits(caller: Caller, told: Mapping[str, JsonValue]) -> tuple[Budget, float | None]:
+    """Return the smallest of token and message; a value that is no limit is refused."""
+    if not told:
+        return caller.budget, caller.seconds
+    wished = Budget(
+        tokens=_whole(told, "tokens"),
+        cost_usd=_number(told, "costUsd"),
+        seconds=_number(told, "seconds"),
+        hops=_whole(told, "depth"),
+    )
+    budget = wished.within(caller.budget)
+    known = [each for each in (caller.seconds, wished.seconds) if each is not None]
+    return budget, min(known, default=None)
+
+
+def _number(told: Mapping[str, JsonValue], name: str) -> float | None:
+    value = told.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise InputError("a limit is a number of at least 0", field=f"message.metadata.{name}")
+    return float(value)
+
+
+def _whole(told: Mapping[str, JsonValue], name: str) -> int | None:
+    value = _number(told, name)
+    return None if value is None else int(value)
+
+
+def _answers(run: Run, message: WireMessage) -> dict[str, JsonValue]:
+    """Return what the message answers: the named questions, or the only open one."""
+    responses = [
+        each
+        for data in message.data()
+        if isinstance(data, dict) and isinstance(data.get("responses"), list)
+        for each in data["responses"]  # type: ignore[union-attr] # a list, one line above
+        if isinstance(each, dict)
+    ]
+    if responses:
+        return {str(each.get("interruptId")): _answer(each) for each in responses}
+    if len(run.interrupts) != 1:
+        raise InputError(
+            "the task asks several questions: answer each by its id in a `responses` data part",
+            field="message.parts",
+        )
+    return {run.interrupts[0].id: message.text() or (message.data() or [None])[0]}
+
+
+def _answer(response: JsonObject) -> JsonValue:
+    """Return what a response says; inside, an answer is what was said and nothing around it."""
+    status = response.get("status") or "resolved"
+    if status not in ("resolved", "canceled"):
+        raise InputError(
+            "the status of a response is 'resolved' or 'canceled'", field="message.parts"
+        )
+    return DECLINED if status == "canceled" else response.get("payload")
+
+
+def _stored(message: WireMessage) -> JsonObject:
+    return message.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude_none=True,
+        include={"message_id", "role", "parts", "metadata"},
+    )
+
+
+def _trace_id(traceparent: str | None) -> str | None:
+    parts = (traceparent or "").split("-")
+    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None  # noqa: PLR2004 - W3C form

@@ -1,0 +1,172 @@
+"""A run as A2A shows it: task, state, status and the updates of a stream."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from weft.a2a.wire import extensions
+from weft.a2a.wire.models import ENDED, TaskState
+from weft.a2a.wire.outcomes import artifacts_of, metadata_of, question_parts
+from weft.checkpoint import Run
+from weft.core import JsonObject, JsonValue, Result, rfc3339
+from weft.events import Envelope
+
+Extensions = frozenset[str]
+
+_STATES: dict[str, TaskState] = {
+    "queued": "TASK_STATE_SUBMITTED",
+    "running": "TASK_STATE_WORKING",
+    "canceling": "TASK_STATE_WORKING",
+    "completed": "TASK_STATE_COMPLETED",
+    "canceled": "TASK_STATE_CANCELED",
+    "failed": "TASK_STATE_FAILED",
+    "expired": "TASK_STATE_FAILED",
+}
+SHOWN: dict[str, TaskState] = {
+    "run.started": "TASK_STATE_WORKING",
+    "run.resumed": "TASK_STATE_WORKING",
+    "run.canceling": "TASK_STATE_WORKING",
+}
+"""The events that show as an update of their own, terminal and interrupting ones aside."""
+
+
+def state_of(run: Run) -> TaskState:
+    if run.status == "interrupted":
+        credentials = any(each.reason == "credentials" for each in run.interrupts)
+        return "TASK_STATE_AUTH_REQUIRED" if credentials else "TASK_STATE_INPUT_REQUIRED"
+    if run.status == "failed" and (run.error or {}).get("code") == "policy_denied":
+        return "TASK_STATE_REJECTED"
+    return _STATES[run.status]
+
+
+def task_of(
+    run: Run,
+    asked: Extensions,
+    *,
+    history: int | None = None,
+    artifacts: bool = True,
+    report: JsonObject | None = None,
+) -> JsonObject:
+    """Return the task as it is now; `history` limits the messages, None gives all."""
+    shown: JsonObject = {
+        "id": run.run_id,
+        "contextId": run.thread_id,
+        "status": status_of(run, asked),
+    }
+    result = result_in(run)
+    if result is not None and artifacts and (found := artifacts_of(result, run.run_id)):
+        shown["artifacts"] = [*found]
+    message = run.request.get("message")
+    if history != 0 and isinstance(message, dict):
+        shown["history"] = [{**message, "taskId": run.run_id, "contextId": run.thread_id}]
+    if metadata := metadata_for(run, result, asked, report=report):
+        shown["metadata"] = metadata
+    return shown
+
+
+def submitted(run: Run) -> JsonObject:
+    """Return the task as it was when it was accepted: the first thing on a send's stream."""
+    status: JsonObject = {
+        "state": "TASK_STATE_SUBMITTED",
+        "timestamp": rfc3339(run.created_at),
+    }
+    return {"id": run.run_id, "contextId": run.thread_id, "status": status}
+
+
+def status_of(run: Run, asked: Extensions) -> JsonObject:
+    status: JsonObject = {"state": state_of(run), "timestamp": rfc3339(run.updated_at)}
+    parts: list[JsonValue] = []
+    if run.status == "interrupted":
+        parts = question_parts(run.interrupts, extended=extensions.INTERRUPT in asked)
+    elif run.status == "failed":
+        parts = [{"text": str((run.error or {}).get("message") or "the task failed")}]
+    elif run.status == "expired":
+        parts = [{"text": "the task's time was over before it ended"}]
+    if parts:
+        status["message"] = {
+            "messageId": f"{run.run_id}-{run.last_seq}",
+            "role": "ROLE_AGENT",
+            "taskId": run.run_id,
+            "contextId": run.thread_id,
+            "parts": parts,
+        }
+    return status
+
+
+def metadata_for(
+    run: Run, result: Result | None, asked: Extensions, *, report: JsonObject | None = None
+) -> JsonObject:
+    """Return what the extensions in force add to a terminal state."""
+    metadata: JsonObject = {"reason": "expired"} if run.status == "expired" else {}
+    if result is not None and asked:
+        told = metadata_of(result)
+        if extensions.BUDGET in asked:
+            metadata["usage"] = told["usage"]
+        if extensions.EVENTS in asked:
+            metadata["result"] = told["result"]
+    if report is not None and extensions.CANCELLATION in asked:
+        metadata["outcomes"] = _outcomes(report)
+    return metadata
+
+
+def result_in(run: Run) -> Result | None:
+    """Return the result of an ended run, or None."""
+    return None if run.result is None else Result.model_validate(run.result)
+
+
+def working(run: Run, state: TaskState, ts: str) -> JsonObject:
+    """Return an update that shows `state` and nothing else."""
+    return _update(run, {"state": state, "timestamp": ts})
+
+
+def settled(run: Run, asked: Extensions, report: JsonObject | None) -> list[JsonObject]:
+    """Return the updates of a run that ended or waits: its artifacts, then its status."""
+    result = result_in(run)
+    shown: list[JsonObject] = []
+    if result is not None:
+        for artifact in artifacts_of(result, run.run_id):
+            update: JsonObject = {
+                "taskId": run.run_id,
+                "contextId": run.thread_id,
+                "artifact": artifact,
+                "append": False,
+                "lastChunk": True,
+            }
+            shown.append({"artifactUpdate": update})
+    last = _update(run, status_of(run, asked))
+    if metadata := metadata_for(run, result, asked, report=report):
+        update_body = last["statusUpdate"]
+        if isinstance(update_body, dict):
+            update_body["metadata"] = metadata
+    return [*shown, last]
+
+
+def with_events(update: JsonObject, events: Sequence[str]) -> JsonObject:
+    """Add envelopes, each as JSON text, to a status update's metadata."""
+    body = update["statusUpdate"]
+    if isinstance(body, dict):
+        metadata = body.get("metadata")
+        told: dict[str, object] = {**metadata} if isinstance(metadata, dict) else {}
+        told["events"] = [orjson.Fragment(each) for each in events]
+        body["metadata"] = told  # type: ignore[assignment] # fragments exist for orjson alone
+    return update
+
+
+def report_in(event: Envelope) -> JsonObject | None:
+    """Return the report of a cancelled run's terminal event."""
+    report = event.data.get("report") if event.type == "run.canceled" else None
+    return report if isinstance(report, dict) else None
+
+
+def ended(task: JsonObject) -> bool:
+    status = task.get("status")
+    return isinstance(status, dict) and status.get("state") in ENDED
+
+
+def _update(run: Run, status: JsonObject) -> JsonObject:
+    return {"statusUpdate": {"taskId": run.run_id, "contextId": run.thread_id, "status": status}}
+
+
+def _outcomes(report: JsonObject) -> list[JsonValue]:
+    listed = (report.get(name) for name in ("peers", "effects"))
+    return [each for found in listed if isinstance(found, list) for each in found]

@@ -1,0 +1,1 @@
+"""A2A as it is written: cards, messages, tasks, outcomes, errors."""

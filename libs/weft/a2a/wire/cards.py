@@ -1,0 +1,277 @@
+"""What an agent says of itself, on the wire and read back."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+import orjson
+from pydantic import ConfigDict
+
+from weft.a2a.wire import extensions
+from weft.a2a.wire.models import VERSION
+from weft.catalog import Capability, Entry, Provider, RiskLevel
+from weft.core import JsonObject, JsonValue, Record
+from weft.core.protocol_errors import CardRefusedError
+from weft.identity import signatures
+from weft.identity.keys import Trust
+
+log = logging.getLogger(__name__)
+
+WELL_KNOWN = "/.well-known/agent-card.json"
+TEXT_MODES = ("text/plain", "application/json")
+MAX_CARD = 256 * 1024
+_RISKS: tuple[RiskLevel, ...] = ("low", "medium", "high")
+
+
+class Skill(Record):
+    """One thing the agent does; its tags say domain, risk, roles and effects."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    name: str
+    description: str
+    tags: tuple[str, ...] = ("general",)
+    examples: tuple[str, ...] = ()
+    input_modes: tuple[str, ...] = TEXT_MODES
+    output_modes: tuple[str, ...] = TEXT_MODES
+
+    def to_wire(self) -> JsonObject:
+        shown: JsonObject = {
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "tags": list(self.tags),
+            "inputModes": list(self.input_modes),
+            "outputModes": list(self.output_modes),
+        }
+        if self.examples:
+            shown["examples"] = list(self.examples)
+        return shown
+
+
+class Card(Record):
+    """An agent as its author describes it; `name` is its service name in the mesh."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: str
+    version: str = "1.0.0"
+    skills: tuple[Skill, ...] = ()
+    required_extensions: tuple[str, ...] = ()
+    """Those a caller must declare to be served at all."""
+
+    def _extensions(self) -> list[JsonValue]:
+        optional = [uri for uri in extensions.ALL if uri not in self.required_extensions]
+        shown: list[JsonValue] = [{"uri": uri} for uri in optional]
+        shown.extend({"uri": uri, "required": True} for uri in self.required_extensions)
+        return shown
+
+    def to_wire(self, url: str, *, delegated: bool) -> JsonObject:
+        """Return the agent card of a server at `url`; `delegated` demands delegation tokens."""
+        skills = self.skills or (Skill(id=self.name, name=self.name, description=self.description),)
+        shown: JsonObject = {
+            "name": self.name,
+            "description": self.description,
+            "version": self.version,
+            "supportedInterfaces": [
+                {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": VERSION}
+            ],
+            "capabilities": {
+                "streaming": True,
+                "pushNotifications": False,
+                "extendedAgentCard": False,
+                "extensions": self._extensions(),
+            },
+            "defaultInputModes": list(TEXT_MODES),
+            "defaultOutputModes": list(TEXT_MODES),
+            "skills": [skill.to_wire() for skill in skills],
+        }
+        if delegated:
+            bearer: JsonObject = {"scheme": "Bearer", "bearerFormat": "JWT"}
+            shown["securitySchemes"] = {"delegation": {"httpAuthSecurityScheme": bearer}}
+            shown["securityRequirements"] = [{"schemes": {"delegation": {}}}]
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCard:
+    """A card as its reader may use it."""
+
+    service: str
+    url: str
+    """Where JSON-RPC 1.0 is served."""
+    trusted: bool
+    """A key pinned for this service signed the card, so tokens may go there."""
+    extensions: frozenset[str]
+    streaming: bool
+    tenant: str | None = None
+    """To be copied into every request, where the interface names one."""
+
+
+async def read_card(text: str | bytes, *, service: str, origin: str, trust: Trust) -> PeerCard:
+    """Return the card of a member of the mesh.
+
+    Raises:
+        CardRefusedError: It is no card, not signed by a pinned key of `service`, or its interface
+            lies elsewhere than at `origin`.
+    """
+    card = _object(text, service)
+    await signatures.check(card, service=service, trust=trust)
+    return _peer_card(card, service, origin, trusted=True)
+
+
+def read_foreign_card(text: str | bytes, *, service: str, origin: str) -> PeerCard:
+    """Return the card of an agent outside the mesh: callable, but never given a token.
+
+    Raises:
+        CardRefusedError: It is no card, or its interface lies elsewhere than at `origin`.
+    """
+    return _peer_card(_object(text, service), service, origin, trusted=False)
+
+
+CONTROL = "WEFT-CONTROL"
+"""The binding under which a router's card names the address of its control calls."""
+
+
+def control_card(service: str, address: str) -> JsonObject:
+    """Return the card of a service that answers control calls over gRPC at `address`."""
+    interface: JsonObject = {
+        "url": f"grpc://{address}",
+        "protocolBinding": CONTROL,
+        "protocolVersion": "1",
+    }
+    return {"name": service, "supportedInterfaces": [interface]}
+
+
+async def read_control_card(text: str, *, service: str, origin: str, trust: Trust) -> str:
+    """Return the address (`host:port`) of a member's control calls.
+
+    Raises:
+        CardRefusedError: It is no such card, not signed by a pinned key of `service`, or the
+            address lies on another host than `origin`.
+    """
+    card = _object(text, service)
+    await signatures.check(card, service=service, trust=trust)
+    for each in _objects(card.get("supportedInterfaces")):
+        scheme, host, port = _origin(str(each.get("url")))
+        if each.get("protocolBinding") == CONTROL and scheme == "grpc" and port is not None:
+            if host != _origin(origin)[1]:
+                raise CardRefusedError(f"the card of {service!r} points to another host")
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    raise CardRefusedError(f"the card of {service!r} names no control calls")
+
+
+def provider_of(entry: Entry) -> Provider:
+    """Return the entry with what its card offers; the card was verified before."""
+    capabilities, problems = capabilities_of(_object(entry.card, entry.service))
+    if problems:
+        log.warning("card_tags", extra={"peer": entry.service, "problems": list(problems[:8])})
+    return Provider(**dict(entry), capabilities=capabilities)
+
+
+def capabilities_of(card: JsonObject) -> tuple[tuple[Capability, ...], tuple[str, ...]]:
+    """Return what a card's skills offer, and what is wrong with their tags."""
+    problems: list[str] = []
+    service = str(card.get("name", ""))
+    found = [
+        _capability(skill, service, problems)
+        for skill in _objects(card.get("skills"))
+        if isinstance(skill.get("id"), str) and skill["id"]
+    ]
+    return tuple(found), tuple(problems)
+
+
+def _capability(skill: JsonObject, service: str, problems: list[str]) -> Capability:
+    tags = [tag for tag in _strings(skill.get("tags")) if tag]
+    values: dict[str, set[str]] = {"domain": set(), "role": set(), "effects": set()}
+    risk: RiskLevel = "low"
+    for tag in tags:
+        kind, colon, value = tag.partition(":")
+        if not colon or kind not in {*values, "risk"}:
+            continue
+        level = _risk(value) if kind == "risk" else None
+        if (kind == "risk" and level is None) or (kind == "effects" and value != "none"):
+            problems.append(f"skill {skill['id']!r}: malformed tag {tag!r}")
+        if kind == "risk":
+            # A risk nobody can read must not pass for a low one.
+            risk = max(risk, level or "high", key=_RISKS.index)
+        else:
+            values[kind].add(value)
+    return Capability(
+        id=str(skill["id"]),
+        description=str(skill.get("description", "")),
+        domains=frozenset(values["domain"]),
+        risk=risk,
+        roles=frozenset(values["role"]),
+        effects="none" if values["effects"] == {"none"} else "unknown",
+        tags=frozenset(tags),
+        examples=tuple(_strings(skill.get("examples"))),
+        providers=(service,),
+    )
+
+
+def _risk(value: str) -> RiskLevel | None:
+    return next((level for level in _RISKS if level == value), None)
+
+
+def _peer_card(card: JsonObject, service: str, origin: str, *, trusted: bool) -> PeerCard:
+    interface = next(
+        (
+            each
+            for each in _objects(card.get("supportedInterfaces"))
+            if each.get("protocolBinding") == "JSONRPC"
+            and ".".join(str(each.get("protocolVersion", "")).split(".")[:2]) == VERSION
+        ),
+        None,
+    )
+    if interface is None:
+        raise CardRefusedError(f"the card of {service!r} offers no JSON-RPC {VERSION} interface")
+    try:
+        url = urljoin(origin, str(interface.get("url", "")))
+    except ValueError as error:
+        raise CardRefusedError(f"the card of {service!r} has an address that is none") from error
+    if _origin(url) != _origin(origin):
+        raise CardRefusedError(f"the card of {service!r} points to another host")
+    offered = card.get("capabilities")
+    able = offered if isinstance(offered, dict) else {}
+    uris = {str(each.get("uri")) for each in _objects(able.get("extensions"))}
+    return PeerCard(
+        service=service,
+        url=url,
+        trusted=trusted,
+        extensions=frozenset(uris).intersection(extensions.ALL),
+        streaming=able.get("streaming") is True,
+        tenant=str(interface["tenant"]) if interface.get("tenant") else None,
+    )
+
+
+def _object(text: str | bytes, service: str) -> JsonObject:
+    if len(text) > MAX_CARD:
+        raise CardRefusedError(f"the card of {service!r} is larger than {MAX_CARD} bytes")
+    try:
+        card = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise CardRefusedError(f"the card of {service!r} is not JSON") from error
+    if not isinstance(card, dict):
+        raise CardRefusedError(f"the card of {service!r} is no object")
+    return card
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "", "", None
+    return parts.scheme, parts.hostname or "", port
+
+
+def _objects(value: JsonValue) -> Sequence[JsonObject]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _strings(value: JsonValue) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

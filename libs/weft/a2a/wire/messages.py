@@ -1,0 +1,75 @@
+"""A task as the message that asks for it; the inverse stands in `weft.a2a.server.executor`."""
+
+import hashlib
+
+from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA
+from weft.core import JsonObject, JsonValue
+from weft.loop import Task
+
+
+def message_of(task: Task, *, context_id: str | None) -> JsonObject:
+    """Return the message; equal tasks give equal content, so a repeat is known as one."""
+    parts: list[JsonValue] = [{"text": task.prompt}]
+    if task.arguments:
+        parts.append({"data": task.arguments})
+    message: JsonObject = {
+        "messageId": task.message_id,
+        "role": "ROLE_USER",
+        "parts": parts,
+        "metadata": _metadata(task),
+    }
+    if context_id is not None:
+        message["contextId"] = context_id
+    return message
+
+
+def answer_of(task: Task, task_id: str) -> JsonObject:
+    """Return the message that answers the open questions of `task_id`."""
+    responses: list[JsonValue] = [
+        {"interruptId": interrupt_id, "status": "resolved", "payload": answer}
+        for interrupt_id, answer in sorted(task.answers.items())
+    ]
+    named = "\n".join([task.message_id, *sorted(task.answers)])
+    return {
+        "messageId": hashlib.sha256(named.encode()).hexdigest()[:32],
+        "role": "ROLE_USER",
+        "taskId": task_id,
+        "parts": [{"data": {"responses": responses}}],
+    }
+
+
+def context_of(task: Task) -> str | None:
+    """Return the conversation that this place of the caller's thread has with the peer.
+
+    It differs from the caller's own thread and between places, so that neither branches side by
+    side nor an agent that is called again from below waits for itself.
+    """
+    if task.thread_id is None:
+        return None
+    place = [step.partition("#")[0] for step in task.path]
+    named = "\n".join([task.thread_id, *place])
+    return hashlib.sha256(named.encode()).hexdigest()[:32]
+
+
+def _metadata(task: Task) -> JsonObject:
+    budget = task.budget
+    limits = (budget.tokens, budget.cost_usd, budget.seconds, budget.hops)
+    metadata: JsonObject = {**task.metadata}
+    metadata.update(
+        {
+            name: limit
+            for name, limit in zip(LIMIT_MEMBERS, limits, strict=True)
+            if limit is not None
+        }
+    )
+    if task.capability:
+        metadata["skillId"] = task.capability
+    own: JsonObject = {
+        "role": task.role,
+        "grants": list(task.grants),
+        "outputSchema": task.output_schema,
+        "history": [message.to_json() for message in task.history],
+    }
+    if any(own.values()):
+        metadata[OWN_METADATA] = {name: value for name, value in own.items() if value}
+    return metadata

@@ -1,0 +1,197 @@
+"""What a request asks for: its goals, and the actions it names without reserve."""
+
+import re
+from bisect import bisect
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from weft.language import lexicon
+from weft.language.text import Phrases, Word, beginning, scan, stems
+
+_CUES = {word: goal for goal, listed in lexicon.CUES.items() for word in listed.split()}
+_PHRASES = Phrases(lexicon.PHRASES)
+_EFFECT_PHRASES = Phrases({"effect": lexicon.EFFECT_PHRASES})
+_PAIR_VERBS = frozenset().union(*(verbs for _, verbs, _ in lexicon.PAIRS))
+_PARTS = re.compile(r"[-_./']")
+_ENGLISH_FROM = 4
+"""Shorter texts are given the benefit of the doubt."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A text with what the tables see in it, in time proportional to its length."""
+
+    text: str
+    words: list[Word]
+    whole: int
+    """How many characters there were, of which `text` is the beginning."""
+
+    @classmethod
+    def of(cls, text: str) -> "Reading":
+        """Read the beginning of `text`, which says what is asked; a paste may follow."""
+        read = beginning(text)
+        return cls(read, scan(read), len(text))
+
+    @classmethod
+    def through(cls, text: str) -> "Reading":
+        """Read all of `text`, for what must not be overlooked wherever it stands."""
+        return cls(text, scan(text), len(text))
+
+    @property
+    def is_partial(self) -> bool:
+        return len(self.text) < self.whole
+
+    @cached_property
+    def clauses(self) -> dict[int, list[Word]]:
+        grouped: dict[int, list[Word]] = {}
+        for word in self.words:
+            grouped.setdefault(word.clause, []).append(word)
+        return grouped
+
+    @cached_property
+    def goals(self) -> tuple[str, ...]:
+        """The goals in the order of their first cue; never empty."""
+        found = dict.fromkeys(goal for _, goal in sorted(self._cues()))
+        if found:
+            return tuple(found)
+        return ("diagnose",) if self._reports_a_symptom() else ("answer",)
+
+    @cached_property
+    def english(self) -> bool:
+        known = [w.text for w in self.words if w.text in lexicon.ENGLISH or w.text in _CUES]
+        if not self.text.isascii():
+            letters = [character for character in self.text if character.isalpha()]
+            foreign = sum(not character.isascii() for character in letters)
+            if foreign * 3 > len(letters):
+                return False
+        plain = [w for w in self.words if w.text.isalpha()]
+        return len(plain) < _ENGLISH_FROM or len(known) * 5 >= len(plain)
+
+    @cached_property
+    def topics(self) -> frozenset[str]:
+        """The stems of the words that say what the text is about."""
+        from_words = (part for w in self.words for part in _PARTS.split(w.text))
+        return topic_stems(from_words)
+
+    @cached_property
+    def requested_actions(self) -> frozenset[str]:
+        """The verbs asked for unconditionally: not negated, quoted, questioned or wished."""
+        barred = {
+            word.sentence
+            for word in self.words
+            if word.text in lexicon.NEGATIONS or word.text in lexicon.CONDITIONS
+        }
+        return frozenset(
+            word.text
+            for index, word in enumerate(self.words)
+            if word.sentence not in barred and not word.quoted and self._is_imperative(index)
+        )
+
+    def has(self, phrases: Phrases) -> bool:
+        return next(phrases.find(self.words), None) is not None
+
+    @cached_property
+    def effects(self) -> list[Word]:
+        """The words for what would change something; negating one does not take it back.
+
+        Quoted words count where something is to be done at all: in a search they are data.
+        """
+        named = [
+            word
+            for index, word in enumerate(self.words)
+            if (word.text in lexicon.EFFECTS or word.text in lexicon.DESTRUCTIVE)
+            and not self._asks_about(word)
+            and self._can_be_verb(index)
+        ]
+        phrases = (self.words[index] for index, _, _ in _EFFECT_PHRASES.find(self.words))
+        named += [word for word in phrases if not self._asks_about(word)]
+        acts = any(goal in lexicon.ACTING for goal in self.goals)
+        return named if acts or any(not word.quoted for word in named) else []
+
+    def _cues(self) -> Iterator[tuple[int, str]]:
+        used: set[int] = set()
+        for index, length, goal in _PHRASES.find(self.words):
+            if goal == lexicon.NO_GOAL or self._counts(index, goal):
+                used.update(range(index, index + length))
+                if goal != lexicon.NO_GOAL:
+                    yield self.words[index].start, goal
+        for index, word in enumerate(self.words):
+            if index in used:
+                continue
+            pair = self._pair(index)
+            goal = _CUES.get(word.text, lexicon.NO_GOAL) if pair is None else pair[0]
+            used.add(index if pair is None else pair[1])
+            if goal != lexicon.NO_GOAL and self._counts(index, goal):
+                yield word.start, goal
+
+    def _pair(self, index: int) -> tuple[str, int] | None:
+        word = self.words[index]
+        if word.text not in _PAIR_VERBS:
+            return None
+        for goal, verbs, objects in lexicon.PAIRS:
+            if word.text not in verbs or not self._can_be_verb(index):
+                continue
+            later = self._first_after(index, objects)
+            if later is not None and self.words[later].clause == word.clause:
+                return goal, later
+        return None
+
+    def _first_after(self, index: int, objects: frozenset[str]) -> int | None:
+        places = self._places[objects]
+        at = bisect(places, index)
+        return places[at] if at < len(places) else None
+
+    @cached_property
+    def _places(self) -> dict[frozenset[str], list[int]]:
+        """Where the objects of each pair stand, in order."""
+        return {
+            objects: [index for index, word in enumerate(self.words) if word.text in objects]
+            for _, _, objects in lexicon.PAIRS
+        }
+
+    def _counts(self, index: int, goal: str) -> bool:
+        word = self.words[index]
+        if word.quoted or self._negated(word) or not self._can_be_verb(index):
+            return False
+        return goal in lexicon.READING or not self._asks_about(word)
+
+    def _negated(self, word: Word) -> bool:
+        return self._negated_from.get(word.clause, word.at) < word.at
+
+    @cached_property
+    def _negated_from(self) -> dict[int, int]:
+        """The place of the first negation in each clause that has one."""
+        negations = [word for word in self.words if word.text in lexicon.NEGATIONS]
+        return {word.clause: word.at for word in reversed(negations)}
+
+    def _asks_about(self, word: Word) -> bool:
+        clause = self.clauses[word.clause]
+        first = clause[0]
+        if first is word or first.text not in lexicon.ANSWERED_BY_FACTS:
+            return False
+        return first.text not in ("when", "where") or clause[1].text in lexicon.AUXILIARIES
+
+    def _can_be_verb(self, index: int) -> bool:
+        word = self.words[index]
+        if word.text not in lexicon.AMBIGUOUS or word.at == 0:
+            return True
+        if word.text == "plan":
+            return self.words[index - 1].text in lexicon.VERB_LEADS | {"a"}
+        return self.words[index - 1].text in lexicon.VERB_LEADS
+
+    def _is_imperative(self, index: int) -> bool:
+        word = self.words[index]
+        if self._asks_about(word):
+            return False
+        return word.at == 0 or self.words[index - 1].text in lexicon.VERB_LEADS
+
+    def _reports_a_symptom(self) -> bool:
+        if not self.words or self.words[0].text in lexicon.ASKING:
+            return False
+        return any(word.text in lexicon.SYMPTOMS and not word.quoted for word in self.words)
+
+
+def topic_stems(found: Iterable[str]) -> frozenset[str]:
+    """Return the stems of the words that carry meaning."""
+    return stems((word for word in found if len(word) > 1), without=lexicon.COMMON)

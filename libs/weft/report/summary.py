@@ -1,0 +1,163 @@
+"""The report's words: the answer first, with what each source saw, then the rest.
+
+Every sentence is fixed text or quotes a claim, a recorded value or a reason.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import JsonValue
+
+from weft.core import ClaimKind, dumps
+from weft.report.grounding import Branch
+from weft.report.model import Contradiction, Evidence, Finding, Gap
+
+MAX_VALUE = 200
+MAX_EVIDENCE = 3
+"""Lines of evidence per source."""
+NO_MODEL = "No language model was used: rules chose the tools and joined what they found."
+_LEAD: dict[ClaimKind, str] = {
+    "cause": "Most likely cause",
+    "symptom": "Main symptom",
+    "fact": "Main finding",
+    "recommendation": "Recommendation",
+}
+_REST: tuple[tuple[str, frozenset[ClaimKind], int], ...] = (
+    ("Other suspects:", frozenset({"cause"}), 4),
+    ("Also seen:", frozenset({"symptom", "fact"}), 5),
+    ("Recommended:", frozenset({"recommendation"}), 5),
+)
+
+
+def summarize(
+    findings: Sequence[Finding],
+    contradictions: Sequence[Contradiction],
+    gaps: Sequence[Gap],
+    *,
+    branches: Sequence[Branch],
+    goal: str,
+) -> str:
+    """Return what a person reads first: the best cause if there is one, else the best finding."""
+    top = next((each for each in findings if each.kind == "cause"), None)
+    top = top or next(iter(findings), None)
+    lines = [*(_inconclusive(branches, goal) if top is None else _top(top, branches))]
+    others = [each for each in findings if each is not top]
+    for title, kinds, most in _REST:
+        lines += _listed([each for each in others if each.kind in kinds], title, most)
+    lines += _disputes(contradictions)
+    lines += _missing(gaps)
+    lines += _label(branches)
+    return "\n".join(lines)
+
+
+def _label(branches: Sequence[Branch]) -> Iterator[str]:
+    """Say it where no branch asked a language model: rules join what rules found."""
+    if branches and all(branch.result.generated_by == "rules" for branch in branches):
+        yield ""
+        yield NO_MODEL
+
+
+def _inconclusive(branches: Sequence[Branch], goal: str) -> Iterator[str]:
+    asked = f" on '{_short(goal)}'" if goal else ""
+    looked = ", ".join(_branch_name(branch.id, branch.peer) for branch in branches)
+    yield f"Inconclusive{asked}: nobody found anything. Asked: {looked}."
+
+
+def _top(top: Finding, branches: Sequence[Branch]) -> Iterator[str]:
+    contested = ", contested" if top.contradicted else ""
+    yield f"{_LEAD[top.kind]}{contested}: {_sentence(top.statement)}"
+    yield f"{_support(top, branches)} (score {top.score:.2f})."
+    for peer in top.supporters:
+        yield from _seen_by(peer, top)
+
+
+def _support(top: Finding, branches: Sequence[Branch]) -> str:
+    asked = len(dict.fromkeys(branch.peer for branch in branches))
+    if len(top.supporters) > 1:
+        return f"{len(top.supporters)} of {asked} sources agree: {_names(top.supporters)}"
+    if asked > 1:
+        return f"One of {asked} sources says so: {top.supporters[0]}"
+    return f"According to {top.supporters[0]}"
+
+
+def _seen_by(peer: str, finding: Finding) -> Iterator[str]:
+    mine = [evidence for evidence in finding.evidence if evidence.peer == peer]
+    if not mine:
+        yield f"  - {peer}: no recorded evidence"
+    for evidence in mine[:MAX_EVIDENCE]:
+        yield f"  - {peer}: {_shown(evidence)}"
+    if len(mine) > MAX_EVIDENCE:
+        yield f"  - {peer}: and {len(mine) - MAX_EVIDENCE} more"
+
+
+def _shown(evidence: Evidence) -> str:
+    place = evidence.ref.partition("#")[2]
+    return f"{_value(evidence.value)} [{evidence.tool}{' ' if place else ''}{place}]"
+
+
+def _listed(findings: Sequence[Finding], title: str, most: int) -> Iterator[str]:
+    if findings:
+        yield ""
+        yield title
+    for finding in findings[:most]:
+        contested = ", contested" if finding.contradicted else ""
+        who = f"{_names(finding.supporters)}, {finding.score:.2f}{contested}"
+        yield f"  - {_sentence(finding.statement)} ({who})"
+    if len(findings) > most:
+        yield f"  - and {len(findings) - most} weaker"
+
+
+def _disputes(contradictions: Sequence[Contradiction]) -> Iterator[str]:
+    if contradictions:
+        yield ""
+        yield "Sources disagree:"
+    for contradiction in contradictions:
+        about = f"{contradiction.subject} {contradiction.predicate}".strip()
+        yield f"  - {about or 'the same statement'}:"
+        for side in contradiction.sides:
+            seen = "; ".join(_shown(evidence) for evidence in side.evidence[:MAX_EVIDENCE])
+            rests = f"Seen: {seen}" if seen else "No recorded evidence"
+            yield f"      {_names(side.supporters)}: {_sentence(side.statement)} {rests}"
+
+
+def _missing(gaps: Sequence[Gap]) -> Iterator[str]:
+    if gaps:
+        yield ""
+        yield "Not covered:"
+    for gap in gaps:
+        yield f"  - {_branch_name(gap.branch, gap.peer or '')}: {gap.message} ({gap.code})"
+
+
+def _branch_name(branch: str, peer: str) -> str:
+    return f"{branch} ({peer})" if peer and peer != branch else branch
+
+
+def _value(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        told = value.get("text") or value.get("message")
+        value = told if isinstance(told, str) else value
+    if isinstance(value, str):
+        return _short(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict) and value and not any(map(_deep, value.values())):
+        return _short(", ".join(f"{key} {_value(item)}" for key, item in value.items()))
+    return _short(dumps(value).decode())
+
+
+def _deep(value: JsonValue) -> bool:
+    return isinstance(value, dict | list)
+
+
+def _short(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= MAX_VALUE else words[: MAX_VALUE - 1] + "…"
+
+
+def _sentence(text: str) -> str:
+    words = " ".join(text.split())
+    return words if words.endswith((".", "!", "?", "…")) else words + "."
+
+
+def _names(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

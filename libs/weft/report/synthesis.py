@@ -1,0 +1,200 @@
+"""Make one report out of what several branches found; pure rules, no model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from weft.core import Claim, Reason, Result, name_digest
+from weft.events import preview
+from weft.reasoning.gsar import Judged, judge
+from weft.report import agreement
+from weft.report.agreement import Key
+from weft.report.grounding import Branch, Made, claims_of
+from weft.report.model import Agreement, Contradiction, Evidence, Finding, Gap, Report, Side
+from weft.report.summary import summarize
+
+NOTHING_FOUND = "nothing_found"
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    key: Key
+    side: list[Made]
+    """The claims that carry the finding."""
+    others: list[list[Made]]
+    contradicted: bool
+
+    @property
+    def first_seen(self) -> int:
+        return min(made.order for side in (self.side, *self.others) for made in side)
+
+
+def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
+    """Return the report over `branches`, equal for equal branches whatever order they ended in."""
+    done = [branch for branch in branches if branch.result.ok]
+    groups = _grouped(claims_of(done))
+    ranked = sorted(((_finding(group), group) for group in groups), key=_rank)
+    findings = tuple(
+        finding.model_copy(update={"rank": place})
+        for place, (finding, _) in enumerate(ranked, start=1)
+    )
+    judgement = judge(_judged(groups))
+    gaps = _gaps(branches, groups)
+    contradictions = tuple(
+        _contradiction(finding, group) for finding, group in ranked if group.contradicted
+    )
+    return Report.model_construct(
+        summary=summarize(findings, contradictions, gaps, branches=branches, goal=goal),
+        findings=findings,
+        agreements=tuple(_agreements(findings)),
+        contradictions=contradictions,
+        gaps=gaps,
+        score=round(judgement.score, 6),
+        decision=judgement.decision,
+        decision_unvetoed=judgement.decision_unvetoed,
+        veto=judgement.veto,
+        degraded=judgement.decision != "proceed",
+        inconclusive=not findings,
+    )
+
+
+def _grouped(made: Sequence[Made]) -> list[_Group]:
+    by_key: dict[Key, list[Made]] = {}
+    for one in made:
+        by_key.setdefault(agreement.key_of(one.claim), []).append(one)
+    return [_group(key, claims) for key, claims in by_key.items()]
+
+
+def _group(key: Key, claims: Sequence[Made]) -> _Group:
+    leading, *others = sorted(agreement.sides(claims), key=_standing)
+    contradicted = any(
+        agreement.contradicts(one.claim, other.claim)
+        for side in others
+        for other in side
+        for one in leading
+    )
+    return _Group(key, leading, others, contradicted)
+
+
+def _standing(side: list[Made]) -> tuple[float, int]:
+    """Rank sides; equal ones stay in the order of what they say, not of who spoke first."""
+    return -agreement.score(side), -len({made.peer for made in side})
+
+
+def _finding(group: _Group) -> Finding:
+    claims = sorted((made for made in group.side), key=lambda made: (-made.force, made.order))
+    best = claims[0].claim
+    everything = [made.claim for side in (group.side, *group.others) for made in side]
+    return Finding.model_construct(
+        id="f_" + name_digest("\0".join(group.key))[:12],
+        rank=0,
+        kind=best.kind,
+        statement=best.text,
+        subject=best.subject,
+        predicate=best.predicate,
+        claims=tuple(everything),
+        supporters=_supporters(group.side),
+        evidence=_evidence(claims),
+        score=agreement.score(group.side),
+        contradicted=group.contradicted,
+    )
+
+
+def _rank(entry: tuple[Finding, _Group]) -> tuple[bool, float, int, float, int, str]:
+    finding, group = entry
+    heaviest = max((evidence.weight for evidence in finding.evidence), default=0.0)
+    return (
+        finding.contradicted,
+        -finding.score,
+        -len(finding.supporters),
+        -heaviest,
+        group.first_seen,
+        finding.id,
+    )
+
+
+def _contradiction(finding: Finding, group: _Group) -> Contradiction:
+    return Contradiction.model_construct(
+        finding=finding.id,
+        subject=finding.subject,
+        predicate=finding.predicate,
+        sides=tuple(_side(side) for side in (group.side, *group.others)),
+    )
+
+
+def _side(side: Sequence[Made]) -> Side:
+    best: Claim = max(side, key=lambda made: (made.force, -made.order)).claim
+    return Side.model_construct(
+        statement=best.text,
+        value=best.value,
+        polarity=best.polarity,
+        supporters=_supporters(side),
+        evidence=_evidence(side),
+        score=agreement.score(side),
+    )
+
+
+def _agreements(findings: Sequence[Finding]) -> list[Agreement]:
+    return [
+        Agreement.model_construct(
+            finding=finding.id, statement=finding.statement, supporters=finding.supporters
+        )
+        for finding in findings
+        if len(finding.supporters) > 1
+    ]
+
+
+def _judged(groups: Sequence[_Group]) -> list[Judged]:
+    judged = [Judged(made.claim.type, made.standing) for group in groups for made in group.side]
+    for group in groups:
+        for side in group.others:
+            judged += _opposing(group, side)
+    return judged
+
+
+def _opposing(group: _Group, side: Sequence[Made]) -> list[Judged]:
+    lost = any(agreement.contradicts(one.claim, made.claim) for one in group.side for made in side)
+    return [Judged(made.claim.type, "contradicted" if lost else made.standing) for made in side]
+
+
+def _gaps(branches: Sequence[Branch], groups: Sequence[_Group]) -> tuple[Gap, ...]:
+    heard = {
+        made.branch for group in groups for side in (group.side, *group.others) for made in side
+    }
+    gaps = []
+    for branch in branches:
+        if not branch.result.ok:
+            gaps.append(_gap(branch, _why(branch)))
+        elif branch.id not in heard:
+            gaps.append(_gap(branch, Reason(code=NOTHING_FOUND, message=_nothing(branch.result))))
+    return tuple(gaps)
+
+
+def _nothing(result: Result) -> str:
+    """Return that nothing was found, and what the branch says of it where rules say it."""
+    said = result.text.partition("\n")[2] if result.generated_by == "rules" else ""
+    words = " ".join(said.split())
+    return f"looked and found nothing: {preview(words)}" if words else "looked and found nothing"
+
+
+def _why(branch: Branch) -> Reason:
+    if branch.result.reasons:
+        return branch.result.reasons[0]
+    return Reason(code="peer_failed", message=f"ended as {branch.result.status}")
+
+
+def _gap(branch: Branch, why: Reason) -> Gap:
+    return Gap.model_construct(
+        branch=branch.id, peer=branch.peer or None, code=why.code, message=why.message
+    )
+
+
+def _supporters(side: Sequence[Made]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(made.peer for made in sorted(side, key=lambda made: made.order)))
+
+
+def _evidence(side: Sequence[Made]) -> tuple[Evidence, ...]:
+    seen: dict[tuple[str, str, str], Evidence] = {}
+    for made in side:
+        for evidence in made.evidence:
+            seen.setdefault((evidence.branch, evidence.peer, evidence.ref), evidence)
+    return tuple(seen.values())

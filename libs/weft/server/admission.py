@@ -1,0 +1,193 @@
+"""From a request to a durable run, and from there to the answer that was asked for."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from weft.checkpoint import Accepted, NewRun, Run, ThreadKey
+from weft.core import Budget, JsonObject, Principal, RunId, dumps, new_id
+from weft.core.edge_errors import InvalidFieldsError, UnknownAgentError
+from weft.core.errors import NotFoundError, WeftError
+from weft.events import Accepted as AcceptedData
+from weft.events import RunAccepted, preview
+from weft.runs import PLAN_STEP, Runs
+from weft.server.gate import Gate
+from weft.server.requests import (
+    MAX_WAIT_S,
+    RunRequest,
+    body_of,
+    idempotency_key,
+    principal_of,
+    timeout_of,
+)
+from weft.server.streams import Pace
+from weft.server.views import Details, run_view
+
+OPERATION = "run"
+DEFAULT_TIMEOUT_S = 300.0
+MAX_EVENT_INPUT = 48 * 1024
+"""A longer input stays with the run: an event's data must not grow over 64 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """What differs between one front door and another."""
+
+    title: str = "Weft"
+    description: str = "Runs over a mesh of agents: start, follow, answer and cancel them."
+    version: str = "0.1.0"
+    invoke_wait_s: float = MAX_WAIT_S
+    """How long `POST /invoke` waits before it answers 202."""
+    pace: Pace = field(default_factory=Pace)
+    agents: Callable[[], Collection[str]] | None = None
+    """The names that may be called directly; None leaves unknown ones to whoever executes."""
+    self_approval: bool = False
+    """Whether who asked for an action may approve it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Makes requests durable."""
+
+    runs: Runs
+    options: ApiOptions
+    gate: Gate
+
+    async def admit(
+        self, request: Request, *, run_id: RunId, thread_id: str | None = None
+    ) -> Accepted:
+        """Accept the run that the request's body describes.
+
+        Raises what `body_of` and `RunStore.accept` raise.
+        """
+        principal = principal_of(request, "runs:write")
+        key = idempotency_key(request)
+        asked = body_of(request, RunRequest)
+        if thread_id is not None:
+            asked = _on_thread(asked, thread_id)
+        text = asked.text()
+        new = _new_run(request, asked, text, run_id=run_id, principal=principal, key=key)
+        if (refusal := await self._refusal(asked, principal)) is not None:
+            # A repeated request gets its run, whatever became of agent and thread meanwhile.
+            known = key and await self.runs.checkpointer.runs.find(principal, OPERATION, key)
+            if not known:
+                raise refusal
+        accepted = await self.runs.submit(new, on_busy=asked.on_conflict, own=True)
+        request.state.idempotency_key = new.idem_key
+        return accepted
+
+    async def _refusal(self, asked: RunRequest, principal: Principal) -> WeftError | None:
+        if asked.agent is not None:
+            known = self.options.agents() if self.options.agents is not None else (asked.agent,)
+            callable_names = [name for name in known if principal.may_call(name)]
+            if asked.agent not in callable_names:
+                return UnknownAgentError(asked.agent, callable_names)
+        if asked.if_not_exists == "reject":
+            thread_id = asked.thread_id or ""
+            key = ThreadKey(principal.tenant, principal.subject, thread_id)
+            store = self.runs.checkpointer
+            if await store.threads.load(key) is None and not await store.runs.thread_runs(key):
+                return NotFoundError("thread", thread_id)
+        return self.gate.over_quota(principal)
+
+
+async def details_of(runs: Runs, principal: Principal, run: Run) -> Details:
+    """Return what a Run shows beside its own row: one more read, or two for a cancelled run."""
+    plan = await runs.checkpointer.runs.step(principal, run.run_id, PLAN_STEP)
+    protocol = plan.get("protocol") if plan is not None else None
+    return Details(
+        report=await _report(runs, principal, run),
+        protocol=protocol if isinstance(protocol, str) else None,
+    )
+
+
+async def _report(runs: Runs, principal: Principal, run: Run) -> JsonObject | None:
+    if run.status != "canceled":
+        return None
+    last = await runs.checkpointer.runs.events(principal, run.run_id, after=run.last_seq - 1)
+    report = last[-1].data.get("report") if last else None
+    return report if isinstance(report, dict) else None
+
+
+def accepted_headers(request: Request, accepted: Accepted) -> dict[str, str]:
+    """Return the headers of every answer that made or found a run."""
+    headers = {
+        "location": f"/v1/runs/{accepted.run.run_id}",
+        "idempotency-key": request.state.idempotency_key,
+        "cache-control": "no-store",
+    }
+    if accepted.replayed:
+        headers["idempotency-replayed"] = "true"
+    return headers
+
+
+def run_response(
+    run: Run,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    details: Details,
+) -> Response:
+    return json_response(run_view(run, details=details), status=status, headers=headers)
+
+
+def json_response(
+    value: object, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(
+        dumps(value),
+        status_code=status,
+        media_type="application/json",
+        headers=headers or {"cache-control": "no-store"},
+    )
+
+
+def _on_thread(asked: RunRequest, thread_id: str) -> RunRequest:
+    if asked.thread_id not in {None, thread_id}:
+        raise InvalidFieldsError([("/thread_id", "the path names another thread")])
+    return asked.model_copy(update={"thread_id": thread_id})
+
+
+def _new_run(
+    request: Request,
+    asked: RunRequest,
+    text: str,
+    *,
+    run_id: RunId,
+    principal: Principal,
+    key: str | None,
+) -> NewRun:
+    given = [each for each in (asked.timeout_s, timeout_of(request)) if each is not None]
+    timeout_s = min(given, default=DEFAULT_TIMEOUT_S)
+    budget = asked.budget.model_dump()
+    data = AcceptedData(
+        input=text if len(dumps(text)) <= MAX_EVENT_INPUT else None,
+        input_preview=preview(text),
+        subject=principal.subject,
+        agent=asked.agent,
+        protocol=asked.protocol,
+        deadline_s=timeout_s,
+        budget=Budget(**budget),
+        on_conflict=asked.on_conflict,
+    )
+    return NewRun(
+        run_id=run_id,
+        principal=principal,
+        operation=OPERATION,
+        idem_key=key or new_id(),
+        body_hash=asked.fingerprint(text),
+        thread_id=asked.thread_id or new_id(),
+        request={
+            "input": text,
+            "agent": asked.agent,
+            "goal": asked.goal,
+            "protocol": asked.protocol,
+            "metadata": asked.metadata,
+            "budget": budget,
+        },
+        accepted=RunAccepted(data=data),
+        trace_id=request.state.trace_id,
+        timeout_s=timeout_s,
+    )

@@ -1,0 +1,267 @@
+"""What every request passes before a route sees it: form, credential, body."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from weft.core import JsonObject, Principal, new_id
+from weft.core.edge_errors import (
+    InvalidHostError,
+    InvalidRequestLineError,
+    MethodNotAllowedError,
+)
+from weft.core.errors import ConfigError, UnauthenticatedError, WeftError
+from weft.core.jsonguard import parse_object
+from weft.core.numbers import MAX_DIGITS, whole_number
+from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError, MediaTypeError
+from weft.server.gate import Gate
+from weft.server.leases import Authenticator, Lease
+from weft.server.rates import Fields
+from weft.service.problems import crashed, problem_response
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 1024 * 1024
+LAST_WORDS_SECONDS = 1.0
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_HOST = re.compile(r"(\[[0-9a-f:.]{2,45}+\]|[^:\[\]]{1,253}+)(?::([0-9]{1,5}+))?")
+_EVERYWHERE = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - what it is compared with
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UNTRACED = "0" * 32
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = _BODY_METHODS | _READING | {"DELETE"}
+
+Headers = Mapping[bytes, Sequence[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRules:
+    """Which hosts are ours, and what needs no credential."""
+
+    hosts: Sequence[str] = LOOPBACK
+    """Names in lower case; one with a port is accepted with that port only."""
+    open_paths: frozenset[str] = frozenset({"/health", "/liveness", "/readiness", "/"})
+    max_body: int = MAX_BODY
+    content_types: Sequence[str] = field(default=("application/json",))
+
+
+def accepted_hosts(names: str, *, bound: str, url: str | None) -> tuple[str, ...]:
+    """Return the hosts a server answers to: this machine's, its own address, and those named.
+
+    `names` is a list with commas; a name alone is accepted with any port.
+
+    Raises:
+        ConfigError: One of them is no name.
+    """
+    named = [each.strip().lower() for each in names.split(",") if each.strip()]
+    if wrong := [each for each in named if _HOST.fullmatch(each) is None or "*" in each]:
+        raise ConfigError(
+            f"{wrong[0]!r} is no host name: write mesh.example.com or mesh.example.com:8443"
+        )
+    own = f"[{bound}]" if ":" in bound else bound
+    published = urlsplit(url).netloc.rpartition("@")[2] if url else ""
+    # Bound to every address, it is called by names that only its owner knows.
+    ours = [each for each in (own, published) if each and each not in _EVERYWHERE]
+    return tuple(dict.fromkeys((*LOOPBACK, *map(str.lower, ours), *named)))
+
+
+class Edge:
+    """ASGI middleware in front of every route.
+
+    Routes find `trace_id`, `principal` (absent on open paths) and `body` (a parsed object, or None
+    where none was sent) in the request's state.
+    """
+
+    def __init__(
+        self, app: ASGIApp, authenticator: Authenticator, rules: EdgeRules, gate: Gate
+    ) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._rules = rules
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send)
+        try:
+            await self._answered(scope, receive, answer)
+        except WeftError as error:
+            await answer.refuse(error, scope)
+        except Exception as error:  # noqa: BLE001 - the one place where a bug ends its request only
+            await answer.refuse(crashed(error, trace_id=scope["state"]["trace_id"]), scope)
+
+    async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        state: dict[str, object] = scope.setdefault("state", {})
+        state["trace_id"] = _trace_id(scope)
+        headers = _grouped(scope)
+        self._check_form(scope, headers)
+        state["body"] = None
+        if scope["path"] in self._rules.open_paths:
+            # A stranger's body is not even read: nothing here has a use for one.
+            if scope["method"] not in _READING:
+                raise MethodNotAllowedError(f"{scope['method']} is not served here")
+            await self._app(scope, receive, answer.send)
+            return
+        credential, principal = await self._authenticate(headers)
+        state["principal"] = principal
+        self._gate.admit(scope, principal, answer.fields)
+        stream = self._gate.stream(scope, principal)
+        if scope["method"] in _BODY_METHODS:
+            state["body"] = await self._body(headers, receive)
+        with stream, Lease(self._authenticator, credential, principal) as lease:
+            await self._app(scope, receive, answer.send)
+        if lease.lost:
+            raise UnauthenticatedError("the credential ended while the request was answered")
+
+    def _check_form(self, scope: Scope, headers: Headers) -> None:
+        if scope["method"] not in _METHODS:
+            raise MethodNotAllowedError(f"the method {scope['method'][:20]} is not served here")
+        path: str = scope["path"]
+        raw: bytes = scope.get("raw_path") or b""
+        dots = "/." in path and any(part in {".", ".."} for part in path.split("/"))
+        if dots or b"%2f" in raw.lower() or _CONTROL.search(path):
+            raise InvalidRequestLineError("the path has dot segments or control characters")
+        if not (_is_utf8(raw) and _is_utf8(scope.get("query_string") or b"")):
+            # Two ids that differ in such a byte would both be read as one.
+            raise InvalidRequestLineError("the path and the query must be UTF-8")
+        hosts = headers.get(b"host", ())
+        if len(hosts) != 1 or not self._known(hosts[0].decode("latin-1")):
+            raise InvalidHostError(
+                "the Host header must name this server, once; its owner sets further names with "
+                "GATEWAY_HOSTS"
+            )
+        codings = headers.get(b"transfer-encoding", (b"chunked",))
+        if len(codings) != 1 or codings[0].lower() != b"chunked":
+            raise InvalidRequestLineError("the only transfer encoding here is chunked")
+        if len(headers.get(b"authorization", ())) > 1:
+            raise InvalidRequestLineError("there must be at most one Authorization header")
+        if b"content-encoding" in headers:
+            raise MediaTypeError("compressed bodies are not accepted")
+
+    def _known(self, host: str) -> bool:
+        match = _HOST.fullmatch(host.lower())
+        return match is not None and not {match[0], match[1]}.isdisjoint(self._rules.hosts)
+
+    async def _authenticate(self, headers: Headers) -> tuple[str, Principal]:
+        value = headers.get(b"authorization", (b"",))[0]
+        scheme, _, credential = value.partition(b" ")
+        # Which of the many reasons it was is nothing a stranger may learn.
+        refused = UnauthenticatedError("this needs a valid bearer credential")
+        if scheme.lower() != b"bearer" or not credential or not credential.isascii():
+            raise refused
+        text = credential.decode("ascii")
+        try:
+            return text, await self._authenticator.authenticate(text)
+        except UnauthenticatedError as error:
+            raise refused from error
+
+    async def _body(self, headers: Headers, receive: Receive) -> JsonObject | None:
+        length = _length(headers)
+        if length == 0:
+            return None
+        self._check_type(headers.get(b"content-type", ()))
+        if length is not None and length > self._rules.max_body:
+            raise BodyTooLargeError(self._rules.max_body)
+        return parse_object(await _read(receive, self._rules.max_body))
+
+    def _check_type(self, declared: Sequence[bytes]) -> None:
+        kind, _, parameters = b"".join(declared).decode("latin-1").lower().partition(";")
+        for parameter in parameters.split(";"):
+            name, _, value = parameter.strip().partition("=")
+            if name == "charset" and value.strip('"') not in {"utf-8", "utf8", "us-ascii"}:
+                raise MediaTypeError("send the body in UTF-8")
+        if len(declared) != 1 or kind.strip() not in self._rules.content_types:
+            raise MediaTypeError(f"send the body as {' or '.join(self._rules.content_types)}")
+
+
+class _Answer:
+    """What was sent of the answer to one request."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._begun = False
+        self._ended = False
+        self.fields: Fields = []
+        """What the gate adds to every answer."""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *self.fields]
+        self._begun = True
+        self._ended = message["type"] == "http.response.body" and not message.get("more_body")
+        await self._send(message)
+
+    async def refuse(self, error: WeftError, scope: Scope) -> None:
+        """Answer with the error, or end the answer that has begun; no reader is waited for."""
+        if not self._begun:
+            trace_id = scope["state"]["trace_id"]
+            response = problem_response(error, instance=scope["path"], trace_id=trace_id)
+            await response(scope, _nothing, self.send)
+        elif not self._ended:
+            with anyio.move_on_after(LAST_WORDS_SECONDS):
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+def _length(headers: Headers) -> int | None:
+    """Return the declared length of the body; None where it comes in chunks."""
+    if b"transfer-encoding" in headers:
+        return None
+    lengths = headers.get(b"content-length", (b"0",))
+    text = lengths[0].decode("latin-1") if len(lengths) == 1 else ""
+    length = whole_number(text, least=0, most=10**MAX_DIGITS)
+    if length is None:
+        raise InvalidRequestLineError("there must be one Content-Length, a number")
+    return length
+
+
+def _is_utf8(escaped: bytes) -> bool:
+    try:
+        unquote_to_bytes(escaped).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidJsonError("the body ended early")
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLargeError(limit)
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
+def _grouped(scope: Scope) -> dict[bytes, list[bytes]]:
+    headers: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name, []).append(value)
+    return headers
+
+
+def _trace_id(scope: Scope) -> str:
+    """Return the caller's W3C trace id where it is well-formed, else a new one."""
+    values = [value for name, value in scope["headers"] if name == b"traceparent"]
+    match = _TRACEPARENT.fullmatch(values[0]) if len(values) == 1 else None
+    given = match[1].decode() if match else _UNTRACED
+    return new_id() if given == _UNTRACED else given

@@ -1,0 +1,309 @@
+"""Runs: created, read, streamed, cancelled, answered."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from weft.checkpoint import Accepted, Run
+from weft.core import DECLINED, Interrupt, JsonObject, JsonValue, Principal, RunId, new_run_id
+from weft.core.edge_errors import (
+    ApprovalNotAllowedError,
+    InterruptsIncompleteError,
+    InvalidResponseError,
+)
+from weft.core.errors import ForbiddenError, InputError, NotFoundError, RunFinishedError
+from weft.core.misfits import misfits
+from weft.core.numbers import whole_number
+from weft.events import TERMINAL_EVENTS
+from weft.runs import Listener, Runs, event_number, told_all
+from weft.server.admission import (
+    Admission,
+    accepted_headers,
+    details_of,
+    json_response,
+    run_response,
+)
+from weft.server.requests import (
+    Answer,
+    CancelRequest,
+    ResumeRequest,
+    RunRequest,
+    body_of,
+    principal_of,
+    validated,
+    wait_of,
+    wants_stream,
+)
+from weft.server.routes import CREATING, described, router
+from weft.server.streams import EventStream, LogFrames, cursor_of, log_frames
+from weft.server.views import Details, event_view, run_view
+
+MAX_PAGE = 1000
+
+
+def run_routes(admission: Admission) -> APIRouter:
+    """Return the routes of runs."""
+    routes, door = router(), _Door(admission)
+    run = "/v1/runs/{run_id}"
+    routes.add_api_route(
+        "/v1/runs",
+        door.create,
+        methods=["POST"],
+        status_code=202,
+        **described("createRun", body=RunRequest, errors=CREATING),
+    )
+    routes.add_api_route(
+        "/v1/threads/{thread_id}/runs",
+        door.create_on_thread,
+        methods=["POST"],
+        status_code=202,
+        **described("createThreadRun", body=RunRequest, errors=CREATING),
+    )
+    routes.add_api_route(run, door.read, **described("getRun", errors=(404,)))
+    routes.add_api_route(
+        f"{run}/stream",
+        door.stream,
+        **described("streamRun", query=("after", "types", "path", "until"), errors=(404, 410)),
+    )
+    routes.add_api_route(
+        f"{run}/events",
+        door.events,
+        **described("listRunEvents", query=("after", "limit"), errors=(404,)),
+    )
+    routes.add_api_route(
+        f"{run}/cancel",
+        door.cancel,
+        methods=["POST"],
+        **described("cancelRun", body=CancelRequest, optional=True, errors=(404, 409, 422)),
+    )
+    routes.add_api_route(
+        f"{run}/resume",
+        door.resume,
+        methods=["POST"],
+        status_code=202,
+        **described("resumeRun", body=ResumeRequest, errors=(404, 409, 410, 422)),
+    )
+    return routes
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What of a run's log a reader wants."""
+
+    frames: LogFrames
+    after: int
+
+
+class _Door:
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self._runs: Runs = admission.runs
+        self._pace = admission.options.pace
+
+    async def create(self, request: Request) -> Response:
+        """Start a run: 202, or the run once it rests (`Prefer: wait=N`), or its stream."""
+        return await self._created(request, None)
+
+    async def create_on_thread(self, request: Request) -> Response:
+        """Start a run on the thread that the path names."""
+        return await self._created(request, request.path_params["thread_id"])
+
+    async def read(self, request: Request) -> Response:
+        """Return the run, at once or once it rests (`Prefer: wait=N`)."""
+        principal, run_id = principal_of(request, "runs:read"), run_id_of(request)
+        wait = wait_of(request)
+        if wait is None:
+            return await self._shown(principal, await self._runs.read(principal, run_id))
+        run = await self._runs.wait(principal, run_id, seconds=wait)
+        return await self._waited(principal, run, wait, {})
+
+    async def stream(self, request: Request) -> Response:
+        """Stream the run's events: those behind the cursor, then live ones, to the terminal one."""
+        principal, run_id = principal_of(request, "runs:read"), run_id_of(request)
+        run = await self._runs.read(principal, run_id)
+        shown = _Shown(log_frames(request.query_params), cursor_of(request, run))
+        return self._streamed(principal, run, shown, {})
+
+    async def events(self, request: Request) -> Response:
+        """Return committed events as one page."""
+        principal, run_id = principal_of(request, "runs:read"), run_id_of(request)
+        after = event_number(request.query_params.get("after", "0"), "after")
+        limit = whole_number(request.query_params.get("limit", "100"), least=1, most=MAX_PAGE)
+        if limit is None:
+            raise InputError(f"limit must be an integer from 1 to {MAX_PAGE}", field="limit")
+        store = self._runs.checkpointer.runs
+        page = await store.events(principal, run_id, after=after, limit=limit)
+        run = await store.read(principal, run_id)
+        data: list[JsonValue] = [event_view(event) for event in page]
+        ended = run.terminal and (page[-1].type in TERMINAL_EVENTS if page else True)
+        return json_response(
+            {
+                "data": data,
+                "next_after": page[-1].seq if page else after,
+                "last_seq": run.last_seq,
+                "terminal": ended,
+            }
+        )
+
+    async def cancel(self, request: Request) -> Response:
+        """Ask the run to stop; 200 with the report, or 202 while it is still stopping."""
+        principal, run_id = principal_of(request, "runs:write"), run_id_of(request)
+        asked = validated(request.state.body or {}, CancelRequest)
+        run = await self._runs.cancel(principal, run_id, reason=asked.reason, grace_s=asked.grace_s)
+        if run.status == "canceled":
+            details = await details_of(self._runs, principal, run)
+            return json_response({"run_id": run_id, "status": run.status, **_report(run, details)})
+        if run.terminal:
+            raise RunFinishedError(run_id, run.status)
+        return json_response({"run_id": run_id, "status": "canceling"}, status=202)
+
+    async def resume(self, request: Request) -> Response:
+        """Answer the run's interrupts; then as for a new run."""
+        principal, run_id = principal_of(request), run_id_of(request)
+        if not (principal.may("runs:write") or principal.may("approve")):
+            raise ForbiddenError("runs:write")
+        asked = body_of(request, ResumeRequest)
+        run = await self._runs.read(principal, run_id)
+        self._check_answers(principal, run, asked)
+        answers = {each.interrupt_id: _said(each) for each in asked.responses}
+        # What is wrong with the wish for a stream is found before anything is answered.
+        shown = _Shown(log_frames(request.query_params), cursor_of(request, run))
+        with self._runs.hub.listen(run_id) as listener:
+            resumed = await self._runs.resume(principal, run_id, answers)
+            headers = {"location": f"/v1/runs/{run_id}", "cache-control": "no-store"}
+            if wants_stream(request):
+                return self._streamed(principal, resumed, shown, headers)
+            wait = wait_of(request)
+            if wait is None or resumed.terminal or resumed.status == "interrupted":
+                return await self._shown(principal, resumed, status=202, headers=headers)
+            run = await self._runs.settled(principal, run_id, listener, seconds=wait)
+            return await self._waited(principal, run, wait, headers)
+
+    async def _created(self, request: Request, thread_id: str | None) -> Response:
+        run_id, frames = new_run_id(), log_frames(request.query_params)
+        with self._runs.hub.listen(run_id) as listener:
+            accepted = await self._admission.admit(request, run_id=run_id, thread_id=thread_id)
+            principal = principal_of(request)
+            headers = accepted_headers(request, accepted)
+            if wants_stream(request):
+                after = cursor_of(request, accepted.run) if accepted.replayed else 0
+                return self._streamed(principal, accepted.run, _Shown(frames, after), headers)
+            wait = wait_of(request)
+            if wait is None:
+                return await self._shown(principal, accepted.run, status=202, headers=headers)
+            run = await settled(self._runs, principal, accepted, listener, seconds=wait)
+            return await self._waited(principal, run, wait, headers)
+
+    def _streamed(
+        self, principal: Principal, run: Run, shown: _Shown, headers: dict[str, str]
+    ) -> Response:
+        if told_all(run, shown.after):
+            return Response(status_code=204, headers=headers)
+        stream = EventStream(
+            self._runs, principal, run, shown.frames, after=shown.after, pace=self._pace
+        )
+        stream.headers.update(headers)
+        return stream
+
+    async def _waited(
+        self, principal: Principal, run: Run, wait: float, headers: dict[str, str]
+    ) -> Response:
+        rests = run.terminal or run.status == "interrupted"
+        headers = {**headers, "preference-applied": f"wait={wait:.0f}"}
+        return await self._shown(principal, run, status=200 if rests else 202, headers=headers)
+
+    async def _shown(
+        self,
+        principal: Principal,
+        run: Run,
+        *,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        details = await details_of(self._runs, principal, run)
+        return run_response(run, status=status, headers=headers, details=details)
+
+    def _check_answers(self, principal: Principal, run: Run, asked: ResumeRequest) -> None:
+        given = {each.interrupt_id: each for each in asked.responses}
+        if len(given) != len(asked.responses):
+            raise InputError("each interrupt is answered once", field="responses")
+        for interrupt in run.interrupts:
+            if (answer := given.get(interrupt.id)) is not None:
+                self._check_person(principal, interrupt, answer)
+        faults = [
+            (f"/responses/{place}/payload{pointer}", message)
+            for interrupt in run.interrupts
+            for place, answer in enumerate(asked.responses)
+            if answer.interrupt_id == interrupt.id and answer.status == "resolved"
+            for pointer, message in _misfits(interrupt, answer.payload)
+        ]
+        if faults:
+            raise InvalidResponseError(faults)
+        left = [each.id for each in run.interrupts if each.id not in given]
+        if left and not asked.partial and len(left) < len(run.interrupts):
+            raise InterruptsIncompleteError(left)
+
+    def _check_person(self, principal: Principal, interrupt: Interrupt, answer: Answer) -> None:
+        scope = interrupt.approver_scope or "approve"
+        if interrupt.reason == "approval":
+            if not principal.may(scope):
+                raise ApprovalNotAllowedError(interrupt.id, scope)
+            if answer.status == "resolved" and not self._admission.options.self_approval:
+                raise ApprovalNotAllowedError(interrupt.id)
+        if interrupt.reason == "credentials" and answer.payload is not None:
+            raise InputError(
+                "credentials are given at the interrupt's url, never here", field="responses"
+            )
+
+
+def _misfits(interrupt: Interrupt, payload: JsonValue) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with an answer; naming an option is one in short, but no approval."""
+    if interrupt.reason == "approval" or payload not in interrupt.options:
+        options = f"; or say one of {', '.join(interrupt.options)}" if interrupt.options else ""
+        for pointer, message in misfits(payload, expected_of(interrupt)):
+            yield pointer, f"{message}{options}"
+
+
+def expected_of(interrupt: Interrupt) -> JsonObject:
+    """Return the schema that an answer must fit: an approval has one in any case."""
+    if interrupt.response_schema is not None:
+        return interrupt.response_schema
+    if interrupt.reason == "approval":
+        return {"type": "object", "properties": {"approved": {"type": "boolean"}},
+                "required": ["approved"]}  # fmt: skip
+    return {"enum": [*interrupt.options]} if interrupt.options else {}
+
+
+async def settled(
+    runs: Runs, principal: Principal, accepted: Accepted, listener: Listener, *, seconds: float
+) -> Run:
+    """Return the accepted run once it rests; `listener` was there before it was submitted."""
+    if accepted.replayed:
+        return await runs.wait(principal, accepted.run.run_id, seconds=seconds)
+    return await runs.settled(principal, accepted.run.run_id, listener, seconds=seconds)
+
+
+def run_id_of(request: Request) -> RunId:
+    """Return the path's run id.
+
+    Raises:
+        NotFoundError: No run can have it.
+    """
+    run_id: str = request.path_params["run_id"]
+    if not run_id.isascii() or len(run_id) > 64:  # noqa: PLR2004 - longer than any id
+        raise NotFoundError("run", run_id[:64])
+    return RunId(run_id)
+
+
+def _said(answer: Answer) -> JsonValue:
+    if answer.status == "canceled":
+        return DECLINED
+    return answer.payload
+
+
+def _report(run: Run, details: Details) -> dict[str, JsonValue]:
+    cancel = run_view(run, details=details)["cancel"]
+    return cancel if isinstance(cancel, dict) else {}

@@ -1,0 +1,240 @@
+"""A run as its client sees it: every field always there, null where nothing is known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from weft.checkpoint import Run
+from weft.core import SYSTEM_CLOCK, Clock, Interrupt, JsonObject, JsonValue, rfc3339
+from weft.events import Envelope
+from weft.service.problems import named
+
+_USAGE = (
+    "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "cost_usd",
+    "model_calls", "tool_calls",
+)  # fmt: skip
+_STOP = {"completed": "complete", "failed": "error"}
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a Run shows beside its own row."""
+
+    report: JsonObject | None = None
+    """What its `run.canceled` event says."""
+    protocol: str | None = None
+    """What the router chose."""
+
+
+NO_DETAILS = Details()
+
+
+def run_view(run: Run, *, details: Details = NO_DETAILS, clock: Clock = SYSTEM_CLOCK) -> JsonObject:
+    """Return the Run as clients see it."""
+    request, usage = run.request, usage_of(run)
+    return {
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "status": run.status,
+        "agent": request.get("agent"),
+        "protocol": details.protocol or request.get("protocol"),
+        "created_at": rfc3339(run.created_at),
+        "started_at": _time(run.started_at),
+        "ended_at": rfc3339(run.updated_at) if run.terminal else None,
+        "output": _output(run),
+        "success": run.status == "completed" if _at_rest(run) else None,
+        "stop_reason": stop_reason(run),
+        "error": error_of(run),
+        "usage": usage,
+        "budget": _budget(request.get("budget"), usage),
+        "deadline": None if run.remaining_s is None else rfc3339(clock.now() + run.remaining_s),
+        "interrupts": interrupts_of(run),
+        "cancel": _cancel(run, details.report or {}),
+        "last_seq": run.last_seq,
+        "metadata": request.get("metadata") or {},
+        "trace_id": run.trace_id,
+    }
+
+
+def answer_view(run: Run) -> JsonObject:
+    """Return the run as `POST /invoke` answers it."""
+    usage = usage_of(run)
+    return {
+        "message": _text(run),
+        "success": run.status == "completed",
+        "stop_reason": stop_reason(run),
+        "iterations": usage["model_calls"] if usage else None,
+        "tool_calls": usage["tool_calls"] if usage else None,
+        "duration_ms": duration_ms(run),
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "status": run.status,
+        "usage": usage,
+        "interrupts": interrupts_of(run),
+        "error": error_of(run),
+        "trace_id": run.trace_id,
+    }
+
+
+def usage_of(run: Run) -> JsonObject | None:
+    """Return what the run spent; None until it has ended."""
+    spent = (run.result or {}).get("usage")
+    return {name: spent.get(name) for name in _USAGE} if isinstance(spent, dict) else None
+
+
+def stop_reason(run: Run) -> str | None:
+    """Return why the run stands still; None while it goes on."""
+    if not _at_rest(run):
+        return None
+    if run.status not in _STOP:
+        return run.status
+    reason = (run.result or {}).get("stop_reason")
+    return reason if isinstance(reason, str) else _STOP[run.status]
+
+
+def duration_ms(run: Run) -> float | None:
+    """Return the milliseconds from acceptance to the end; None before it."""
+    return round((run.updated_at - run.created_at) * 1000, 3) if run.terminal else None
+
+
+def error_of(run: Run) -> JsonObject | None:
+    """Return why the run failed or expired, as a problem."""
+    error = run.error
+    if error is None and run.status == "expired":
+        error = {"code": "deadline_exceeded", "message": "the run's time was over before it ended"}
+    if error is None:
+        return None
+    code = str(error.get("code") or "internal")
+    return {
+        **named(code),
+        "detail": error.get("message") or "",
+        "instance": f"/v1/runs/{run.run_id}",
+        "retryable": bool(error.get("retryable")),
+        "trace_id": run.trace_id,
+        "errors": _errors(run),
+    }
+
+
+def _errors(run: Run) -> list[JsonValue]:
+    """Return the reasons behind the run's error, each with its place in the run's tree."""
+    reasons = (run.result or {}).get("reasons")
+    behind = reasons[1:] if isinstance(reasons, list) else []
+    return [
+        {"pointer": _pointer(each.get("path")), "message": each.get("message", "")}
+        for each in behind
+        if isinstance(each, dict)
+    ]
+
+
+def _pointer(path: JsonValue) -> str:
+    parts = path if isinstance(path, list) else []
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def interrupts_of(run: Run) -> list[JsonValue]:
+    """Return the run's open interrupts."""
+    return [_interrupt(run, each) for each in run.interrupts]
+
+
+def event_view(event: Envelope) -> JsonObject:
+    """Return the envelope as JSON; `origin` stands on adopted events only."""
+    view: JsonObject = {
+        "v": event.v,
+        "run_id": event.run_id,
+        "seq": event.seq,
+        "type": event.type,
+        "ts": event.ts,
+        "tenant": event.tenant,
+        "thread_id": event.thread_id,
+        "path": list(event.path),
+        "agent": event.agent,
+        "trace_id": event.trace_id,
+        "span_id": event.span_id,
+        "data": event.data,
+    }
+    if event.origin is not None:
+        view["origin"] = event.origin.to_json()
+    return view
+
+
+def thread_status(runs: Sequence[Run]) -> tuple[str, str | None]:
+    """Return `idle`, `busy` or `interrupted`, and the run that makes it so."""
+    active = [run for run in runs if not run.terminal]
+    for run in active:
+        if run.status == "interrupted":
+            return "interrupted", run.run_id
+    return ("busy", active[-1].run_id) if active else ("idle", None)
+
+
+def _at_rest(run: Run) -> bool:
+    return run.terminal or run.status == "interrupted"
+
+
+def _text(run: Run) -> str:
+    text = (run.result or {}).get("text")
+    return text if isinstance(text, str) else ""
+
+
+def _output(run: Run) -> JsonObject | None:
+    if run.result is None:
+        return None
+    text, data = _text(run), run.result.get("data")
+    if not text and data is None and run.status != "completed":
+        return None
+    parts: list[JsonValue] = [{"text": text}] if text else []
+    if data is not None:
+        parts.append({"data": data})
+    return {"text": text, "parts": parts, "data": data}
+
+
+def _budget(limit: JsonValue, usage: JsonObject | None) -> JsonObject:
+    if not isinstance(limit, dict):
+        limit = {"tokens": None, "cost_usd": None, "calls": None}
+    remaining: JsonObject = {"tokens": None, "cost_usd": None, "calls": None}
+    for name, spent in (("tokens", "total_tokens"), ("cost_usd", "cost_usd")):
+        allowed, used = limit.get(name), (usage or {}).get(spent)
+        if isinstance(allowed, int | float) and isinstance(used, int | float):
+            remaining[name] = max(allowed - used, 0)
+    return {"limit": limit, "remaining": remaining}
+
+
+def _interrupt(run: Run, each: Interrupt) -> JsonObject:
+    return {
+        "id": each.id,
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "reason": each.reason,
+        "message": each.message,
+        "path": list(each.path),
+        "agent": each.agent,
+        "tool_call_id": each.tool_call_id,
+        "response_schema": each.response_schema,
+        "options": list(each.options),
+        "url": each.url,
+        "approver_scope": each.approver_scope,
+        "expires_at": rfc3339(run.updated_at + each.expires_in),
+        "metadata": each.metadata,
+        "status": "open",
+        "created_at": rfc3339(run.updated_at),
+        "resolved_at": None,
+        "resolved_by": None,
+    }
+
+
+def _cancel(run: Run, report: JsonObject) -> JsonObject | None:
+    if run.cancel is None:
+        return None
+    known = {**run.cancel, **report}
+    at = known.get("at")
+    return {
+        "requested_by": known.get("requested_by"),
+        "reason": known.get("reason"),
+        "requested_at": rfc3339(at) if isinstance(at, int | float) else None,
+        "finished_at": rfc3339(run.updated_at) if run.terminal else None,
+        "peers": known.get("peers"),
+        "effects": known.get("effects"),
+        "rolled_back": known.get("rolled_back"),
+    }
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else rfc3339(seconds)

@@ -1,0 +1,38 @@
+"""What an agent's tools state, and when it says that they state nothing."""
+
+from weft.core import JsonValue
+from weft.loop.tool_claims import findings
+from weft.tools import ToolExecution
+from weft.tools.result import ToolOutcome
+
+
+def execution(structured: JsonValue, outcome: ToolOutcome = "ok") -> ToolExecution:
+    return ToolExecution(
+        tool_call_id="call_1", name="analyze", content="", structured=structured, outcome=outcome
+    )
+
+
+def test_claims_are_collected_with_the_results_they_cite() -> None:
+    stated: JsonValue = {
+        "claims": [{"text": "slow", "evidence_refs": ["#/findings/0"]}],
+        "findings": [1],
+    }
+
+    found = findings([execution(stated)])
+
+    assert [claim.evidence_refs for claim in found.claims] == [("call_1#/findings/0",)]
+    assert [artifact.id for artifact in found.artifacts] == ["call_1"]
+    assert not found.fruitless
+
+
+def test_tools_that_state_no_claim_are_fruitless() -> None:
+    assert findings([execution({"claims": []})]).fruitless
+
+
+def test_tools_that_all_failed_are_fruitless() -> None:
+    assert findings([execution(None, "error")]).fruitless
+
+
+def test_a_tool_that_does_not_speak_in_claims_may_have_found_something() -> None:
+    assert not findings([execution("p99 is 3 s"), execution({"claims": []})]).fruitless
+    assert not findings([]).fruitless

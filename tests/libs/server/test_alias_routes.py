@@ -1,0 +1,191 @@
+"""The short way in: `/invoke`, `/stream`, `/threads`, `/health`."""
+
+import asyncio
+from contextlib import aclosing
+
+import anyio
+import httpx
+import pytest
+
+from tests.libs.server.door import STORES, House, finished, frames, opened
+from weft.checkpoint import Checkpointer
+from weft.checkpoint.memory import memory_checkpointer
+from weft.core.errors import StoreUnavailableError
+from weft.server.admission import ApiOptions
+
+ANSWER = {
+    "message", "success", "stop_reason", "iterations", "tool_calls", "duration_ms", "run_id",
+    "thread_id", "status", "usage", "interrupts", "error", "trace_id",
+}  # fmt: skip
+
+
+@STORES
+@pytest.mark.requirement("GW-8")
+@pytest.mark.parametrize(
+    ("words", "status", "success", "reason"),
+    [
+        ("hello", "completed", True, "complete"),
+        ("fail", "failed", False, "max_iterations"),
+        ("late", "expired", False, "expired"),
+        ("crash", "failed", False, "error"),
+        ("ask", "interrupted", False, "interrupted"),
+    ],
+)
+async def test_invoke_answers_with_success_exactly_when_completed(
+    ana: httpx.AsyncClient, words: str, status: str, success: object, reason: str
+) -> None:
+    answer = await ana.post("/invoke", json={"prompt": words, "metadata": {"a": "b"}})
+
+    said = answer.json()
+    assert answer.status_code == 200
+    assert set(said) == ANSWER
+    assert (said["status"], said["success"], said["stop_reason"]) == (status, success, reason)
+    assert (said["error"] is None) == (status in {"completed", "interrupted"})
+    assert [each["message"] for each in said["interrupts"]] == ["shall I?"] * (words == "ask")
+
+
+@pytest.mark.requirement("GW-10")
+async def test_invoke_does_not_wait_for_ever(checkpointer: Checkpointer) -> None:
+    async with opened(checkpointer, options=ApiOptions(invoke_wait_s=0.05)) as house:
+        ana = await house.client("ana")
+        with anyio.fail_after(3):
+            answer = await ana.post("/invoke", json={"prompt": "hold"})
+
+        assert (answer.status_code, answer.json()["status"]) == (202, "running")
+        place = answer.headers["location"]
+        assert place == f"/v1/runs/{answer.json()['run_id']}"
+        house.script.go.set()
+        assert (await finished(ana, answer.json()["run_id"]))["status"] == "completed"
+
+
+async def test_invoke_of_a_caller_that_waits_for_nothing_answers_at_once(
+    ana: httpx.AsyncClient,
+) -> None:
+    with anyio.fail_after(5):
+        answer = await ana.post("/invoke", json={"prompt": "hold"}, headers={"prefer": "wait=0"})
+
+    assert answer.status_code == 202
+
+
+async def test_stream_shows_thoughts_tokens_and_tools_with_their_numbers(
+    house: House, ana: httpx.AsyncClient
+) -> None:
+    house.script.go.set()
+
+    answer = await ana.post("/stream", json={"prompt": "talk"})
+
+    shown = frames(answer.text)
+    assert answer.text.endswith("data: [DONE]\n\n")
+    assert [frame.event for frame in shown] == [None] * 7
+    assert [(frame.id, frame.data["type"]) for frame in shown[:-1]] == [
+        (3, "think"),
+        (4, "token"),
+        (5, "token"),
+        (6, "tool_start"),
+        (7, "tool_complete"),
+        (9, "done"),
+    ]
+    assert shown[0].data["content"] == "hm"
+    assert shown[3].data == {
+        "type": "tool_start", "tool": "ls", "tool_call_id": "c1", "arguments": {"a": 1},
+    }  # fmt: skip
+    assert shown[4].data == {
+        "type": "tool_complete", "tool": "ls", "tool_call_id": "c1", "result": "x", "error": None,
+    }  # fmt: skip
+    assert shown[5].data == {"type": "done", "message": "echo: talk", "reason": "complete"}
+    assert (shown[-1].id, shown[-1].text) == (None, "[DONE]")
+
+
+@STORES
+@pytest.mark.requirement("GW-8", "GW-9")
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [("hello", "done"), ("fail", "error"), ("late", "error"), ("crash", "error"), ("ask", "done")],
+)
+async def test_a_stream_ends_with_one_done_or_error(
+    ana: httpx.AsyncClient, words: str, last: str
+) -> None:
+    with anyio.fail_after(5):
+        answer = await ana.post("/stream", json={"prompt": words})
+
+    shown = frames(answer.text)
+    ends = [frame.data["type"] for frame in shown[:-1] if frame.data["type"] in {"done", "error"}]
+    assert ends == [last]
+    assert [frame.text for frame in shown].index("[DONE]") == len(shown) - 1
+    assert last != "error" or shown[-2].data["correlation_id"]
+    if words == "ask":
+        assert [frame.data["type"] for frame in shown[:-1]] == ["interrupt", "done"]
+        assert shown[0].data["message"] == "shall I?"
+        assert shown[1].data["reason"] == "interrupted"
+    assert "SELECT" not in answer.text
+
+
+async def test_a_canceled_stream_is_done_for_that_reason(
+    house: House, ana: httpx.AsyncClient
+) -> None:
+    async def cancel() -> None:
+        await house.script.began.wait()
+        run = house.script.executed
+        assert run == ["hold"]
+        thread = (await ana.get("/v1/threads/t")).json()
+        await ana.post(f"/v1/runs/{thread['active_run_id']}/cancel")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(cancel())
+        answer = await ana.post("/stream", json={"prompt": "hold", "thread_id": "t"})
+
+    assert frames(answer.text)[-2].data["reason"] == "canceled"
+
+
+async def test_a_thread_tells_what_was_said_and_is_deleted_once(
+    ana: httpx.AsyncClient,
+) -> None:
+    for prompt in ("one", "two"):
+        await ana.post("/invoke", json={"prompt": prompt, "thread_id": "t"})
+    held = (await ana.post("/v1/threads/t/runs", json={"input": "hold"})).json()
+
+    busy = await ana.delete("/threads/t")
+    thread = (await ana.get("/threads/t")).json()
+    plain = (await ana.get("/v1/threads/t")).json()
+    canceled = await ana.delete("/v1/threads/t", params={"cancel": "true"})
+    again = await ana.delete("/threads/t")
+
+    assert set(thread) == {
+        "thread_id", "status", "iteration", "messages", "metadata", "created_at", "updated_at",
+    }  # fmt: skip
+    said = [(each["role"], each["content"]) for each in thread["messages"]]
+    assert said[:4] == [
+        ("user", "one"), ("assistant", "echo: one"), ("user", "two"), ("assistant", "echo: two"),
+    ]  # fmt: skip
+    assert (plain["status"], plain["active_run_id"]) == ("busy", held["run_id"])
+    assert (busy.status_code, busy.json()["code"]) == (409, "thread_busy")
+    assert (canceled.json(), again.json()) == (
+        {"deleted": True, "pending": []},
+        {"deleted": False, "pending": []},
+    )
+    assert (await ana.get("/threads/t")).status_code == 404
+
+
+async def test_health_says_when_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with aclosing(memory_checkpointer()) as store, opened(store) as house:
+        nobody = await house.client(None)
+
+        async def away() -> None:
+            raise StoreUnavailableError("the database is away")
+
+        monkeypatch.setattr(store, "ping", away)
+        health, ready = await nobody.get("/health"), await nobody.get("/readiness")
+        alive = await nobody.get("/liveness")
+
+    for answer in (health, ready):
+        assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
+    assert alive.status_code == 200
+
+
+async def test_the_root_links_to_routes_that_exist(ana: httpx.AsyncClient) -> None:
+    links = (await ana.get("/")).json()["links"]
+
+    answers = {name: (await ana.get(place)).status_code for name, place in links.items()}
+
+    assert answers.pop("invoke") == answers.pop("stream") == answers.pop("runs") == 405
+    assert set(answers.values()) == {200}

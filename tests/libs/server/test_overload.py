@@ -1,0 +1,249 @@
+"""Too much at once: what is refused, to whom, and what still passes."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+import httpx
+import pytest
+
+from tests.libs.server.door import House, opened
+from weft.checkpoint import Backlog, Share, memory_checkpointer
+from weft.core import Principal
+from weft.core.edge_errors import OverloadedError
+from weft.core.errors import StoreUnavailableError
+from weft.server.overload import Overload, OverloadBounds
+from weft.server.rates import Rate
+
+ANN = Principal(tenant="acme", subject="ann", scopes=frozenset({"runs:write"}))
+BEN = Principal(tenant="acme", subject="ben", scopes=frozenset({"runs:write"}))
+BOUNDS = OverloadBounds(queued=100, wait_s=2.0, spare=10)
+
+
+@dataclass
+class Store:
+    """Says of its backlog what a test says."""
+
+    backlog_now: Backlog = field(default_factory=lambda: Backlog(accepted=0))
+    away: bool = False
+    go: anyio.Event | None = None
+
+    async def backlog(self, operation: str) -> Backlog:
+        assert operation == "run"
+        if self.go is not None:
+            await self.go.wait()
+        if self.away:
+            raise StoreUnavailableError("away")
+        return self.backlog_now
+
+
+class Hand:
+    """A clock that a test moves."""
+
+    at = 100.0
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+def overload(store: Store, clock: Hand) -> Overload:
+    return Overload(store, "run", BOUNDS, clock)  # type: ignore[arg-type]  # one method is used
+
+
+def accepted(gate: Overload, principal: Principal, tries: int) -> int:
+    """Return how many of so many runs are taken."""
+    taken = 0
+    for _ in range(tries):
+        try:
+            gate.check(principal)
+        except OverloadedError:
+            continue
+        taken += 1
+    return taken
+
+
+@pytest.mark.requirement("GW-38")
+async def test_no_more_is_taken_than_ends_within_the_time_a_run_may_wait() -> None:
+    store, clock = Store(), Hand()
+    gate = overload(store, clock)
+    done = 0
+    for _ in range(100):
+        clock.at += 0.1
+        done += 2
+        store.backlog_now = Backlog(
+            accepted=done + 12,
+            oldest_wait=1.0,
+            shares={("acme", "ann"): Share(queued=12, active=0)},
+        )
+        await gate.look()
+
+    # 20 runs end each second: 40 may wait, and 12 do.
+    assert accepted(gate, ANN, 100) in range(27, 30)
+
+
+@pytest.mark.requirement("GW-38")
+async def test_at_first_a_few_may_wait_and_the_next_look_counts_them_once() -> None:
+    store, clock = Store(), Hand()
+    gate = overload(store, clock)
+
+    assert accepted(gate, ANN, 100) == 10
+
+    store.backlog_now = Backlog(accepted=10, shares={("acme", "ann"): Share(queued=10, active=0)})
+    clock.at += 0.1
+    await gate.look()
+    assert accepted(gate, ANN, 100) == 0
+
+    store.backlog_now = Backlog(accepted=10, shares={("acme", "ann"): Share(queued=4, active=6)})
+    clock.at += 0.1
+    await gate.look()
+    assert accepted(gate, ANN, 100) == 6
+
+
+@pytest.mark.requirement("GW-38")
+async def test_who_did_not_fill_the_queue_still_gets_a_place() -> None:
+    store, clock = Store(), Hand()
+    gate = overload(store, clock)
+
+    assert accepted(gate, ANN, 100) == 10
+    assert accepted(gate, BEN, 100) in range(5, 11)
+    assert accepted(gate, ANN, 100) == 0
+
+
+@pytest.mark.requirement("GW-38")
+async def test_a_store_that_does_not_answer_gets_no_more_to_do() -> None:
+    store, clock = Store(go=anyio.Event()), Hand()
+    gate = overload(store, clock)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gate.look)
+        await anyio.wait_all_tasks_blocked()
+        assert accepted(gate, ANN, 1) == 1
+        clock.at += BOUNDS.latency_s + 0.1
+        assert accepted(gate, ANN, 1) == 0
+        assert store.go is not None
+        store.go.set()
+
+    assert accepted(gate, ANN, 1) == 1
+
+
+@pytest.mark.requirement("GW-38")
+async def test_a_store_that_is_away_counts_as_one_that_does_not_answer() -> None:
+    store, clock = Store(away=True), Hand()
+    gate = overload(store, clock)
+
+    await gate.look()
+    clock.at += BOUNDS.latency_s + 0.1
+    await gate.look()
+    assert accepted(gate, ANN, 1) == 0
+
+    store.away = False
+    await gate.look()
+    assert accepted(gate, ANN, 1) == 1
+
+
+@asynccontextmanager
+async def front(
+    *, rate: Rate | None = None, bounds: OverloadBounds | None = None
+) -> AsyncIterator[House]:
+    async with (
+        aclosing(memory_checkpointer()) as store,
+        opened(store, rate=rate, slots=1, bounds=bounds or OverloadBounds(spare=3)) as house,
+    ):
+        yield house
+
+
+@pytest.mark.requirement("GW-36", "IDEM-4")
+async def test_nobody_has_more_open_runs_than_one_may_have_but_a_key_without_limits() -> None:
+    async with front(bounds=OverloadBounds(queued_each=2, active_each=1)) as house:
+        caller, ana = await house.client("caller"), await house.client("ana")
+        body = {"prompt": "hold", "agent": "metrics"}
+        sent = [
+            await caller.post("/v1/runs", json=body, headers={"idempotency-key": f"k{number}"})
+            for number in range(4)
+        ]
+
+        assert [answer.status_code for answer in sent] == [202, 202, 202, 429]
+        problem = sent[-1].json()
+        assert (problem["code"], problem["retryable"]) == ("quota_exceeded", True)
+        assert "3 open runs" in problem["detail"]
+        # A repeated request asks for no more than there is.
+        again = await caller.post("/v1/runs", json=body, headers={"idempotency-key": "k0"})
+        assert again.json()["run_id"] == sent[0].json()["run_id"]
+        assert [(await post(ana)).status_code for _ in range(5)] == [202] * 5
+
+
+async def post(client: httpx.AsyncClient, text: str = "hold") -> httpx.Response:
+    return await client.post("/v1/runs", json={"prompt": text})
+
+
+@pytest.mark.requirement("GW-38")
+async def test_cancel_answers_and_probes_pass_while_new_runs_are_refused() -> None:
+    async with front() as house:
+        ana = await house.client("ana")
+        first = await post(ana)
+        await house.script.began.wait()
+        refused = None
+        with anyio.fail_after(10):
+            while refused is None:
+                answer = await post(ana)
+                refused = answer if answer.status_code == 503 else None
+
+        problem = refused.json()
+        assert (problem["code"], problem["retryable"]) == ("overloaded", True)
+        assert 1 <= int(refused.headers["retry-after"]) <= 5
+        for path in ("/invoke", "/stream", "/v1/threads/t/runs"):
+            assert (await ana.post(path, json={"prompt": "x"})).status_code == 503
+        assert (await ana.get("/health")).status_code == 200
+        assert (await ana.get("/v1/me")).status_code == 200
+        run = first.json()["run_id"]
+        assert (await ana.post(f"/v1/runs/{run}/cancel")).status_code in {200, 202}
+
+
+@pytest.mark.requirement("GW-38")
+async def test_runs_are_taken_again_once_the_queue_is_gone() -> None:
+    async with front() as house:
+        ana = await house.client("ana")
+        statuses = [(await post(ana)).status_code for _ in range(20)]
+        assert 503 in statuses
+        house.script.go.set()
+
+        with anyio.fail_after(10):
+            while (await post(ana, "hello")).status_code != 202:
+                await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.requirement("GW-36")
+async def test_who_asks_too_often_is_told_what_is_left_and_when_to_come_back() -> None:
+    async with front(rate=Rate(per_s=0.001, burst=3, streams=2)) as house:
+        caller = await house.client("caller")
+        answers = [await caller.get("/v1/me") for _ in range(4)]
+
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        left = [answer.headers["ratelimit"].split(";")[1] for answer in answers]
+        assert left == ["r=2", "r=1", "r=0", "r=0"]
+        assert {answer.headers["ratelimit-policy"] for answer in answers} == {
+            '"requests";q=3;w=3000'
+        }
+        problem = answers[-1].json()
+        assert (problem["code"], problem["retryable"]) == ("rate_limited", True)
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 5
+        # Others, and keys without limits, are not held by it.
+        ana = await house.client("ana")
+        assert all([(await ana.get("/v1/me")).status_code == 200 for _ in range(10)])
+        assert "ratelimit" not in (await ana.get("/v1/me")).headers
+
+
+@pytest.mark.requirement("GW-36")
+async def test_a_rate_holds_nobody_from_cancelling() -> None:
+    async with front(rate=Rate(per_s=0.001, burst=1, streams=2)) as house:
+        caller = await house.client("caller")
+        run = (await caller.post("/v1/runs", json={"prompt": "hold", "agent": "metrics"})).json()
+        assert (await caller.get("/v1/me")).status_code == 429
+
+        answer = await caller.post(f"/v1/runs/{run['run_id']}/cancel")
+
+        assert answer.status_code in {200, 202}
