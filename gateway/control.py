@@ -24,7 +24,7 @@ DEADLINE_SECONDS = 10.0
 MAX_MESSAGE = 1024 * 1024
 
 
-class Control:
+class ControlClient:
     """Calls whichever router the catalogue knows; make it with `control`."""
 
     def __init__(self, catalog: Catalog, minter: Minter, trust: Trust) -> None:
@@ -103,9 +103,9 @@ class Control:
 
 
 @asynccontextmanager
-async def control(catalog: Catalog, minter: Minter, trust: Trust) -> AsyncIterator[Control]:
+async def control(catalog: Catalog, minter: Minter, trust: Trust) -> AsyncIterator[ControlClient]:
     """Yield the router's control calls; close their connections on the way out."""
-    opened = Control(catalog, minter, trust)
+    opened = ControlClient(catalog, minter, trust)
     try:
         yield opened
     finally:

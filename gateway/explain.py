@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.control import Control
+from gateway.control import ControlClient
 from weft.core import JsonObject, dumps
 from weft.core.errors import InputError
 from weft.core.messages import MAX_PROMPT, prompt_fits
@@ -19,7 +19,7 @@ class ExplainRequest(Body):
     protocol: str | None = None
 
 
-def explain_routes(router: Control) -> APIRouter:
+def explain_routes(router: ControlClient) -> APIRouter:
     """Return the route, answered by the mesh's router."""
     routes = APIRouter()
     schema = {

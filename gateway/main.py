@@ -11,10 +11,10 @@ from weft.runs import Runs
 from weft.server.admission import OPERATION
 from weft.server.api import ApiOptions, api
 from weft.server.edge import EdgeRules, accepted_hosts
-from weft.server.gate import Gate
+from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds
 from weft.server.rates import Rate, Rates
-from weft.server.streams import Pace
+from weft.server.streams import StreamPace
 from weft.service.keys import KeyFile
 from weft.service.mesh import member
 from weft.service.serve import Listening, Served, serve, unannounced
@@ -47,11 +47,11 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
     ):
         runs = Runs(self.checkpointer, self.bus, pool=POOL)
         options = ApiOptions(
-            pace=Pace(stopping=listening.stopping), self_approval=settings.self_approval
+            pace=StreamPace(stopping=listening.stopping), self_approval=settings.self_approval
         )
         keys = KeyFile(settings.home / "keys.json")
         overload = Overload(self.checkpointer.runs, OPERATION, OverloadBounds())
-        gate = Gate(Rates(Rate()), overload)
+        gate = RequestGate(Rates(Rate()), overload)
         app = api(
             runs,
             keys,

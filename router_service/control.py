@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 
 from router_service.peers import MeshPeers
-from router_service.routes import Asked, Routes
+from router_service.routes import RoutedRequest, Routes
 from weft.a2a import Verifier
 from weft.core import JsonObject, dumps, loads_object
 from weft.core.error_table import look
@@ -21,7 +21,7 @@ MAX_MESSAGE = 1024 * 1024
 GRACE_SECONDS = 2.0
 
 
-class Control(control_pb2_grpc.ControlServicer):
+class ControlService(control_pb2_grpc.ControlServicer):
     """Answers what the gateway asks beside runs."""
 
     def __init__(self, routes: Routes, peers: MeshPeers, verifier: Verifier) -> None:
@@ -64,7 +64,7 @@ class Control(control_pb2_grpc.ControlServicer):
         except ValueError as error:
             raise InputError("the goal is no JSON object", field="goal") from error
         known = await self._peers.refresh()
-        asked = Asked(input=request.input, goal=goal, protocol=request.protocol or None)
+        asked = RoutedRequest(input=request.input, goal=goal, protocol=request.protocol or None)
         return self._routes.explain(asked, caller.principal, known)
 
 
@@ -84,7 +84,7 @@ async def control_server(
             ("grpc.so_reuseport", 0),
         ]
     )
-    control_pb2_grpc.add_ControlServicer_to_server(Control(routes, peers, verifier), server)  # type: ignore[no-untyped-call]  # generated without types
+    control_pb2_grpc.add_ControlServicer_to_server(ControlService(routes, peers, verifier), server)  # type: ignore[no-untyped-call]  # generated without types
     try:
         bound = server.add_insecure_port(f"{host}:{port}")
     except RuntimeError as error:

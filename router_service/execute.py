@@ -3,12 +3,12 @@
 import asyncio
 
 from router_service.peers import MeshPeers
-from router_service.routes import Asked, Routes
+from router_service.routes import RoutedRequest, Routes
 from router_service.waiting import choose_patiently
 from weft.checkpoint import Checkpointer, Claimed, Journal, Run, Thread, ThreadKey, Turn
 from weft.core import Deadline, JsonObject, Message, Principal, Result, StrictRecord
 from weft.plan import Interpreter, Mandate, Plan
-from weft.runs import PLAN_STEP, Execute, Outcome
+from weft.runs import PLAN_STEP, Execute, RunOutcome
 
 HISTORY = 40
 """Messages of the thread that a plan may hand on."""
@@ -24,9 +24,9 @@ class StoredPlan(StrictRecord):
 def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) -> Execute:
     """Return what the router's worker calls with each claimed run."""
 
-    async def execute(claimed: Claimed, journal: Journal) -> Outcome:
+    async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         run = claimed.run
-        asked = Asked.model_validate(run.request)
+        asked = RoutedRequest.model_validate(run.request)
         key = ThreadKey(run.tenant, run.subject, run.thread_id)
         # Neither needs the other: the thread is read while the plan is written down.
         thread, plan = await asyncio.gather(
@@ -37,7 +37,7 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
             outcome = await interpreter.run(plan, _mandate(run, asked, thread))
         finally:
             journal.report = interpreter.report
-        return Outcome(
+        return RunOutcome(
             result=outcome.result,
             steps=outcome.unrecorded,
             turn=_turn(key, asked, outcome.result, thread),
@@ -47,7 +47,9 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
     return execute
 
 
-async def _plan(asked: Asked, run: Run, peers: MeshPeers, journal: Journal, routes: Routes) -> Plan:
+async def _plan(
+    asked: RoutedRequest, run: Run, peers: MeshPeers, journal: Journal, routes: Routes
+) -> Plan:
     stored = journal.steps.get(PLAN_STEP)
     if stored is None:
         principal = _principal(run)
@@ -67,7 +69,7 @@ async def _plan(asked: Asked, run: Run, peers: MeshPeers, journal: Journal, rout
     return Plan.from_json(StoredPlan.model_validate(stored).plan)
 
 
-def _mandate(run: Run, asked: Asked, thread: Thread | None) -> Mandate:
+def _mandate(run: Run, asked: RoutedRequest, thread: Thread | None) -> Mandate:
     return Mandate(
         principal=_principal(run),
         deadline=None if run.remaining_s is None else Deadline.after(run.remaining_s),
@@ -86,7 +88,9 @@ def _history(thread: Thread | None) -> tuple[Message, ...]:
     return tuple(Message.model_validate_json(entry) for entry in entries)
 
 
-def _turn(key: ThreadKey, asked: Asked, result: Result, thread: Thread | None) -> Turn | None:
+def _turn(
+    key: ThreadKey, asked: RoutedRequest, result: Result, thread: Thread | None
+) -> Turn | None:
     if not result.ok:
         return None
     said = (Message.user(asked.input), Message.assistant(result.text))

@@ -16,7 +16,7 @@ from weft.core.protocol_errors import CardRefusedError, PeerUnavailableError
 from weft.events import Event
 from weft.identity import Trust
 from weft.loop import Peer, PeerRun, Task
-from weft.plan import Picked, Target
+from weft.plan import PickedPeer, Target
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class MeshPeers:
         client = A2AClient(card, self.session, minter=self.minter)
         self._known[key] = _Known(entry, provider_of(entry), client)
 
-    def pick(self, target: Target, principal: Principal) -> Picked:
+    def pick(self, target: Target, principal: Principal) -> PickedPeer:
         """Return the best instance for `target`, among those the principal may call.
 
         Raises:
@@ -172,14 +172,14 @@ class MeshPeers:
         best = min(allowed, key=lambda each: _preference(each, target))
         effects, risk = _at_stake(best.provider, target)
         why = f"least busy of {len(allowed)} that fit"
-        return Picked(_Counted(best), effects=effects, risk=risk, why=why)
+        return PickedPeer(_Counted(best), effects=effects, risk=risk, why=why)
 
-    def _spare(self, target: Target) -> Picked:
+    def _spare(self, target: Target) -> PickedPeer:
         wanted = target.capability or target.peer or target.role or "a peer"
         peer = self.builtin.get(target.role or "")
         if peer is None or target.capability or target.peer:
             raise PeerUnavailableError(f"nobody offers {wanted!r} now")
-        return Picked(peer, effects="none", why="built in: no card offers the role")
+        return PickedPeer(peer, effects="none", why="built in: no card offers the role")
 
     def bound(self, target: Target) -> bool:
         """Tell that any name may turn up: peers come and go while a plan runs."""

@@ -17,10 +17,10 @@ from weft.routing import (
     CognitiveCompiler,
     Extraction,
     GoalFrame,
+    GoalRequest,
     Level,
     PolicyDeniedError,
     PolicyGate,
-    Request,
     extract,
 )
 from weft.routing.events import Failing, FrameFailed, PolicyDecided, Ruling, events_of
@@ -31,7 +31,7 @@ NAMED = "agent"
 """The protocol of a request that names its agent: there is nothing to choose."""
 
 
-class Asked(Record):
+class RoutedRequest(Record):
     """A run's request, as the gateway stored it."""
 
     input: str = ""
@@ -59,7 +59,7 @@ class Routes:
     _revision: int = -1
     _compilers: dict[frozenset[str], CognitiveCompiler] = field(default_factory=dict)
 
-    def choose(self, asked: Asked, principal: Principal, known: Offers) -> Chosen:
+    def choose(self, asked: RoutedRequest, principal: Principal, known: Offers) -> Chosen:
         """Return what to do for a request; equal arguments give equal answers."""
         compiler = self._compiler(principal, known)
         try:
@@ -70,14 +70,14 @@ class Routes:
         if asked.agent is not None:
             return _named(asked.agent, asked, extraction.frame, principal, known)
         # A run always belongs to a thread; only an explanation may have none.
-        request = Request(goal=asked.input, protocol=asked.protocol, thread=True)
+        request = GoalRequest(goal=asked.input, protocol=asked.protocol, thread=True)
         routed = compiler.route(extraction.frame, request)
         events = events_of(routed, extraction)
         selected = routed.parts[0].selection if routed.parts else None
         protocol = selected.protocol.id if selected is not None else None
         return Chosen(protocol, events, plan=routed.plan, error=routed.error)
 
-    def explain(self, asked: Asked, principal: Principal, known: Offers) -> JsonObject:
+    def explain(self, asked: RoutedRequest, principal: Principal, known: Offers) -> JsonObject:
         """Say how a request would be routed, denials and dead ends included.
 
         Raises:
@@ -85,7 +85,7 @@ class Routes:
         """
         compiler = self._compiler(principal, known)
         extraction = _extracted(asked.input, asked.goal, compiler)
-        request = Request(goal=asked.input, protocol=asked.protocol)
+        request = GoalRequest(goal=asked.input, protocol=asked.protocol)
         routed = compiler.route(extraction.frame, request)
         return explanation_of(routed, compiler.capabilities, extraction).to_json()
 
@@ -105,7 +105,7 @@ def _extracted(text: str, goal: JsonObject | None, compiler: CognitiveCompiler) 
 
 
 def _named(
-    name: str, asked: Asked, frame: GoalFrame, principal: Principal, known: Offers
+    name: str, asked: RoutedRequest, frame: GoalFrame, principal: Principal, known: Offers
 ) -> Chosen:
     """Return the one call of a request that names its agent, behind a gate where policy asks for one.
 

@@ -13,9 +13,11 @@ from incidents.files import DataFile, read_bytes
 from incidents.json_values import loaded
 from incidents.names import moment
 from incidents.places import Place, place_of
-from incidents.problems import Problem, guarded
+from incidents.problems import FileProblem, guarded
 from incidents.text import cut, shown_path
 from weft.core.record import JsonObject
+
+__all__ = ["DataRoots", "case_facts"]
 
 CASE_FILE = "case.json"
 _CASE_BYTES = 1 << 20
@@ -23,7 +25,7 @@ _MOST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class IncidentCase:
     """An incident beside its normal; a file that could not be had is a problem, not an error."""
 
     name: str
@@ -31,7 +33,7 @@ class Case:
     baseline: Signals = NOTHING
     alert_time: float | None = None
     """Unix seconds; None if nobody said when it was noticed."""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
 
 
 class DataRoots:
@@ -48,7 +50,7 @@ class DataRoots:
         """
         return place_of(self._roots, data)
 
-    def open_case(self, data: str) -> Case:
+    def open_case(self, data: str) -> IncidentCase:
         """Find what `data`, a path below a root, holds; blocking, and reads `case.json` only.
 
         Raises:
@@ -60,16 +62,18 @@ class DataRoots:
         if look.kind == "file":
             kind = kind_of(place.path)
             found = place.file(name)
-            return Case(PurePosixPath(name).stem, Signals(**{kind: (found,)}) if kind else NOTHING)
+            return IncidentCase(
+                PurePosixPath(name).stem, Signals(**{kind: (found,)}) if kind else NOTHING
+            )
         if look.kind != "directory":
-            return Case(name, NOTHING, problems=(Problem(shown_path(data), look.why),))
-        problems: list[Problem] = []
+            return IncidentCase(name, NOTHING, problems=(FileProblem(shown_path(data), look.why),))
+        problems: list[FileProblem] = []
         facts = case_facts(place, problems)
         if facts is None:
             signals = discovered(place, problems)
-            return Case(name, signals, problems=tuple(problems))
+            return IncidentCase(name, signals, problems=tuple(problems))
         told = facts.get("case")
-        return Case(
+        return IncidentCase(
             name=told if isinstance(told, str) and told else name,
             incident=_told(place, facts, problems),
             baseline=_baseline(place, facts.get("baseline"), problems),
@@ -78,7 +82,7 @@ class DataRoots:
         )
 
 
-def case_facts(place: Place, problems: list[Problem]) -> JsonObject | None:
+def case_facts(place: Place, problems: list[FileProblem]) -> JsonObject | None:
     """Return what a directory's `case.json` tells; None if there is none, or none to be read."""
     case = Place(place.root, place.below / CASE_FILE)
     look = case.look()
@@ -87,7 +91,7 @@ def case_facts(place: Place, problems: list[Problem]) -> JsonObject | None:
 
     def tell(problem: str) -> None:
         problems.append(
-            Problem(case.shown, f"unreadable, so the directory's files are used: {problem}")
+            FileProblem(case.shown, f"unreadable, so the directory's files are used: {problem}")
         )
 
     if look.kind != "file":
@@ -102,7 +106,7 @@ def case_facts(place: Place, problems: list[Problem]) -> JsonObject | None:
     return None
 
 
-def _told(place: Place, facts: JsonObject, problems: list[Problem]) -> Signals:
+def _told(place: Place, facts: JsonObject, problems: list[FileProblem]) -> Signals:
     found = {kind: _listed(place, kind, facts.get(kind), problems) for kind in ("logs", "traces")}
     names = facts.get("metrics") or [
         name
@@ -113,19 +117,19 @@ def _told(place: Place, facts: JsonObject, problems: list[Problem]) -> Signals:
 
 
 def _listed(
-    place: Place, kind: str, names: object, problems: list[Problem]
+    place: Place, kind: str, names: object, problems: list[FileProblem]
 ) -> tuple[DataFile, ...]:
     if not isinstance(names, list):
         if names is not None:
-            problems.append(Problem(place.shown, f"case.json: {kind} is no list"))
+            problems.append(FileProblem(place.shown, f"case.json: {kind} is no list"))
         return ()
     if len(names) > MOST_FILES:
-        problems.append(Problem(place.shown, f"{kind}: only {MOST_FILES} of {len(names)} read"))
+        problems.append(FileProblem(place.shown, f"{kind}: only {MOST_FILES} of {len(names)} read"))
     listed = [_one(place, kind, str(name), problems) for name in names[:MOST_FILES]]
     return tuple(file for file in listed if file)
 
 
-def _one(place: Place, kind: str, name: str, problems: list[Problem]) -> DataFile | None:
+def _one(place: Place, kind: str, name: str, problems: list[FileProblem]) -> DataFile | None:
     """Find a listed file: in a folder of its kind, or beside `case.json`."""
     choices = [place.at(f"{folder}/{name}") for folder in FOLDERS[kind]]
     places = [choice for choice in (*choices, place.at(name)) if choice is not None]
@@ -136,15 +140,15 @@ def _one(place: Place, kind: str, name: str, problems: list[Problem]) -> DataFil
     found = next((choice for choice, look in looks if look.kind == "file"), None)
     if found is None:
         told = next((each for each in looks if each[1].kind == "unusable"), looks[0])
-        problems.append(Problem(told[0].shown, told[1].why or "is no file"))
+        problems.append(FileProblem(told[0].shown, told[1].why or "is no file"))
         return None
     return found.file()
 
 
-def _baseline(place: Place, told: object, problems: list[Problem]) -> Signals:
+def _baseline(place: Place, told: object, problems: list[FileProblem]) -> Signals:
     """Look in each directory above the case, up to the root, the nearest first."""
     if not isinstance(told, str) or not told:
-        problems.append(Problem(place.shown, "case.json names no baseline"))
+        problems.append(FileProblem(place.shown, "case.json names no baseline"))
         return NOTHING
     missing = "the baseline does not exist"
     for directory in place.above()[1:]:
@@ -157,11 +161,11 @@ def _baseline(place: Place, told: object, problems: list[Problem]) -> Signals:
             return _completed(found, told, discovered(found, problems), problems)
         if look.kind == "unusable":
             missing = f"the baseline {look.why}"
-    problems.append(Problem(cut(told, _MOST_SHOWN), missing))
+    problems.append(FileProblem(cut(told, _MOST_SHOWN), missing))
     return NOTHING
 
 
-def _completed(place: Place, told: str, found: Signals, problems: list[Problem]) -> Signals:
+def _completed(place: Place, told: str, found: Signals, problems: list[FileProblem]) -> Signals:
     """Take what a baseline of several lacks from the nearest other one, and say so."""
     if len(PurePosixPath(told).parts) == 1:
         return found  # what stands beside it need not be a baseline
@@ -175,16 +179,16 @@ def _completed(place: Place, told: str, found: Signals, problems: list[Problem])
             complete[kind] = getattr(discovered(other, []), kind)
             if complete[kind]:
                 used = f"has no {kind}: those of {shown_path(other.name)} are used"
-                problems.append(Problem(cut(told, _MOST_SHOWN), used))
+                problems.append(FileProblem(cut(told, _MOST_SHOWN), used))
     return Signals(**complete)
 
 
-def _alert(place: Place, told: object, problems: list[Problem]) -> float | None:
+def _alert(place: Place, told: object, problems: list[FileProblem]) -> float | None:
     alert = moment(told)
     if alert is None and told is not None:
-        problems.append(Problem(place.shown, "case.json: alert_time_unix is no time"))
+        problems.append(FileProblem(place.shown, "case.json: alert_time_unix is no time"))
     return alert
 
 
-def _refused(name: str, what: str) -> Problem:
-    return Problem(cut(name, _MOST_SHOWN), f"refused: {what} is not below the data root")
+def _refused(name: str, what: str) -> FileProblem:
+    return FileProblem(cut(name, _MOST_SHOWN), f"refused: {what} is not below the data root")

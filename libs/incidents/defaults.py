@@ -5,6 +5,8 @@ from pathlib import Path
 
 from weft.loop import Peer, PeerRun, Task
 
+__all__ = ["with_data"]
+
 
 @dataclass(frozen=True, slots=True)
 class _WithData:

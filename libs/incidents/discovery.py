@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from incidents.files import DataFile
 from incidents.places import Place
-from incidents.problems import Problem
+from incidents.problems import FileProblem
 from incidents.roots import GROUND_TRUTH
 
 MOST_FILES = 256
@@ -29,7 +29,7 @@ class Signals:
 NOTHING = Signals()
 
 
-def discovered(place: Place, problems: list[Problem]) -> Signals:
+def discovered(place: Place, problems: list[FileProblem]) -> Signals:
     """Return the files of a directory and of its folders; what cannot be had is a problem."""
     found: dict[str, list[DataFile]] = {kind: [] for kind in FOLDERS}
     left_out: Counter[str] = Counter()
@@ -43,14 +43,14 @@ def discovered(place: Place, problems: list[Problem]) -> Signals:
         elif look.kind == "file":
             left_out[kind] += 1
         elif look.kind != "directory":
-            problems.append(Problem(file.shown, look.why))
+            problems.append(FileProblem(file.shown, look.why))
     for kind, number in left_out.items():
         told = f"{number} more {kind} files left out: {MOST_FILES} are read"
-        problems.append(Problem(place.shown, told))
+        problems.append(FileProblem(place.shown, told))
     return Signals(**{kind: tuple(files) for kind, files in found.items()})
 
 
-def _walk(place: Place, problems: list[Problem]) -> Iterator[Place]:
+def _walk(place: Place, problems: list[FileProblem]) -> Iterator[Place]:
     folders = {name for names in FOLDERS.values() for name in names}
     for each, _ in place.inside(problems):
         if each.name in folders and each.look().kind == "directory":

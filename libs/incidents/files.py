@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
-from incidents.problems import Problem, guarded
+from incidents.problems import FileProblem, guarded
 from incidents.roots import Root
 from weft.core.storable import storable
+
+__all__ = ["Content", "DataFile", "read_bytes"]
 
 Row = TypeVar("Row")
 Made = TypeVar("Made")
@@ -56,19 +58,19 @@ class Content(NamedTuple):
 
 
 @dataclass(slots=True)
-class Source:
+class SourceFile:
     """One file while it is read: its text, and the count of what was wrong with its rows."""
 
     file: DataFile
     text: str
     bounds: Bounds
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
     malformed: int = 0
     rows: int = 0
     """How many were read so far."""
 
     def note(self, problem: str) -> None:
-        self.problems.append(Problem(self.file.name, problem))
+        self.problems.append(FileProblem(self.file.name, problem))
 
     @property
     def is_csv(self) -> bool:
@@ -137,19 +139,19 @@ class Source:
                 return
             yield first_line, row
 
-    def close(self) -> list[Problem]:
+    def close(self) -> list[FileProblem]:
         """Return what was wrong with the file, the malformed rows as one count."""
         if self.malformed:
             self.note(f"{self.malformed} malformed rows were skipped")
         return self.problems
 
 
-def sources(files: Iterable[DataFile], bounds: Bounds) -> Iterator[Source]:
+def sources(files: Iterable[DataFile], bounds: Bounds) -> Iterator[SourceFile]:
     """Open one file after the other, until there is too much of them; blocking."""
     left_bytes, left_rows = bounds.all_bytes, bounds.all_rows
     for file in files:
         if left_bytes <= 0 or left_rows <= 0:
-            source = Source(file, "", bounds)
+            source = SourceFile(file, "", bounds)
             source.note("was left out: the files before it have as many rows as are read")
             yield source
             continue
@@ -165,10 +167,10 @@ def sources(files: Iterable[DataFile], bounds: Bounds) -> Iterator[Source]:
 
 
 def read_all(
-    files: Iterable[DataFile], bounds: Bounds, read: Callable[[Source], None]
-) -> list[Problem]:
+    files: Iterable[DataFile], bounds: Bounds, read: Callable[[SourceFile], None]
+) -> list[FileProblem]:
     """Have every file read that has text; one that fails costs only what follows in it."""
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     for source in sources(files, bounds):
         if source.text.strip():
             with guarded(source.note):
@@ -177,16 +179,16 @@ def read_all(
     return problems
 
 
-def opened(file: DataFile, bounds: Bounds = DEFAULT_BOUNDS) -> Source:
+def opened(file: DataFile, bounds: Bounds = DEFAULT_BOUNDS) -> SourceFile:
     """Return the file's text up to its bounds; a file that cannot be read has none and says why."""
-    source = Source(file, "", bounds)
+    source = SourceFile(file, "", bounds)
     with guarded(source.note):
         content, truncated = read_bytes(file, limit=bounds.file_bytes)
         source.text = _decoded(source, content, truncated=truncated)
     return source
 
 
-def _decoded(source: Source, content: bytes, *, truncated: bool) -> str:
+def _decoded(source: SourceFile, content: bytes, *, truncated: bool) -> str:
     if not content.strip():
         source.note("is empty")
     if truncated:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, Source, read_all
+from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, SourceFile, read_all
 from incidents.json_values import loaded
 from incidents.names import moment, service_of
-from incidents.problems import Problem
+from incidents.problems import FileProblem
 from incidents.text import short_name
 from weft.core import JsonObject, JsonValue
+
+__all__ = ["LogLine", "read_logs"]
 
 _LEVELS = {"WARNING": "WARN", "SEVERE": "ERROR", "ERR": "ERROR", "CRITICAL": "FATAL"}
 _WORD = "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL"
@@ -58,7 +60,7 @@ class Logs(NamedTuple):
     """What was read, in time order, and what could not be."""
 
     lines: list[LogLine]
-    problems: list[Problem]
+    problems: list[FileProblem]
 
 
 class _Text(NamedTuple):
@@ -80,11 +82,11 @@ def read_logs(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Log
     return Logs(lines, problems)
 
 
-def _rows(source: Source) -> Iterator[LogLine]:
+def _rows(source: SourceFile) -> Iterator[LogLine]:
     return _from_csv(source) if source.is_csv else _from_lines(source)
 
 
-def _from_csv(source: Source) -> Iterator[LogLine]:
+def _from_csv(source: SourceFile) -> Iterator[LogLine]:
     header, rows = source.table()
     if missing := [name for name in _COLUMNS if name not in header]:
         source.note(f"is no log table: no column {', '.join(missing)}")
@@ -108,7 +110,7 @@ def _from_csv(source: Source) -> Iterator[LogLine]:
     yield from source.each(rows, made)
 
 
-def _from_lines(source: Source) -> Iterator[LogLine]:
+def _from_lines(source: SourceFile) -> Iterator[LogLine]:
     """A line without a time has that of the line before it, or of the first that has one.
 
     One with a damaged time is malformed, unless the times of the whole file cannot be read.

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, Source, read_all
+from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, SourceFile, read_all
 from incidents.names import moment, service_of
-from incidents.problems import Problem
+from incidents.problems import FileProblem
 from incidents.text import short_name
+
+__all__ = ["Series", "read_metrics"]
 
 _LONG = ("timestamp", "service", "metric", "value")
 _WIDE = ("TimeStamp", "PodName")
@@ -51,7 +53,7 @@ class Metrics(NamedTuple):
     """What was read, by service and metric, and what could not be."""
 
     series: dict[tuple[str, str], Series]
-    problems: list[Problem]
+    problems: list[FileProblem]
 
 
 def read_metrics(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Metrics:
@@ -68,7 +70,7 @@ class _Table:
 
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
 
-    def read(self, source: Source) -> None:
+    def read(self, source: SourceFile) -> None:
         header, rows = source.table()
         if set(_LONG) <= set(header):
             self._read_long(source, header, rows)
@@ -78,7 +80,7 @@ class _Table:
             source.note(f"is no metric table: neither {', '.join(_LONG)} nor {', '.join(_WIDE)}")
 
     def _read_long(
-        self, source: Source, header: list[str], rows: Iterable[tuple[int, list[str]]]
+        self, source: SourceFile, header: list[str], rows: Iterable[tuple[int, list[str]]]
     ) -> None:
         at, service, metric, value = (header.index(name) for name in _LONG)
 
@@ -93,7 +95,7 @@ class _Table:
                 self._of(name, measured, source).add(time, number)
 
     def _read_wide(
-        self, source: Source, header: list[str], rows: Iterable[tuple[int, list[str]]]
+        self, source: SourceFile, header: list[str], rows: Iterable[tuple[int, list[str]]]
     ) -> None:
         at, pod = (header.index(name) for name in _WIDE)
         columns = [
@@ -120,7 +122,7 @@ class _Table:
                 elif math.isfinite(number):
                     one.add(time, number)
 
-    def _of(self, service: str, metric: str, source: Source) -> Series:
+    def _of(self, service: str, metric: str, source: SourceFile) -> Series:
         one = self.series.get((service, metric))
         if one is None:
             if len(self.series) >= _MOST_SERIES:

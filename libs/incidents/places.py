@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from incidents.files import DataFile
-from incidents.problems import Problem, guarded
+from incidents.problems import FileProblem, guarded
 from incidents.roots import GROUND_TRUTH, Look, Root
 from incidents.text import cut, shown_path
 from weft.core.errors import DataRefusedError
+
+__all__ = ["Place"]
 
 _MOST_NAMES = 50_000
 """So many entries of a directory are looked at."""
@@ -48,16 +50,16 @@ class Place:
         """Return this place and those above it up to the root, the nearest first."""
         return [Place(self.root, below) for below in (self.below, *self.below.parents)]
 
-    def inside(self, problems: list[Problem]) -> "list[tuple[Place, bool]]":
+    def inside(self, problems: list[FileProblem]) -> "list[tuple[Place, bool]]":
         """Return what the directory holds, in order, each with whether it is a directory, no link.
 
         What cannot be listed is a problem, and empty.
         """
         entries: list[tuple[str, bool]] = []
-        with guarded(lambda problem: problems.append(Problem(self.shown, problem))):
+        with guarded(lambda problem: problems.append(FileProblem(self.shown, problem))):
             entries = self.root.entries(str(self.below), _MOST_NAMES)
         if len(entries) >= _MOST_NAMES:
-            problems.append(Problem(self.shown, f"only {_MOST_NAMES} entries were looked at"))
+            problems.append(FileProblem(self.shown, f"only {_MOST_NAMES} entries were looked at"))
         return [(Place(self.root, self.below / name), is_folder) for name, is_folder in entries]
 
     def file(self, shown: str | None = None) -> DataFile:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from incidents.text import cut
 
+__all__ = ["FileProblem", "guarded"]
+
 _MOST_WORDS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FileProblem:
     """What is wrong with one file; the rest is read all the same."""
 
     file: str

@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from incidents.problems import Problem
+from incidents.problems import FileProblem
 from incidents.text import MOST_NAME, bounded
 from weft.core.record import JsonObject, dumps
 from weft.core.result import Claim, EvidenceType, Window
+
+__all__ = ["Anomaly", "fitted", "report"]
 
 MOST_BYTES = 48_000
 MOST_FINDINGS = 40
@@ -20,7 +22,7 @@ _SIZES = ((600, 100), (300, 25), (MOST_NAME, 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Anomaly:
     """One thing that is not as usual, with the numbers and places that show it."""
 
     kind: str
@@ -44,11 +46,11 @@ class Finding:
 
 
 def report(
-    findings: Iterable[Finding],
+    findings: Iterable[Anomaly],
     *,
     source: str,
     window: Window | None,
-    problems: Sequence[Problem] = (),
+    problems: Sequence[FileProblem] = (),
 ) -> JsonObject:
     """Rank the findings and draw one claim per service from them, in at most `MOST_BYTES`."""
     ranked = sorted(findings, key=lambda one: (-one.strength, one.service, one.kind, one.text))
@@ -83,11 +85,11 @@ def certainty(strengths: Iterable[float]) -> float:
 
 
 def _report(
-    shown: Sequence[Finding],
+    shown: Sequence[Anomaly],
     left_out: int,
     source: str,
     window: Window | None,
-    problems: Sequence[Problem],
+    problems: Sequence[FileProblem],
 ) -> JsonObject:
     claims = _claims(shown, window)
     made: JsonObject = {
@@ -106,7 +108,7 @@ def _report(
     return made
 
 
-def _claims(shown: Sequence[Finding], window: Window | None) -> list[Claim]:
+def _claims(shown: Sequence[Anomaly], window: Window | None) -> list[Claim]:
     by_service: dict[str, list[int]] = defaultdict(list)
     for index, finding in enumerate(shown):
         if finding.service:
@@ -119,7 +121,7 @@ def _claims(shown: Sequence[Finding], window: Window | None) -> list[Claim]:
 
 
 def _claim(
-    service: str, shown: Sequence[Finding], indexes: Sequence[int], window: Window | None
+    service: str, shown: Sequence[Anomaly], indexes: Sequence[int], window: Window | None
 ) -> Claim:
     causes = [index for index in indexes if not shown[index].symptom]
     chosen = causes or list(indexes)
@@ -137,7 +139,7 @@ def _claim(
 
 
 def _summary(
-    source: str, shown: Sequence[Finding], claims: Sequence[Claim], problems: Sequence[Problem]
+    source: str, shown: Sequence[Anomaly], claims: Sequence[Claim], problems: Sequence[FileProblem]
 ) -> str:
     causes = [claim for claim in claims if claim.kind == "cause"]
     if causes:

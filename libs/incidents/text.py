@@ -8,6 +8,8 @@ from pydantic import JsonValue
 from weft.core.record import JsonObject
 from weft.core.storable import storable
 
+__all__ = ["cut", "shown_path"]
+
 MOST_NAME = 200
 """So many characters of a name are kept, the digest of a longer one included."""
 _DIGEST = 12

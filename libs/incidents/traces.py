@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, Source, read_all
+from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, SourceFile, read_all
 from incidents.json_values import loaded
 from incidents.names import moment, nanoseconds, service_of
-from incidents.problems import Problem, guarded
+from incidents.problems import FileProblem, guarded
 from incidents.text import short_name
 from weft.core import JsonObject, JsonValue
+
+__all__ = ["Span", "read_traces"]
 
 _COLUMNS = (
     "TraceID", "SpanID", "ParentID", "PodName", "OperationName",
@@ -46,7 +48,7 @@ class Traces(NamedTuple):
     """What was read, in the order of start, and what could not be."""
 
     spans: list[Span]
-    problems: list[Problem]
+    problems: list[FileProblem]
 
 
 def read_traces(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Traces:
@@ -57,11 +59,11 @@ def read_traces(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> T
     return Traces(spans, problems)
 
 
-def _rows(source: Source) -> Iterator[Span]:
+def _rows(source: SourceFile) -> Iterator[Span]:
     return _from_csv(source) if source.is_csv else _from_json(source)
 
 
-def _from_csv(source: Source) -> Iterator[Span]:
+def _from_csv(source: SourceFile) -> Iterator[Span]:
     header, rows = source.table()
     if missing := [name for name in _COLUMNS if name not in header]:
         source.note(f"is no span table: no column {', '.join(missing)}")
@@ -85,7 +87,7 @@ def _from_csv(source: Source) -> Iterator[Span]:
     yield from source.each(rows, made)
 
 
-def _from_json(source: Source) -> Iterator[Span]:
+def _from_json(source: SourceFile) -> Iterator[Span]:
     """Read one JSON value, or one in each line."""
     file, most = source.file.name, source.bounds.rows
 
@@ -102,7 +104,7 @@ def _from_json(source: Source) -> Iterator[Span]:
     yield from source.each(numbered(), lambda number, read: _checked(read(), file, number))
 
 
-def _values(source: Source) -> Iterator[JsonObject]:
+def _values(source: SourceFile) -> Iterator[JsonObject]:
     with guarded(source.note):
         whole = loaded(source.text)
         if whole is not None:
@@ -148,7 +150,7 @@ def _checked(found: _Found, file: str, number: int) -> Span | None:
     )  # fmt: skip
 
 
-def _spans(source: Source, value: JsonObject) -> Iterator[_Read]:
+def _spans(source: SourceFile, value: JsonObject) -> Iterator[_Read]:
     if "resourceSpans" in value:
         yield from _otlp(value)
     elif "data" in value:

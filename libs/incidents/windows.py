@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from incidents.problems import Problem
+from incidents.problems import FileProblem
 from weft.core.result import Window
+
+__all__ = ["Split", "gaps", "split"]
 
 T = TypeVar("T")
 _FEW = 4
@@ -29,16 +31,16 @@ class Split(Generic[T]):
     """How many rows were left out since their time is far from all others."""
 
 
-def gaps(parts: Split[T], *, case: str, kind: str) -> list[Problem]:
+def gaps(parts: Split[T], *, case: str, kind: str) -> list[FileProblem]:
     """Say what there is nothing of, since then nothing can be compared."""
     found = []
     if parts.strays:
         told = f"{parts.strays} rows of {kind} are dated far from all others: they were left out"
-        found.append(Problem(case, told))
+        found.append(FileProblem(case, told))
     if not parts.normal:
-        found.append(Problem(case, f"has no {kind} of normal times to compare with"))
+        found.append(FileProblem(case, f"has no {kind} of normal times to compare with"))
     if not parts.incident:
-        found.append(Problem(case, f"has no {kind} of the incident"))
+        found.append(FileProblem(case, f"has no {kind} of the incident"))
     return found
 
 

@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from incidents.problems import Problem, guarded
+from incidents.problems import FileProblem, guarded
 from incidents.report import fitted
 from services.code_analyst.blocking import blocking_calls
 from services.code_analyst.findings import Finding
@@ -27,9 +27,9 @@ _SAME = (
 """Rules that say the same of one line."""
 
 
-def found_in(modules: Sequence[Module]) -> tuple[list[Finding], list[Problem]]:
+def found_in(modules: Sequence[Module]) -> tuple[list[Finding], list[FileProblem]]:
     """Return what reading the code shows; a file that a rule fails on costs that rule there only."""
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     named: list[Names] = []
     for module in modules:
         with guarded(_telling(problems, module.file)):
@@ -42,22 +42,22 @@ def found_in(modules: Sequence[Module]) -> tuple[list[Finding], list[Problem]]:
     return found, problems
 
 
-def _ruled(rule: _Rule, named: Sequence[Names], problems: list[Problem]) -> list[Finding]:
+def _ruled(rule: _Rule, named: Sequence[Names], problems: list[FileProblem]) -> list[Finding]:
     """Apply a rule to all modules together; where one of them breaks it, to each alone."""
     found: list[Finding] = []
     broken: list[str] = []
     with guarded(broken.append):
         found = list(rule(named))
     if broken and len(named) == 1:
-        problems.append(Problem(named[0].module.file, broken[0]))
+        problems.append(FileProblem(named[0].module.file, broken[0]))
     elif broken:
         for names in named:
             found += _ruled(rule, [names], problems)
     return found
 
 
-def _telling(problems: list[Problem], file: str) -> Callable[[str], None]:
-    return lambda problem: problems.append(Problem(file, problem))
+def _telling(problems: list[FileProblem], file: str) -> Callable[[str], None]:
+    return lambda problem: problems.append(FileProblem(file, problem))
 
 
 def ranked(findings: Iterable[Finding]) -> list[Finding]:
@@ -70,7 +70,7 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def report(
-    findings: Sequence[Finding], *, source: str, files: int, problems: Sequence[Problem]
+    findings: Sequence[Finding], *, source: str, files: int, problems: Sequence[FileProblem]
 ) -> JsonObject:
     """Return findings and claims, bounded as every analyst's are."""
 
@@ -86,7 +86,7 @@ def _report(
     *,
     source: str,
     files: int,
-    problems: Sequence[Problem],
+    problems: Sequence[FileProblem],
 ) -> JsonObject:
     told = [{"file": one.file, "problem": one.problem} for one in problems[:_MOST_PROBLEMS]]
     if len(findings) > len(shown):

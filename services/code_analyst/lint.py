@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 
 import ruff  # type: ignore[import-untyped]
 
-from incidents.problems import Problem
+from incidents.problems import FileProblem
 from services.code_analyst.findings import Finding, Severity
 from services.code_analyst.source import Module
 from weft.core import JsonObject, loads_object
@@ -36,14 +36,14 @@ _RULES: Mapping[str, tuple[str, Severity]] = {
 _ADVICE = "see the rule's documentation"
 
 
-def linted(modules: Sequence[Module]) -> tuple[list[Finding], list[Problem]]:
+def linted(modules: Sequence[Module]) -> tuple[list[Finding], list[FileProblem]]:
     """Return what ruff finds in `modules`; blocking.
 
     It reads private copies of what was parsed: what stands in the data may be a pipe or lead out of
     the root by now, and its name may be one that no program takes.
     """
     findings: list[Finding] = []
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     try:
         with TemporaryDirectory(prefix="weft-lint-") as directory:
             for number, module in enumerate(modules):
@@ -52,9 +52,9 @@ def linted(modules: Sequence[Module]) -> tuple[list[Finding], list[Problem]]:
             _lint(directory, modules, findings, problems)
     except TimeoutError:
         told = f"did not end within {_WITHIN:g} s; rules of it are missing"
-        problems.append(Problem("ruff", told))
+        problems.append(FileProblem("ruff", told))
     except OSError as error:
-        problems.append(Problem("ruff", f"could not run, so its rules are missing: {error}"))
+        problems.append(FileProblem("ruff", f"could not run, so its rules are missing: {error}"))
     return findings, problems
 
 
@@ -62,7 +62,7 @@ def _lint(
     directory: str,
     modules: Sequence[Module],
     findings: list[Finding],
-    problems: list[Problem],
+    problems: list[FileProblem],
 ) -> None:
     """Ask for all modules at once; where that fails, for halves, until one module is to blame."""
     deadline = time.monotonic() + _WITHIN
@@ -86,7 +86,7 @@ def _lint(
             pending += [names[half:], names[:half]]
             continue
         if failure:
-            problems.append(Problem("ruff", f"{by_name[names[0]].file}: {failure}"))
+            problems.append(FileProblem("ruff", f"{by_name[names[0]].file}: {failure}"))
         objects = _objects(output[:_MOST_OUTPUT])
         findings += [one for each in objects if (one := _finding(each, by_name))]
 

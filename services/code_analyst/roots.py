@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from incidents.cases import DataRoots, case_facts
 from incidents.files import DataFile
 from incidents.places import Place
-from incidents.problems import Problem
+from incidents.problems import FileProblem
 from incidents.text import cut, shown_path
 
 _MOST_FILES = 2000
@@ -23,7 +23,7 @@ class SourceTree:
 
     name: str
     files: tuple[DataFile, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
 
 
 class SourceRoots(DataRoots):
@@ -40,7 +40,7 @@ class SourceRoots(DataRoots):
         if look.kind != "directory":
             unusable = look.kind == "unusable"
             return _none(shown_path(data), look.why if unusable else "is no directory")
-        problems: list[Problem] = []
+        problems: list[FileProblem] = []
         facts = case_facts(place, problems)
         if problems:
             return SourceTree(data, problems=tuple(problems))
@@ -69,28 +69,28 @@ def _named(case: Place, told: str) -> SourceTree:
 
 
 def _none(name: str, problem: str) -> SourceTree:
-    return SourceTree(name, problems=(Problem(name, problem),))
+    return SourceTree(name, problems=(FileProblem(name, problem),))
 
 
 def _tree(directory: Place, name: str) -> SourceTree:
     files: list[DataFile] = []
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     for path in _python_files(directory, problems):
         shown = shown_path(str(PurePosixPath(path.below).relative_to(directory.below)))
         look = path.look()
         if look.kind != "file":
-            problems.append(Problem(shown, look.why or "is no file"))
+            problems.append(FileProblem(shown, look.why or "is no file"))
         elif len(files) == _MOST_FILES:
-            problems.append(Problem(name, f"only the first {_MOST_FILES} files were read"))
+            problems.append(FileProblem(name, f"only the first {_MOST_FILES} files were read"))
             break
         else:
             files.append(path.file(shown))
     if not files:
-        problems.append(Problem(name, "holds no Python source"))
+        problems.append(FileProblem(name, "holds no Python source"))
     return SourceTree(name, tuple(files), tuple(problems))
 
 
-def _python_files(directory: Place, problems: list[Problem]) -> Iterator[Place]:
+def _python_files(directory: Place, problems: list[FileProblem]) -> Iterator[Place]:
     """Yield source files in order, without tests and what others wrote.
 
     Linked directories are not entered.
@@ -101,10 +101,10 @@ def _python_files(directory: Place, problems: list[Problem]) -> Iterator[Place]:
         entered += 1
         if entered > _MOST_FOLDERS:
             told = f"only the first {_MOST_FOLDERS} directories were looked at"
-            problems.append(Problem(directory.shown, told))
+            problems.append(FileProblem(directory.shown, told))
             return
         if len(folder.below.parts) > _DEEPEST:
-            problems.append(Problem(folder.shown, "stands too deep, so it was not looked at"))
+            problems.append(FileProblem(folder.shown, "stands too deep, so it was not looked at"))
             continue
         entries = folder.inside(problems)
         yield from (each for each, is_folder in entries if not is_folder and _is_source(each.name))

@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import PurePosixPath
 
 from incidents.files import Content, DataFile, read_bytes
-from incidents.problems import Problem, guarded
+from incidents.problems import FileProblem, guarded
 from services.code_analyst.findings import Finding, Severity
 
 _MOST_BYTES = 1 << 20
@@ -55,16 +55,16 @@ class Module:
         )
 
 
-def parsed(files: Sequence[DataFile]) -> tuple[list[Module], list[Problem]]:
+def parsed(files: Sequence[DataFile]) -> tuple[list[Module], list[FileProblem]]:
     """Read and parse `files`; what cannot be parsed is a problem, not an error."""
     services = services_of([file.name for file in files])
     modules: list[Module] = []
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     left = _ALL_WEIGHT
     for file in files:
 
         def tell(problem: str, name: str = file.name) -> None:
-            problems.append(Problem(name, problem))
+            problems.append(FileProblem(name, problem))
 
         with guarded(tell):
             text = _text(read_bytes(file, limit=_MOST_BYTES))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from incidents.logs import LogLine
-from incidents.report import Finding
+from incidents.report import Anomaly
 from incidents.text import cut
 from incidents.windows import Split
 from services.log_analyst.changes import Changed, changed
@@ -18,7 +18,7 @@ _EXAMPLES = 5
 _MOST_TEXT = 160
 
 
-def findings(lines: Split[LogLine]) -> list[Finding]:
+def findings(lines: Split[LogLine]) -> list[Anomaly]:
     """Compare the incident's lines with the normal ones."""
     templates = mine([*lines.normal, *lines.onset, *lines.incident])
     normal = list(zip(lines.normal, templates, strict=False))
@@ -32,7 +32,7 @@ def findings(lines: Split[LogLine]) -> list[Finding]:
     return found + [_burst(one) for one in spans]
 
 
-def _departed(one: Departure, peers: Peers) -> Finding:
+def _departed(one: Departure, peers: Peers) -> Anomaly:
     """A break counts by how often it happens and how often nothing departed before it."""
     if one.missing:
         worth = 0.95
@@ -48,7 +48,7 @@ def _departed(one: Departure, peers: Peers) -> Finding:
         "first_in_trace": {"traces": one.first, "of": one.traces},
         **_lines(line for line, _ in one.places),
     }
-    return Finding(
+    return Anomaly(
         "broken_pair" if one.missing else "new_step",
         one.then.service if one.missing else peers.blamed(one.then, one.places[0][0]),
         f"{what} ({_share(one.normal)} before, {_share(one.incident)} now)",
@@ -58,7 +58,7 @@ def _departed(one: Departure, peers: Peers) -> Finding:
     )
 
 
-def _shifted(one: Shift, peers: Peers) -> Finding:
+def _shifted(one: Shift, peers: Peers) -> Anomaly:
     vanished, new = not one.incident, not one.normal
     complaint = one.template.is_error or one.template.is_warning
     sure = 1 - math.exp(-max(one.gain, 0.5 * one.incident) / 12)
@@ -77,10 +77,10 @@ def _shifted(one: Shift, peers: Peers) -> Finding:
     }
     text = f"{one.template}: {one.incident} lines, {one.expected:.1f} expected"
     service = one.template.service if vanished else peers.blamed(one.template, one.examples[0])
-    return Finding(kind, service, text, worth * sure, evidence, "signal_match")
+    return Anomaly(kind, service, text, worth * sure, evidence, "signal_match")
 
 
-def _change(one: Changed) -> Finding:
+def _change(one: Changed) -> Anomaly:
     """Somebody changed the service, and then there was trouble: seldom a coincidence."""
     text = f"it was changed at {rfc3339(one.line.time)}: {cut(one.line.message, _MOST_TEXT)}"
     evidence: JsonObject = {
@@ -88,10 +88,10 @@ def _change(one: Changed) -> Finding:
         "incident": {"lines": one.count},
         **_lines([one.line]),
     }
-    return Finding("changed", one.template.service, text, 0.8, evidence, "complementary_finding")
+    return Anomaly("changed", one.template.service, text, 0.8, evidence, "complementary_finding")
 
 
-def _burst(one: Burst) -> Finding:
+def _burst(one: Burst) -> Anomaly:
     when = f"{rfc3339(one.start)} to {rfc3339(one.end)}"
     evidence: JsonObject = {
         "window": {"start": one.start, "end": one.end},
@@ -100,7 +100,7 @@ def _burst(one: Burst) -> Finding:
         **_lines(one.examples),
     }
     text = f"{one.errors} errors from {when}, usually {one.usual:.1f}"
-    return Finding("error_burst", one.service, text, 0.1, evidence, "signal_match", symptom=True)
+    return Anomaly("error_burst", one.service, text, 0.1, evidence, "signal_match", symptom=True)
 
 
 def _lines(lines: Iterable[LogLine]) -> dict[str, JsonValue]:

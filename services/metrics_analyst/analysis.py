@@ -2,7 +2,7 @@
 
 import math
 
-from incidents.report import Finding
+from incidents.report import Anomaly
 from services.metrics_analyst.changes import Change, Table, changes
 from services.metrics_analyst.meanings import is_full, meaning
 from weft.core import JsonObject
@@ -11,12 +11,12 @@ _SYMPTOMS = ("latency", "traffic", "other")
 _CLEAR = 25.0
 
 
-def findings(normal: Table, incident: Table) -> list[Finding]:
+def findings(normal: Table, incident: Table) -> list[Anomaly]:
     """Compare the incident's metrics with their own past."""
     return [_finding(one) for one in changes(normal, incident)]
 
 
-def _finding(one: Change) -> Finding:
+def _finding(one: Change) -> Anomaly:
     meant = meaning(one.metric)
     bad = one.rose != meant.bad_when_low
     sure = (1 - math.exp(-abs(one.score) / _CLEAR)) * (0.3 + 0.7 * one.outside)
@@ -45,7 +45,7 @@ def _finding(one: Change) -> Finding:
     moved = "rose" if one.rose else "fell"
     text = f"{one.metric} {moved} to {one.typical:.4g}, usually {one.normal_median:.4g}"
     symptom = meant.role in _SYMPTOMS or not bad
-    return Finding(meant.role, one.service, text, worth * sure, evidence, symptom=symptom)
+    return Anomaly(meant.role, one.service, text, worth * sure, evidence, symptom=symptom)
 
 
 def _short(value: float) -> float:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from incidents.report import Finding
+from incidents.report import Anomaly
 from incidents.traces import Span
 from incidents.windows import Split
 from services.trace_analyst.failures import Failing, failures
@@ -18,7 +18,7 @@ _CLEAR_DELAY = 0.03
 _SLOWEST = 12
 
 
-def findings(spans: Split[Span]) -> list[Finding]:
+def findings(spans: Split[Span]) -> list[Anomaly]:
     """Compare the incident's traces with the normal ones."""
     normal, incident = trees(spans.normal), trees(spans.incident)
     samples = measured(incident)
@@ -30,7 +30,7 @@ def findings(spans: Split[Span]) -> list[Finding]:
     return found + _slowest(incident)
 
 
-def _slowed(slow: Sequence[Slowdown], shares: dict[str, float]) -> list[Finding]:
+def _slowed(slow: Sequence[Slowdown], shares: dict[str, float]) -> list[Anomaly]:
     found = []
     for service, share in shares.items():
         touching = [one for one in slow if service in (one.key.service, one.key.other)]
@@ -59,13 +59,13 @@ def _clarity(one: Slowdown) -> float:
     )
 
 
-def _slowdown(service: str, one: Slowdown, strength: float, share: float) -> Finding:
+def _slowdown(service: str, one: Slowdown, strength: float, share: float) -> Anomaly:
     text = f"{_told(one)}; {share:.0%} of all added time belongs to {service}"
-    return Finding("added_time", service, text, strength, _numbers(one))
+    return Anomaly("added_time", service, text, strength, _numbers(one))
 
 
-def _symptom(one: Slowdown) -> Finding:
-    return Finding(
+def _symptom(one: Slowdown) -> Anomaly:
+    return Anomaly(
         "slower", one.key.service, _told(one), 0.1 * _clarity(one), _numbers(one), symptom=True
     )
 
@@ -98,7 +98,7 @@ def _numbers(one: Slowdown) -> JsonObject:
     }
 
 
-def _changed(one: Change) -> list[Finding]:
+def _changed(one: Change) -> list[Anomaly]:
     found = []
     parent, child = " ".join(one.parent), " ".join(one.child)
     what = f"{parent} no longer calls {child}" if one.missing else f"{parent} now calls {child}"
@@ -117,11 +117,11 @@ def _changed(one: Change) -> list[Finding]:
             f"{one.normal[0]} of {one.normal[1]} before)"
         )
         kind = "missing_operation" if one.missing else "new_operation"
-        found.append(Finding(kind, service, text, strength, evidence, "tool_match"))
+        found.append(Anomaly(kind, service, text, strength, evidence, "tool_match"))
     return found
 
 
-def _failing(one: Failing) -> Finding:
+def _failing(one: Failing) -> Anomaly:
     before, now = one.normal[0] / max(one.normal[1], 1), one.incident[0] / max(one.incident[1], 1)
     strength = 0.9 * (1 - math.exp(-one.incident[0] / 4)) * min(1.0, 0.3 + 2 * (now - before))
     evidence: JsonObject = {
@@ -130,10 +130,10 @@ def _failing(one: Failing) -> Finding:
         "spans": _spans(one.examples),
     }
     text = f"errors begin here: {one.incident[0]} of {one.incident[1]} spans, {before:.1%} before"
-    return Finding("failing", one.service, text, strength, evidence, "tool_match")
+    return Anomaly("failing", one.service, text, strength, evidence, "tool_match")
 
 
-def _slowest(incident: Sequence[Node]) -> list[Finding]:
+def _slowest(incident: Sequence[Node]) -> list[Anomaly]:
     """Show what the slowest request waited for."""
     root = max(
         roots(incident), key=lambda node: (node.span.duration, node.span.trace_id), default=None
@@ -157,7 +157,7 @@ def _slowest(incident: Sequence[Node]) -> list[Finding]:
         "spans": _spans([root.span]),
     }
     service = root.span.service
-    return [Finding("critical_path", service, text, 0.02, evidence, symptom=True)]
+    return [Anomaly("critical_path", service, text, 0.02, evidence, symptom=True)]
 
 
 def _spans(spans: Sequence[Span]) -> JsonValue:

@@ -28,7 +28,7 @@ from weft.models.base import ModelRequest
 from weft.models.offline.bind import Known, bind
 from weft.models.offline.compose import compose
 from weft.models.offline.match import has_effects, is_about, is_named
-from weft.models.offline.turns import Outcome, Turns, shortened
+from weft.models.offline.turns import CurrentTurn, ToolReply, shortened
 from weft.plan.judging import verdict_of
 from weft.plan.placeholders import fenced, names, render
 from weft.report.grounding import Branch, claims_of
@@ -99,7 +99,7 @@ def planned(text: str) -> None:
 
 def turned(text: str) -> None:
     said = Message.assistant(text)
-    Turns.of(ModelRequest(messages=(Message.user(text), said, Message.user(text))))
+    CurrentTurn.of(ModelRequest(messages=(Message.user(text), said, Message.user(text))))
 
 
 def log_line(text: str, *, level: str = "ERROR") -> LogLine:
@@ -157,7 +157,7 @@ FUNCTIONS: Mapping[str, Callable[[str], object]] = {
     "plan a call": planned,
     "read the turns": turned,
     "shortened": shortened,
-    "compose": lambda text: compose([Outcome("a", text), Outcome("b", text, error=text)]),
+    "compose": lambda text: compose([ToolReply("a", text), ToolReply("b", text, error=text)]),
     "claims": concluded,
     "verdict": judged,
     "placeholders": put_in,

@@ -6,24 +6,24 @@ import pytest
 
 from weft.models import FallbackModel, Model, get_model
 from weft.testing.model_contract import ModelContract
-from weft.testing.models import FunctionModel, ScriptedModel, Turn
+from weft.testing.models import FunctionModel, ScriptedModel, ScriptedTurn
 from weft.testing.openai_script import WireCall, WireReply
 from weft.testing.openai_server import ScriptedOpenAIServer
 
 
 class TestScripted(ModelContract):
-    async def scripted(self, turns: Sequence[Turn]) -> Model:
+    async def scripted(self, turns: Sequence[ScriptedTurn]) -> Model:
         return ScriptedModel(turns)
 
 
 class TestFunction(ModelContract):
-    async def scripted(self, turns: Sequence[Turn]) -> Model:
+    async def scripted(self, turns: Sequence[ScriptedTurn]) -> Model:
         left = iter(turns)
         return FunctionModel(lambda _request: next(left))
 
 
 class TestFallback(ModelContract):
-    async def scripted(self, turns: Sequence[Turn]) -> Model:
+    async def scripted(self, turns: Sequence[ScriptedTurn]) -> Model:
         return FallbackModel([ScriptedModel(turns)])
 
 
@@ -36,7 +36,7 @@ class OverTheWire(ModelContract):
             yield
             await self.model.aclose()
 
-    async def scripted(self, turns: Sequence[Turn]) -> Model:
+    async def scripted(self, turns: Sequence[ScriptedTurn]) -> Model:
         self.server.script.replies += [_on_the_wire(turn) for turn in turns]
         self.model = self.opened(self.server.base_url)
         return self.model
@@ -66,7 +66,7 @@ class TestOllama(OverTheWire):
 del OverTheWire
 
 
-def _on_the_wire(turn: Turn) -> WireReply:
+def _on_the_wire(turn: ScriptedTurn) -> WireReply:
     calls = tuple(
         WireCall(name=call.name, arguments=call.malformed_arguments or call.arguments, id=call.id)
         for call in turn.calls

@@ -14,8 +14,8 @@ import anyio
 
 from weft import Agent, tool
 from weft.a2a import Card, Skill
-from weft.a2a.server.tasks import Ask, Sent, Tasks
-from weft.a2a.wire.models import SendRequest
+from weft.a2a.server.tasks import CallContext, Sent, Tasks
+from weft.a2a.wire.models import SendMessageRequest
 from weft.core import Message, ToolCall
 from weft.loop import Peer
 from weft.models import Model, ModelRequest, ModelResponse, get_model
@@ -101,7 +101,7 @@ def dying(notes: Notes) -> None:
     """Let the process end around the moment in which it accepts a task."""
     accept = Tasks.accept
 
-    async def accepted(self: Tasks, ask: Ask, request: SendRequest) -> Sent:
+    async def accepted(self: Tasks, ask: CallContext, request: SendMessageRequest) -> Sent:
         notes.die("before_accept")
         sent = await accept(self, ask, request)
         notes.die("after_accept")

@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from gateway.control import DEADLINE_SECONDS, MAX_MESSAGE, Control, control
+from gateway.control import DEADLINE_SECONDS, MAX_MESSAGE, ControlClient, control
 from router_service.control import control_server
 from router_service.routes import Routes
 from tests.conftest import free_port
@@ -89,7 +89,7 @@ async def real(mesh: House) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def calling(address: str) -> AsyncIterator[Control]:
+async def calling(address: str) -> AsyncIterator[ControlClient]:
     async with control(MemoryCatalog([router(address)]), Minter(GATEWAY_KEY), TRUST) as calls:
         yield calls
 

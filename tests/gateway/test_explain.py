@@ -7,7 +7,7 @@ from typing import cast
 import httpx
 import pytest
 
-from gateway.control import Control
+from gateway.control import ControlClient
 from gateway.explain import explain_routes
 from tests.libs.server.door import ANA, Bounded, gate_of
 from weft.bus import MemoryBus
@@ -60,7 +60,7 @@ async def door(router: Told, who: str | None = "ana") -> AsyncIterator[httpx.Asy
     async with aclosing(memory_checkpointer()) as checkpointer:
         runs = Runs(checkpointer, MemoryBus(), pool="router")
         app = api(
-            runs, Names(), gate_of(runs), extra_routes=[explain_routes(cast(Control, router))]
+            runs, Names(), gate_of(runs), extra_routes=[explain_routes(cast(ControlClient, router))]
         )
         sent = {"authorization": f"Bearer {who}"} if who else {}
         async with httpx.AsyncClient(

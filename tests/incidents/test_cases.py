@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from incidents.cases import Case, DataRoots
+from incidents.cases import DataRoots, IncidentCase
 from incidents.discovery import Signals
 from incidents.logs import read_logs
 from incidents.metrics import read_metrics
@@ -70,7 +70,7 @@ def names(signals: Signals) -> list[str]:
     return [file.name for file in (*signals.logs, *signals.traces, *signals.metrics)]
 
 
-def problems(case: Case) -> str:
+def problems(case: IncidentCase) -> str:
     return "\n".join(f"{problem.file}: {problem.problem}" for problem in case.problems)
 
 

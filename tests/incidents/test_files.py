@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from incidents.files import Bounds, DataFile, Source, opened, read_all, sources
+from incidents.files import Bounds, DataFile, SourceFile, opened, read_all, sources
 
 SMALL = Bounds(file_bytes=1000, rows=5, all_bytes=1500, all_rows=8)
 
@@ -16,7 +16,7 @@ def made(path: Path, content: bytes) -> DataFile:
     return DataFile(path, path.name)
 
 
-def problems(source: Source) -> list[str]:
+def problems(source: SourceFile) -> list[str]:
     return [problem.problem for problem in source.close()]
 
 
@@ -127,7 +127,7 @@ def test_a_reader_that_fails_keeps_what_it_read_and_costs_no_other_file(tmp_path
     files = [made(tmp_path / f"{name}.log", f"{name}\n".encode()) for name in "abc"]
     read: list[str] = []
 
-    def failing(source: Source) -> None:
+    def failing(source: SourceFile) -> None:
         read.extend(line for _, line in source.lines())
         if source.text == "b\n":
             raise MemoryError

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from incidents.problems import Problem
-from incidents.report import MOST_BYTES, MOST_CAUSES, Finding, certainty, report
+from incidents.problems import FileProblem
+from incidents.report import MOST_BYTES, MOST_CAUSES, Anomaly, certainty, report
 from incidents.text import MOST_NAME, short_name
 from weft.core import Claim, JsonObject, dumps
 from weft.core.result import Window
@@ -14,8 +14,8 @@ from weft.core.result import Window
 WINDOW = Window(start=1.0, end=2.0)
 
 
-def finding(service: str, strength: float, *, symptom: bool = False, text: str = "odd") -> Finding:
-    return Finding("kind", service, text, strength, {"n": 1}, symptom=symptom)
+def finding(service: str, strength: float, *, symptom: bool = False, text: str = "odd") -> Anomaly:
+    return Anomaly("kind", service, text, strength, {"n": 1}, symptom=symptom)
 
 
 def claims(made: JsonObject) -> list[Claim]:
@@ -51,7 +51,7 @@ def test_the_same_findings_in_any_order_give_the_same_report() -> None:
 
 def test_a_report_is_cut_to_its_bound_weakest_findings_first() -> None:
     found = [finding(f"s{n}", n / 100, text="x" * 4000) for n in range(60)]
-    problems = [Problem(f"file {n}", "is empty") for n in range(200)]
+    problems = [FileProblem(f"file {n}", "is empty") for n in range(200)]
 
     made = report(found, source="logs", window=None, problems=problems)
 
@@ -76,7 +76,7 @@ def test_further_evidence_adds_a_little_and_never_passes_one() -> None:
 
 
 def test_nothing_found_is_said_and_not_an_error() -> None:
-    made = report([], source="logs", window=None, problems=[Problem("a", "is empty")])
+    made = report([], source="logs", window=None, problems=[FileProblem("a", "is empty")])
 
     assert made["summary"] == "logs: nothing differs from normal; 1 problems with the data"
     assert made["claims"] == []
@@ -94,7 +94,7 @@ def test_a_long_text_is_cut_and_its_finding_kept() -> None:
 
 def test_examples_are_left_out_before_findings() -> None:
     evidence: JsonObject = {"lines": [{"text": "y" * 500, "file": "z" * 900} for _ in range(5)]}
-    found = [Finding("kind", f"s{n}", "odd", n / 100, evidence) for n in range(30)]
+    found = [Anomaly("kind", f"s{n}", "odd", n / 100, evidence) for n in range(30)]
 
     made = report(found, source="logs", window=WINDOW)
 
@@ -107,8 +107,8 @@ def test_examples_are_left_out_before_findings() -> None:
     [("\0", "␀"), ("\x1b[2J", "␛[2J"), ("\x9b", "\\x9b"), ("\u202e", "\\u202e"), ("\ud800", "�")],
 )
 def test_what_nobody_can_see_or_keep_is_shown(odd: str, shown: str) -> None:
-    problem = Problem(f"file{odd}", f"is{odd}")
-    found = [Finding("kind", f"a{odd}", f"b{odd}", 0.5, {f"c{odd}": [odd, math.inf]})]
+    problem = FileProblem(f"file{odd}", f"is{odd}")
+    found = [Anomaly("kind", f"a{odd}", f"b{odd}", 0.5, {f"c{odd}": [odd, math.inf]})]
 
     made = report(found, source="logs", window=WINDOW, problems=[problem])
 

@@ -9,17 +9,17 @@ import pytest
 
 from router_service.builtin import builtin_peers
 from router_service.execute import execute_run
-from router_service.routes import Asked, Chosen, Routes
+from router_service.routes import Chosen, RoutedRequest, Routes
 from tests.router_service.house import ANA, House, house
 from weft.bus import MemoryBus
 from weft.catalog import Offers
 from weft.checkpoint import Claimed, Journal, NewRun, Run, ThreadKey
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonObject, Message, Principal, new_id, new_run_id
-from weft.events import Accepted, RunAccepted
+from weft.events import Acceptance, RunAccepted
 from weft.loop import Peer
 from weft.models import ModelRequest, ModelResponse, get_model
-from weft.runs import PLAN_STEP, Outcome, Runs, Worker
+from weft.runs import PLAN_STEP, RunOutcome, Runs, Worker
 from weft.testing import FunctionModel, ScriptedOpenAIServer
 
 QUESTION = "What is an SLO?"
@@ -60,8 +60,8 @@ def new_run(request: Mapping[str, object], thread: str = "th") -> NewRun:
         idem_key=new_id(),
         body_hash="0" * 64,
         thread_id=thread,
-        request=Asked.model_validate(request).to_json(),
-        accepted=RunAccepted(data=Accepted(subject=ANA.subject)),
+        request=RoutedRequest.model_validate(request).to_json(),
+        accepted=RunAccepted(data=Acceptance(subject=ANA.subject)),
         timeout_s=60,
     )
 
@@ -156,7 +156,7 @@ class Counting(Routes):
         super().__init__()
         self.chosen = 0
 
-    def choose(self, asked: Asked, principal: Principal, known: Offers) -> Chosen:
+    def choose(self, asked: RoutedRequest, principal: Principal, known: Offers) -> Chosen:
         self.chosen += 1
         return super().choose(asked, principal, known)
 
@@ -172,7 +172,7 @@ async def test_the_plan_is_written_down_once_and_adopted_by_the_next_owner() -> 
         runs = Runs(checkpointer, MemoryBus(), pool="router")
         route = execute_run(checkpointer, mesh.peers, routes)
 
-        async def twice(claimed: Claimed, journal: Journal) -> Outcome:
+        async def twice(claimed: Claimed, journal: Journal) -> RunOutcome:
             """Walk the plan as the first owner would, then as one that comes after it."""
             await route(claimed, journal)
             plans.append(journal.steps[PLAN_STEP])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router_service.routes import Asked, Routes
+from router_service.routes import RoutedRequest, Routes
 from tests.router_service.house import ANA, House, house, may_call, skill
 from weft.core.edge_errors import UnknownAgentError
 from weft.core.errors import WeftError
@@ -10,7 +10,7 @@ from weft.plan import Call, Gate, Parallel, Plan
 
 LOGS = skill("log.analyze", "domain:observability", "effects:none", "diagnose", "slow")
 TRACES = skill("trace.analyze", "domain:observability", "effects:none", "diagnose", "slow")
-WHY = Asked(input="Diagnose the checkout slowdown")
+WHY = RoutedRequest(input="Diagnose the checkout slowdown")
 LOGGED = [
     "router.frame.extracted",
     "router.protocol.selected",
@@ -41,7 +41,7 @@ async def test_frame_choice_verdict_and_plan_are_told_in_this_order() -> None:
 async def test_an_agent_that_is_named_is_called_and_nothing_is_chosen() -> None:
     async with house() as mesh:
         await joined(mesh)
-        asked = Asked(input="look", agent="log_analyst")
+        asked = RoutedRequest(input="look", agent="log_analyst")
         chosen = Routes().choose(asked, ANA, await mesh.peers.refresh())
 
     assert chosen.protocol == "agent"
@@ -55,15 +55,17 @@ async def test_an_agent_that_is_named_is_called_and_nothing_is_chosen() -> None:
 @pytest.mark.parametrize(
     ("asked", "risk"),
     [
-        (Asked(input="What is the balance?", agent="bank"), "high"),
-        (Asked(input="Delete the production database", agent="teller"), "high"),
+        (RoutedRequest(input="What is the balance?", agent="bank"), "high"),
+        (RoutedRequest(input="Delete the production database", agent="teller"), "high"),
         (
-            Asked(input="look", agent="teller", goal={"approval_required": True}),
+            RoutedRequest(input="look", agent="teller", goal={"approval_required": True}),
             "low",
         ),
     ],
 )
-async def test_an_agent_that_is_named_passes_the_policy_gate(asked: Asked, risk: str) -> None:
+async def test_an_agent_that_is_named_passes_the_policy_gate(
+    asked: RoutedRequest, risk: str
+) -> None:
     async with house() as mesh:
         await mesh.joins("bank", skill("refund.make", "risk:high"), skill("balance", "risk:low"))
         await mesh.joins("teller", skill("greet", "risk:low"))
@@ -83,8 +85,8 @@ async def test_an_agent_outside_the_callers_scopes_is_as_unknown_as_one_that_is_
         await joined(mesh)
         known = await mesh.peers.refresh()
         caller = may_call("trace_analyst")
-        hidden = Routes().choose(Asked(input="x", agent="log_analyst"), caller, known)
-        absent = Routes().choose(Asked(input="x", agent="nobody"), caller, known)
+        hidden = Routes().choose(RoutedRequest(input="x", agent="log_analyst"), caller, known)
+        absent = Routes().choose(RoutedRequest(input="x", agent="nobody"), caller, known)
 
     for chosen, name in ((hidden, "log_analyst"), (absent, "nobody")):
         assert chosen.plan is None
@@ -138,14 +140,14 @@ async def test_a_compiler_is_made_once_per_catalogue_and_set_of_rights() -> None
 @pytest.mark.parametrize(
     "asked",
     [
-        Asked(input=""),
-        Asked(input="Diagnose it", goal={"primary_goal": "no_such_goal"}),
-        Asked(input="Diagnose it", protocol="no_such_protocol"),
+        RoutedRequest(input=""),
+        RoutedRequest(input="Diagnose it", goal={"primary_goal": "no_such_goal"}),
+        RoutedRequest(input="Diagnose it", protocol="no_such_protocol"),
         WHY,
     ],
     ids=["empty", "goal", "protocol", "nobody"],
 )
-async def test_what_cannot_be_routed_ends_in_its_error_and_is_told(asked: Asked) -> None:
+async def test_what_cannot_be_routed_ends_in_its_error_and_is_told(asked: RoutedRequest) -> None:
     async with house() as mesh:
         chosen = Routes().choose(asked, ANA, await mesh.peers.refresh())
 
@@ -170,7 +172,7 @@ async def test_explaining_says_what_choosing_does() -> None:
 
 async def test_explaining_says_how_much_of_a_long_request_was_read() -> None:
     paste = "log line\n" * 5000
-    long = Asked(input=f"Diagnose checkout. {paste} Then delete production")
+    long = RoutedRequest(input=f"Diagnose checkout. {paste} Then delete production")
     async with house() as mesh:
         await joined(mesh)
         told = Routes().explain(long, ANA, await mesh.peers.refresh())

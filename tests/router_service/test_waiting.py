@@ -7,14 +7,14 @@ import pytest
 
 from router_service import waiting
 from router_service.peers import LATELY_SECONDS
-from router_service.routes import Asked, Chosen, Routes
+from router_service.routes import Chosen, RoutedRequest, Routes
 from router_service.waiting import choose_patiently
 from tests.router_service.house import ANA, House, house, skill
 from weft.catalog import Offers, Snapshot
 
 LOOK = skill("look", "domain:observability", "effects:none")
-NAMED = Asked(input="look", agent="looker")
-GOAL = Asked(input="Diagnose the checkout slowdown")
+NAMED = RoutedRequest(input="look", agent="looker")
+GOAL = RoutedRequest(input="Diagnose the checkout slowdown")
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ async def mesh() -> AsyncIterator[House]:
         yield made
 
 
-async def choose(mesh: House, asked: Asked, *, remaining_s: float | None = None) -> Chosen:
+async def choose(mesh: House, asked: RoutedRequest, *, remaining_s: float | None = None) -> Chosen:
     routes = Routes()
 
     def made(offers: Offers) -> Chosen:
@@ -38,7 +38,7 @@ def code_of(chosen: Chosen) -> str | None:
 
 
 @pytest.mark.parametrize("asked", [NAMED, GOAL])
-async def test_a_request_waits_for_who_left_a_moment_ago(mesh: House, asked: Asked) -> None:
+async def test_a_request_waits_for_who_left_a_moment_ago(mesh: House, asked: RoutedRequest) -> None:
     entry = await mesh.joins("looker", LOOK)
     await mesh.leaves(entry)
     found: list[Chosen] = []
@@ -59,7 +59,9 @@ async def test_a_request_waits_for_who_left_a_moment_ago(mesh: House, asked: Ask
 
 
 @pytest.mark.parametrize(("asked", "code"), [(NAMED, "unknown_agent"), (GOAL, "no_capability")])
-async def test_who_never_was_there_is_not_waited_for(mesh: House, asked: Asked, code: str) -> None:
+async def test_who_never_was_there_is_not_waited_for(
+    mesh: House, asked: RoutedRequest, code: str
+) -> None:
     await mesh.joins("speaker", skill("speak", "domain:social", "risk:high"))
 
     assert code_of(await choose(mesh, asked)) == code

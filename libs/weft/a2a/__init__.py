@@ -6,7 +6,7 @@ from weft.a2a.delegation import Caller, Minter, Verifier
 from weft.a2a.seals import MeshVouch, Sealer, read_seal
 from weft.a2a.server.app import A2AServer, Authenticator
 from weft.a2a.server.executor import execute_task
-from weft.a2a.server.tasks import Limits
+from weft.a2a.server.tasks import TaskLimits
 from weft.a2a.wire.cards import (
     Card,
     PeerCard,
@@ -25,12 +25,12 @@ __all__ = [
     "Authenticator",
     "Caller",
     "Card",
-    "Limits",
     "MeshVouch",
     "Minter",
     "PeerCard",
     "Sealer",
     "Skill",
+    "TaskLimits",
     "Verifier",
     "capabilities_of",
     "control_card",

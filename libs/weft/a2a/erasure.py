@@ -12,6 +12,8 @@ from weft.a2a.wire.models import Scoped
 from weft.core import JsonObject, Principal
 from weft.runs import Runs
 
+__all__ = ["MAX_RUNS"]
+
 METHOD: Final = "EraseRuns"
 MAX_RUNS = 100
 """In one call."""

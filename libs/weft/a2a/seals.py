@@ -19,6 +19,8 @@ from weft.core import SYSTEM_CLOCK, Clock, Record
 from weft.core.protocol_errors import CardRefusedError
 from weft.identity.keys import SigningKey, Trust, b64, unb64
 
+__all__ = ["PROOF_PATH"]
+
 log = logging.getLogger(__name__)
 
 PROOF_PATH = "/.well-known/weft-instance"

@@ -8,6 +8,8 @@ import orjson
 from weft.core.errors import ConfigError
 from weft.core.record import Record
 
+__all__ = ["FOLDER", "SPECIALIST", "BusUser", "read_user"]
+
 FOLDER = "bus"
 SPECIALIST = "specialist"
 """The user of a service that was not there when the mesh was started."""

@@ -18,6 +18,8 @@ from weft.core import name_digest
 from weft.core.errors import BusUnavailableError
 from weft.core.supervision import guarded, kept_going
 
+__all__ = ["NatsBus", "nats_bus"]
+
 log = logging.getLogger(__name__)
 
 OUTBOX = 8192

@@ -35,7 +35,7 @@ class Vouch(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class SilencePatience:
     """How long an instance may be silent, and for how long it may then be unreachable."""
 
     silent: float = 15.0
@@ -61,10 +61,10 @@ class Listing:
     """The instances that are there; reading never waits, `settle` does the asking."""
 
     def __init__(
-        self, vouch: Vouch, *, patience: Patience | None = None, clock: Clock = SYSTEM_CLOCK
+        self, vouch: Vouch, *, patience: SilencePatience | None = None, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._vouch = vouch
-        self._patience = patience or Patience()
+        self._patience = patience or SilencePatience()
         self._clock = clock
         self._members: dict[str, _Member] = {}
         self._new: dict[str, _Member] = {}

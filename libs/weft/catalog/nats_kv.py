@@ -26,9 +26,11 @@ from weft.catalog.announcing import (
     Announcer,
 )
 from weft.catalog.base import Snapshot
-from weft.catalog.listing import Listing, Patience, Vouch
+from weft.catalog.listing import Listing, SilencePatience, Vouch
 from weft.core import SYSTEM_CLOCK, Clock
 from weft.core.supervision import forever
+
+__all__ = ["nats_announcer", "nats_catalog"]
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ class NatsCatalog(Announcer):
         bus: NatsBus,
         vouch: Vouch,
         *,
-        patience: Patience | None = None,
+        patience: SilencePatience | None = None,
         file: Path | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -167,7 +169,7 @@ async def nats_catalog(
     vouch: Vouch,
     *,
     file: Path | None = None,
-    patience: Patience | None = None,
+    patience: SilencePatience | None = None,
     wait: float = 0.5,
 ) -> AsyncIterator[NatsCatalog]:
     """Yield a catalogue, read once or still trying after `wait` seconds."""

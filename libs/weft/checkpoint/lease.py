@@ -9,6 +9,8 @@ from weft.checkpoint.base import Held, RunStore
 from weft.core import SYSTEM_CLOCK, Clock, JsonObject
 from weft.core.supervision import guarded
 
+__all__ = ["RENEW_SECONDS", "Leases"]
+
 log = logging.getLogger(__name__)
 
 RENEW_SECONDS = 1.0

@@ -8,6 +8,8 @@ from weft.checkpoint.journal import Journal
 from weft.core import JsonObject, Path
 from weft.events import Event
 
+__all__ = ["NestedJournal"]
+
 
 class NestedJournal(Journal):
     """Puts everything below `prefix`, so that peers of one run cannot meet each other's steps."""

@@ -22,6 +22,8 @@ from weft.core.errors import EffectSettledError, FencedError, InputError, StoreE
 from weft.core.supervision import forever
 from weft.events import Envelope, Event
 
+__all__ = ["LocalJournal", "RunJournal", "patiently"]
+
 Sink = Callable[[Sequence[Envelope]], None]
 
 T = TypeVar("T")

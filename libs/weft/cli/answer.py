@@ -11,14 +11,14 @@ from weft.core import JsonObject, Record, Usage, dumps
 from weft.report.model import Report
 
 
-class Problem(Record):
+class AnswerProblem(Record):
     """Why the run is no success."""
 
     code: str
     detail: str = ""
 
 
-class Question(Record):
+class OpenInterrupt(Record):
     """What a run waits for a person to say."""
 
     id: str
@@ -43,8 +43,8 @@ class Answer(Record):
     text: str = ""
     report: Report | None = None
     """Set when the run was a fan-out: ranked findings with their evidence."""
-    error: Problem | None = None
-    interrupts: tuple[Question, ...] = ()
+    error: AnswerProblem | None = None
+    interrupts: tuple[OpenInterrupt, ...] = ()
     """What it waits for, where it is interrupted; `weft approve` answers."""
     usage: Usage = Field(default_factory=Usage)
     last_seq: int = 0
@@ -98,7 +98,7 @@ def lines(answer: Answer) -> Iterator[str]:
         yield from _asked(answer.run_id, question)
 
 
-def _asked(run_id: str, question: Question) -> Iterator[str]:
+def _asked(run_id: str, question: OpenInterrupt) -> Iterator[str]:
     """Yield what is asked, of whom, and how to answer."""
     by = f", asked by {question.agent}" if question.agent else ""
     until = f", until {question.expires_at}" if question.expires_at else ""
@@ -118,7 +118,7 @@ def _asked(run_id: str, question: Question) -> Iterator[str]:
     yield one_line(f"  over HTTP  POST /v1/runs/{run_id}/resume")
 
 
-def _example(question: Question) -> JsonValue:
+def _example(question: OpenInterrupt) -> JsonValue:
     """Return an answer of the right shape: the first option, else a place for words."""
     said: JsonValue = question.options[0] if question.options else "..."
     schema = question.response_schema or {}

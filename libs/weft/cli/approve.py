@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from weft.cli.answer import Answer, Question
+from weft.cli.answer import Answer, OpenInterrupt
 from weft.cli.ask import tail
 from weft.cli.client import Gateway
 from weft.core import JsonValue, loads
@@ -16,7 +16,7 @@ class Said:
     refuse: bool = False
     payload: str | None = None
 
-    def to(self, question: Question) -> JsonValue:
+    def to(self, question: OpenInterrupt) -> JsonValue:
         """Return the payload that answers `question`.
 
         Raises:

@@ -22,7 +22,7 @@ SECOND_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Goal:
     """A goal in words, with what it is about."""
 
     text: str
@@ -50,7 +50,7 @@ class DetachedError(Exception):
         self.run_id = run_id
 
 
-async def ask(gateway: Gateway, question: Question, *, quiet: bool = False) -> Answer:
+async def ask(gateway: Gateway, question: Goal, *, quiet: bool = False) -> Answer:
     """Return the answer, showing progress on standard error meanwhile.
 
     Raises:
@@ -63,7 +63,7 @@ async def ask(gateway: Gateway, question: Question, *, quiet: bool = False) -> A
     return await tail(gateway, run_id, title=question.text, quiet=quiet)
 
 
-async def submitted(gateway: Gateway, question: Question) -> str:
+async def submitted(gateway: Gateway, question: Goal) -> str:
     """Return the id of the run that the question became.
 
     Raises:

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from weft.cli.answer import Answer
-from weft.cli.ask import Question, ask
+from weft.cli.ask import Goal, ask
 from weft.cli.client import Gateway
 from weft.cli.text import one_line
 from weft.core import Record
@@ -33,7 +33,7 @@ _LABELS = TypeAdapter(dict[str, Label])
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CaseRank:
     """Where the true service stands in one case's ranking."""
 
     case: str
@@ -45,7 +45,7 @@ class Verdict:
     seconds: float
 
 
-async def evaluate(gateway: Gateway, directory: Path) -> list[Verdict]:
+async def evaluate(gateway: Gateway, directory: Path) -> list[CaseRank]:
     """Ask the mesh about every labelled case below `directory` and return the verdicts.
 
     Raises:
@@ -59,7 +59,7 @@ async def evaluate(gateway: Gateway, directory: Path) -> list[Verdict]:
     verdicts = []
     for case, truth in truths.items():
         began = time.monotonic()
-        answer = await ask(gateway, Question(GOAL, data=directory / case), quiet=True)
+        answer = await ask(gateway, Goal(GOAL, data=directory / case), quiet=True)
         verdict = _judge(case, truth, answer, time.monotonic() - began)
         verdicts.append(verdict)
         sys.stderr.write(_row(verdict) + "\n")
@@ -91,13 +91,13 @@ def ranking(answer: Answer) -> list[str]:
     return list(dict.fromkeys(causes))
 
 
-def accuracy(verdicts: Sequence[Verdict], k: int) -> float:
+def accuracy(verdicts: Sequence[CaseRank], k: int) -> float:
     """Return AC@k: the share of cases whose true service is among the first `k`."""
     hits = sum(1 for each in verdicts if each.rank is not None and each.rank <= k)
     return hits / len(verdicts)
 
 
-def summary(verdicts: Sequence[Verdict]) -> str:
+def summary(verdicts: Sequence[CaseRank]) -> str:
     """Return the figures as text."""
     figures = "  ".join(f"AC@{k} {accuracy(verdicts, k):.2f}" for k in (1, 3, 5))
     unfinished = sum(1 for each in verdicts if each.status != "completed")
@@ -105,13 +105,13 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     return f"{len(verdicts)} cases  {figures}  not completed: {unfinished}  {seconds:.1f} s"
 
 
-def _judge(case: str, truth: str, answer: Answer, seconds: float) -> Verdict:
+def _judge(case: str, truth: str, answer: Answer, seconds: float) -> CaseRank:
     ranked = ranking(answer)
     rank = ranked.index(truth) + 1 if truth in ranked else None
-    return Verdict(case, truth, rank, ranked[0] if ranked else "-", answer.status, seconds)
+    return CaseRank(case, truth, rank, ranked[0] if ranked else "-", answer.status, seconds)
 
 
-def _row(verdict: Verdict) -> str:
+def _row(verdict: CaseRank) -> str:
     rank = "-" if verdict.rank is None else str(verdict.rank)
     return (
         f"{verdict.case:<8} rank {rank:>2}  true {verdict.truth:<32} "

@@ -22,7 +22,7 @@ from weft.cli.answer import Answer
 from weft.cli.approve import Said, approve
 from weft.cli.ask import (
     DetachedError,
-    Question,
+    Goal,
     ask,
     print_answer,
     submitted,
@@ -52,7 +52,7 @@ Data = Annotated[Path | None, typer.Option(help="The directory the question is a
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MeshPlace:
     """Where the mesh is."""
 
     home: Path
@@ -73,7 +73,7 @@ def place(
     key: Annotated[str | None, typer.Option(envvar="WEFT_KEY", help="An API key.")] = None,
 ) -> None:
     """Work with a mesh of agents."""
-    context.obj = Place(home, url, key)
+    context.obj = MeshPlace(home, url, key)
 
 
 @app.command()
@@ -106,7 +106,7 @@ def up(
         data_roots=roots,
         data=data,
     )
-    asked = Question(question, data=data) if question else None
+    asked = Goal(question, data=data) if question else None
     sys.exit(_run(_up(options, asked, as_json=as_json)))
 
 
@@ -121,7 +121,7 @@ def ask_command(
 ) -> None:
     """Ask the mesh, watch the run, print the report."""
     data = data.resolve() if data else None
-    question = Question(text, data=data, thread_id=thread, protocol=protocol)
+    question = Goal(text, data=data, thread_id=thread, protocol=protocol)
     asking = partial(ask, question=question)
     sys.exit(_run(_answered(context.obj, asking, as_json=as_json)))
 
@@ -245,7 +245,7 @@ def _failed(error: WeftError | OSError) -> int:
     return _fail(str(error), USAGE if isinstance(error, ConfigError) else FAILED)
 
 
-async def _up(options: UpOptions, asked: Question | None, *, as_json: bool) -> int:
+async def _up(options: UpOptions, asked: Goal | None, *, as_json: bool) -> int:
     """Keep the mesh until Ctrl-C, also one that is not ready yet, or until the answer is there."""
     stopped = until_interrupted()
     hosting = asyncio.create_task(_hosted(options, asked, as_json=as_json))
@@ -262,7 +262,7 @@ async def _up(options: UpOptions, asked: Question | None, *, as_json: bool) -> i
     return 0 if asked is None else CANCELED
 
 
-async def _hosted(options: UpOptions, asked: Question | None, *, as_json: bool) -> int:
+async def _hosted(options: UpOptions, asked: Goal | None, *, as_json: bool) -> int:
     async with mesh_up(options, tell=_tell) as mesh:
         _welcome(mesh)
         if asked is None:
@@ -286,7 +286,7 @@ def _welcome(mesh: RunningMesh) -> None:
 
 
 async def _answered(
-    place: Place, asking: Callable[[Gateway], Awaitable[Answer]], *, as_json: bool
+    place: MeshPlace, asking: Callable[[Gateway], Awaitable[Answer]], *, as_json: bool
 ) -> int:
     async with gateway(place.credentials()) as front:
         answer = await asking(front)
@@ -294,7 +294,7 @@ async def _answered(
     return answer.exit_code
 
 
-async def _evaluate(place: Place, directory: Path, *, as_json: bool) -> int:
+async def _evaluate(place: MeshPlace, directory: Path, *, as_json: bool) -> int:
     async with gateway(place.credentials()) as front:
         verdicts = await evaluate(front, directory)
     if as_json:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+__all__ = ["EscapedError", "contained", "contained_call", "described"]
+
 T = TypeVar("T")
 
 

@@ -4,6 +4,23 @@ from collections.abc import Sequence
 
 from weft.core.errors import InputError, WeftError, did_you_mean
 
+__all__ = [
+    "ApprovalNotAllowedError",
+    "DrainingError",
+    "InterruptsIncompleteError",
+    "InvalidCursorError",
+    "InvalidFieldsError",
+    "InvalidHostError",
+    "InvalidIdempotencyKeyError",
+    "InvalidRequestLineError",
+    "InvalidResponseError",
+    "MethodNotAllowedError",
+    "OverloadedError",
+    "QuotaExceededError",
+    "RouterUnavailableError",
+    "UnknownAgentError",
+]
+
 
 class InvalidHostError(WeftError):
     """The Host header names another server, or there is not exactly one."""

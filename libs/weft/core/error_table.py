@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+__all__ = ["A2A_INTERNAL", "A2A_INVALID_PARAMS", "LOOKS", "look"]
+
 A2A_INTERNAL: Final = -32603
 A2A_INVALID_PARAMS: Final = -32602
 A2A_INVALID_REQUEST: Final = -32600

@@ -5,6 +5,47 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import ClassVar
 
+__all__ = [
+    "BatchGapError",
+    "BusUnavailableError",
+    "CanceledError",
+    "ConditionFailedError",
+    "ConfigError",
+    "DataRefusedError",
+    "DeadlineExceededError",
+    "DepthExceededError",
+    "DuplicateToolError",
+    "EffectSettledError",
+    "EffectUnrecordedError",
+    "FencedError",
+    "ForbiddenError",
+    "ForkedStoreError",
+    "IdempotencyKeyReusedError",
+    "InputError",
+    "InterruptAnsweredError",
+    "InterruptExpiredError",
+    "InterruptNotFoundError",
+    "LayoutError",
+    "NotFoundError",
+    "NothingToResumeError",
+    "QueueFullError",
+    "RunFailedError",
+    "RunFinishedError",
+    "RunNotInterruptedError",
+    "StaleThreadError",
+    "StoreError",
+    "StoreFullError",
+    "StoreUnavailableError",
+    "ThreadBusyError",
+    "ThreadInterruptedError",
+    "ToolDefinitionError",
+    "UnauthenticatedError",
+    "WeftError",
+    "did_you_mean",
+    "leaves",
+    "system_words",
+]
+
 
 class WeftError(Exception):
     """Something a caller can act on; its message may be shown to them."""

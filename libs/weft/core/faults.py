@@ -6,6 +6,8 @@ from pydantic import BaseModel, ValidationError
 
 from weft.core.errors import did_you_mean
 
+__all__ = ["faults_of"]
+
 MAX_FAULTS = 50
 _OBJECT = frozenset({"model_type", "model_attributes_type", "dict_type"})
 _WORDS = {"missing": "this is required", "list_type": "this must be an array"}

@@ -16,6 +16,8 @@ from weft.core.errors import InputError
 from weft.core.protocol_errors import InvalidJsonError, MediaTypeError
 from weft.core.record import JsonObject
 
+__all__ = ["parse_json", "parse_object"]
+
 MAX_DEPTH = 32
 MAX_NODES = 10_000
 MAX_NUMBER = 400

@@ -6,6 +6,8 @@ from pydantic import Field, JsonValue
 
 from weft.core.record import JsonObject, Record
 
+__all__ = ["MAX_PROMPT", "prompt_fits"]
+
 Role = Literal["system", "user", "assistant", "tool"]
 MAX_PROMPT = 256 * 1024
 """Bytes that a person may ask with; the door and the router hold the same bound."""

@@ -11,6 +11,8 @@ from pydantic import JsonValue
 
 from weft.core.record import JsonObject
 
+__all__ = ["misfits"]
+
 _KINDS: Final[dict[str, Callable[[JsonValue], bool]]] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),

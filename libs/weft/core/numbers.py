@@ -1,5 +1,7 @@
 """Whole numbers as requests write them: in a query, a header, a cursor."""
 
+__all__ = ["MAX_DIGITS", "whole_number"]
+
 MAX_DIGITS = 16
 """More than any bound here needs, and few enough for every database and every reader."""
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+__all__ = ["ABSENT", "resolve"]
+
 ABSENT: Final = object()
 """What a pointer into nothing names; equal to no JSON value."""
 

@@ -7,6 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+__all__ = [
+    "FILE_MODE",
+    "UMASK",
+    "create_private",
+    "locked",
+    "make_private_directory",
+    "open_private",
+    "write_private",
+]
+
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 UMASK = 0o077

@@ -2,6 +2,16 @@
 
 from weft.core.errors import WeftError
 
+__all__ = [
+    "ToolBusyError",
+    "ToolCpuError",
+    "ToolCrashedError",
+    "ToolMemoryError",
+    "ToolProcessError",
+    "ToolResultTooLargeError",
+    "in_bytes",
+]
+
 
 class ToolProcessError(WeftError):
     """The process of a tool's call ended before it had a result."""

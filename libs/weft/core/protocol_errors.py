@@ -4,6 +4,25 @@ from collections.abc import Sequence
 
 from weft.core.errors import InputError, WeftError
 
+__all__ = [
+    "AnswerLostError",
+    "BodyTooLargeError",
+    "CardRefusedError",
+    "ExtensionRequiredError",
+    "InvalidJsonError",
+    "InvalidPeerAnswerError",
+    "MalformedCallError",
+    "MediaTypeError",
+    "PeerRefusedError",
+    "PeerUnavailableError",
+    "PushNotSupportedError",
+    "TaskNotCancelableError",
+    "TooManyCallsError",
+    "UnknownMethodError",
+    "UnsupportedOperationError",
+    "VersionNotSupportedError",
+]
+
 
 class InvalidJsonError(InputError):
     """The body is not JSON."""

@@ -6,6 +6,8 @@ import re
 import orjson
 from pydantic import JsonValue
 
+__all__ = ["received", "storable", "storable_json"]
+
 NUL_SHOWN = "\N{SYMBOL FOR NULL}"
 """Stands where a NUL stood: PostgreSQL keeps none, and a reader should see that there was one."""
 SURROGATE_SHOWN = "\N{REPLACEMENT CHARACTER}"

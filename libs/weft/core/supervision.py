@@ -10,6 +10,8 @@ from weft.core.clock import SYSTEM_CLOCK, Clock
 from weft.core.contained import contained
 from weft.core.errors import WeftError
 
+__all__ = ["forever", "guarded", "kept_going", "report"]
+
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.05

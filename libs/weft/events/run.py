@@ -22,7 +22,7 @@ class Output(Record):
     data: JsonValue = None
 
 
-class Accepted(Data):
+class Acceptance(Data):
     """What was asked, by whom, within which limits."""
 
     input_preview: str = ""
@@ -39,7 +39,7 @@ class RunAccepted(Event, frozen=True):
     """A run is durable; from now on it belongs to the mesh."""
 
     type: Literal["run.accepted"] = "run.accepted"
-    data: Accepted
+    data: Acceptance
 
 
 class Ownership(Data):
@@ -133,7 +133,7 @@ class RunCompleted(Event, frozen=True):
     data: Completion
 
 
-class Failure(Data):
+class RunFailure(Data):
     """The error, what was achieved, and what it took."""
 
     error: ErrorData
@@ -148,7 +148,7 @@ class RunFailed(Event, frozen=True):
     """The run ended without success; partial work stays in `output`."""
 
     type: Literal["run.failed"] = "run.failed"
-    data: Failure
+    data: RunFailure
 
 
 class Cancellation(Data):

@@ -6,7 +6,7 @@ from weft.core import JsonObject
 from weft.events.base import Data, Event
 
 
-class Request(Data):
+class InterruptRequest(Data):
     """A question as it was put, and until when it can be answered."""
 
     interrupt_id: str
@@ -24,7 +24,7 @@ class InterruptRequested(Event, frozen=True):
     """The run put a question to somebody outside."""
 
     type: Literal["interrupt.requested"] = "interrupt.requested"
-    data: Request
+    data: InterruptRequest
 
 
 class Resolution(Data):

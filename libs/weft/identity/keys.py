@@ -21,6 +21,8 @@ from weft.core.errors import ConfigError
 from weft.core.private_files import create_private, make_private_directory, write_private
 from weft.core.supervision import guarded
 
+__all__ = ["b64", "unb64"]
+
 PRIVATE_MODE = 0o600
 LOOK_SECONDS = 2.0
 """How long a key is trusted without another look at the directory."""

@@ -6,6 +6,8 @@ from weft.core import JsonObject, JsonValue, canonical
 from weft.core.protocol_errors import CardRefusedError
 from weft.identity.keys import SigningKey, Trust, b64, unb64
 
+__all__ = ["sign"]
+
 MAX_SIGNATURES = 8
 
 

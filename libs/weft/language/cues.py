@@ -9,6 +9,8 @@ from functools import cached_property
 from weft.language import lexicon
 from weft.language.text import Phrases, Word, beginning, scan, stems
 
+__all__ = ["Reading", "topic_stems"]
+
 _CUES = {word: goal for goal, listed in lexicon.CUES.items() for word in listed.split()}
 _PHRASES = Phrases(lexicon.PHRASES)
 _EFFECT_PHRASES = Phrases({"effect": lexicon.EFFECT_PHRASES})

@@ -9,6 +9,8 @@ from weft.language import lexicon
 from weft.language.cues import Reading
 from weft.language.text import quotes
 
+__all__ = ["Entity", "entities"]
+
 _UNIT = (
     r"milliseconds?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|[smhdw]"
     r"|%|percent|[kmgt]i?b|bytes?|rps|qps|req/s"

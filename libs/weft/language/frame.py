@@ -13,6 +13,8 @@ from weft.language import lexicon
 from weft.language.cues import Reading, topic_stems
 from weft.language.text import Phrases, name_words, stems
 
+__all__ = ["frame_of"]
+
 LEVELS = ("low", "medium", "high")
 MAX_SECONDARY = 4
 MAX_CRITERIA = 10
@@ -37,7 +39,7 @@ _ASKED_OF = frozenset({"use", "using", "with", "via", "ask", "call", "run", "thr
 
 
 @dataclass(frozen=True, slots=True)
-class Skill:
+class CapabilityWords:
     """What the rules read of a capability."""
 
     id: str
@@ -47,7 +49,7 @@ class Skill:
     domains: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, listed: Mapping[str, Any]) -> "Skill":
+    def of(cls, listed: Mapping[str, Any]) -> "CapabilityWords":
         return cls(
             str(listed.get("id", "")),
             str(listed.get("description") or ""),
@@ -73,7 +75,7 @@ def frame_of(
     capabilities: Sequence[Mapping[str, Any]] = (),
 ) -> JsonObject:
     """Return the frame of a text that was read already."""
-    skills = [Skill.of(listed) for listed in capabilities]
+    skills = [CapabilityWords.of(listed) for listed in capabilities]
     goals = reading.goals if reading.english else ("answer",)
     return {
         "primary_goal": goals[0],
@@ -116,7 +118,7 @@ def _complexity(reading: Reading, goals: Sequence[str]) -> str:
     return LEVELS[(score + 1) // 2] if score < _HIGH_SCORE else LEVELS[-1]
 
 
-def _domain(reading: Reading, domains: Iterable[str], skills: Sequence[Skill]) -> str:
+def _domain(reading: Reading, domains: Iterable[str], skills: Sequence[CapabilityWords]) -> str:
     scores: dict[str, int] = {name: 0 for name in domains if name != GENERAL}
     topics = reading.topics - _SYMPTOMS
     for skill in skills:
@@ -136,7 +138,7 @@ def _domain(reading: Reading, domains: Iterable[str], skills: Sequence[Skill]) -
 
 
 @lru_cache(maxsize=2048)
-def _vocabulary(skill: Skill) -> Mapping[str, int]:
+def _vocabulary(skill: CapabilityWords) -> Mapping[str, int]:
     weighted: dict[str, int] = {}
     sources = (
         (_DESCRIBED, Reading.of(skill.description).topics),
@@ -161,7 +163,7 @@ def _criteria(reading: Reading) -> Iterable[str]:
     return dict.fromkeys(islice(filter(None, marked), MAX_CRITERIA))
 
 
-def _named_capabilities(reading: Reading, skills: Sequence[Skill]) -> list[Any]:
+def _named_capabilities(reading: Reading, skills: Sequence[CapabilityWords]) -> list[Any]:
     """Return the ids that the text calls by name; a plain word must be asked for (`use logs`)."""
     known = {skill.id.lower(): skill.id for skill in skills}
     named: dict[str, None] = {}

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+__all__ = ["SEVERITIES"]
+
 
 def words(text: str) -> frozenset[str]:
     return frozenset(text.split())

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from weft.language.lexicon import CLAUSE_BREAKS
 
+__all__ = ["beginning", "name_words", "says", "stem", "stems"]
+
 READ = 16_384
 """So many characters of a text are read for what it asks and names."""
 

@@ -4,6 +4,8 @@ from typing import Final
 
 from weft.core import Record
 
+__all__ = ["CREDENTIALS", "Credentials"]
+
 CREDENTIALS: Final = "credentials.json"
 """The file's name in the home of the mesh; for its owner only."""
 

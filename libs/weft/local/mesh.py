@@ -24,6 +24,8 @@ from weft.local.orphans import orphan_guard
 from weft.local.processes import Child, Command
 from weft.service.keys import KeyFile, new_key
 
+__all__ = ["RunningMesh", "UpOptions", "mesh_up", "until_interrupted"]
+
 KEY_NAME = "weft up"
 SUBJECT = "owner"
 """Whoever holds the key that `up` printed; for good, so its threads outlive the key."""

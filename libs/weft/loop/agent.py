@@ -35,13 +35,13 @@ from weft.loop.peer import Task
 from weft.loop.result import AgentResult, as_peer_result
 from weft.loop.run import AgentRun, TaskRun
 from weft.loop.run_options import RunOptions, checked, kept
-from weft.loop.running import Control
+from weft.loop.running import RunControl
 from weft.loop.steps import answers_in
 from weft.loop.stream import LoopEvent
 from weft.loop.subagent import agent_tool
 from weft.loop.sync import SyncLoop
 from weft.loop.terminate import stop_condition
-from weft.loop.threads import Asked, Threads
+from weft.loop.threads import StoredRequest, Threads
 from weft.models import Model
 from weft.models.registry import get_model
 from weft.termination import Condition
@@ -84,7 +84,7 @@ class Agent:
         kept = self._config.checkpointer
         self._checkpointer = get_checkpointer(kept) if isinstance(kept, str) else kept
         self._threads: Threads | None = None
-        self._active: set[Control] = set()
+        self._active: set[RunControl] = set()
         self._sync = SyncLoop(self._config.name)
 
     @property
@@ -120,7 +120,7 @@ class Agent:
         """
         checked(prompt, options)
         prompt, options = kept(prompt, options)
-        control = Control(
+        control = RunControl(
             run_id=options.get("run_id") or new_run_id(), thread_id=options.get("thread_id")
         )
         return AgentRun(control, partial(self._answer, prompt, options, control))
@@ -145,7 +145,7 @@ class Agent:
         # The same attempt gets the same id, so that its questions keep theirs.
         own = RunId(name_digest(task.message_id))
         run_id = own if task.journal is None else task.journal.run_id
-        control = Control(run_id=run_id, thread_id=task.thread_id)
+        control = RunControl(run_id=run_id, thread_id=task.thread_id)
         return TaskRun(control, partial(self._perform, task, control))
 
     def cancel(self, *, run_id: str | None = None, thread_id: str | None = None) -> int:
@@ -200,7 +200,7 @@ class Agent:
         Awaiting it raises `InterruptAnsweredError`, `InterruptNotFoundError` or
         `NothingToResumeError` where there is nothing to answer or to go on with.
         """
-        control = Control(run_id=run_id or "", thread_id=thread_id)
+        control = RunControl(run_id=run_id or "", thread_id=thread_id)
         claim = partial(
             self._durable().resume,
             storable_json(response),
@@ -214,7 +214,7 @@ class Agent:
         self,
         prompt: str,
         options: RunOptions,
-        control: Control,
+        control: RunControl,
         hear: Callable[[LoopEvent], None] | None,
     ) -> AgentResult:
         principal = options.get("principal") or LOCAL
@@ -234,7 +234,7 @@ class Agent:
             )
             return await self._driven(invocation, control, outlet)
         limits = _least(budget, seconds)
-        asked = Asked(prompt, metadata, limits.to_json(), kept=thread_id is not None)
+        asked = StoredRequest(prompt, metadata, limits.to_json(), kept=thread_id is not None)
         claim = partial(
             self._durable().accept,
             asked,
@@ -247,7 +247,7 @@ class Agent:
     async def _kept(
         self,
         claim: Callable[[], Awaitable[Claimed]],
-        control: Control,
+        control: RunControl,
         hear: Callable[[LoopEvent], None] | None,
     ) -> AgentResult:
         """Drive a run that a database holds, from its claim to its end."""
@@ -297,7 +297,7 @@ class Agent:
         return self._threads
 
     async def _perform(
-        self, task: Task, control: Control, hear: Callable[[Event], None] | None
+        self, task: Task, control: RunControl, hear: Callable[[Event], None] | None
     ) -> Result:
         outlet: Outlet = Unheard()
         if task.journal is not None:
@@ -335,7 +335,7 @@ class Agent:
         return self._tools.specs, stop_condition(self._config, self._tools)
 
     async def _driven(
-        self, invocation: Invocation, control: Control, outlet: Outlet
+        self, invocation: Invocation, control: RunControl, outlet: Outlet
     ) -> AgentResult:
         tools = self._tools.snapshot()
         setup = Setup(
@@ -364,7 +364,7 @@ def _told(task: Task) -> JsonObject:
     return {**task.metadata, **task.arguments, **role}
 
 
-def _local_journal(task: Task, control: Control, outlet: Outlet) -> LocalJournal:
+def _local_journal(task: Task, control: RunControl, outlet: Outlet) -> LocalJournal:
     run_id, thread_id = RunId(control.run_id), task.thread_id or ""
     journal = LocalJournal(run_id=run_id, thread_id=thread_id, tell=outlet.relay)
     journal.root_id = task.run_id or run_id

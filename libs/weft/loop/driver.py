@@ -20,12 +20,12 @@ from weft.loop.events import AgentTerminated
 from weft.loop.execute import Executed, Hands, canceled, execute, unstarted, with_results
 from weft.loop.final_answer import final_message, last_words
 from weft.loop.invocation import Invocation, Setup
-from weft.loop.limits import Limits
+from weft.loop.limits import AgentLimits
 from weft.loop.reflect import Memory, reflect
 from weft.loop.result import AgentResult
 from weft.loop.start import UNKNOWN_OUTCOME, blank_state, first_state
 from weft.loop.state import AgentState
-from weft.loop.steps import Asked, Steps
+from weft.loop.steps import OpenQuestion, Steps
 from weft.loop.terminate import (
     LIMITS,
     OUT_OF_RESOURCES,
@@ -37,7 +37,7 @@ from weft.loop.terminate import (
     terminal_event,
     terminate,
 )
-from weft.loop.think import ANSWER_NOW, Ask, Thought, think, with_reply
+from weft.loop.think import ANSWER_NOW, ThinkOptions, Thought, think, with_reply
 from weft.loop.time_limits import Wakeup
 from weft.models import NO_TOKENS, GeneratedBy, ModelError
 from weft.termination import TimeLimit
@@ -69,7 +69,7 @@ class Driver:
         self._stop: Stop | None = None
         self._generated_by: GeneratedBy = setup.model.capabilities.generated_by
         self._steps = Steps(invocation.journal)
-        self._limits = Limits.of(setup.config, invocation, setup.clock)
+        self._limits = AgentLimits.of(setup.config, invocation, setup.clock)
         self._memory = Memory(
             setup.config.tool_loop_threshold,
             with_reflexion=setup.config.reflexion_config is not None,
@@ -228,7 +228,7 @@ class Driver:
             return Executed(with_results(state, kept), kept)
         return executed
 
-    def _known(self, thought: Thought, asked: Asked) -> dict[str, ToolExecution]:
+    def _known(self, thought: Thought, asked: OpenQuestion) -> dict[str, ToolExecution]:
         """Return the results of calls that must not be made (again)."""
         calls, iteration = thought.reply.tool_calls, thought.state.iteration
         if thought.cut:
@@ -260,11 +260,11 @@ class Driver:
             logger.warning("agent.closing_call_failed", extra={"code": error.code})
         return stop
 
-    def _ask(self) -> Ask:
+    def _ask(self) -> ThinkOptions:
         config, left = self._setup.config, self._limits.left(self._state)
         caps = [each for each in (config.max_tokens, left.tokens) if each is not None]
         model = self._setup.model
-        return Ask(
+        return ThinkOptions(
             model=model,
             clock=self._clock,
             tools=self._setup.specs,

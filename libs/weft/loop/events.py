@@ -7,7 +7,7 @@ from weft.events import Data, ErrorData, Event
 from weft.models.base import GeneratedBy
 
 
-class Thought(Data):
+class ThoughtData(Data):
     """What the model said, and how much it asks for."""
 
     iteration: int
@@ -20,7 +20,7 @@ class AgentThought(Event, frozen=True):
     """The model replied."""
 
     type: Literal["agent.think"] = "agent.think"
-    data: Thought
+    data: ThoughtData
 
 
 class Chunk(Data):
@@ -73,7 +73,7 @@ class TokensUsed(Event, frozen=True):
     data: Tokens
 
 
-class Retry(Data):
+class ModelRetryData(Data):
     """Why a model call is made again, and when."""
 
     attempt: int
@@ -87,7 +87,7 @@ class ModelRetried(Event, frozen=True):
     """A model call failed and is made again."""
 
     type: Literal["agent.model.retry"] = "agent.model.retry"
-    data: Retry
+    data: ModelRetryData
 
 
 class Assessed(Data):
@@ -108,7 +108,7 @@ class AgentReflected(Event, frozen=True):
     data: Assessed
 
 
-class Question(Data):
+class InterruptData(Data):
     """What somebody outside must answer."""
 
     interrupt_id: str
@@ -122,7 +122,7 @@ class AgentInterrupted(Event, frozen=True):
     """The agent waits for an answer."""
 
     type: Literal["agent.interrupt"] = "agent.interrupt"
-    data: Question
+    data: InterruptData
 
 
 class Termination(Data):

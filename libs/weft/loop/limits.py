@@ -11,7 +11,7 @@ UNLIMITED = Budget()
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AgentLimits:
     """Fixed when the run starts."""
 
     budget: Budget
@@ -20,7 +20,7 @@ class Limits:
     """When the agent's own time budget is over, by the monotonic clock."""
 
     @classmethod
-    def of(cls, config: AgentConfig, invocation: Invocation, clock: Clock) -> "Limits":
+    def of(cls, config: AgentConfig, invocation: Invocation, clock: Clock) -> "AgentLimits":
         own = Budget(tokens=config.token_budget, cost_usd=config.max_cost_usd)
         budget = invocation.budget if own == UNLIMITED else own.within(invocation.budget)
         deadline = invocation.deadline

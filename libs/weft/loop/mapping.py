@@ -55,7 +55,7 @@ def effect_event(envelope: Envelope) -> Event | None:
 
 def _thought(event: stream.ThinkEvent) -> Iterator[Event]:
     yield told.AgentThought(
-        data=told.Thought(
+        data=told.ThoughtData(
             iteration=event.iteration,
             reasoning_preview=preview(event.reasoning),
             has_tool_calls=bool(event.tool_calls),
@@ -92,7 +92,7 @@ def _completed(event: stream.ModelCompleteEvent) -> Iterator[Event]:
 
 def _retried(event: stream.ModelRetryEvent) -> Iterator[Event]:
     yield told.ModelRetried(
-        data=told.Retry(
+        data=told.ModelRetryData(
             attempt=event.attempt,
             max_retries=event.max_retries,
             delay_seconds=event.delay_seconds,
@@ -103,7 +103,7 @@ def _retried(event: stream.ModelRetryEvent) -> Iterator[Event]:
 
 
 def _started(event: stream.ToolStartEvent) -> Iterator[Event]:
-    start = tools.Start(
+    start = tools.StartData(
         tool_name=event.tool_name,
         tool_call_id=event.tool_call_id,
         span_id=event.span_id,
@@ -148,7 +148,7 @@ def _reflected(event: stream.ReflectEvent) -> Iterator[Event]:
 
 def _interrupted(event: stream.InterruptEvent) -> Iterator[Event]:
     yield told.AgentInterrupted(
-        data=told.Question(
+        data=told.InterruptData(
             interrupt_id=event.interrupt_id,
             reason=event.reason,
             question_preview=preview(event.question),

@@ -7,8 +7,8 @@ from weft.core import Message
 from weft.loop.state import AgentState
 from weft.loop.stream import ReflectEvent
 from weft.loop.think import Tell
-from weft.reasoning.reflexion import GUIDANCE, Evidence, Outcome, reflect_on
-from weft.termination import Call
+from weft.reasoning.reflexion import GUIDANCE, IterationCall, IterationEvidence, reflect_on
+from weft.termination import EndedCall
 from weft.tools import ToolExecution
 
 
@@ -28,9 +28,9 @@ class Memory:
     threshold: int
     """How many iterations without anything new make a loop."""
     with_reflexion: bool
-    calls: tuple[Call, ...] = ()
+    calls: tuple[EndedCall, ...] = ()
     _known: set[tuple[str, str]] = field(default_factory=set)
-    _evidence: Evidence = field(default_factory=Evidence)
+    _evidence: IterationEvidence = field(default_factory=IterationEvidence)
     _results: list[ToolExecution] = field(default_factory=list)
     """Results whose evidence nobody has needed yet."""
     _repeats: int = 0
@@ -38,7 +38,7 @@ class Memory:
 
     def add(self, executions: Sequence[ToolExecution]) -> "Observed":
         """Take in an iteration's calls and return what is to be said of them."""
-        calls = [Call.of(each.name, each.arguments, ok=each.ok) for each in executions]
+        calls = [EndedCall.of(each.name, each.arguments, ok=each.ok) for each in executions]
         self.calls += tuple(calls)
         keys = {(call.name, call.arguments) for call in calls}
         repeated = bool(keys) and keys <= self._known
@@ -48,7 +48,8 @@ class Memory:
         looping = self._repeats >= self.threshold
         loops_on, self._warned = looping and self._warned, self._warned or looping
         outcomes = [
-            Outcome(each.ok, novelty) for each, novelty in zip(executions, novelties, strict=True)
+            IterationCall(each.ok, novelty)
+            for each, novelty in zip(executions, novelties, strict=True)
         ]
         return Observed(tuple(outcomes), looping=looping, loops_on=loops_on)
 
@@ -67,7 +68,7 @@ class Memory:
 class Observed:
     """An iteration's calls in the light of the earlier ones."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[IterationCall, ...]
     looping: bool
     loops_on: bool
 

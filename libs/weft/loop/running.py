@@ -28,7 +28,7 @@ LONGEST_PIECE = 64 * 1024
 """Pieces are joined up to this length: to copy a long text for each piece would take for ever."""
 
 
-class Control:
+class RunControl:
     """Reaches a run from outside, whether or not it has come to its driver yet."""
 
     def __init__(self, *, run_id: str, thread_id: str | None) -> None:
@@ -66,7 +66,7 @@ class Running(Generic[E, R]):
     """
 
     def __init__(
-        self, control: Control, work: Callable[[Callable[[E], None] | None], Awaitable[R]]
+        self, control: RunControl, work: Callable[[Callable[[E], None] | None], Awaitable[R]]
     ) -> None:
         self._control = control
         self._work = work

@@ -10,7 +10,7 @@ from weft.tools import ToolExecution
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OpenQuestion:
     """A reply whose calls ended in a question: what is known, and who asks."""
 
     results: Mapping[str, ToolExecution] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Steps:
         stored = await self._journal.record((f"execute#{iteration}",), outcome)
         return tuple(executions) if stored == outcome else _executions(stored)
 
-    def asked(self, iteration: int) -> Asked:
+    def asked(self, iteration: int) -> OpenQuestion:
         """Return what the calls of a reply came to before each question so far."""
         results: dict[str, ToolExecution] = {}
         asking: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class Steps:
             results |= {each.tool_call_id: each for each in _executions(stored)}
             named = stored.get("asking")
             asking = frozenset(map(str, named)) if isinstance(named, list) else frozenset()
-        return Asked(results, asking)
+        return OpenQuestion(results, asking)
 
     async def keep_asked(
         self, iteration: int, executions: Sequence[ToolExecution], asking: Sequence[str]

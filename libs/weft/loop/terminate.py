@@ -23,7 +23,7 @@ from weft.termination import (
     MaxIterations,
     Or,
     Progress,
-    Reason,
+    StopCause,
     StopReason,
     TimeLimit,
     ToolCalled,
@@ -73,18 +73,18 @@ class Moment(Progress):
 class Answered(Condition):
     """Holds once the model answered instead of calling tools."""
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         answered = progress.last_had_calls is False and bool(progress.last_text)
-        return frozenset({Reason("complete", self)}) if answered else GO_ON
+        return frozenset({StopCause("complete", self)}) if answered else GO_ON
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
 class ToolLoop(Condition):
     """Holds once the model repeats itself though it was warned."""
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         looping = isinstance(progress, Moment) and progress.loops_on
-        return frozenset({Reason("tool_loop", self)}) if looping else GO_ON
+        return frozenset({StopCause("tool_loop", self)}) if looping else GO_ON
 
 
 def ends_run(tool: Tool, config: AgentConfig) -> bool:
@@ -119,7 +119,7 @@ async def terminate(condition: Condition, progress: Progress) -> Stop | None:
     return stopped(condition, found)
 
 
-def stopped(condition: Condition, found: frozenset[Reason]) -> Stop | None:
+def stopped(condition: Condition, found: frozenset[StopCause]) -> Stop | None:
     """Return the stop that `found` stands for."""
     return Stop(stop_reason(found), condition.explain(found)) if found else None
 

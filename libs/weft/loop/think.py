@@ -14,7 +14,7 @@ from weft.loop.stream import (
     ThinkEvent,
 )
 from weft.models import ChunkJoiner, Model, ModelChunk, ModelRequest, ModelResponse
-from weft.models.retry import ModelRetryConfig, Retry, Retrying, attempts
+from weft.models.retry import ModelRetryConfig, Retrying, RetryNotice, attempts
 
 Tell = Callable[[LoopEvent], None]
 
@@ -31,7 +31,7 @@ ANSWER_NOW = Message.system(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ThinkOptions:
     """What one model call is made with, besides the conversation."""
 
     model: Model
@@ -85,7 +85,7 @@ class Thought:
         return self.response.stop_reason == "length" and bool(self.reply.tool_calls)
 
 
-async def think(state: AgentState, ask: Ask, tell: Tell) -> Thought:
+async def think(state: AgentState, ask: ThinkOptions, tell: Tell) -> Thought:
     """Ask the model.
 
     Raises:
@@ -118,7 +118,7 @@ def is_empty(reply: Message) -> bool:
     return not (reply.tool_calls or reply.parts or reply.content.strip())
 
 
-async def _called(state: AgentState, ask: Ask, tell: Tell) -> ModelResponse:
+async def _called(state: AgentState, ask: ThinkOptions, tell: Tell) -> ModelResponse:
     began = ask.clock.monotonic()
     response = await _replied(ask, ask.request(state), tell)
     tell(
@@ -135,13 +135,13 @@ async def _called(state: AgentState, ask: Ask, tell: Tell) -> ModelResponse:
     return response
 
 
-async def _replied(ask: Ask, request: ModelRequest, tell: Tell) -> ModelResponse:
+async def _replied(ask: ThinkOptions, request: ModelRequest, tell: Tell) -> ModelResponse:
     retrying = Retrying(ask.retry, deadline=ask.deadline, clock=ask.clock)
     joiner, shown = ChunkJoiner(), _Shown(ask, tell)
     stream = attempts(ask.model, request, retrying, stream=ask.stream)
     async with aclosing(stream) as pieces:
         async for piece in pieces:
-            if isinstance(piece, Retry):
+            if isinstance(piece, RetryNotice):
                 joiner = ChunkJoiner()
                 shown.forget()
                 tell(
@@ -162,7 +162,7 @@ async def _replied(ask: Ask, request: ModelRequest, tell: Tell) -> ModelResponse
 class _Shown:
     """Tells of a growing reply, pieces that come close together as one."""
 
-    def __init__(self, ask: Ask, tell: Tell) -> None:
+    def __init__(self, ask: ThinkOptions, tell: Tell) -> None:
         self._ask = ask
         self._tell = tell
         self._content: list[str] = []

@@ -11,6 +11,7 @@ import anyio
 
 from weft.checkpoint import (
     LEASE_SECONDS,
+    Accepted,
     Checkpointer,
     Claimed,
     Ending,
@@ -21,7 +22,6 @@ from weft.checkpoint import (
     ThreadKey,
     Turn,
 )
-from weft.checkpoint import Accepted as Acceptance
 from weft.checkpoint.lease import RENEW_SECONDS, Leases
 from weft.checkpoint.run_journal import RunJournal
 from weft.core import (
@@ -47,18 +47,18 @@ from weft.core.errors import (
 )
 from weft.core.supervision import kept_going
 from weft.events import (
-    Accepted,
+    Acceptance,
     Cancellation,
     Completion,
     Envelope,
     ErrorData,
     Event,
-    Failure,
     Output,
     RunAccepted,
     RunCanceled,
     RunCompleted,
     RunFailed,
+    RunFailure,
     preview,
 )
 from weft.loop.result import AgentResult, as_peer_result
@@ -70,7 +70,7 @@ OPERATION = "agent.run"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StoredRequest:
     """What a run was asked, as stored."""
 
     prompt: str
@@ -88,7 +88,7 @@ class Asked:
         }
 
     @classmethod
-    def of(cls, run: Run) -> "Asked":
+    def of(cls, run: Run) -> "StoredRequest":
         stored = run.request
         metadata, limits = stored.get("metadata"), stored.get("limits")
         return cls(
@@ -104,7 +104,7 @@ class Opened:
     """A claimed run, ready to be driven."""
 
     run: Run
-    asked: Asked
+    asked: StoredRequest
     journal: RunJournal
     history: tuple[Message, ...]
     version: int
@@ -121,7 +121,7 @@ class Threads:
         self._owner = f"{agent}-{new_id()}"
 
     async def accept(
-        self, asked: Asked, *, run_id: RunId, thread_id: str, principal: Principal
+        self, asked: StoredRequest, *, run_id: RunId, thread_id: str, principal: Principal
     ) -> Claimed:
         """Make the request durable and claim it; one that was claimed before is recovered.
 
@@ -131,7 +131,7 @@ class Threads:
             RunFinishedError: The run of this id has ended.
         """
         request = asked.to_json()
-        told = Accepted(
+        told = Acceptance(
             input_preview=preview(asked.prompt), subject=principal.subject, agent=self._agent
         )
         new = NewRun(
@@ -145,7 +145,7 @@ class Threads:
             accepted=RunAccepted(data=told),
         )
         runs = self._checkpointer.runs
-        accepted: Acceptance = await runs.accept(new, on_busy="take_over", owner=self._owner)
+        accepted: Accepted = await runs.accept(new, on_busy="take_over", owner=self._owner)
         if accepted.claimed is not None:
             return accepted.claimed
         if accepted.run.terminal:
@@ -187,7 +187,7 @@ class Threads:
         sink: Callable[[Sequence[Envelope]], None],
     ) -> AsyncIterator[Opened]:
         """Yield the run while its lease is kept; `cancel` is told when it is lost."""
-        run, asked = claimed.run, Asked.of(claimed.run)
+        run, asked = claimed.run, StoredRequest.of(claimed.run)
         key = _key(run)
         async with RunJournal(self._checkpointer, claimed, sink) as journal:
             leases = Leases(self._checkpointer.runs, _Holder(journal, cancel))
@@ -352,7 +352,7 @@ def _last(status: TerminalStatus, result: AgentResult, opened: Opened) -> Event:
         message=error.message if error else result.stop_explanation,
     )
     return RunFailed(
-        data=Failure(
+        data=RunFailure(
             error=told,
             stop_reason=result.stop_reason,
             output=output,

@@ -7,7 +7,7 @@ from functools import partial
 
 from weft.core.errors import WeftError
 from weft.loop.terminate import Moment, Stop, failed, stopped
-from weft.termination import Condition, CustomCondition, Reason, next_wakeup
+from weft.termination import Condition, CustomCondition, StopCause, next_wakeup
 from weft.tools.threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Wakeup:
         self._on_stop = on_stop
         self._moment = Moment()
         self._timer: asyncio.TimerHandle | None = None
-        self._asking: asyncio.Future[frozenset[Reason]] | None = None
+        self._asking: asyncio.Future[frozenset[StopCause]] | None = None
         self._in_thread = any(isinstance(each, CustomCondition) for each in condition.leaves())
 
     def arm(self, moment: Moment) -> None:
@@ -58,7 +58,7 @@ class Wakeup:
         self._asking = asyncio.ensure_future(in_thread(partial(self._condition.reasons, now)))
         self._asking.add_done_callback(self._answered)
 
-    def _answered(self, answer: "asyncio.Future[frozenset[Reason]]") -> None:
+    def _answered(self, answer: "asyncio.Future[frozenset[StopCause]]") -> None:
         if self._timer is None or answer.cancelled():
             return
         error = answer.exception()
@@ -70,7 +70,7 @@ class Wakeup:
             # The end of the iteration meets it again, and ends the run by it.
             logger.error("agent.wakeup_failed", exc_info=error)
 
-    def _judge(self, found: frozenset[Reason]) -> None:
+    def _judge(self, found: frozenset[StopCause]) -> None:
         stop = stopped(self._condition, found)
         if stop is None:
             self._wait()

@@ -4,6 +4,7 @@ from weft.models.base import (
     FREE,
     NO_TOKENS,
     Capabilities,
+    FinishReason,
     GeneratedBy,
     Model,
     ModelChunk,
@@ -11,7 +12,6 @@ from weft.models.base import (
     ModelResponse,
     ModelUsage,
     Prices,
-    StopReason,
     ToolCallDelta,
 )
 from weft.models.chunks import ChunkJoiner, joined
@@ -31,8 +31,8 @@ from weft.models.errors import (
     UnknownProviderError,
 )
 from weft.models.fallback import FallbackModel
-from weft.models.registry import Provider, add_provider, get_model, known_providers
-from weft.models.retry import ModelRetryConfig, Retry, Retrying, attempts
+from weft.models.registry import ModelProvider, add_provider, get_model, known_providers
+from weft.models.retry import ModelRetryConfig, Retrying, RetryNotice, attempts
 
 __all__ = [
     "FREE",
@@ -44,12 +44,14 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthError",
     "FallbackModel",
+    "FinishReason",
     "GeneratedBy",
     "MissingExtraError",
     "Model",
     "ModelAuthError",
     "ModelChunk",
     "ModelError",
+    "ModelProvider",
     "ModelRequest",
     "ModelRequestError",
     "ModelResponse",
@@ -59,11 +61,9 @@ __all__ = [
     "ModelUsage",
     "NoApplicableToolError",
     "Prices",
-    "Provider",
     "RateLimitedError",
-    "Retry",
+    "RetryNotice",
     "Retrying",
-    "StopReason",
     "ToolCallDelta",
     "UnknownProviderError",
     "add_provider",

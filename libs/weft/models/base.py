@@ -8,7 +8,7 @@ from pydantic import Field
 from weft.core import JsonObject, Message, Record, ToolSpec, Usage
 
 GeneratedBy = Literal["model", "rules"]
-StopReason = Literal["stop", "tool_calls", "length", "content_filter"]
+FinishReason = Literal["stop", "tool_calls", "length", "content_filter"]
 ToolChoice = str
 """`auto`, `none`, `required`, or the name of the one tool to call."""
 
@@ -114,7 +114,7 @@ class ModelResponse(Record):
 
     message: Message
     usage: ModelUsage = NO_TOKENS
-    stop_reason: StopReason = "stop"
+    stop_reason: FinishReason = "stop"
     model: str = ""
     """Who answered: behind a fallback this is not who was asked."""
     generated_by: GeneratedBy = "model"
@@ -139,7 +139,7 @@ class ModelChunk(Record):
     tool_calls: tuple[ToolCallDelta, ...] = ()
     done: bool = False
     usage: ModelUsage | None = None
-    stop_reason: StopReason | None = None
+    stop_reason: FinishReason | None = None
     model: str = ""
     generated_by: GeneratedBy = "model"
     provider_state: JsonObject = Field(default_factory=dict)

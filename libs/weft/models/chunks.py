@@ -17,6 +17,8 @@ from weft.models.base import (
 )
 from weft.models.errors import ModelUnavailableError
 
+__all__ = ["CallIds", "numbered", "split"]
+
 
 @dataclass(slots=True)
 class _Call:

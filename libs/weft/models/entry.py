@@ -8,7 +8,7 @@ _HIGH = ("\ud800", "\udbff")
 """A stream may cut a character written as two between its halves; the first is one of these."""
 
 
-class Entry:
+class AttemptChunks:
     """Takes the chunks of one attempt, in order."""
 
     def __init__(self) -> None:

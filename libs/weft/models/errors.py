@@ -8,7 +8,7 @@ from weft.models.base import NO_TOKENS, ModelUsage
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ErrorOrigin:
     """Who answered a failed call, and how; never what was asked."""
 
     provider: str = ""
@@ -21,7 +21,7 @@ class Origin:
     """False where there was no connection at all: nobody listens there."""
 
 
-NOWHERE = Origin()
+NOWHERE = ErrorOrigin()
 
 
 class ModelError(WeftError):
@@ -29,7 +29,7 @@ class ModelError(WeftError):
 
     code = "model_failed"
 
-    def __init__(self, message: str, *, origin: Origin = NOWHERE) -> None:
+    def __init__(self, message: str, *, origin: ErrorOrigin = NOWHERE) -> None:
         super().__init__(message)
         self.origin = origin
         self.usage: ModelUsage = NO_TOKENS

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
+class ModelProvider:
     """How to open the models of one provider.
 
     `open` takes the text after the colon, then keyword arguments of the provider's own, and
@@ -43,10 +43,10 @@ class Provider:
 
 
 # Import-time registrations only (`weft.testing` adds `scripted`); nothing is ever replaced.
-_added: dict[str, Provider] = {}
+_added: dict[str, ModelProvider] = {}
 
 
-def add_provider(name: str, provider: Provider) -> None:
+def add_provider(name: str, provider: ModelProvider) -> None:
     """Register `provider` for this process; other packages use the entry-point group instead."""
     _added.setdefault(name, provider)
 
@@ -90,7 +90,7 @@ def known_providers() -> tuple[str, ...]:
     return tuple(sorted({*BUILT_IN, *_added, *installed}))
 
 
-def provider_named(name: str) -> Provider:
+def provider_named(name: str) -> ModelProvider:
     """Return a provider, importing its module now.
 
     Raises:
@@ -101,10 +101,10 @@ def provider_named(name: str) -> Provider:
         return _added[name]
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
-        found: Provider = getattr(import_module(module), attribute)
+        found: ModelProvider = getattr(import_module(module), attribute)
         return found
     for entry in entry_points(group=ENTRY_POINTS, name=name):
-        loaded: Provider = entry.load()
+        loaded: ModelProvider = entry.load()
         return loaded
     raise UnknownProviderError(name, known_providers())
 

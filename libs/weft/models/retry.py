@@ -12,7 +12,7 @@ from pydantic import Field
 from weft.core import SYSTEM_CLOCK, Clock, Deadline, Record, StrictRecord
 from weft.models.base import NO_TOKENS, Model, ModelChunk, ModelRequest, ModelResponse, ModelUsage
 from weft.models.chunks import ChunkJoiner, split
-from weft.models.entry import Entry
+from weft.models.entry import AttemptChunks
 from weft.models.errors import AllModelsFailedError, ModelError
 
 
@@ -28,7 +28,7 @@ class ModelRetryConfig(StrictRecord):
     """The same where nobody listens: long enough for a restart, too short to hide a typing error."""
 
 
-class Retry(Record):
+class RetryNotice(Record):
     """An attempt failed and another follows: whatever chunks it gave are void."""
 
     attempt: int
@@ -71,7 +71,7 @@ class Retrying:
 
 async def attempts(
     model: Model, request: ModelRequest, retrying: Retrying, *, stream: bool = True
-) -> AsyncGenerator[ModelChunk | Retry, None]:
+) -> AsyncGenerator[ModelChunk | RetryNotice, None]:
     """Yield the chunks of one reply, and a `Retry` wherever an attempt failed and is repeated.
 
     The last chunk's usage includes what failed attempts spent.
@@ -81,7 +81,7 @@ async def attempts(
     """
     started, retries, spent = retrying.clock.monotonic(), 0, NO_TOKENS
     while True:
-        entry = Entry()
+        entry = AttemptChunks()
         try:
             async with aclosing(_one(model, request, stream=stream)) as chunks:
                 async for chunk in chunks:
@@ -92,7 +92,7 @@ async def attempts(
             if delay is None:
                 raise
             retries += 1
-            yield Retry(
+            yield RetryNotice(
                 attempt=retries + 1,
                 delay_seconds=delay,
                 reason=error.code,
@@ -112,7 +112,7 @@ async def complete(model: Model, request: ModelRequest, retrying: Retrying) -> M
     joiner = ChunkJoiner()
     async with aclosing(attempts(model, request, retrying, stream=False)) as pieces:
         async for piece in pieces:
-            if isinstance(piece, Retry):
+            if isinstance(piece, RetryNotice):
                 joiner = ChunkJoiner()
             else:
                 joiner.add(piece)

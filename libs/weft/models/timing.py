@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import anyio
 
-from weft.models.errors import ModelTimeoutError, Origin
+from weft.models.errors import ErrorOrigin, ModelTimeoutError
 
 SILENCE_SECONDS = 60.0
 LONGEST_SECONDS = 600.0
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 async def within(
-    work: Awaitable[T], *, seconds: float | None, origin: Origin, waited_for: str = "a reply"
+    work: Awaitable[T], *, seconds: float | None, origin: ErrorOrigin, waited_for: str = "a reply"
 ) -> T:
     """Await `work` for at most `seconds`.
 
@@ -32,7 +32,7 @@ async def within(
 
 
 async def bounded(
-    chunks: AsyncGenerator[T, None], *, seconds: float | None, silence: float, origin: Origin
+    chunks: AsyncGenerator[T, None], *, seconds: float | None, silence: float, origin: ErrorOrigin
 ) -> AsyncGenerator[T, None]:
     """Yield `chunks`, all within `seconds` and each within `silence` of the one before.
 

@@ -6,6 +6,8 @@ from weft.core import Message, dumps
 from weft.models.base import ModelRequest, ModelUsage, Prices
 from weft.models.chunks import arguments_text
 
+__all__ = ["estimated"]
+
 CHARACTERS_PER_TOKEN = 4
 
 PRICES: Mapping[str, Prices] = {

@@ -5,14 +5,14 @@ from weft.plan.conditions import (
     AnyOf,
     Condition,
     DataEquals,
-    Not,
+    Negated,
     Predicate,
     TextContains,
     ToolEquals,
     VerdictIs,
     verdict_is,
 )
-from weft.plan.engine import Mandate, Pace, Scope
+from weft.plan.engine import Mandate, Scope, StepPatience
 from weft.plan.errors import Fault, PlanInvalidError
 from weft.plan.events import (
     PlanCompiled,
@@ -23,7 +23,7 @@ from weft.plan.events import (
     StepSkipped,
     StepStarted,
 )
-from weft.plan.interpreter import Interpreter, Outcome
+from weft.plan.interpreter import Interpreter, PlanOutcome
 from weft.plan.jobs import message_id_of
 from weft.plan.model import (
     Call,
@@ -40,7 +40,7 @@ from weft.plan.model import (
     SynthesisOptions,
     Synthesize,
 )
-from weft.plan.peers import PeerSource, Picked, Target
+from weft.plan.peers import PeerSource, PickedPeer, Target
 from weft.plan.price import Price, price
 
 __all__ = [
@@ -58,16 +58,15 @@ __all__ = [
     "Judge",
     "Loop",
     "Mandate",
+    "Negated",
     "Node",
-    "Not",
-    "Outcome",
-    "Pace",
     "Parallel",
     "PeerSource",
-    "Picked",
+    "PickedPeer",
     "Plan",
     "PlanCompiled",
     "PlanInvalidError",
+    "PlanOutcome",
     "Predicate",
     "Price",
     "Scope",
@@ -75,6 +74,7 @@ __all__ = [
     "StepCanceled",
     "StepFailed",
     "StepFinished",
+    "StepPatience",
     "StepRetried",
     "StepSkipped",
     "StepStarted",

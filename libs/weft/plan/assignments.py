@@ -10,7 +10,7 @@ from weft.plan.attempts import attempt_once
 from weft.plan.engine import At, Engine
 from weft.plan.jobs import Assignment, Attempt, failed, message_id_of
 from weft.plan.model import Call, Node
-from weft.plan.peers import Picked, Target
+from weft.plan.peers import PickedPeer, Target
 from weft.plan.prompts import prompt_of
 from weft.plan.questions import UNKNOWN, decision, settled, was_asked
 from weft.plan.records import (
@@ -95,7 +95,7 @@ async def perform(engine: Engine, job: Assignment, at: At) -> Result:
 
 async def _once(
     engine: Engine, job: Assignment, at: At, spent: Spent
-) -> tuple[Result, Picked | None, Attempt | None]:
+) -> tuple[Result, PickedPeer | None, Attempt | None]:
     number = spent.attempts + 1
     await engine.settle()
     refused = engine.refusal(at)
@@ -122,7 +122,7 @@ async def _once(
 
 async def _reached(
     engine: Engine, job: Assignment, at: At, attempt: Attempt, spent: Spent
-) -> tuple[Result, Picked | None, Attempt]:
+) -> tuple[Result, PickedPeer | None, Attempt]:
     """Make the attempt, and wait for a peer that is gone, as one that restarts is.
 
     Only where another attempt is left and nobody can have the task yet, another provider is asked
@@ -148,7 +148,7 @@ async def _reached(
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _picked(engine: Engine, job: Assignment) -> tuple[Picked | None, Result]:
+def _picked(engine: Engine, job: Assignment) -> tuple[PickedPeer | None, Result]:
     """Return who does the step now, or why nobody does."""
     try:
         return engine.peers.pick(job.target, engine.mandate.principal), Result(status="failed")
@@ -163,7 +163,7 @@ def _tell_start(engine: Engine, job: Assignment, attempt: Attempt) -> None:
     engine.journal.emit(events.StepStarted(path=job.path, agent=attempt.peer, data=start))
 
 
-def _perhaps_done(engine: Engine, job: Assignment, picked: Picked | None, spent: Spent) -> bool:
+def _perhaps_done(engine: Engine, job: Assignment, picked: PickedPeer | None, spent: Spent) -> bool:
     """Tell whether a peer that cannot be reached now may have been reached before.
 
     Another owner of the run may have sent the message, an attempt may have been lost, or the peer
@@ -176,7 +176,7 @@ def _perhaps_done(engine: Engine, job: Assignment, picked: Picked | None, spent:
     return recovered or _was(spent.last, UNKNOWN) or was_asked(engine, job.path)
 
 
-def _may_repeat(job: Assignment, result: Result, picked: Picked | None) -> bool:
+def _may_repeat(job: Assignment, result: Result, picked: PickedPeer | None) -> bool:
     """Tell whether the failure invites another attempt and nothing can be done twice by it."""
     codes = _codes(result)
     if not codes or codes & NEVER_AGAIN or not result.reasons[0].retryable:

@@ -12,7 +12,7 @@ from weft.plan import events
 from weft.plan.engine import At, Engine
 from weft.plan.jobs import Assignment, Attempt, failed
 from weft.plan.outcomes import stopped
-from weft.plan.peers import Picked
+from weft.plan.peers import PickedPeer
 from weft.plan.questions import answers_for
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ STOP_SECONDS = 1.0
 
 
 async def attempt_once(
-    engine: Engine, job: Assignment, at: At, picked: Picked, attempt: Attempt
+    engine: Engine, job: Assignment, at: At, picked: PickedPeer, attempt: Attempt
 ) -> Result:
     engine.calls[job.path] = "open"
     engine.agents[job.path] = attempt.peer

@@ -67,7 +67,7 @@ class AnyOf(_Aliased):
     any_of: tuple["Condition", ...] = Field(alias="any", min_length=1)
 
 
-class Not(_Aliased):
+class Negated(_Aliased):
     """Holds if its condition does not."""
 
     negated: "Condition" = Field(alias="not")
@@ -76,7 +76,7 @@ class Not(_Aliased):
 _KEYS = ("verdict", "data", "tool", "text", "predicate", "all", "any", "not")
 _TAGS: dict[type, str] = {
     VerdictIs: "verdict", DataEquals: "data", ToolEquals: "tool", TextContains: "text",
-    Predicate: "predicate", AllOf: "all", AnyOf: "any", Not: "not",
+    Predicate: "predicate", AllOf: "all", AnyOf: "any", Negated: "not",
 }  # fmt: skip
 
 
@@ -94,7 +94,7 @@ Condition = Annotated[
     | Annotated[Predicate, Tag("predicate")]
     | Annotated[AllOf, Tag("all")]
     | Annotated[AnyOf, Tag("any")]
-    | Annotated[Not, Tag("not")],
+    | Annotated[Negated, Tag("not")],
     Discriminator(_tag),
 ]
 
@@ -120,7 +120,7 @@ def holds(condition: Condition, facts: Facts) -> bool:
             return False not in _each(sides, facts)
         case AnyOf(any_of=sides):
             return True in _each(sides, facts)
-        case Not(negated=side):
+        case Negated(negated=side):
             return not holds(side, facts)
         case Predicate(predicate=name):
             return facts.predicates[name]()
@@ -158,7 +158,7 @@ def step_names(condition: Condition) -> Iterator[str]:
         case AllOf(all_of=sides) | AnyOf(any_of=sides):
             for side in sides:
                 yield from step_names(side)
-        case Not(negated=side):
+        case Negated(negated=side):
             yield from step_names(side)
         case VerdictIs(verdict=step) | DataEquals(data=step) | TextContains(text=step):
             yield step
@@ -174,7 +174,7 @@ def predicate_names(condition: Condition) -> Iterator[str]:
         case AllOf(all_of=sides) | AnyOf(any_of=sides):
             for side in sides:
                 yield from predicate_names(side)
-        case Not(negated=side):
+        case Negated(negated=side):
             yield from predicate_names(side)
         case Predicate(predicate=name):
             yield name

@@ -31,7 +31,7 @@ CallState = Literal["done", "failed", "canceled", "unknown", "not_started", "ope
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StepPatience:
     """How patient the steps of a plan are."""
 
     retry_seconds: float = 0.2
@@ -129,7 +129,7 @@ class Engine:
     on_approval: Callable[[Interrupt], Awaitable[bool]] | None = None
     """Asked in place of parking."""
     clock: Clock = SYSTEM_CLOCK
-    pace: Pace = field(default_factory=Pace)
+    pace: StepPatience = field(default_factory=StepPatience)
     active: int = 1
     """Branches that do not wait for a commit."""
     held_back: list[StepWrite] = field(default_factory=list)

@@ -5,6 +5,8 @@ from typing import Literal
 from weft.core import NO_USAGE, JsonObject, Reason, Usage
 from weft.events import Data, Event
 
+__all__ = ["Compiled"]
+
 
 class Compiled(Data):
     """The plan, and how many nodes it has."""

@@ -19,7 +19,7 @@ from weft.core import (
 from weft.plan.assignments import run_call
 from weft.plan.budgets import Purse
 from weft.plan.conditions import predicate_names
-from weft.plan.engine import At, Engine, Handler, Mandate, Pace, Scope
+from weft.plan.engine import At, Engine, Handler, Mandate, Scope, StepPatience
 from weft.plan.flow import run_choose, run_loop, run_sequence
 from weft.plan.gate import run_gate
 from weft.plan.judging import run_judge, run_synthesize
@@ -45,7 +45,7 @@ PredicateOf = Callable[[Scope], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PlanOutcome:
     """What a plan came to, with what belongs into the commit that ends its run."""
 
     result: Result
@@ -66,7 +66,7 @@ class Interpreter:
         predicates: Mapping[str, PredicateOf] | None = None,
         approvals: bool | Approver | None = None,
         clock: Clock = SYSTEM_CLOCK,
-        pace: Pace | None = None,
+        pace: StepPatience | None = None,
     ) -> None:
         """`approvals` lets gates park, or asks in place; None lets them with a durable journal."""
         self._peers = peers
@@ -75,10 +75,10 @@ class Interpreter:
         self._parks = journal.held is not None if approvals is None else approvals is True
         self._on_approval = approvals if callable(approvals) else None
         self._clock = clock
-        self._pace = pace or Pace()
+        self._pace = pace or StepPatience()
         self._engine: Engine | None = None
 
-    async def run(self, plan: Plan, mandate: Mandate | None = None) -> Outcome:
+    async def run(self, plan: Plan, mandate: Mandate | None = None) -> PlanOutcome:
         """Carry `plan` out and return what it came to; a failure is a result too.
 
         Cancelling the task tells every open peer and then re-raises; `report` says what became of
@@ -90,7 +90,7 @@ class Interpreter:
         engine = self._open(plan, mandate or Mandate())
         unbound = self._unbound(plan)
         if unbound is not None:
-            return Outcome(Result(status="failed", reasons=(unbound,)))
+            return PlanOutcome(Result(status="failed", reasons=(unbound,)))
         budget = engine.mandate.budget
         if plan.budget is not None:
             budget = plan.budget.within(budget)
@@ -103,7 +103,7 @@ class Interpreter:
             await engine.settle()
         # What has no event of its own was joined from steps that are all here: it is not needed.
         unrecorded = tuple(write for write in engine.held_back if write.events)
-        return Outcome(_final(engine, result), unrecorded, self.report)
+        return PlanOutcome(_final(engine, result), unrecorded, self.report)
 
     async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> None:
         """Start no further step and tell every open peer to stop; `run` then returns."""

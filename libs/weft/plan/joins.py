@@ -19,7 +19,7 @@ CANCELED = Result(status="canceled")
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedBranches:
     """The branches of a node once nothing of them runs any more."""
 
     node: Parallel
@@ -40,7 +40,7 @@ def needed(node: Parallel) -> int:
     return 1 if node.join == "any" else node.quorum or 1
 
 
-def joined(ended: Ended) -> Result:
+def joined(ended: EndedBranches) -> Result:
     """Return the node's result with the usage and the losses of all its branches."""
     result = _stopped(ended) or _decided(ended)
     losses = tuple(reason for each in ended.lost for reason in each.reasons)
@@ -59,7 +59,7 @@ def joined(ended: Ended) -> Result:
     )
 
 
-def _stopped(ended: Ended) -> Result | None:
+def _stopped(ended: EndedBranches) -> Result | None:
     """Return what keeps the node from an outcome of its own: a question, or the run's end."""
     if ended.node.join in FIRST and len(ended.done) >= needed(ended.node):
         return None
@@ -71,7 +71,7 @@ def _stopped(ended: Ended) -> Result | None:
     return None
 
 
-def _decided(ended: Ended) -> Result:
+def _decided(ended: EndedBranches) -> Result:
     node, count = ended.node, len(ended.results)
     failed = [each for each in ended.lost if each.status != "skipped"]
     if not ended.done:
@@ -86,7 +86,7 @@ def _decided(ended: Ended) -> Result:
     return _complete(ended)
 
 
-def _complete(ended: Ended) -> Result:
+def _complete(ended: EndedBranches) -> Result:
     node, results = ended.node, ended.results
     match node.join:
         case "any" | "last":
@@ -102,7 +102,7 @@ def _complete(ended: Ended) -> Result:
             return _mapped(ended, range(len(results)))
 
 
-def _branches(ended: Ended) -> list[Branch]:
+def _branches(ended: EndedBranches) -> list[Branch]:
     named = zip(ended.node.branches, ended.scopes, ended.results, strict=True)
     return [
         Branch(branch.id, _peer_of(scope, branch.id, result), result)
@@ -117,7 +117,7 @@ def _peer_of(scope: Scope, branch: str, result: Result) -> str:
     return next((reason.peer for reason in result.reasons if reason.peer), branch)
 
 
-def _mapped(ended: Ended, chosen: Sequence[int]) -> Result:
+def _mapped(ended: EndedBranches, chosen: Sequence[int]) -> Result:
     data: dict[str, JsonValue] = {}
     texts = []
     for index in chosen:
@@ -127,7 +127,7 @@ def _mapped(ended: Ended, chosen: Sequence[int]) -> Result:
     return Result(status="completed", text=ended.node.separator.join(texts), data=data)
 
 
-def _failed(ended: Ended, message: str) -> Result:
+def _failed(ended: EndedBranches, message: str) -> Result:
     each: list[Reason] = []
     told: dict[str, list[str]] = {}
     for branch, result in zip(ended.node.branches, ended.results, strict=True):
@@ -143,7 +143,7 @@ def _failed(ended: Ended, message: str) -> Result:
     )
 
 
-def _silent(ended: Ended, branch: str, result: Result) -> Reason:
+def _silent(ended: EndedBranches, branch: str, result: Result) -> Reason:
     path = (*ended.path, branch)
     return Reason(code=result.status, message=f"the branch was {result.status}", path=path)
 

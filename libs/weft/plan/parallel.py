@@ -9,7 +9,7 @@ from weft.core import JsonObject, Result
 from weft.core.errors import FencedError
 from weft.plan.budgets import Purse, reserve
 from weft.plan.engine import At, Engine, Scope
-from weft.plan.joins import CANCELED, FIRST, Ended, joined, needed
+from weft.plan.joins import CANCELED, FIRST, EndedBranches, joined, needed
 from weft.plan.model import Node, Parallel
 
 
@@ -23,7 +23,9 @@ async def run_parallel(engine: Engine, node: Node, at: At) -> Result:
     results = await race.run()
     for scope in race.scopes:
         at.scope.adopt(scope, node.id)
-    ended = Ended(node, at.path, engine.plan.goal, tuple(results), tuple(race.done), race.scopes)
+    ended = EndedBranches(
+        node, at.path, engine.plan.goal, tuple(results), tuple(race.done), race.scopes
+    )
     return await _recorded(engine, node, at, joined(ended))
 
 

@@ -28,7 +28,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class PickedPeer:
     """Who does the step, and what may be done if it fails."""
 
     peer: Peer
@@ -42,7 +42,7 @@ class Picked:
 class PeerSource(Protocol):
     """Picks a peer at the moment a step starts, among those the principal may call."""
 
-    def pick(self, target: Target, principal: Principal) -> Picked:
+    def pick(self, target: Target, principal: Principal) -> PickedPeer:
         """Return the best peer for `target`.
 
         Raises:

@@ -3,7 +3,7 @@
 from weft.core import Interrupt, JsonObject, JsonValue, Path, Result, name_digest, option_of
 from weft.plan.engine import Engine
 from weft.plan.jobs import Assignment, Attempt, failed
-from weft.plan.peers import Picked
+from weft.plan.peers import PickedPeer
 
 UNKNOWN = "outcome_unknown"
 CHOICES = ("retry", "accept", "fail")
@@ -17,7 +17,7 @@ _NOBODY_KNOWS = "nobody can tell what was done"
 
 
 async def settled(
-    engine: Engine, job: Assignment, picked: Picked | None, attempt: Attempt, result: Result
+    engine: Engine, job: Assignment, picked: PickedPeer | None, attempt: Attempt, result: Result
 ) -> Result:
     """Turn what cannot stay open into a question, and remember what was asked."""
     unknown = any(reason.code == UNKNOWN for reason in result.reasons)

@@ -6,6 +6,8 @@ from typing import Literal
 
 from weft.core import EvidenceType
 
+__all__ = ["WEIGHTS", "Decision", "Judged", "Standing", "Veto", "judge"]
+
 Decision = Literal["proceed", "regenerate", "replan"]
 Standing = Literal["grounded", "ungrounded", "contradicted", "complementary"]
 Veto = Literal["contradicted", "none_grounded"]

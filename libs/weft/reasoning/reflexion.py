@@ -11,6 +11,15 @@ from typing import Literal
 from weft.core import JsonValue
 from weft.core.errors import ConfigError
 
+__all__ = [
+    "GUIDANCE",
+    "IterationCall",
+    "IterationEvidence",
+    "ReflexionConfig",
+    "adjusted",
+    "reflect_on",
+]
+
 Assessment = Literal["on_track", "new_findings", "stuck", "loop_detected"]
 
 SUCCESS_GAIN = 0.15
@@ -43,7 +52,7 @@ class ReflexionConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class IterationCall:
     """One call of an iteration, as reflexion sees it."""
 
     ok: bool
@@ -61,7 +70,7 @@ class Reflection:
     guidance: str
 
 
-class Evidence:
+class IterationEvidence:
     """The units of all results of a run so far."""
 
     def __init__(self) -> None:
@@ -77,7 +86,9 @@ class Evidence:
         return len(fresh) / len(units)
 
 
-def reflect_on(confidence: float, outcomes: Sequence[Outcome], *, looping: bool) -> Reflection:
+def reflect_on(
+    confidence: float, outcomes: Sequence[IterationCall], *, looping: bool
+) -> Reflection:
     """Return what the calls of one iteration do to `confidence`."""
     changed = confidence
     failures = sum(not outcome.ok for outcome in outcomes)
@@ -100,7 +111,7 @@ def adjusted(confidence: float, delta: float) -> float:
 
 
 def _assessment(
-    outcomes: Sequence[Outcome], failures: int, novelty: float, *, looping: bool
+    outcomes: Sequence[IterationCall], failures: int, novelty: float, *, looping: bool
 ) -> Assessment:
     if looping:
         return "loop_detected"

@@ -12,6 +12,8 @@ from weft.report.grounding import Branch, Made, claims_of
 from weft.report.model import Agreement, Contradiction, Evidence, Finding, Gap, Report, Side
 from weft.report.summary import summarize
 
+__all__ = ["NOTHING_FOUND"]
+
 NOTHING_FOUND = "nothing_found"
 
 

@@ -28,7 +28,7 @@ from weft.routing.frame import Complexity, GoalFrame, Level, Risk, TaskType
 from weft.routing.modifiers import Modifier
 from weft.routing.policy import Policies, PolicyGate, PolicyVerdict
 from weft.routing.protocols import Protocol, ProtocolRegistry, View
-from weft.routing.routed import Request, Routed, RoutedPart
+from weft.routing.routed import GoalRequest, Routed, RoutedPart
 from weft.routing.select import Candidate, Offered, Selection, filter_candidates, select
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "FrameFailed",
     "FrameInvalidError",
     "GoalFrame",
+    "GoalRequest",
     "Level",
     "Lookup",
     "Modifier",
@@ -61,7 +62,6 @@ __all__ = [
     "ProtocolRegistry",
     "ProtocolSelected",
     "Rejected",
-    "Request",
     "Risk",
     "Routed",
     "RoutedPart",

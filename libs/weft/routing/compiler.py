@@ -18,11 +18,11 @@ from weft.routing.explain import RoutingExplanation, explanation_of
 from weft.routing.frame import GoalFrame, TaskType
 from weft.routing.learning import OutcomeBook, preferred
 from weft.routing.modifiers import modify
-from weft.routing.parts import Part, notes_on, offered_to, part_of, used_by, view_of
+from weft.routing.parts import GoalPart, notes_on, offered_to, part_of, used_by, view_of
 from weft.routing.picking import as_picked
 from weft.routing.policy import PolicyGate
 from weft.routing.protocols import DELEGATE, ProtocolRegistry
-from weft.routing.routed import Request, Routed, RoutedPart
+from weft.routing.routed import GoalRequest, Routed, RoutedPart
 from weft.routing.select import Candidate, Selection, filter_candidates, select
 
 
@@ -46,7 +46,7 @@ class CognitiveCompiler:
     def available_capabilities(self) -> tuple[str, ...]:
         return self.capabilities.ids()
 
-    def compile(self, frame: GoalFrame, request: Request | None = None) -> Plan:
+    def compile(self, frame: GoalFrame, request: GoalRequest | None = None) -> Plan:
         """Return the plan for `frame`.
 
         Raises:
@@ -63,13 +63,13 @@ class CognitiveCompiler:
             raise AssertionError("routing ended without a plan and without a reason")
         return routed.plan
 
-    def explain(self, frame: GoalFrame, request: Request | None = None) -> RoutingExplanation:
+    def explain(self, frame: GoalFrame, request: GoalRequest | None = None) -> RoutingExplanation:
         """Say what would run and why; a denial or dead end is explained like any choice."""
         return explanation_of(self.route(frame, request), self.capabilities)
 
-    def route(self, frame: GoalFrame, request: Request | None = None) -> Routed:
+    def route(self, frame: GoalFrame, request: GoalRequest | None = None) -> Routed:
         """Decide everything and keep the error, if there is one, beside what led to it."""
-        request = request or Request()
+        request = request or GoalRequest()
         found = self.capabilities.lookup(frame.required_capabilities)
         unknown = tuple(name for name in found.unknown if name != DELEGATE)
         routed = Routed(
@@ -106,8 +106,8 @@ class CognitiveCompiler:
     def _routed(
         self,
         frame: GoalFrame,
-        request: Request,
-        part: Part,
+        request: GoalRequest,
+        part: GoalPart,
         earlier: tuple[str, ...],
         left_out: dict[str, str],
     ) -> tuple[RoutedPart, WeftError | None]:
@@ -127,11 +127,13 @@ class CognitiveCompiler:
         done, denied = self._decided(frame, request, part, chosen, (earlier, left_out))
         return replace(done, learning=learning), denied
 
-    def survivors(self, frame: GoalFrame, request: Request | None = None) -> tuple[Candidate, ...]:
+    def survivors(
+        self, frame: GoalFrame, request: GoalRequest | None = None
+    ) -> tuple[Candidate, ...]:
         """Return what a picker may choose from for the primary goal, best first."""
         required = self.capabilities.lookup(frame.required_capabilities).found
         part = part_of(self.capabilities, frame, frame.primary_goal, frame.goals(), required)
-        offered = offered_to(self.capabilities, part, request or Request())
+        offered = offered_to(self.capabilities, part, request or GoalRequest())
         found = filter_candidates(self._protocols, frame.primary_goal, frame.complexity, offered)
         if self._outcomes is None:
             return found
@@ -141,8 +143,8 @@ class CognitiveCompiler:
     def _decided(
         self,
         frame: GoalFrame,
-        request: Request,
-        part: Part,
+        request: GoalRequest,
+        part: GoalPart,
         chosen: Selection,
         context: tuple[tuple[str, ...], dict[str, str]],
     ) -> tuple[RoutedPart, WeftError | None]:
@@ -207,5 +209,5 @@ def _no_tools() -> Rejected:
     return Rejected("*", "capabilities", "the goal requires tools, and none is eligible")
 
 
-def _warnings(frame: GoalFrame, request: Request) -> tuple[str, ...]:
+def _warnings(frame: GoalFrame, request: GoalRequest) -> tuple[str, ...]:
     return ("memory_unavailable",) if frame.requires_memory and not request.thread else ()

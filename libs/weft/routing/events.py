@@ -10,6 +10,8 @@ from weft.plan.events import Compiled
 from weft.routing.extract import Extraction
 from weft.routing.routed import Routed, RoutedPart
 
+__all__ = ["Failing", "Ruling"]
+
 
 class Framed(Data):
     """The goal in typed fields, and how it was read."""
@@ -40,7 +42,7 @@ class FrameFailed(Event, frozen=True):
     data: Failing
 
 
-class Choice(Data):
+class ProtocolChoice(Data):
     """The protocol of one part, and why it is this one."""
 
     protocol_id: str
@@ -58,7 +60,7 @@ class ProtocolSelected(Event, frozen=True):
     """A part of the goal got its protocol."""
 
     type: Literal["router.protocol.selected"] = "router.protocol.selected"
-    data: Choice
+    data: ProtocolChoice
 
 
 class Unmatched(Data):
@@ -143,7 +145,7 @@ def _of_part(part: RoutedPart) -> Iterator[Event]:
     protocol, best = part.selection.protocol, part.selection.candidates
     chosen = next(each for each in best if each.protocol.id == protocol.id)
     yield ProtocolSelected(
-        data=Choice(
+        data=ProtocolChoice(
             protocol_id=protocol.id,
             protocol_description=protocol.description,
             primary_goal=part.goal,

@@ -9,6 +9,8 @@ from weft.routing.policy import PolicyVerdict
 from weft.routing.routed import Routed, RoutedPart
 from weft.routing.select import Selection
 
+__all__ = ["explanation_of"]
+
 
 class CandidateView(Record):
     """A protocol that could have done it."""

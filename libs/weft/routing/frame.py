@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field
 
 from weft.core import StrictRecord
 
+__all__ = ["highest"]
+
 GENERAL = "general"
 MAX_SECONDARY = 4
 

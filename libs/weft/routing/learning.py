@@ -14,7 +14,7 @@ LEAST_PRIOR = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OutcomeKey:
     """What outcomes are kept apart by, beside the tenant whose book it is."""
 
     goal: TaskType
@@ -23,7 +23,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class OutcomeTally:
     """How often it was tried, and how often it did well.
 
     Outages, denials, refusals and cancellations are no runs; a success is a completed run without
@@ -49,7 +49,7 @@ class Learned:
 class OutcomeBook:
     """One tenant's outcomes."""
 
-    records: Mapping[Place, Record] = field(default_factory=dict)
+    records: Mapping[OutcomeKey, OutcomeTally] = field(default_factory=dict)
 
     def order(
         self, survivors: Sequence[Candidate], goal: TaskType, domain: str
@@ -57,7 +57,7 @@ class OutcomeBook:
         """Return the survivors by score, equal ones by rank."""
         learned = []
         for rank, candidate in enumerate(survivors):
-            kept = self.records.get(Place(goal, domain, candidate.protocol.id), Record())
+            kept = self.records.get(OutcomeKey(goal, domain, candidate.protocol.id), OutcomeTally())
             prior = max(LEAST_PRIOR, round(FIRST_PRIOR - PRIOR_STEP * rank, 1))
             score = (PRIOR_RUNS * prior + kept.successes) / (PRIOR_RUNS + kept.runs)
             learned.append(Learned(candidate, prior, kept.runs, kept.successes, score))

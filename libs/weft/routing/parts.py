@@ -9,7 +9,7 @@ from weft.routing.capabilities import CapabilityIndex, Eligible, by_overlap, is_
 from weft.routing.frame import GoalFrame, Level, TaskType, highest
 from weft.routing.modifiers import Modifier, calls_in, has_judge
 from weft.routing.protocols import DELEGATE, View
-from weft.routing.routed import Request, RoutedPart
+from weft.routing.routed import GoalRequest, RoutedPart
 from weft.routing.select import Offered
 
 MAX_WORKING = 8
@@ -18,7 +18,7 @@ BUILT_IN = frozenset({"router"})
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class GoalPart:
     """One goal with what it may use."""
 
     goal: TaskType
@@ -33,7 +33,7 @@ def part_of(
     goal: TaskType,
     goals: Many[TaskType],
     required: tuple[Capability, ...],
-) -> Part:
+) -> GoalPart:
     """Share out required and eligible capabilities, and find the risk that they bring."""
     mixed = len({each.acts for each in goals}) > 1
     if mixed:
@@ -44,10 +44,10 @@ def part_of(
     risk = highest(*(Level(each.risk) for each in usable))
     if goal.acts or not mixed:
         risk = highest(frame.risk, risk)
-    return Part(goal, risk, required, eligible)
+    return GoalPart(goal, risk, required, eligible)
 
 
-def offered_to(index: CapabilityIndex, part: Part, request: Request) -> Offered:
+def offered_to(index: CapabilityIndex, part: GoalPart, request: GoalRequest) -> Offered:
     """Return what selection may count on."""
     available = {*index.ids(), *index.roles()}
     if request.delegate is not None:
@@ -58,8 +58,8 @@ def offered_to(index: CapabilityIndex, part: Part, request: Request) -> Offered:
 def view_of(
     index: CapabilityIndex,
     frame: GoalFrame,
-    request: Request,
-    part: Part,
+    request: GoalRequest,
+    part: GoalPart,
     earlier: tuple[str, ...],
     left_out: dict[str, str],
 ) -> View:

@@ -14,14 +14,14 @@ PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class PickerChoice:
     """A picker's choice, or why there is none."""
 
     protocol: str | None
     rationale: str = ""
 
 
-Picker = Callable[[GoalFrame, Sequence[Candidate]], Awaitable[Picked]]
+Picker = Callable[[GoalFrame, Sequence[Candidate]], Awaitable[PickerChoice]]
 
 
 async def pick(
@@ -30,7 +30,7 @@ async def pick(
     survivors: Sequence[Candidate],
     *,
     patience: float = PATIENCE_SECONDS,
-) -> Picked | None:
+) -> PickerChoice | None:
     """Ask `picker`, unless there is nothing to choose; None leaves it to the rules."""
     if len(survivors) == 1:
         return None
@@ -38,14 +38,14 @@ async def pick(
         async with asyncio.timeout(patience):
             return await picker(frame, survivors)
     except TimeoutError:
-        return Picked(None, f"the picker was silent for {patience:g} s")
+        return PickerChoice(None, f"the picker was silent for {patience:g} s")
     except Exception:
         # A picker is anybody's code; the rules can always decide.
         log.exception("picker_failed")
-        return Picked(None, "the picker failed")
+        return PickerChoice(None, "the picker failed")
 
 
-def as_picked(chosen: Selection, picked: Picked | None) -> Selection:
+def as_picked(chosen: Selection, picked: PickerChoice | None) -> Selection:
     """Take the picker's choice among several survivors; anything else falls back to the rules."""
     if picked is None or chosen.method not in {"rule_based", "learned"}:
         return chosen

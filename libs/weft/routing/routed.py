@@ -9,13 +9,13 @@ from weft.routing.errors import Rejected
 from weft.routing.frame import GoalFrame, Level, TaskType
 from weft.routing.learning import Learned
 from weft.routing.modifiers import Modifier
-from weft.routing.picking import Picked
+from weft.routing.picking import PickerChoice
 from weft.routing.policy import PolicyVerdict
 from weft.routing.select import Selection
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class GoalRequest:
     """What else a caller says about a goal."""
 
     goal: str = ""
@@ -23,7 +23,7 @@ class Request:
     plan_id: str = "plan"
     protocol: str | None = None
     """Use this one for the primary goal, whatever its rank."""
-    picked: Picked | None = None
+    picked: PickerChoice | None = None
     """What a picker said about the primary goal's survivors; without one the rules decide."""
     delegate: str | None = None
     """The name or URL of an agent that may do all of it."""
@@ -50,7 +50,7 @@ class Routed:
     """Every decision on the way to a plan, or to the error that stands instead of one."""
 
     frame: GoalFrame
-    request: Request
+    request: GoalRequest
     parts: tuple[RoutedPart, ...] = ()
     plan: Plan | None = None
     error: WeftError | None = None

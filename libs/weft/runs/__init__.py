@@ -2,7 +2,7 @@
 
 from weft.runs.cursors import cursor_in, event_number, told_all
 from weft.runs.hub import Hub, Listener
-from weft.runs.outcome import PLAN_STEP, Execute, Outcome
+from weft.runs.outcome import PLAN_STEP, Execute, RunOutcome
 from weft.runs.publisher import EventPublisher, Publisher, TaskPublisher
 from weft.runs.runs import POLL_SECONDS, Runs
 from weft.runs.worker import Worker
@@ -14,8 +14,8 @@ __all__ = [
     "Execute",
     "Hub",
     "Listener",
-    "Outcome",
     "Publisher",
+    "RunOutcome",
     "Runs",
     "TaskPublisher",
     "Worker",

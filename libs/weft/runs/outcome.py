@@ -13,12 +13,12 @@ from weft.events import (
     ErrorData,
     Event,
     Expiry,
-    Failure,
     Output,
     RunCanceled,
     RunCompleted,
     RunExpired,
     RunFailed,
+    RunFailure,
     preview,
 )
 
@@ -27,7 +27,7 @@ PLAN_STEP: Path = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """A result, with what shall be written in the commit that ends the run."""
 
     result: Result
@@ -38,13 +38,13 @@ class Outcome:
     """Of a cancelled run: what was done, and what is unknown."""
 
 
-Execute = Callable[[Claimed, Journal], Awaitable[Outcome]]
+Execute = Callable[[Claimed, Journal], Awaitable[RunOutcome]]
 """Carries a claimed run out. It is cancelled (as a task) when the run shall stop."""
 
 NO_REASON = Reason(code="internal", message="the run failed without saying why")
 
 
-def ending(outcome: Outcome, *, pending: tuple[Event, ...], seconds: float) -> Ending:
+def ending(outcome: RunOutcome, *, pending: tuple[Event, ...], seconds: float) -> Ending:
     """Return how the run ends: status, error, and the terminal event as the last."""
     result = outcome.result
     status = _status(result)
@@ -77,7 +77,7 @@ def completed(run: Run, end: Ending, last: Envelope) -> Run:
     )
 
 
-def interrupts_of(outcome: Outcome) -> tuple[Interrupt, ...]:
+def interrupts_of(outcome: RunOutcome) -> tuple[Interrupt, ...]:
     return outcome.result.interrupts if outcome.result.status == "interrupted" else ()
 
 
@@ -95,7 +95,7 @@ def _error(result: Result) -> Reason:
     return result.reasons[0] if result.reasons else NO_REASON
 
 
-def _terminal(outcome: Outcome, status: TerminalStatus, *, duration_ms: float) -> Event:
+def _terminal(outcome: RunOutcome, status: TerminalStatus, *, duration_ms: float) -> Event:
     result = outcome.result
     usage = result.usage
     output = Output(text=result.text, data=result.data)
@@ -117,7 +117,7 @@ def _terminal(outcome: Outcome, status: TerminalStatus, *, duration_ms: float) -
         return RunExpired(data=Expiry(cause="deadline", usage=usage, duration_ms=duration_ms))
     error = _error(result)
     return RunFailed(
-        data=Failure(
+        data=RunFailure(
             error=ErrorData(code=error.code, message=error.message),
             stop_reason=result.stop_reason or "error",
             output=output if result.text or result.data is not None else None,

@@ -23,7 +23,7 @@ from weft.core.errors import (
 )
 from weft.core.supervision import guarded, kept_going
 from weft.events import Event
-from weft.runs.outcome import Execute, Outcome, completed, ending, interrupts_of
+from weft.runs.outcome import Execute, RunOutcome, completed, ending, interrupts_of
 from weft.runs.runs import Runs
 
 log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class Worker:
             ) as journal:
                 own.journal = journal
                 if claimed.run.status == "canceling":
-                    outcome = Outcome(
+                    outcome = RunOutcome(
                         Result(status="canceled"),
                         report=_report(claimed.run.cancel, journal.report),
                     )
@@ -211,7 +211,7 @@ class Worker:
                 del self._held[held.run_id]
             self._wake.set()
 
-    async def _carry_out(self, claimed: Claimed, journal: RunJournal) -> Outcome:
+    async def _carry_out(self, claimed: Claimed, journal: RunJournal) -> RunOutcome:
         mine = self._held[claimed.held.run_id]
         try:
             return await self._execute(claimed, journal)
@@ -221,19 +221,19 @@ class Worker:
             task = asyncio.current_task()
             if task is not None:
                 task.uncancel()
-            return Outcome(
+            return RunOutcome(
                 Result(status="canceled"), report=_report(mine.canceling, journal.report)
             )
         except (FencedError, StoreError):
             raise
         except WeftError as error:
-            return Outcome(Result.failed(error.code, str(error), retryable=error.retryable))
+            return RunOutcome(Result.failed(error.code, str(error), retryable=error.retryable))
         except Exception:
             # The edge of a run: a bug in an executor ends its run only.
             log.exception("run_crashed", extra={"run_id": claimed.held.run_id})
-            return Outcome(Result.failed("internal", "an unexpected error ended the run"))
+            return RunOutcome(Result.failed("internal", "an unexpected error ended the run"))
 
-    async def _end(self, journal: RunJournal, outcome: Outcome, began: float) -> None:
+    async def _end(self, journal: RunJournal, outcome: RunOutcome, began: float) -> None:
         """Write the run's end, or the one that the database lets it have."""
         pending = await journal.take_pending()
         try:
@@ -244,15 +244,15 @@ class Worker:
             stopped = replace(outcome, result=Result(status="canceled"), report=report, turn=None)
             await self._write_end(journal, stopped, pending, began)
         except StaleThreadError as error:
-            lost = Outcome(Result.failed(error.code, str(error)), steps=outcome.steps)
+            lost = RunOutcome(Result.failed(error.code, str(error)), steps=outcome.steps)
             await self._write_end(journal, lost, pending, began)
         except InputError as error:
             # No database keeps this result, whoever tries again.
-            lost = Outcome(Result.failed(error.code, str(error)))
+            lost = RunOutcome(Result.failed(error.code, str(error)))
             await self._write_end(journal, lost, pending, began)
 
     async def _write_end(
-        self, journal: RunJournal, outcome: Outcome, pending: tuple[Event, ...], began: float
+        self, journal: RunJournal, outcome: RunOutcome, pending: tuple[Event, ...], began: float
     ) -> None:
         seconds = self._clock.monotonic() - began
         if interrupts := interrupts_of(outcome):

@@ -10,10 +10,9 @@ from weft.checkpoint import Accepted, NewRun, Run, ThreadKey
 from weft.core import Budget, JsonObject, Principal, RunId, dumps, new_id
 from weft.core.edge_errors import InvalidFieldsError, UnknownAgentError
 from weft.core.errors import NotFoundError, WeftError
-from weft.events import Accepted as AcceptedData
-from weft.events import RunAccepted, preview
+from weft.events import Acceptance, RunAccepted, preview
 from weft.runs import PLAN_STEP, Runs
-from weft.server.gate import Gate
+from weft.server.gate import RequestGate
 from weft.server.requests import (
     MAX_WAIT_S,
     RunRequest,
@@ -22,8 +21,10 @@ from weft.server.requests import (
     principal_of,
     timeout_of,
 )
-from weft.server.streams import Pace
+from weft.server.streams import StreamPace
 from weft.server.views import Details, run_view
+
+__all__ = ["OPERATION"]
 
 OPERATION = "run"
 DEFAULT_TIMEOUT_S = 300.0
@@ -40,7 +41,7 @@ class ApiOptions:
     version: str = "0.1.0"
     invoke_wait_s: float = MAX_WAIT_S
     """How long `POST /invoke` waits before it answers 202."""
-    pace: Pace = field(default_factory=Pace)
+    pace: StreamPace = field(default_factory=StreamPace)
     agents: Callable[[], Collection[str]] | None = None
     """The names that may be called directly; None leaves unknown ones to whoever executes."""
     self_approval: bool = False
@@ -53,7 +54,7 @@ class Admission:
 
     runs: Runs
     options: ApiOptions
-    gate: Gate
+    gate: RequestGate
 
     async def admit(
         self, request: Request, *, run_id: RunId, thread_id: str | None = None
@@ -162,7 +163,7 @@ def _new_run(
     given = [each for each in (asked.timeout_s, timeout_of(request)) if each is not None]
     timeout_s = min(given, default=DEFAULT_TIMEOUT_S)
     budget = asked.budget.model_dump()
-    data = AcceptedData(
+    data = Acceptance(
         input=text if len(dumps(text)) <= MAX_EVENT_INPUT else None,
         input_preview=preview(text),
         subject=principal.subject,

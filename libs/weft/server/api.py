@@ -12,8 +12,8 @@ from weft.runs import Runs
 from weft.server.admission import Admission, ApiOptions
 from weft.server.alias_routes import alias_routes
 from weft.server.edge import Edge, EdgeRules
-from weft.server.gate import Gate
-from weft.server.leases import Authenticator
+from weft.server.gate import RequestGate
+from weft.server.leases import BearerAuthenticator
 from weft.server.requests import CancelRequest, ResumeRequest, RunRequest
 from weft.server.routes import definitions
 from weft.server.run_routes import run_routes
@@ -22,11 +22,13 @@ from weft.service.problems import on_http_error, on_weft_error
 
 __all__ = ["ApiOptions", "api"]
 
+__all__ = ["ApiOptions", "api"]
+
 
 def api(
     runs: Runs,
-    authenticator: Authenticator,
-    gate: Gate,
+    authenticator: BearerAuthenticator,
+    gate: RequestGate,
     *,
     options: ApiOptions | None = None,
     rules: EdgeRules | None = None,

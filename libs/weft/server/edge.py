@@ -19,10 +19,12 @@ from weft.core.errors import ConfigError, UnauthenticatedError, WeftError
 from weft.core.jsonguard import parse_object
 from weft.core.numbers import MAX_DIGITS, whole_number
 from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError, MediaTypeError
-from weft.server.gate import Gate
-from weft.server.leases import Authenticator, Lease
+from weft.server.gate import RequestGate
+from weft.server.leases import BearerAuthenticator, Lease
 from weft.server.rates import Fields
 from weft.service.problems import crashed, problem_response
+
+__all__ = ["EdgeRules", "accepted_hosts"]
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ class Edge:
     """
 
     def __init__(
-        self, app: ASGIApp, authenticator: Authenticator, rules: EdgeRules, gate: Gate
+        self, app: ASGIApp, authenticator: BearerAuthenticator, rules: EdgeRules, gate: RequestGate
     ) -> None:
         self._app = app
         self._authenticator = authenticator

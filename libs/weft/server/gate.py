@@ -13,11 +13,13 @@ from weft.core.edge_errors import QuotaExceededError
 from weft.server.overload import Overload
 from weft.server.rates import Fields, Rates
 
+__all__ = ["RequestGate"]
+
 _OWN_LANE = ("/cancel", "/resume")
 _CREATING = frozenset({"/v1/runs", "/invoke", "/stream"})
 
 
-class Gate:
+class RequestGate:
     """Refuses by method and path, before a body is read or the store is asked."""
 
     def __init__(self, rates: Rates, overload: Overload) -> None:

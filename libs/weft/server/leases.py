@@ -14,7 +14,7 @@ RECHECK_SECONDS = 2.0
 """With the two seconds after which a key file is read again, less than the five of a revocation."""
 
 
-class Authenticator(Protocol):
+class BearerAuthenticator(Protocol):
     """Turns a credential into a principal, or raises `UnauthenticatedError`."""
 
     async def authenticate(self, credential: str) -> Principal: ...
@@ -26,7 +26,9 @@ class Lease:
     Most requests are over before the first look: they pay for a timer, not for a task.
     """
 
-    def __init__(self, authenticator: Authenticator, credential: str, principal: Principal) -> None:
+    def __init__(
+        self, authenticator: BearerAuthenticator, credential: str, principal: Principal
+    ) -> None:
         self._authenticator = authenticator
         self._credential = credential
         self._principal = principal

@@ -12,6 +12,8 @@ from weft.core.errors import StoreError
 from weft.core.supervision import kept_going, report
 from weft.server.rates import UNLIMITED
 
+__all__ = ["Overload", "OverloadBounds"]
+
 SAMPLE_SECONDS = 0.1
 FORGET = 0.8
 """How much of the last rate stays at each sample: a rate is one of the last half second."""

@@ -3,8 +3,10 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from weft.a2a.server.admission import Admission
+from weft.a2a.server.admission import CallRates
 from weft.core import SYSTEM_CLOCK, Clock, Principal
+
+__all__ = ["Rate", "Rates"]
 
 UNLIMITED = "unlimited"
 """The scope of a key that no rate and no quota holds; `admin` has it too."""
@@ -27,7 +29,7 @@ class Rates:
 
     def __init__(self, rate: Rate, clock: Clock = SYSTEM_CLOCK) -> None:
         self._rate = rate
-        self._accounts = Admission(
+        self._accounts = CallRates(
             per_second=rate.per_s, burst=rate.burst, streams=rate.streams, clock=clock
         )
         window = rate.burst / rate.per_s

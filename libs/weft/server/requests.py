@@ -18,6 +18,8 @@ from weft.core.messages import MAX_PROMPT, prompt_fits
 from weft.core.numbers import whole_number
 from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError
 
+__all__ = ["Body", "principal_of", "validated"]
+
 MAX_TIMEOUT_S = 3600.0
 MAX_WAIT_S = 600.0
 MAX_SECONDS = 10**15
@@ -157,7 +159,7 @@ class CancelRequest(Body):
     grace_s: float = Field(default=5.0, ge=0, le=30, allow_inf_nan=False)
 
 
-class Answer(Body):
+class InterruptResponse(Body):
     """What a person says to one interrupt."""
 
     interrupt_id: str = Field(min_length=1, max_length=128)
@@ -168,7 +170,7 @@ class Answer(Body):
 class ResumeRequest(Body):
     """Answers to a run's interrupts; all open ones unless `partial`."""
 
-    responses: list[Answer] = Field(min_length=1, max_length=100)
+    responses: list[InterruptResponse] = Field(min_length=1, max_length=100)
     partial: bool = False
 
 

@@ -27,8 +27,8 @@ from weft.server.admission import (
     run_response,
 )
 from weft.server.requests import (
-    Answer,
     CancelRequest,
+    InterruptResponse,
     ResumeRequest,
     RunRequest,
     body_of,
@@ -246,7 +246,9 @@ class _Door:
         if left and not asked.partial and len(left) < len(run.interrupts):
             raise InterruptsIncompleteError(left)
 
-    def _check_person(self, principal: Principal, interrupt: Interrupt, answer: Answer) -> None:
+    def _check_person(
+        self, principal: Principal, interrupt: Interrupt, answer: InterruptResponse
+    ) -> None:
         scope = interrupt.approver_scope or "approve"
         if interrupt.reason == "approval":
             if not principal.may(scope):
@@ -298,7 +300,7 @@ def run_id_of(request: Request) -> RunId:
     return RunId(run_id)
 
 
-def _said(answer: Answer) -> JsonValue:
+def _said(answer: InterruptResponse) -> JsonValue:
     if answer.status == "canceled":
         return DECLINED
     return answer.payload

@@ -20,6 +20,8 @@ from weft.events import TERMINAL_EVENTS, Envelope
 from weft.runs import Runs, cursor_in
 from weft.server.views import event_view
 
+__all__ = ["StreamPace"]
+
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
@@ -42,7 +44,7 @@ class Signal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StreamPace:
     """How often a silent stream shows life, and how long a write may stall."""
 
     heartbeat_s: float = HEARTBEAT_SECONDS
@@ -147,7 +149,7 @@ class EventStream(Response):
         frames: Frames,
         *,
         after: int = 0,
-        pace: Pace,
+        pace: StreamPace,
     ) -> None:
         self.status_code = 200
         self.background = None

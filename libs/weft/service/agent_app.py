@@ -13,6 +13,8 @@ from weft.service.proving import proving
 from weft.service.serve import Listening, Opening, Served
 from weft.service.settings import SpecialistSettings
 
+__all__ = ["agent_app"]
+
 Opened = Callable[[], AbstractAsyncContextManager[Peer]]
 
 

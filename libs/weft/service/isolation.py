@@ -3,6 +3,8 @@
 from weft.service.settings import SpecialistSettings
 from weft.tools import Processes
 
+__all__ = ["processes_of"]
+
 
 def processes_of(settings: SpecialistSettings) -> Processes:
     """Return what a specialist's tools share, with the limits that its settings say."""

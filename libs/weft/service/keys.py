@@ -17,6 +17,8 @@ from weft.core import RUN_SCOPES, SYSTEM_CLOCK, Clock, Principal, Record, secret
 from weft.core.errors import ConfigError, UnauthenticatedError
 from weft.core.private_files import locked, make_private_directory, write_private
 
+__all__ = ["KeyFile", "new_key"]
+
 log = logging.getLogger(__name__)
 
 KEY_FORM = re.compile(r"wft_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")

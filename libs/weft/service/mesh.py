@@ -21,6 +21,8 @@ from weft.core.private_files import make_private_directory
 from weft.identity import SigningKey, Trust, open_key, publish
 from weft.service.settings import ServiceSettings
 
+__all__ = ["Member", "announced", "member"]
+
 WITHDRAW_SECONDS = 1.0
 FRONT = frozenset({"router", "gateway"})
 """Names whose keys speak for every caller: no specialist may publish one of its own as theirs."""

@@ -23,6 +23,8 @@ from weft.core.errors import (
 )
 from weft.core.protocol_errors import MediaTypeError
 
+__all__ = ["crashed", "named", "on_http_error", "on_weft_error", "problem_response"]
+
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"

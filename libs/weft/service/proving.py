@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from weft.a2a.seals import PROOF_PATH, Sealer
 
+__all__ = ["proving"]
+
 _NONCE = re.compile(r"[0-9a-f]{32}")
 
 

@@ -23,6 +23,8 @@ from weft.service.leaving import AnsweredAtStop, is_no_cut
 from weft.service.logs import configure_logs
 from weft.service.settings import ServiceSettings
 
+__all__ = ["Listening", "Served", "serve", "unannounced"]
+
 GRACE_SECONDS = 2
 """What open connections get to end in, once the service has finished or handed over its work."""
 

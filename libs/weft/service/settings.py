@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+__all__ = ["ServiceSettings", "SpecialistSettings"]
+
 
 class ServiceSettings(BaseSettings):
     """Shared by every service.

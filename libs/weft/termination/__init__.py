@@ -10,7 +10,7 @@ from weft.termination.algebra import (
     Loader,
     Not,
     Or,
-    Reason,
+    StopCause,
     StopReason,
     Verdict,
     next_wakeup,
@@ -28,7 +28,7 @@ from weft.termination.conditions import (
     TokenLimit,
     ToolCalled,
 )
-from weft.termination.progress import Call, Progress
+from weft.termination.progress import EndedCall, Progress
 
 __all__ = [
     "GO_ON",
@@ -36,11 +36,11 @@ __all__ = [
     "SUCCESSES",
     "And",
     "BudgetExhausted",
-    "Call",
     "Condition",
     "ConfidenceMet",
     "CustomCondition",
     "DeadlineReached",
+    "EndedCall",
     "Functions",
     "Loader",
     "MaxIterations",
@@ -48,7 +48,7 @@ __all__ = [
     "Not",
     "Or",
     "Progress",
-    "Reason",
+    "StopCause",
     "StopReason",
     "TextMention",
     "TimeLimit",

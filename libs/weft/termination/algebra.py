@@ -47,7 +47,7 @@ class Condition(ABC):
     """The name in JSON; a condition without one cannot be stored."""
 
     @abstractmethod
-    def reasons(self, progress: Progress) -> "frozenset[Reason]":
+    def reasons(self, progress: Progress) -> "frozenset[StopCause]":
         """Return why the run should stop now; empty means go on."""
 
     def wakeups(self, progress: Progress) -> Iterator[float]:  # noqa: ARG002 - most have no time
@@ -58,7 +58,7 @@ class Condition(ABC):
         """Yield the conditions this one is made of, in written order."""
         yield self
 
-    def explain(self, found: "frozenset[Reason]") -> str:
+    def explain(self, found: "frozenset[StopCause]") -> str:
         """Return what holds, with measured values; empty if `found` has nothing of this."""
         mine = [reason for reason in found if reason.condition == self]
         return " and ".join(sorted(reason.measured() for reason in mine))
@@ -138,7 +138,7 @@ class Condition(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class StopCause:
     """Why a run should stop: the rule that holds, and the value it measured."""
 
     stop: StopReason
@@ -153,10 +153,10 @@ class Reason:
         return f"{type(self.condition).__name__}({value!r})"
 
 
-GO_ON: frozenset[Reason] = frozenset()
+GO_ON: frozenset[StopCause] = frozenset()
 
 
-def stop_reason(found: frozenset[Reason]) -> StopReason:
+def stop_reason(found: frozenset[StopCause]) -> StopReason:
     """Return the one that counts of several reasons."""
     return min((reason.stop for reason in found), key=STOP_ORDER.index)
 
@@ -219,10 +219,10 @@ class Or(_Junction):
     sign: ClassVar[str] = " | "
     rank: ClassVar[int] = 1
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         return GO_ON.union(*(operand.reasons(progress) for operand in self.of))
 
-    def explain(self, found: frozenset[Reason]) -> str:
+    def explain(self, found: frozenset[StopCause]) -> str:
         parts = (operand.explain(found) for operand in self.of)
         return "; ".join(part for part in parts if part)
 
@@ -235,11 +235,11 @@ class And(_Junction):
     sign: ClassVar[str] = " & "
     rank: ClassVar[int] = 2
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         sides = [operand.reasons(progress) for operand in self.of]
         return GO_ON.union(*sides) if all(sides) else GO_ON
 
-    def explain(self, found: frozenset[Reason]) -> str:
+    def explain(self, found: frozenset[StopCause]) -> str:
         parts = [operand.explain(found) for operand in self.of]
         if not all(parts):
             return ""
@@ -257,8 +257,8 @@ class Not(Condition):
         if isinstance(self.of, Not):
             raise ConfigError("Not(Not(a)) is a; write a, or ~ before any condition")
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
-        return GO_ON if self.of.reasons(progress) else frozenset({Reason("condition", self)})
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
+        return GO_ON if self.of.reasons(progress) else frozenset({StopCause("condition", self)})
 
     def wakeups(self, progress: Progress) -> Iterator[float]:
         return self.of.wakeups(progress)

@@ -10,7 +10,7 @@ from typing import ClassVar
 from weft.core import JsonObject, JsonValue, canonical
 from weft.core.contained import EscapedError, contained
 from weft.core.errors import ConditionFailedError, ConfigError, did_you_mean
-from weft.termination.algebra import GO_ON, Condition, Loader, Reason, StopReason, Verdict
+from weft.termination.algebra import GO_ON, Condition, Loader, StopCause, StopReason, Verdict
 from weft.termination.progress import Progress, canonical_text
 
 _WORD = re.compile(r"\w")
@@ -27,10 +27,10 @@ class MaxIterations(Condition):
     def __post_init__(self) -> None:
         _whole(self, self.n, least=1)
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         if progress.iteration < self.n:
             return GO_ON
-        return frozenset({Reason("max_iterations", self, progress.iteration)})
+        return frozenset({StopCause("max_iterations", self, progress.iteration)})
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -43,10 +43,10 @@ class TokenLimit(Condition):
     def __post_init__(self) -> None:
         _whole(self, self.n, least=0)
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         if progress.tokens < self.n:
             return GO_ON
-        return frozenset({Reason("token_budget", self, progress.tokens)})
+        return frozenset({StopCause("token_budget", self, progress.tokens)})
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -59,10 +59,10 @@ class TimeLimit(Condition):
     def __post_init__(self) -> None:
         _number(self, self.limit, most=math.inf)
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         if progress.seconds < self.limit:
             return GO_ON
-        return frozenset({Reason("time_budget", self, progress.seconds)})
+        return frozenset({StopCause("time_budget", self, progress.seconds)})
 
     def wakeups(self, progress: Progress) -> Iterator[float]:
         yield self.limit - progress.seconds
@@ -84,9 +84,9 @@ class TextMention(Condition):
         except re.error as error:
             raise ConfigError(f"TextMention pattern {self.pattern!r} is invalid: {error}") from None
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         found = self._compiled().search(progress.last_text)
-        return frozenset({Reason("condition", self, found.group())}) if found else GO_ON
+        return frozenset({StopCause("condition", self, found.group())}) if found else GO_ON
 
     def _compiled(self) -> re.Pattern[str]:
         pattern = self.pattern
@@ -112,14 +112,14 @@ class ToolCalled(Condition):
         if self.args is not None:
             object.__setattr__(self, "args", _Frozen(_checked(self.args)))
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         called = any(
             call.name == self.name
             and (call.ok or not self.require_success)
             and (self.args is None or _covers(call.parsed(), self.args))
             for call in progress.calls
         )
-        return frozenset({Reason("terminal_tool", self, self.name)}) if called else GO_ON
+        return frozenset({StopCause("terminal_tool", self, self.name)}) if called else GO_ON
 
     def identity(self) -> Hashable:
         args = None if self.args is None else canonical_text(self.args)
@@ -136,10 +136,10 @@ class ConfidenceMet(Condition):
     def __post_init__(self) -> None:
         _number(self, self.threshold, most=1.0)
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         if progress.confidence < self.threshold:
             return GO_ON
-        return frozenset({Reason("confidence_met", self, progress.confidence)})
+        return frozenset({StopCause("confidence_met", self, progress.confidence)})
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -148,8 +148,10 @@ class NoToolCalls(Condition):
 
     kind: ClassVar[str] = "no_tool_calls"
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
-        return frozenset({Reason("no_tools", self)}) if progress.last_had_calls is False else GO_ON
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
+        return (
+            frozenset({StopCause("no_tools", self)}) if progress.last_had_calls is False else GO_ON
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -175,7 +177,7 @@ class CustomCondition(Condition):
         """The name it is stored under."""
         return self.name or str(getattr(self.fn, "__name__", ""))
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         try:
             with contained():
                 answer = self.fn(progress)
@@ -186,7 +188,7 @@ class CustomCondition(Condition):
             raise ConditionFailedError(self.called, type(raised).__name__) from error
         if not holds:
             return GO_ON
-        return frozenset({Reason("condition", self, f"{self.called}: {why}" if why else None)})
+        return frozenset({StopCause("condition", self, f"{self.called}: {why}" if why else None)})
 
     def identity(self) -> Hashable:
         return (CustomCondition, self.fn, self.called)
@@ -218,7 +220,7 @@ class BudgetExhausted(Condition):
 
     kind: ClassVar[str] = "budget_exhausted"
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         left = progress.remaining_budget
         dimensions: tuple[tuple[str, float | None, StopReason], ...] = (
             ("tokens", left.tokens, "token_budget"),
@@ -226,7 +228,7 @@ class BudgetExhausted(Condition):
             ("calls", left.calls, "token_budget"),
         )
         return frozenset(
-            Reason(stop, self, name)
+            StopCause(stop, self, name)
             for name, rest, stop in dimensions
             if rest is not None and rest <= 0
         )
@@ -238,11 +240,11 @@ class DeadlineReached(Condition):
 
     kind: ClassVar[str] = "deadline_reached"
 
-    def reasons(self, progress: Progress) -> frozenset[Reason]:
+    def reasons(self, progress: Progress) -> frozenset[StopCause]:
         left = progress.remaining_seconds
         if left is None or left > 0:
             return GO_ON
-        return frozenset({Reason("deadline", self, left)})
+        return frozenset({StopCause("deadline", self, left)})
 
     def wakeups(self, progress: Progress) -> Iterator[float]:
         if progress.remaining_seconds is not None:

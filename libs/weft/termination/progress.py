@@ -7,7 +7,7 @@ from weft.core import Budget, JsonObject, canonical, loads_object
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class EndedCall:
     """A tool call that has ended."""
 
     name: str
@@ -16,7 +16,7 @@ class Call:
     ok: bool
 
     @classmethod
-    def of(cls, name: str, arguments: JsonObject, *, ok: bool) -> "Call":
+    def of(cls, name: str, arguments: JsonObject, *, ok: bool) -> "EndedCall":
         return cls(name, canonical_text(arguments), ok)
 
     def parsed(self) -> JsonObject:
@@ -38,7 +38,7 @@ class Progress:
     last_text: str = ""
     last_had_calls: bool | None = None
     """None before the first reply."""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[EndedCall, ...] = ()
     remaining_budget: Budget = field(default_factory=Budget)
 
 

@@ -10,7 +10,7 @@ from weft.core import Message, ToolCall, ToolSpec
 from weft.models.base import Model, ModelChunk, ModelRequest, ModelResponse
 from weft.models.chunks import ChunkJoiner
 from weft.models.errors import ModelError
-from weft.testing.models import Turn
+from weft.testing.models import ScriptedTurn
 
 LOOKUP = ToolSpec(
     name="lookup",
@@ -29,10 +29,12 @@ class ModelContract(ABC):
     """Subclass in a test module and say how a model is made to give certain replies."""
 
     @abstractmethod
-    async def scripted(self, turns: Sequence[Turn]) -> Model:
+    async def scripted(self, turns: Sequence[ScriptedTurn]) -> Model:
         """Return a model that gives these turns, each call the next; the class closes nothing."""
 
-    async def both(self, turn: Turn, request: ModelRequest = ASKED) -> tuple[ModelResponse, ...]:
+    async def both(
+        self, turn: ScriptedTurn, request: ModelRequest = ASKED
+    ) -> tuple[ModelResponse, ...]:
         """Return the same turn as `complete` gives it, and as `stream` does."""
         model = await self.scripted([turn, turn])
         whole = await model.complete(request)
@@ -44,7 +46,7 @@ class ModelContract(ABC):
     @pytest.mark.requirement("MOD-28")
     async def test_joined_chunks_equal_the_whole_reply(self) -> None:
         whole, joined = await self.both(
-            Turn(text="The weft crosses.", chunks=("The weft ", "crosses."))
+            ScriptedTurn(text="The weft crosses.", chunks=("The weft ", "crosses."))
         )
 
         assert joined.message.content == whole.message.content == "The weft crosses."
@@ -58,7 +60,7 @@ class ModelContract(ABC):
         first = ToolCall(id="", name="lookup", arguments={"word": "wéft", "times": 2})
         second = ToolCall(id="", name="lookup", arguments={"word": "warp"})
 
-        for reply in await self.both(Turn(calls=(first, second))):
+        for reply in await self.both(ScriptedTurn(calls=(first, second))):
             assert [call.name for call in reply.message.tool_calls] == ["lookup", "lookup"]
             assert [call.arguments for call in reply.message.tool_calls] == [
                 first.arguments,
@@ -70,7 +72,7 @@ class ModelContract(ABC):
     async def test_broken_arguments_arrive_as_they_were_written(self) -> None:
         broken = ToolCall(id="", name="lookup", malformed_arguments='{"word": ')
 
-        for reply in await self.both(Turn(calls=(broken,))):
+        for reply in await self.both(ScriptedTurn(calls=(broken,))):
             [call] = reply.message.tool_calls
             assert (call.malformed_arguments, call.arguments) == ('{"word": ', {})
 
@@ -90,14 +92,14 @@ class ModelContract(ABC):
             ToolCall(id=given, name="lookup", arguments={}) for given in ("call_1", "", "x", "x")
         )
 
-        for reply in await self.both(Turn(calls=again), request):
+        for reply in await self.both(ScriptedTurn(calls=again), request):
             ids = [call.id for call in reply.message.tool_calls]
             assert len({*ids, "call_1"}) == 5
             assert all(ids)
 
     @pytest.mark.requirement("MOD-10")
     async def test_usage_comes_on_both_paths(self) -> None:
-        for reply in await self.both(Turn(text="Counted.")):
+        for reply in await self.both(ScriptedTurn(text="Counted.")):
             assert reply.usage.total_tokens > 0
             assert (
                 reply.usage.prompt_tokens + reply.usage.completion_tokens
@@ -105,7 +107,7 @@ class ModelContract(ABC):
             )
 
     async def test_a_failure_is_a_model_error_on_both_paths(self) -> None:
-        failure = Turn(error=ModelError("scripted"))
+        failure = ScriptedTurn(error=ModelError("scripted"))
         model = await self.scripted([failure, failure])
 
         with pytest.raises(ModelError):
@@ -114,7 +116,7 @@ class ModelContract(ABC):
             _ = [chunk async for chunk in model.stream(ASKED)]
 
     async def test_closing_twice_and_calling_again_works(self) -> None:
-        model = await self.scripted([Turn(text="one"), Turn(text="two")])
+        model = await self.scripted([ScriptedTurn(text="one"), ScriptedTurn(text="two")])
         await model.complete(ASKED)
 
         await model.aclose()

@@ -10,15 +10,15 @@ from weft.core import JsonValue, Message, ToolCall
 from weft.models.base import (
     FREE,
     Capabilities,
+    FinishReason,
     Model,
     ModelChunk,
     ModelRequest,
     ModelResponse,
     ModelUsage,
-    StopReason,
 )
 from weft.models.chunks import CallIds, numbered, split
-from weft.models.registry import Provider, add_provider
+from weft.models.registry import ModelProvider, add_provider
 from weft.models.usage import estimated
 
 TEST_CAPABILITIES = Capabilities(prices=FREE, structured=True)
@@ -29,7 +29,7 @@ class ScriptExhaustedError(AssertionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ScriptedTurn:
     """One reply of a script."""
 
     text: str = ""
@@ -39,7 +39,7 @@ class Turn:
     """The text in the pieces in which it is streamed."""
     usage: ModelUsage | None = None
     """None estimates it from the texts."""
-    stop_reason: StopReason | None = None
+    stop_reason: FinishReason | None = None
     error: Exception | None = None
     """Raised instead of replying; when streaming, after `chunks`."""
     delay: float = 0.0
@@ -48,7 +48,7 @@ class Turn:
     provider_state: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-Scripted = str | ToolCall | Sequence[ToolCall] | Exception | Turn | ModelResponse
+Scripted = str | ToolCall | Sequence[ToolCall] | Exception | ScriptedTurn | ModelResponse
 """Text, one or several calls, an error, or a `Turn` where more is to be said."""
 
 
@@ -108,7 +108,7 @@ class ScriptedModel:
         if left > 0:
             raise AssertionError(f"{left} of {len(self._turns)} scripted turns were not used")
 
-    def _next(self, request: ModelRequest) -> Turn:
+    def _next(self, request: ModelRequest) -> ScriptedTurn:
         at = len(self.requests)
         self.requests.append(request)
         if at >= len(self._turns):
@@ -161,7 +161,7 @@ class FunctionModel:
     async def aclose(self) -> None:
         """Hold nothing open."""
 
-    async def _turn(self, request: ModelRequest) -> Turn:
+    async def _turn(self, request: ModelRequest) -> ScriptedTurn:
         self.requests.append(request)
         answer = self._fn(request)
         scripted = await answer if inspect.isawaitable(answer) else answer
@@ -239,22 +239,22 @@ def _open_script(name: str) -> Model:
     return ScriptedModel(_scripts[name], name=f"scripted:{name}")
 
 
-add_provider("scripted", Provider(open=_open_script))
+add_provider("scripted", ModelProvider(open=_open_script))
 
 
-def as_turn(scripted: Scripted) -> Turn:
+def as_turn(scripted: Scripted) -> ScriptedTurn:
     """Return any form of a scripted reply as a turn."""
     match scripted:
-        case Turn():
+        case ScriptedTurn():
             turn = replace(scripted, text=scripted.text or "".join(scripted.chunks))
         case str():
-            turn = Turn(text=scripted)
+            turn = ScriptedTurn(text=scripted)
         case ToolCall():
-            turn = Turn(calls=(scripted,))
+            turn = ScriptedTurn(calls=(scripted,))
         case Exception():
-            turn = Turn(error=scripted)
+            turn = ScriptedTurn(error=scripted)
         case ModelResponse():
-            turn = Turn(
+            turn = ScriptedTurn(
                 text=scripted.message.content,
                 calls=scripted.message.tool_calls,
                 usage=scripted.usage,
@@ -262,18 +262,18 @@ def as_turn(scripted: Scripted) -> Turn:
                 provider_state=scripted.provider_state,
             )
         case _:
-            turn = Turn(calls=tuple(scripted))
+            turn = ScriptedTurn(calls=tuple(scripted))
     return turn
 
 
-async def _wait(turn: Turn) -> None:
+async def _wait(turn: ScriptedTurn) -> None:
     if turn.until is not None:
         await turn.until.wait()
     await anyio.sleep(turn.delay)
 
 
 def _reply(
-    turn: Turn, request: ModelRequest, name: str, capabilities: Capabilities
+    turn: ScriptedTurn, request: ModelRequest, name: str, capabilities: Capabilities
 ) -> ModelResponse:
     ids = CallIds(request, make=numbered)
     calls = tuple(each.model_copy(update={"id": ids.admit(each.id)}) for each in turn.calls)

@@ -21,19 +21,19 @@ from weft.checkpoint import (
 from weft.core import Interrupt, JsonObject, Principal, Result, new_id, new_run_id
 from weft.core.errors import StoreUnavailableError, WeftError
 from weft.events import (
-    Accepted,
+    Acceptance,
     Cancellation,
     Completion,
     ErrorData,
     Event,
     Expiry,
-    Failure,
     Output,
     RunAccepted,
     RunCanceled,
     RunCompleted,
     RunExpired,
     RunFailed,
+    RunFailure,
 )
 
 ALICE = Principal(tenant="acme", subject="alice", scopes=frozenset({"runs:read", "runs:write"}))
@@ -87,7 +87,7 @@ def new_run(
         body_hash="hash",
         thread_id=thread_id or new_id(),
         request=request or {"prompt": "hello"},
-        accepted=RunAccepted(data=Accepted(subject=principal.subject, input="hello")),
+        accepted=RunAccepted(data=Acceptance(subject=principal.subject, input="hello")),
         timeout_s=timeout_s,
     )
 
@@ -107,7 +107,7 @@ def ending(status: TerminalStatus = "completed", *steps: StepWrite) -> Ending:
     """Return an end of a run with its terminal event."""
     events: dict[TerminalStatus, Event] = {
         "completed": RunCompleted(data=Completion(output=Output(text="done"))),
-        "failed": RunFailed(data=Failure(error=ErrorData(code="broken", message="it broke"))),
+        "failed": RunFailed(data=RunFailure(error=ErrorData(code="broken", message="it broke"))),
         "canceled": RunCanceled(data=Cancellation(report={})),
         "expired": RunExpired(data=Expiry(cause="deadline")),
     }

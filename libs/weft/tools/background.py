@@ -10,6 +10,8 @@ from anyio.abc import TaskGroup
 
 from weft.core.contained import contained
 
+__all__ = ["INTERRUPT_GRACE", "Underway"]
+
 logger = logging.getLogger(__name__)
 
 INTERRUPT_GRACE = 10.0

@@ -18,7 +18,7 @@ from weft.core import (
 )
 from weft.core.storable import storable
 from weft.events import Event
-from weft.tools.events import Progress, ToolProgress
+from weft.tools.events import ProgressData, ToolProgress
 
 
 def _unheard(_event: Event) -> None:
@@ -62,7 +62,7 @@ class ToolContext:
         self, progress: float, total: float | None = None, message: str = ""
     ) -> None:
         """Tell whoever watches the run how far this call is; may be called from any thread."""
-        data = Progress(
+        data = ProgressData(
             tool_name=self.tool_name,
             tool_call_id=self.tool_call_id,
             span_id=self.span_id,

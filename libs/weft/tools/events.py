@@ -7,6 +7,8 @@ from pydantic import JsonValue
 from weft.core import JsonObject
 from weft.events import Data, ErrorData, Event
 
+__all__ = ["ToolProgress"]
+
 
 class CallData(Data):
     """Which call."""
@@ -16,7 +18,7 @@ class CallData(Data):
     span_id: str = ""
 
 
-class Start(CallData):
+class StartData(CallData):
     """What the tool is called with."""
 
     arg_keys: tuple[str, ...] = ()
@@ -27,10 +29,10 @@ class ToolStarted(Event, frozen=True):
     """A tool call begins."""
 
     type: Literal["agent.tool.started"] = "agent.tool.started"
-    data: Start
+    data: StartData
 
 
-class Progress(CallData):
+class ProgressData(CallData):
     """How far the call is; `total` None means nobody can tell of how much."""
 
     progress: float
@@ -42,7 +44,7 @@ class ToolProgress(Event, frozen=True):
     """A tool body reported progress."""
 
     type: Literal["agent.tool.progress"] = "agent.tool.progress"
-    data: Progress
+    data: ProgressData
 
 
 class End(CallData):

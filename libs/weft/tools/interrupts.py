@@ -20,7 +20,7 @@ def interrupt_id(*parts: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenOption:
     """The option that an answer names, and the `value` that came with it."""
 
     option: str | None
@@ -28,7 +28,7 @@ class Choice:
     value: JsonValue = None
 
 
-def choice(context: ToolContext, interrupt: str) -> Choice | None:
+def choice(context: ToolContext, interrupt: str) -> ChosenOption | None:
     """Return what an answer chose; None while there is no answer.
 
     An answer is the option itself, or an object that names it as `outcome`.
@@ -37,4 +37,4 @@ def choice(context: ToolContext, interrupt: str) -> Choice | None:
         return None
     answer = context.answers[interrupt]
     value = answer.get("value") if isinstance(answer, dict) else None
-    return Choice(option_of(answer), value)
+    return ChosenOption(option_of(answer), value)

@@ -16,9 +16,9 @@ from weft.core.clock import SYSTEM_CLOCK
 from weft.core.errors import InputError, ToolDefinitionError
 from weft.core.process_errors import in_bytes
 from weft.tools.context import ToolContext
-from weft.tools.process_calls import Call
+from weft.tools.process_calls import ProcessCall
 from weft.tools.process_frames import JOB_BYTES
-from weft.tools.process_job import Job, ProcessLimits, Target
+from weft.tools.process_job import FunctionTarget, PendingCall, ProcessLimits
 from weft.tools.processes import Processes
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _LEAST_MEMORY = 16 << 20
 class Isolation:
     """Has a tool's body run in a process of its own."""
 
-    target: Target
+    target: FunctionTarget
     limits: ProcessLimits
     processes: Processes
 
@@ -48,7 +48,7 @@ class Isolation:
         Raises:
             InputError: The arguments cannot be sent to another process.
         """
-        job = Job(
+        job = PendingCall(
             self.target,
             values,
             context_names,
@@ -56,7 +56,7 @@ class Isolation:
             not_done_on,
             self.limits,
         )
-        return await self.processes.run(Call(tool, _pickled(job), self.limits), context)
+        return await self.processes.run(ProcessCall(tool, _pickled(job), self.limits), context)
 
 
 def isolation(
@@ -107,7 +107,7 @@ def isolation(
     return Isolation(target, limits, processes)
 
 
-def _target(fn: Callable[..., object], name: str) -> Target:
+def _target(fn: Callable[..., object], name: str) -> FunctionTarget:
     args: tuple[object, ...] = ()
     kwargs: dict[str, object] = {}
     while isinstance(fn, partial):
@@ -122,7 +122,7 @@ def _target(fn: Callable[..., object], name: str) -> Target:
             "the top of a module, and bind what it needs with functools.partial"
         )
         raise ToolDefinitionError(name, "", why)
-    target = Target(fn.__module__, fn.__qualname__, args, kwargs)
+    target = FunctionTarget(fn.__module__, fn.__qualname__, args, kwargs)
     try:
         pickle.dumps(target)
     except Exception as error:  # `__reduce__` is anybody's code
@@ -137,7 +137,7 @@ def _sendable(context: ToolContext) -> ToolContext:
     return replace(context, journal=None, clock=SYSTEM_CLOCK, emit=unheard)
 
 
-def _pickled(job: Job) -> bytes:
+def _pickled(job: PendingCall) -> bytes:
     try:
         content = pickle.dumps(job)
     except Exception as error:

@@ -16,9 +16,9 @@ from weft.core.process_errors import (
 from weft.tools.context import ToolContext
 from weft.tools.interrupts import InterruptRaised
 from weft.tools.not_done import EffectNotDone
-from weft.tools.process_frames import RESULT_BYTES, Failure, Reply, framed, read_frame
+from weft.tools.process_frames import RESULT_BYTES, BodyFailure, Reply, framed, read_frame
 from weft.tools.process_job import ProcessLimits
-from weft.tools.process_link import Ended, Forked
+from weft.tools.process_link import Forked, ProcessEnd
 
 _MOST_REPLY = RESULT_BYTES + (1 << 16)
 _NEARLY = 0.8
@@ -43,7 +43,7 @@ class ProcessTracebackError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProcessCall:
     """A call of a tool, ready to be sent."""
 
     tool: str
@@ -95,7 +95,7 @@ class Call:
             raise _raised(reply.failure)
         return reply.value
 
-    def _reason(self, ended: Ended, begun: Reply) -> ToolProcessError:
+    def _reason(self, ended: ProcessEnd, begun: Reply) -> ToolProcessError:
         """Tell why a process ended in the midst of its call."""
         limits = self.limits
         number = -(ended.code or 0)
@@ -131,7 +131,7 @@ class _Conversation:
             return None
 
 
-def _raised(failure: Failure) -> BodyError:
+def _raised(failure: BodyFailure) -> BodyError:
     """Make an exception that shows as the original does; its class stays in its process."""
     bases = (BodyError, EffectNotDone) if failure.not_done else (BodyError,)
     error: BodyError = type(failure.kind, bases, {})(failure.text)
@@ -139,7 +139,7 @@ def _raised(failure: Failure) -> BodyError:
     return error
 
 
-def _how(ended: Ended) -> str:
+def _how(ended: ProcessEnd) -> str:
     if ended.refused:
         return f"could not be made ({ended.refused})"
     if ended.code is None:

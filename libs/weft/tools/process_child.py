@@ -19,7 +19,7 @@ from weft.tools.events import ToolProgress
 from weft.tools.interrupts import InterruptRaised
 from weft.tools.not_done import proves_nothing_happened
 from weft.tools.process_frames import RESULT_BYTES, TEXT_LENGTH, framed, receive
-from weft.tools.process_job import Job, ProcessLimits
+from weft.tools.process_job import PendingCall, ProcessLimits
 from weft.tools.rendering import as_json
 
 _PR_SET_PDEATHSIG = 1
@@ -61,7 +61,7 @@ def work(sock: socket.socket) -> None:
 def _last_word(content: bytes, sock: socket.socket) -> bytes:
     not_done_on: tuple[type[BaseException], ...] = ()
     try:
-        job: Job = pickle.loads(content)  # noqa: S301 - from the program that owns this process
+        job: PendingCall = pickle.loads(content)  # noqa: S301 - from the program that owns this process
         not_done_on = job.not_done_on
         _keep(job.limits)
         value = framed(dumps({"says": "value", "value": as_json(_called(job, sock))}))
@@ -74,7 +74,7 @@ def _last_word(content: bytes, sock: socket.socket) -> bytes:
     return value if len(value) <= RESULT_BYTES else _TOO_LARGE
 
 
-def _called(job: Job, sock: socket.socket) -> object:
+def _called(job: PendingCall, sock: socket.socket) -> object:
     found = job.target.found()
     fn = found.fn if isinstance(found, Tool) else found
     values = dict(job.values)

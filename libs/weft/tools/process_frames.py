@@ -20,7 +20,7 @@ TEXT_LENGTH = 10_000
 _LENGTH = 4
 
 
-class Failure(Record):
+class BodyFailure(Record):
     """An exception that left the body."""
 
     kind: str
@@ -47,7 +47,7 @@ class Reply(Record):
     """Bytes in memory before the body began."""
     step: Step | None = None
     value: JsonValue = None
-    failure: Failure | None = None
+    failure: BodyFailure | None = None
     interrupt: Interrupt | None = None
 
 

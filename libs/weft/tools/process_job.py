@@ -18,7 +18,7 @@ class ProcessLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class FunctionTarget:
     """A function by the name under which another process finds it, and what is bound to it."""
 
     module: str
@@ -40,10 +40,10 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PendingCall:
     """A call on its way into a process."""
 
-    target: Target
+    target: FunctionTarget
     values: Mapping[str, object]
     context_names: tuple[str, ...]
     context: ToolContext | None

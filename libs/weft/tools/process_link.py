@@ -24,7 +24,7 @@ _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THR
 """Threads of a loaded library would not survive the fork."""
 
 
-class Ended(Record):
+class ProcessEnd(Record):
     """How a process ended."""
 
     ended: int
@@ -44,7 +44,7 @@ class Forked:
     link: "ProcessLink"
     number: int
     sock: socket.socket
-    ended: asyncio.Future[Ended]
+    ended: asyncio.Future[ProcessEnd]
 
 
 class ProcessLink:
@@ -99,7 +99,7 @@ class ProcessLink:
         if not self._loop.is_closed():
             self._loop.remove_reader(self._sock)
             for number in list(self._forked):
-                self._bury(Ended(ended=number))
+                self._bury(ProcessEnd(ended=number))
         self._sock.close()
 
     async def gone(self) -> None:
@@ -118,7 +118,7 @@ class ProcessLink:
         except OSError:  # it is gone, or so stuck that its buffer is full
             self.close()
             for number in list(self._forked):
-                self._bury(Ended(ended=number))
+                self._bury(ProcessEnd(ended=number))
 
     def _hear(self) -> None:
         try:
@@ -133,9 +133,9 @@ class ProcessLink:
         *lines, self._unread = (self._unread + content).split(b"\n")
         for line in lines:
             with suppress(ValidationError):
-                self._bury(Ended.model_validate_json(line))
+                self._bury(ProcessEnd.model_validate_json(line))
 
-    def _bury(self, ended: Ended) -> None:
+    def _bury(self, ended: ProcessEnd) -> None:
         forked = self._forked.pop(ended.ended, None)
         if forked is not None and not forked.ended.done():
             forked.ended.set_result(ended)

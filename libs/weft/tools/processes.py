@@ -11,10 +11,10 @@ from pydantic import JsonValue
 
 from weft.core.process_errors import ToolCrashedError
 from weft.tools.context import ToolContext
-from weft.tools.process_calls import Call, UnbegunError
+from weft.tools.process_calls import ProcessCall, UnbegunError
 from weft.tools.process_job import ProcessLimits
 from weft.tools.process_link import Forked, ProcessLink
-from weft.tools.turns import Turns
+from weft.tools.turns import FairQueue
 
 AT_A_TIME = 2
 WAITING = 64
@@ -50,7 +50,7 @@ class Processes:
         """Have `modules` loaded before the first call; a server imports them once."""
         self._modules |= dict.fromkeys(modules)
 
-    async def run(self, call: Call, context: ToolContext) -> JsonValue:
+    async def run(self, call: ProcessCall, context: ToolContext) -> JsonValue:
         """Return what the call's function returns, as JSON, or raise what it raised.
 
         Cancelling kills the process and whatever it started.
@@ -84,7 +84,7 @@ class Processes:
         if home is None or home.link.owner != os.getpid():
             for closed in [each for each in self._homes if each.is_closed()]:
                 self._homes.pop(closed).drop()
-            home = _Home(ProcessLink(self._modules), Turns(self._at_a_time, self._waiting))
+            home = _Home(ProcessLink(self._modules), FairQueue(self._at_a_time, self._waiting))
             self._homes[loop] = home
         elif home.link.is_lost:
             home.drop()
@@ -114,7 +114,7 @@ class Processes:
 @dataclass(slots=True)
 class _Home:
     link: ProcessLink
-    turns: Turns
+    turns: FairQueue
     spares: deque[Forked] = field(default_factory=deque)
 
     def taken(self) -> Forked:

@@ -9,6 +9,8 @@ from typing import TypeVar
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 
+__all__ = ["in_thread"]
+
 T = TypeVar("T")
 
 MOST_THREADS = 40

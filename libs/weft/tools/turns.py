@@ -6,7 +6,7 @@ from collections import deque
 from weft.core.process_errors import ToolBusyError
 
 
-class Turns:
+class FairQueue:
     """Lets `width` callers in at a time; up to `waiting` more wait, half of them for one subject.
 
     Subjects come in turn, so whoever asks for much waits behind whoever asks for little. Belongs to

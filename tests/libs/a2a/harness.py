@@ -16,9 +16,9 @@ from weft.a2a import (
     A2AClient,
     A2AServer,
     Card,
-    Limits,
     Minter,
     Skill,
+    TaskLimits,
     Verifier,
     execute_task,
     open_session,
@@ -272,7 +272,7 @@ async def agent(
     *,
     mesh: Mesh | None = None,
     card: Card = CARD,
-    limits: Limits | None = None,
+    limits: TaskLimits | None = None,
 ) -> AsyncIterator[Served]:
     """Serve `peer` with a store and a worker of its own; a mesh makes it ask for tokens."""
     peer = peer or ScriptedPeer()

@@ -4,8 +4,8 @@ import pytest
 
 from tests.libs.a2a.harness import CARD, Mesh, ScriptedPeer, agent, message
 from tests.libs.a2a.test_breaks import waits
-from weft.a2a import Limits
-from weft.a2a.server.admission import MAX_CALLERS, Admission
+from weft.a2a import TaskLimits
+from weft.a2a.server.admission import MAX_CALLERS, CallRates
 from weft.core import Clock, JsonObject, Principal
 from weft.core.protocol_errors import TooManyCallsError
 
@@ -29,7 +29,7 @@ def caller(name: str) -> Principal:
 
 def test_a_bucket_empties_and_fills_for_each_caller_alone() -> None:
     clock = Hand()
-    admission = Admission(per_second=2, burst=3, clock=clock)
+    admission = CallRates(per_second=2, burst=3, clock=clock)
     for _ in range(3):
         admission.call(caller("alice"))
     with pytest.raises(TooManyCallsError):
@@ -44,7 +44,7 @@ def test_a_bucket_empties_and_fills_for_each_caller_alone() -> None:
 
 
 def test_callers_without_end_take_no_memory_without_end() -> None:
-    admission = Admission()
+    admission = CallRates()
 
     for number in range(MAX_CALLERS + 10):
         admission.call(caller(str(number)))
@@ -56,7 +56,7 @@ def test_callers_without_end_take_no_memory_without_end() -> None:
 async def test_a_caller_over_its_rate_is_refused_with_retry_after() -> None:
     mesh = Mesh()
     get: JsonObject = {"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": "x"}}
-    async with agent(mesh=mesh, limits=Limits(calls_per_s=0.001, burst=2)) as served:
+    async with agent(mesh=mesh, limits=TaskLimits(calls_per_s=0.001, burst=2)) as served:
         seen = [await served.status(get, mesh.bearer("alice")) for _ in range(2)]
         async with await served.post(get, mesh.bearer("alice")) as refused:
             wait = int(refused.headers["Retry-After"])
@@ -69,7 +69,7 @@ async def test_a_caller_over_its_rate_is_refused_with_retry_after() -> None:
 @pytest.mark.requirement("A2A-28")
 async def test_a_caller_holds_so_many_streams_open_and_no_more() -> None:
     mesh, peer = Mesh(), ScriptedPeer(waits)
-    async with agent(peer, mesh=mesh, limits=Limits(streams=1)) as served:
+    async with agent(peer, mesh=mesh, limits=TaskLimits(streams=1)) as served:
         first = await served.stream("SendStreamingMessage", message("a"), mesh.bearer())
         await anext(first.frames())
         body: JsonObject = {"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage"}

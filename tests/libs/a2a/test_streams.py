@@ -262,7 +262,7 @@ async def test_a_reader_that_leaves_ends_its_stream_and_not_the_task(
 ) -> None:
     peer = ScriptedPeer(two_parts)
     gone = asyncio.Event()
-    monkeypatch.setattr(streams.EventStream, "stop", lambda _: gone.set())
+    monkeypatch.setattr(streams.TaskStream, "stop", lambda _: gone.set())
     async with agent(peer) as served:
         stream = await served.stream("SendStreamingMessage", message("go"))
         task_id: Any = (await anext(stream.frames()))[1]["task"]["id"]

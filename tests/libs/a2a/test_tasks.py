@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from tests.libs.a2a.harness import ScriptedPeer, ScriptedRun, Served, agent, message
-from weft.a2a import Limits
+from weft.a2a import TaskLimits
 from weft.core import LOCAL, Claim, Interrupt, JsonObject, Reason, Result, new_id
 from weft.events import Event
 
@@ -150,7 +150,7 @@ async def test_a_message_to_a_task_that_ended_or_works_is_refused() -> None:
 
 async def test_a_blocking_send_waits_no_longer_than_its_limit() -> None:
     peer = ScriptedPeer(until_told)
-    async with agent(peer, limits=Limits(block_s=0.05)) as served:
+    async with agent(peer, limits=TaskLimits(block_s=0.05)) as served:
         with anyio.fail_after(5):
             task = (await served.call("SendMessage", message("a")))["result"]["task"]
         peer.go.set()

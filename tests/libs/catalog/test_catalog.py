@@ -15,11 +15,11 @@ from tests.libs.catalog.mesh import Living, entry, sealed
 from weft.bus.nats import nats_bus
 from weft.catalog import Catalog, Entry, announcing
 from weft.catalog import nats_kv as module
-from weft.catalog.listing import Patience, key_of
+from weft.catalog.listing import SilencePatience, key_of
 from weft.catalog.memory import MemoryCatalog
 from weft.catalog.nats_kv import STREAM, NatsCatalog, nats_announcer, nats_catalog
 
-QUICK = Patience(silent=1.0, away=0.6, look=0.1)
+QUICK = SilencePatience(silent=1.0, away=0.6, look=0.1)
 LOGS, CODE = entry("logs", port=1), entry("code", port=2)
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.libs.catalog.mesh import ByHand, Living, entry, sealed
-from weft.catalog.listing import MAX_ENTRIES, MAX_INSTANCES, Listing, Patience, key_of
+from weft.catalog.listing import MAX_ENTRIES, MAX_INSTANCES, Listing, SilencePatience, key_of
 
 LOGS, CODE = entry("logs", port=1), entry("code", port=2)
-PATIENCE = Patience(silent=15, away=10, look=1)
+PATIENCE = SilencePatience(silent=15, away=10, look=1)
 
 
 class House:

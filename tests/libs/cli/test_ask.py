@@ -6,7 +6,7 @@ from aiohttp import web
 from tests.libs.cli.front import Front, client_of, frame, listening
 from tests.libs.cli.told import RUN, told
 from weft.cli.approve import Said, approve
-from weft.cli.ask import Question, ask, print_answer, tail
+from weft.cli.ask import Goal, ask, print_answer, tail
 from weft.cli.client import UnreachableError
 from weft.core import JsonObject
 from weft.core.errors import ConfigError
@@ -58,7 +58,7 @@ async def test_asking_names_the_run_and_what_it_waits_for(
                            "interrupts": [QUESTION]}  # fmt: skip
     front = Front(stream=replay, run=waiting)
     async with listening(front), client_of(front) as client:
-        answer = await ask(client, Question("restart it"))
+        answer = await ask(client, Goal("restart it"))
     print_answer(answer, as_json=False)
 
     said = capsys.readouterr()
@@ -71,7 +71,7 @@ async def test_a_server_that_accepts_without_an_id_is_no_gateway() -> None:
     front = Front(run={"hello": "world"})
     async with listening(front), client_of(front) as client:
         with pytest.raises(UnreachableError, match="no gateway of a mesh"):
-            await ask(client, Question("x"), quiet=True)
+            await ask(client, Goal("x"), quiet=True)
 
 
 @pytest.mark.parametrize(

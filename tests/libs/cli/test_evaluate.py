@@ -9,7 +9,7 @@ from aiohttp import web
 from tests.libs.cli.front import Front, client_of, frame, listening
 from tests.libs.cli.told import told
 from weft.cli.answer import Answer
-from weft.cli.evaluate import Verdict, accuracy, evaluate, ranking, summary
+from weft.cli.evaluate import CaseRank, accuracy, evaluate, ranking, summary
 from weft.core import JsonObject, JsonValue, dumps
 from weft.core.errors import ConfigError
 
@@ -33,8 +33,8 @@ RUN: JsonObject = {
 }  # fmt: skip
 
 
-def verdict(rank: int | None, status: str = "completed") -> Verdict:
-    return Verdict("c", "t", rank, "n", status, 2.0)
+def verdict(rank: int | None, status: str = "completed") -> CaseRank:
+    return CaseRank("c", "t", rank, "n", status, 2.0)
 
 
 async def ended(_: Front, answer: web.StreamResponse, __: int) -> None:

@@ -17,7 +17,7 @@ from weft.loop.config import AgentOptions
 from weft.models import Capabilities, ModelRequest, ModelUsage
 from weft.reasoning.reflexion import ReflexionConfig
 from weft.termination import ConfidenceMet
-from weft.testing.models import FunctionModel, ScriptedModel, Turn, call
+from weft.testing.models import FunctionModel, ScriptedModel, ScriptedTurn, call
 from weft.tools import ToolContext, tool
 
 
@@ -100,13 +100,13 @@ def test_a_cost_limit_needs_a_model_of_known_price() -> None:
 
 @pytest.mark.requirement("AG-3")
 async def test_concurrent_runs_of_one_agent_never_see_each_other() -> None:
-    def reply(request: ModelRequest) -> Turn:
+    def reply(request: ModelRequest) -> ScriptedTurn:
         name = next(message.content for message in request.messages if message.role == "user")
         usage = ModelUsage(total_tokens=7)
         if request.messages[-1].role == "user":
-            return Turn(calls=(call("echo", text=name),), usage=usage)
+            return ScriptedTurn(calls=(call("echo", text=name),), usage=usage)
         seen = {message.content for message in request.messages if message.role == "user"}
-        return Turn(text=f"{name} {sorted(seen)} {request.metadata}", usage=usage)
+        return ScriptedTurn(text=f"{name} {sorted(seen)} {request.metadata}", usage=usage)
 
     agent = Agent(FunctionModel(reply), [echo], token_budget=20)
 
@@ -345,9 +345,11 @@ async def test_a_failure_is_the_last_event_of_an_iteration_and_an_error_when_awa
 @pytest.mark.requirement("AG-12")
 async def test_an_agent_as_a_tool_adds_its_usage_and_gets_what_is_left() -> None:
     usage = ModelUsage(total_tokens=10)
-    child = Agent(ScriptedModel([Turn(text="42", usage=usage)] * 2), name="child")
+    child = Agent(ScriptedModel([ScriptedTurn(text="42", usage=usage)] * 2), name="child")
     parent = Agent(
-        ScriptedModel([Turn(calls=(call("child", task="think"),), usage=usage), "it is 42"]),
+        ScriptedModel(
+            [ScriptedTurn(calls=(call("child", task="think"),), usage=usage), "it is 42"]
+        ),
         [child.as_tool()],
         token_budget=100,
     )

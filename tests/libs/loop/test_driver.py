@@ -22,7 +22,7 @@ from weft.termination import (
     TokenLimit,
     ToolCalled,
 )
-from weft.testing.models import FunctionModel, ScriptedModel, Turn, call
+from weft.testing.models import FunctionModel, ScriptedModel, ScriptedTurn, call
 from weft.tools import tool
 from weft.tools.builtin import ask_user, task_complete
 
@@ -125,7 +125,7 @@ async def test_a_run_stopped_without_text_makes_one_closing_call_without_tools()
 @pytest.mark.requirement("LOOP-12")
 async def test_a_run_out_of_budget_lists_its_results_instead_of_a_closing_call() -> None:
     usage = ModelUsage(total_tokens=50)
-    model = ScriptedModel([Turn(calls=(call("add", a=1, b=1),), usage=usage)])
+    model = ScriptedModel([ScriptedTurn(calls=(call("add", a=1, b=1),), usage=usage)])
 
     result = await Agent(model, [add], token_budget=50).arun("go")
 
@@ -137,7 +137,7 @@ async def test_a_run_out_of_budget_lists_its_results_instead_of_a_closing_call()
 
 @pytest.mark.requirement("LOOP-12")
 async def test_a_reply_with_text_and_calls_needs_no_closing_call() -> None:
-    reply = Turn(text="nearly DONE", calls=(call("add", a=1, b=1),))
+    reply = ScriptedTurn(text="nearly DONE", calls=(call("add", a=1, b=1),))
     model = ScriptedModel([reply])
 
     result = await Agent(model, [add], termination=TextMention("done")).arun("go")
@@ -150,7 +150,7 @@ async def test_a_reply_with_text_and_calls_needs_no_closing_call() -> None:
 async def test_the_stop_explanation_lists_what_held_with_measured_values() -> None:
     condition = ToolCalled("add") & TokenLimit(5)
     usage = ModelUsage(total_tokens=7)
-    reply = Turn(text="x", calls=(call("add", a=1, b=1),), usage=usage)
+    reply = ScriptedTurn(text="x", calls=(call("add", a=1, b=1),), usage=usage)
 
     result = await Agent(ScriptedModel([reply]), [add], termination=condition).arun("go")
 
@@ -160,7 +160,7 @@ async def test_the_stop_explanation_lists_what_held_with_measured_values() -> No
 
 @pytest.mark.requirement("TERM-12")
 async def test_of_several_reasons_the_first_in_the_fixed_order_counts() -> None:
-    reply = Turn(text="bye", usage=ModelUsage(total_tokens=9))
+    reply = ScriptedTurn(text="bye", usage=ModelUsage(total_tokens=9))
     condition = MaxIterations(1) | TokenLimit(1) | NoToolCalls() | TextMention("bye")
 
     result = await Agent(ScriptedModel([reply]), termination=condition).arun("go")
@@ -246,7 +246,7 @@ async def test_a_time_threshold_that_does_not_end_the_whole_lets_work_go_on() ->
 @pytest.mark.requirement("LIM-2")
 @pytest.mark.parametrize("limit", ["deadline", "time_budget"])
 async def test_a_deadline_and_a_time_budget_stop_a_model_call(limit: str) -> None:
-    model = ScriptedModel([Turn(text="late", until=anyio.Event())])
+    model = ScriptedModel([ScriptedTurn(text="late", until=anyio.Event())])
     own, asked = (0.1, None) if limit == "time_budget" else (None, 0.1)
 
     with anyio.fail_after(5):
@@ -257,7 +257,7 @@ async def test_a_deadline_and_a_time_budget_stop_a_model_call(limit: str) -> Non
 
 @pytest.mark.requirement("LIM-3")
 async def test_the_smallest_of_all_limits_counts() -> None:
-    reply = Turn(calls=(call("add", a=1, b=1),), usage=ModelUsage(total_tokens=10))
+    reply = ScriptedTurn(calls=(call("add", a=1, b=1),), usage=ModelUsage(total_tokens=10))
 
     async def calls_made(own: int | None, asked: int | None) -> int:
         model = ScriptedModel([reply] * 10)
@@ -293,7 +293,7 @@ async def test_zero_means_that_no_model_call_starts(budget: Budget, reason: str)
 @pytest.mark.requirement("LIM-4")
 async def test_what_is_left_caps_the_next_reply() -> None:
     model = ScriptedModel(
-        [Turn(calls=(call("add", a=1, b=1),), usage=ModelUsage(total_tokens=30)), "so"]
+        [ScriptedTurn(calls=(call("add", a=1, b=1),), usage=ModelUsage(total_tokens=30)), "so"]
     )
 
     await Agent(model, [add], max_tokens=80, token_budget=100).arun("go")
@@ -367,7 +367,9 @@ async def test_paging_and_polling_with_changing_results_are_no_loop() -> None:
 @pytest.mark.requirement("TERM-11")
 async def test_a_condition_on_confidence_switches_reflexion_on() -> None:
     model = FunctionModel(
-        lambda request: Turn(text="on it", calls=(call("add", a=len(request.messages), b=1),))
+        lambda request: ScriptedTurn(
+            text="on it", calls=(call("add", a=len(request.messages), b=1),)
+        )
     )
 
     result = await Agent(model, [add], termination=ConfidenceMet(0.9), max_iterations=40,
@@ -381,7 +383,9 @@ async def test_a_condition_on_confidence_switches_reflexion_on() -> None:
 @pytest.mark.requirement("RSN-1")
 async def test_reflexion_stops_an_auto_run_at_its_threshold() -> None:
     model = FunctionModel(
-        lambda request: Turn(text="on it", calls=(call("add", a=len(request.messages), b=1),))
+        lambda request: ScriptedTurn(
+            text="on it", calls=(call("add", a=len(request.messages), b=1),)
+        )
     )
 
     result = await Agent(model, [add], reflexion=True).arun("go")
@@ -438,7 +442,7 @@ async def test_an_interrupted_run_is_no_success_and_its_last_event_is_the_questi
 
 
 async def test_a_reply_cut_inside_its_calls_runs_no_tool_and_the_model_is_told() -> None:
-    cut = Turn(calls=(call("add", a=1, b=1),), stop_reason="length")
+    cut = ScriptedTurn(calls=(call("add", a=1, b=1),), stop_reason="length")
     model = ScriptedModel([cut, "shorter"])
 
     result = await Agent(model, [add]).arun("go")

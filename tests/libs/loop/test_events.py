@@ -13,7 +13,7 @@ from weft.loop import Agent, LoopEvent, Task, stream
 from weft.loop import events as agent_events
 from weft.models import ModelUnavailableError, ModelUsage
 from weft.models.retry import ModelRetryConfig
-from weft.testing.models import ScriptedModel, Turn, call
+from weft.testing.models import ScriptedModel, ScriptedTurn, call
 from weft.tools import ToolContext, tool
 from weft.tools import events as tool_events
 from weft.tools.builtin import ask_user
@@ -37,8 +37,8 @@ def a_run() -> Agent:
     model = ScriptedModel(
         [
             ModelUnavailableError("down"),
-            Turn(text="I pay", calls=(paying,), usage=usage),
-            Turn(text="paid", usage=usage),
+            ScriptedTurn(text="I pay", calls=(paying,), usage=usage),
+            ScriptedTurn(text="paid", usage=usage),
         ]
     )
     retry = ModelRetryConfig(initial_delay=0)
@@ -116,7 +116,7 @@ async def test_payloads_carry_previews_of_at_most_240_characters_and_total_token
         """Talk much."""
         return LONG
 
-    model = ScriptedModel([Turn(text=LONG, calls=(call("talk"),)), LONG])
+    model = ScriptedModel([ScriptedTurn(text=LONG, calls=(call("talk"),)), LONG])
     events = [event async for event in Agent(model, [talk]).start(Task("go", "m"))]
 
     previews = dict(_previews([event.to_json() for event in events]))

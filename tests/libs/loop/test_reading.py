@@ -10,9 +10,9 @@ from weft.core.errors import CanceledError, NothingToResumeError
 from weft.events import Event
 from weft.loop import Agent, ModelChunkEvent, Task, ToolProgressEvent
 from weft.loop.events import ModelChunked
-from weft.loop.running import CROWDED, LONGEST_PIECE, Control, Running
+from weft.loop.running import CROWDED, LONGEST_PIECE, RunControl, Running
 from weft.loop.stream import LoopEvent, ThinkEvent
-from weft.testing.models import ScriptedModel, Turn, call
+from weft.testing.models import ScriptedModel, ScriptedTurn, call
 from weft.tools import ToolContext, tool
 
 
@@ -27,7 +27,7 @@ async def test_a_run_that_could_not_begin_says_so_each_time_it_is_awaited() -> N
 
 async def test_a_run_whose_first_reader_was_cancelled_cancels_no_other() -> None:
     never = anyio.Event()
-    run = Agent(ScriptedModel([Turn("late", until=never)])).run("go")
+    run = Agent(ScriptedModel([ScriptedTurn("late", until=never)])).run("go")
 
     async def read() -> None:
         await run
@@ -56,7 +56,7 @@ async def talkative(context: ToolContext) -> str:
 @pytest.mark.requirement("EV-1")
 async def test_a_reader_who_comes_late_loses_progress_and_nothing_else() -> None:
     pieces = tuple(f"{n}," for n in range(2 * CROWDED))
-    model = ScriptedModel([call("talkative"), Turn(chunks=pieces)])
+    model = ScriptedModel([call("talkative"), ScriptedTurn(chunks=pieces)])
     run = Agent(model, [talkative]).run("go")
     reader = aiter(run)
 
@@ -78,7 +78,7 @@ async def test_a_reader_who_comes_late_loses_progress_and_nothing_else() -> None
 
 async def test_pieces_for_a_peers_reader_are_joined_too() -> None:
     pieces = tuple("x" * LONGEST_PIECE if n == 5 else f"{n}," for n in range(2 * CROWDED))
-    run = Agent(ScriptedModel([call("talkative"), Turn(chunks=pieces)]), [talkative]).start(
+    run = Agent(ScriptedModel([call("talkative"), ScriptedTurn(chunks=pieces)]), [talkative]).start(
         Task("go", "m")
     )
     reader = aiter(run)
@@ -99,7 +99,7 @@ async def test_a_reader_who_never_reads_ends_the_run_at_last(
 ) -> None:
     monkeypatch.setattr("weft.loop.running.CROWDED", 10)
     monkeypatch.setattr("weft.loop.running.FULL", 20)
-    control = Control(run_id="r", thread_id=None)
+    control = RunControl(run_id="r", thread_id=None)
     run: Running[LoopEvent, None] = Running(control, lambda _: asyncio.sleep(0))
 
     for n in range(19):

@@ -23,7 +23,7 @@ from weft.loop import (
 )
 from weft.models import ModelRequest, ModelUnavailableError
 from weft.models.retry import ModelRetryConfig
-from weft.testing.models import FunctionModel, ScriptedModel, Turn, call
+from weft.testing.models import FunctionModel, ScriptedModel, ScriptedTurn, call
 from weft.tools import ToolContext, tool
 
 
@@ -53,8 +53,8 @@ async def test_events_are_numbered_from_one_and_end_with_one_terminate_event() -
 async def test_chunks_since_the_last_retry_join_to_the_reply() -> None:
     model = ScriptedModel(
         [
-            Turn(chunks=("void ", "void"), error=ModelUnavailableError("cut")),
-            Turn(chunks=("the ", "whole ", "answer")),
+            ScriptedTurn(chunks=("void ", "void"), error=ModelUnavailableError("cut")),
+            ScriptedTurn(chunks=("the ", "whole ", "answer")),
         ]
     )
     agent = Agent(model, model_retry=ModelRetryConfig(initial_delay=0))
@@ -89,15 +89,15 @@ class Hanging:
         self.started = anyio.Event()
         self.ended = anyio.Event()
 
-    async def __call__(self, request: ModelRequest) -> Turn:
+    async def __call__(self, request: ModelRequest) -> ScriptedTurn:
         if request.messages[-1].role == "user":
-            return Turn(calls=(call("step", n=1),))
+            return ScriptedTurn(calls=(call("step", n=1),))
         self.started.set()
         try:
             await anyio.sleep_forever()
         finally:
             self.ended.set()
-        return Turn()
+        return ScriptedTurn()
 
 
 @pytest.mark.requirement("AG-7")
@@ -176,14 +176,14 @@ async def test_a_cancel_ends_whatever_is_waited_for_within_100_ms(at: str) -> No
         reached.set()
         await anyio.sleep_forever()
 
-    async def reply(_: ModelRequest) -> Turn:
+    async def reply(_: ModelRequest) -> ScriptedTurn:
         if at == "tool":
-            return Turn(calls=(call("hang"),))
+            return ScriptedTurn(calls=(call("hang"),))
         reached.set()
         if at == "backoff":
-            return Turn(error=ModelUnavailableError("down"))
+            return ScriptedTurn(error=ModelUnavailableError("down"))
         await anyio.sleep_forever()
-        return Turn()
+        return ScriptedTurn()
 
     retry = ModelRetryConfig(initial_delay=60, max_delay=60)
     agent = Agent(FunctionModel(reply), [hang], model_retry=retry)

@@ -5,7 +5,7 @@ import pytest
 from weft.core import Budget, Deadline, JsonObject, Message
 from weft.loop import Agent, Task
 from weft.models import ModelRequest, ModelResponse, ModelUsage
-from weft.testing.models import FunctionModel, ScriptedModel, Turn, call
+from weft.testing.models import FunctionModel, ScriptedModel, ScriptedTurn, call
 from weft.tools import tool
 
 
@@ -16,7 +16,7 @@ async def plain() -> str:
 
 
 async def test_a_streaming_model_is_shown_while_it_speaks() -> None:
-    model = ScriptedModel([Turn(chunks=("to ", "be"))])
+    model = ScriptedModel([ScriptedTurn(chunks=("to ", "be"))])
 
     events = [event async for event in Agent(model).start(Task("go", "m1"))]
 
@@ -47,7 +47,7 @@ async def test_a_run_without_budget_or_time_names_what_ran_out() -> None:
 @pytest.mark.requirement("ST-9")
 async def test_what_was_cut_short_is_never_completed() -> None:
     usage = ModelUsage(total_tokens=5)
-    reply = Turn(text="so far so good", calls=(call("plain"),), usage=usage)
+    reply = ScriptedTurn(text="so far so good", calls=(call("plain"),), usage=usage)
 
     async def status(budget: Budget) -> str:
         agent = Agent(ScriptedModel([reply]), [plain], max_iterations=1)

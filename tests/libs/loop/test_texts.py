@@ -11,7 +11,7 @@ from weft.core import LOCAL, Interrupt, JsonValue, Message, ToolCall
 from weft.loop import Agent
 from weft.loop.stream import ModelChunkEvent
 from weft.models import ModelChunk, ModelRequest, ModelResponse, joined
-from weft.testing.models import TEST_CAPABILITIES, FunctionModel, ScriptedModel, Turn, call
+from weft.testing.models import TEST_CAPABILITIES, FunctionModel, ScriptedModel, ScriptedTurn, call
 from weft.tools import MemoryResultStore, ToolContext, tool
 from weft.tools.events import ToolProgress
 from weft.tools.interrupts import InterruptRaised
@@ -154,7 +154,7 @@ async def test_a_reply_in_pieces_is_kept_whole_and_shown_as_it_is_kept() -> None
 
 async def test_an_odd_reply_prompt_and_metadata_are_kept_in_their_thread() -> None:
     kept = memory_checkpointer()
-    model = ScriptedModel([ODD, Turn(ODD, provider_state={ODD: ODD})])
+    model = ScriptedModel([ODD, ScriptedTurn(ODD, provider_state={ODD: ODD})])
     agent = Agent(model, [fine], system_prompt=ODD, checkpointer=kept)
     metadata: dict[str, JsonValue] = {ODD: [ODD]}
 

@@ -8,7 +8,7 @@ import pytest
 from weft.loop import Agent, ModelChunkEvent, ModelRetryEvent
 from weft.models import ModelUnavailableError
 from weft.models.retry import ModelRetryConfig
-from weft.testing.models import ScriptedModel, Turn, call
+from weft.testing.models import ScriptedModel, ScriptedTurn, call
 from weft.tools import tool
 
 
@@ -22,7 +22,7 @@ async def test_a_reply_cut_inside_a_call_calls_nothing_and_the_model_is_told() -
         made.append(amount)
         return "paid"
 
-    cut = Turn(calls=(call("pay", amount=1),), stop_reason="length")
+    cut = ScriptedTurn(calls=(call("pay", amount=1),), stop_reason="length")
     model = ScriptedModel([cut, call("pay", amount=100), "end"])
 
     result = await Agent(model, [pay]).arun("pay 100")
@@ -59,7 +59,7 @@ async def test_each_retry_is_told_and_its_wait_ends_on_cancel() -> None:
 @pytest.mark.requirement("EV-20")
 async def test_a_reply_that_comes_at_once_is_told_in_pieces_that_join_to_it() -> None:
     text = "word " * 20_000
-    model = ScriptedModel([Turn(text=text, chunks=(text[:9], text[9:]))])
+    model = ScriptedModel([ScriptedTurn(text=text, chunks=(text[:9], text[9:]))])
 
     events = [event async for event in Agent(model).run("go")]
 

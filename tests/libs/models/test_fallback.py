@@ -23,7 +23,7 @@ from weft.models import (
     joined,
 )
 from weft.testing.model_contract import ASKED
-from weft.testing.models import ScriptedModel, Turn
+from weft.testing.models import ScriptedModel, ScriptedTurn
 
 
 @dataclass
@@ -125,7 +125,7 @@ async def test_if_every_model_fails_each_is_listed_and_usage_counts() -> None:
 async def test_usage_of_failed_models_counts_in_the_answer_of_another() -> None:
     spent = ModelTimeoutError("late")
     spent.usage = ModelUsage(total_tokens=7)
-    answer = Turn(text="x", usage=ModelUsage(total_tokens=1))
+    answer = ScriptedTurn(text="x", usage=ModelUsage(total_tokens=1))
 
     reply = await FallbackModel([ScriptedModel([spent]), ScriptedModel([answer])]).complete(ASKED)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from weft.core import JsonObject, ToolCall, dumps
 from weft.models import ModelUnavailableError
 from weft.models.base import ModelRequest
-from weft.models.errors import Origin
+from weft.models.errors import ErrorOrigin
 from weft.models.openai.streaming import StreamReader
 
 Entry = dict[str, Any]
@@ -28,7 +28,7 @@ CALLS = st.lists(
 
 def read(pieces: list[list[Entry]]) -> tuple[ToolCall, ...]:
     """Return the calls of a stream that brings these entries, piece by piece."""
-    reader = StreamReader(ModelRequest(messages=()), Origin("openai"), "m", None)
+    reader = StreamReader(ModelRequest(messages=()), ErrorOrigin("openai"), "m", None)
     for entries in pieces:
         piece: JsonObject = {"choices": [{"delta": {"tool_calls": [*entries]}}]}
         reader.read(piece)

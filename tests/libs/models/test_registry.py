@@ -12,7 +12,7 @@ from weft.core.errors import ConfigError
 from weft.models import (
     MissingExtraError,
     ModelAuthError,
-    Provider,
+    ModelProvider,
     UnknownProviderError,
     get_model,
     known_providers,
@@ -22,7 +22,7 @@ from weft.models.registry import default_choice
 from weft.testing.models import ScriptedModel, ScriptExhaustedError, register_script
 
 AZURE = {"AZURE_OPENAI_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "https://x"}
-PROVIDER = Provider(open=lambda rest, **_options: ScriptedModel([], name=f"outside:{rest}"))
+PROVIDER = ModelProvider(open=lambda rest, **_options: ScriptedModel([], name=f"outside:{rest}"))
 
 
 @pytest.fixture(autouse=True)

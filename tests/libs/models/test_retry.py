@@ -24,14 +24,14 @@ from weft.models import (
     ModelUnavailableError,
     ModelUsage,
     RateLimitedError,
-    Retry,
     Retrying,
+    RetryNotice,
     attempts,
 )
-from weft.models.errors import Origin
+from weft.models.errors import ErrorOrigin
 from weft.models.retry import complete, is_retryable
 from weft.testing.model_contract import ASKED
-from weft.testing.models import ScriptedModel, Turn
+from weft.testing.models import ScriptedModel, ScriptedTurn
 
 NOW = 1_800_000_000.0
 
@@ -73,7 +73,7 @@ def retrying(
 
 def limited(retry_after: str | None = None) -> RateLimitedError:
     headers = {} if retry_after is None else {"retry-after": retry_after}
-    return RateLimitedError("slow down", origin=Origin("p", 429, headers=headers))
+    return RateLimitedError("slow down", origin=ErrorOrigin("p", 429, headers=headers))
 
 
 async def test_a_retryable_failure_is_repeated_until_it_succeeds() -> None:
@@ -117,7 +117,7 @@ async def test_the_number_of_retries_is_bounded() -> None:
 
 
 def unreached() -> ModelUnavailableError:
-    return ModelUnavailableError("nobody is there", origin=Origin("p", reached=False))
+    return ModelUnavailableError("nobody is there", origin=ErrorOrigin("p", reached=False))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ async def test_where_nobody_listens_it_is_soon_given_up(error: ModelError) -> No
 
 
 async def test_where_one_of_several_answers_it_is_tried_as_long_as_ever() -> None:
-    busy = ModelUnavailableError("busy", origin=Origin("p", 503))
+    busy = ModelUnavailableError("busy", origin=ErrorOrigin("p", 503))
     model = ScriptedModel([AllModelsFailedError([("a", unreached()), ("b", busy)])] * 7)
     waits = Waits()
 
@@ -202,13 +202,13 @@ async def test_waits_add_up_to_the_budget_at_most() -> None:
 async def test_each_retry_is_told_before_its_wait() -> None:
     model = ScriptedModel([limited("3"), "done"])
     waits = Waits()
-    seen: list[tuple[Retry | ModelChunk, int]] = []
+    seen: list[tuple[RetryNotice | ModelChunk, int]] = []
 
     async for piece in attempts(model, ASKED, retrying(waits)):
         seen.append((piece, len(waits.waits)))  # noqa: PERF401 - an async for over a side effect
 
     first, waited = seen[0]
-    assert first == Retry(
+    assert first == RetryNotice(
         attempt=2, delay_seconds=3.0, reason="model_rate_limited", status_code=429
     )
     assert waited == 0
@@ -216,13 +216,13 @@ async def test_each_retry_is_told_before_its_wait() -> None:
 
 @pytest.mark.requirement("MOD-20")
 async def test_a_broken_stream_starts_over_and_its_chunks_are_void() -> None:
-    broken = Turn(chunks=("half ", "an "), error=ModelUnavailableError("cut"))
-    model = ScriptedModel([broken, Turn(chunks=("a whole ", "answer"))])
+    broken = ScriptedTurn(chunks=("half ", "an "), error=ModelUnavailableError("cut"))
+    model = ScriptedModel([broken, ScriptedTurn(chunks=("a whole ", "answer"))])
     text = ""
     retries = 0
 
     async for piece in attempts(model, ASKED, retrying(Waits())):
-        if isinstance(piece, Retry):
+        if isinstance(piece, RetryNotice):
             text, retries = "", retries + 1
         else:
             text += piece.content
@@ -233,7 +233,7 @@ async def test_a_broken_stream_starts_over_and_its_chunks_are_void() -> None:
 async def test_what_failed_attempts_spent_counts() -> None:
     failed = ModelUnavailableError("cut")
     failed.usage = ModelUsage(prompt_tokens=10, total_tokens=10)
-    answer = Turn(text="x", usage=ModelUsage(prompt_tokens=1, total_tokens=1))
+    answer = ScriptedTurn(text="x", usage=ModelUsage(prompt_tokens=1, total_tokens=1))
 
     reply = await complete(ScriptedModel([failed, answer]), ASKED, retrying(Waits()))
 

@@ -11,8 +11,8 @@ from weft.testing.models import (
     FunctionModel,
     Scripted,
     ScriptedModel,
+    ScriptedTurn,
     ScriptExhaustedError,
-    Turn,
     call,
 )
 
@@ -21,7 +21,7 @@ from weft.testing.models import (
 async def test_a_script_is_replayed_in_order_and_requests_are_recorded() -> None:
     down = ModelUnavailableError("down")
     script: list[Scripted] = ["text", call("lookup", word="a"), [call("a"), call("b")], down]
-    model = ScriptedModel([*script, Turn(chunks=("x", "y"))])
+    model = ScriptedModel([*script, ScriptedTurn(chunks=("x", "y"))])
 
     assert (await model.complete(ASKED)).message.content == "text"
     assert (await joined(model.stream(ASKED))).message.tool_calls[0].arguments == {"word": "a"}
@@ -49,7 +49,7 @@ async def test_past_its_end_and_before_it_a_script_complains() -> None:
 @pytest.mark.requirement("MOD-24")
 async def test_a_reply_comes_when_the_test_says() -> None:
     gate = anyio.Event()
-    model = ScriptedModel([Turn(text="now", until=gate, delay=0.001)])
+    model = ScriptedModel([ScriptedTurn(text="now", until=gate, delay=0.001)])
     replies = []
 
     async def ask() -> None:
@@ -67,7 +67,7 @@ async def test_a_reply_comes_when_the_test_says() -> None:
 
 @pytest.mark.requirement("MOD-24")
 async def test_a_stream_may_fail_in_its_middle() -> None:
-    model = ScriptedModel([Turn(chunks=("half",), error=ModelUnavailableError("cut"))])
+    model = ScriptedModel([ScriptedTurn(chunks=("half",), error=ModelUnavailableError("cut"))])
     stream = model.stream(ASKED)
 
     assert (await anext(stream)).content == "half"

@@ -10,7 +10,7 @@ from weft.core import JsonObject, JsonValue, Path, Principal, Result, RunId
 from weft.core.protocol_errors import PeerUnavailableError
 from weft.events import Event
 from weft.loop import Task
-from weft.plan import Interpreter, Pace, Picked, Target
+from weft.plan import Interpreter, PickedPeer, StepPatience, Target
 
 RUN_ID = RunId("0123456789abcdef0123456789abcdef")
 Answer = Result | Callable[[Task], Result | Awaitable[Result]]
@@ -82,7 +82,7 @@ class FakePeer:
 
 def interpreter(peers: "Peers", journal: LocalJournal, **options: object) -> Interpreter:
     """Return an interpreter that does not wait between attempts."""
-    return Interpreter(peers, journal, pace=Pace(0, 0), **options)  # type: ignore[arg-type]
+    return Interpreter(peers, journal, pace=StepPatience(0, 0), **options)  # type: ignore[arg-type]
 
 
 class Peers:
@@ -98,14 +98,14 @@ class Peers:
         self.safe = False
         """Whether every peer is free of effects."""
 
-    def pick(self, target: Target, principal: Principal) -> Picked:
+    def pick(self, target: Target, principal: Principal) -> PickedPeer:
         self.targets.append(target)
         self.principals.append(principal)
         wanted = str(target.peer or target.capability or target.role)
         peer = self.by_name.get(wanted)
         if peer is None:
             raise PeerUnavailableError(f"nobody offers {wanted!r}")
-        return Picked(peer, effects="none" if self.safe else "unknown")
+        return PickedPeer(peer, effects="none" if self.safe else "unknown")
 
     def bound(self, target: Target) -> bool:
         return target.peer in self.by_name

@@ -8,9 +8,9 @@ from tests.libs.plan.doubles import interpreter as quick
 from weft.core import Budget, Result, Usage
 from weft.core.errors import FencedError
 from weft.loop import Task
-from weft.plan import Call, Loop, Mandate, Node, Outcome, Parallel, Plan, Sequence, Synthesize
+from weft.plan import Call, Loop, Mandate, Node, Parallel, Plan, PlanOutcome, Sequence, Synthesize
 from weft.plan.engine import Scope
-from weft.plan.joins import Ended, joined
+from weft.plan.joins import EndedBranches, joined
 
 
 def used(tokens: int, calls: int = 1) -> Usage:
@@ -34,7 +34,7 @@ async def run(
     journal: Journal | None = None,
     mandate: Mandate | None = None,
     **peers: FakePeer | Answer,
-) -> Outcome:
+) -> PlanOutcome:
     with anyio.fail_after(5):
         plan = Plan(id="p", goal="why?", root=root)
         return await quick(Peers(**peers), journal or Journal()).run(plan, mandate)
@@ -92,14 +92,16 @@ async def test_a_join_of_partial_or_skipped_branches_is_partial() -> None:
     assert [each.result.partial for each in outcomes] == [False, True, True, True]
 
 
-def ended(join: str, *texts: str, order: tuple[int, ...], quorum: int | None = None) -> Ended:
+def ended(
+    join: str, *texts: str, order: tuple[int, ...], quorum: int | None = None
+) -> EndedBranches:
     """Return branches that ended in this order."""
     branches = tuple(call(f"b{number}") for number in range(len(texts)))
     node = Parallel.model_validate(
         {"id": "f", "branches": branches, "join": join, "quorum": quorum}
     )
     results = tuple(done(text) for text in texts)
-    return Ended(node, ("f",), "why?", results, order, [Scope() for _ in texts])
+    return EndedBranches(node, ("f",), "why?", results, order, [Scope() for _ in texts])
 
 
 @pytest.mark.requirement("PLAN-20")

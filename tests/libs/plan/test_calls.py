@@ -21,7 +21,7 @@ from weft.core import (
 )
 from weft.events import AnyData, Event
 from weft.loop import Task
-from weft.plan import Call, Interpreter, Mandate, Node, Pace, Plan, Sequence, message_id_of
+from weft.plan import Call, Interpreter, Mandate, Node, Plan, Sequence, StepPatience, message_id_of
 
 
 def plan(root: Node) -> Plan:
@@ -465,7 +465,9 @@ async def test_attempts_are_spaced_ever_further_and_the_event_says_so() -> None:
     journal = Journal()
     peers = Peers(a=failed("queue_full", retryable=True))
 
-    await Interpreter(peers, journal, pace=Pace(0.001, 0)).run(plan(Call(id="a", capability="a")))
+    await Interpreter(peers, journal, pace=StepPatience(0.001, 0)).run(
+        plan(Call(id="a", capability="a"))
+    )
 
     retried = [event.data.model_dump() for event in journal.events if "retried" in event.type]
     assert [(each["attempt"], each["delay_seconds"]) for each in retried] == [

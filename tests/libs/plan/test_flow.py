@@ -15,9 +15,9 @@ from weft.plan import (
     Loop,
     Mandate,
     Node,
-    Outcome,
     Parallel,
     Plan,
+    PlanOutcome,
     Sequence,
     Synthesize,
     verdict_is,
@@ -27,7 +27,7 @@ from weft.plan.conditions import DataEquals, ToolEquals
 
 async def run(
     root: Node, peers: Peers, journal: Journal | None = None, **options: object
-) -> Outcome:
+) -> PlanOutcome:
     plan = Plan(id="p", goal="ship it", root=root, frame={"success_criteria": ["it works"]})
     return await quick(peers, journal or Journal(), **options).run(plan)
 

@@ -6,7 +6,7 @@ import pytest
 from tests.libs.plan.doubles import FakePeer, Journal, Peers, done, failed
 from weft.core import Budget, Result, Usage
 from weft.loop import Task
-from weft.plan import Call, Interpreter, Mandate, Node, Outcome, Parallel, Plan, Sequence
+from weft.plan import Call, Interpreter, Mandate, Node, Parallel, Plan, PlanOutcome, Sequence
 
 SYNTHESIZE = {"join": "synthesize", "tolerate": 2}
 
@@ -16,7 +16,7 @@ def fan(*names: str, **fields: object) -> Parallel:
     return Parallel.model_validate({"id": "probe", "branches": branches, **fields})
 
 
-async def run(root: Node, peers: Peers, journal: Journal | None = None) -> Outcome:
+async def run(root: Node, peers: Peers, journal: Journal | None = None) -> PlanOutcome:
     with anyio.fail_after(5):
         return await Interpreter(peers, journal or Journal()).run(
             Plan(id="p", goal="why?", root=root)
@@ -260,7 +260,7 @@ async def test_a_partial_fan_out_is_not_asked_again_once_something_was_built_on_
     assert (outcome.result.text, outcome.result.partial) == ("C", True)
 
 
-async def budgets(root: Node, budget: Budget, peers: Peers) -> Outcome:
+async def budgets(root: Node, budget: Budget, peers: Peers) -> PlanOutcome:
     return await Interpreter(peers, Journal()).run(
         Plan(id="p", goal="g", root=root), Mandate(budget=budget)
     )

@@ -16,9 +16,9 @@ from weft.plan import (
     Loop,
     Mandate,
     Node,
-    Outcome,
     Parallel,
     Plan,
+    PlanOutcome,
     Sequence,
     Synthesize,
 )
@@ -92,19 +92,19 @@ class Nobody(Peers):
 
 async def walk(
     root: Node, peers: Peers, journal: Journal, mandate: Mandate | None = None
-) -> Outcome:
+) -> PlanOutcome:
     with anyio.fail_after(5):
         return await quick(peers, journal).run(Plan(id="p", goal="why?", root=root), mandate)
 
 
-def _comparable(outcome: Outcome, name: str) -> Result:
+def _comparable(outcome: PlanOutcome, name: str) -> Result:
     """Return what must be the same: of a race that was not written down, not what losers took."""
     race = name == "a report over a race"
     changes = {"reasons": (), **({"usage": NO_USAGE} if race else {})}
     return outcome.result.model_copy(update=changes)
 
 
-def left_by(journal: Journal, outcome: Outcome) -> Journal:
+def left_by(journal: Journal, outcome: PlanOutcome) -> Journal:
     """Return the journal that the next owner opens, everything written."""
     steps = dict(journal.steps)
     steps.update({write.path: write.outcome for write in outcome.unrecorded})

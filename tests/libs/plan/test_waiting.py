@@ -8,11 +8,11 @@ from weft.checkpoint import Held
 from weft.core import Deadline, Interrupt, JsonObject, JsonValue, Path, Principal, Result
 from weft.core.protocol_errors import PeerUnavailableError
 from weft.loop import Task
-from weft.plan import Call, Interpreter, Mandate, Pace, Picked, Plan, Target
+from weft.plan import Call, Interpreter, Mandate, PickedPeer, Plan, StepPatience, Target
 
 AWAY = failed("peer_unavailable", retryable=True)
 LOST = failed("outcome_unknown")
-PATIENT = Pace(0.001, 5)
+PATIENT = StepPatience(0.001, 5)
 
 
 def plan(**more: object) -> Plan:
@@ -20,7 +20,7 @@ def plan(**more: object) -> Plan:
 
 
 async def run(
-    peers: Peers, journal: Journal, what: Plan, *, pace: Pace = PATIENT, **mandate: object
+    peers: Peers, journal: Journal, what: Plan, *, pace: StepPatience = PATIENT, **mandate: object
 ) -> Result:
     with anyio.fail_after(15):
         walked = Interpreter(peers, journal, pace=pace)
@@ -55,7 +55,7 @@ async def test_a_peer_that_restarts_costs_no_run_and_no_more_attempts_than_there
 
 async def test_a_peer_that_is_not_offered_for_a_moment_is_waited_for() -> None:
     class Late(Peers):
-        def pick(self, target: Target, principal: Principal) -> Picked:
+        def pick(self, target: Target, principal: Principal) -> PickedPeer:
             if len(self.targets) < 4:
                 self.targets.append(target)
                 raise PeerUnavailableError("nobody offers 'a' now")
@@ -70,7 +70,7 @@ async def test_a_peer_that_is_not_offered_for_a_moment_is_waited_for() -> None:
 async def test_patience_ends_and_says_that_nobody_was_reached(*, offered: bool) -> None:
     peers, journal = Peers(**({"a": AWAY} if offered else {})), Journal()
 
-    result = await run(peers, journal, plan(), pace=Pace(0.001, 0.05))
+    result = await run(peers, journal, plan(), pace=StepPatience(0.001, 0.05))
 
     [reason] = result.reasons
     assert (result.status, reason.code, reason.retryable) == ("failed", "peer_unavailable", True)
@@ -86,9 +86,9 @@ async def test_waiting_ends_with_the_time_of_the_step() -> None:
 
 async def test_the_danger_of_the_peer_decides_whether_a_lost_outcome_is_asked_about() -> None:
     class Risky(Peers):
-        def pick(self, target: Target, principal: Principal) -> Picked:
+        def pick(self, target: Target, principal: Principal) -> PickedPeer:
             picked = super().pick(target, principal)
-            return Picked(picked.peer, effects=picked.effects, risk="high")
+            return PickedPeer(picked.peer, effects=picked.effects, risk="high")
 
     asked, safe = Risky(a=LOST), Risky(a=LOST)
     safe.safe = True
@@ -139,7 +139,7 @@ async def test_after_fail_or_accept_nothing_is_sent_any_more() -> None:
 
 
 async def test_what_an_earlier_owner_may_have_sent_is_never_told_as_unreached() -> None:
-    quick, risky = Pace(0.001, 0.02), plan(risk="high")
+    quick, risky = StepPatience(0.001, 0.02), plan(risk="high")
 
     fresh = await run(Peers(a=AWAY), Journal(), risky, pace=quick)
     recovered = await run(Peers(a=AWAY), Owned(), risky, pace=quick)
@@ -157,7 +157,7 @@ async def test_a_peer_that_asked_and_is_gone_when_answered_keeps_its_task() -> N
     def back(task: Task) -> Result:
         return done(str(task.answers["q1"]))
 
-    gone = await run(Peers(a=AWAY), Journal(steps), risky, pace=Pace(0.001, 0.02))
+    gone = await run(Peers(a=AWAY), Journal(steps), risky, pace=StepPatience(0.001, 0.02))
     found = await run(Peers(a=FakePeer("a", [*[AWAY] * 5, back])), Journal(steps), risky)
 
     assert [each.reason for each in gone.interrupts] == ["outcome_unknown"]

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.core.errors import ConfigError
-from weft.reasoning.reflexion import Evidence, Outcome, ReflexionConfig, reflect_on
+from weft.reasoning.reflexion import IterationCall, IterationEvidence, ReflexionConfig, reflect_on
 
-FRESH = Outcome(ok=True, novelty=1.0)
-STALE = Outcome(ok=True, novelty=0.0)
-FAILED = Outcome(ok=False, novelty=0.0)
+FRESH = IterationCall(ok=True, novelty=1.0)
+STALE = IterationCall(ok=True, novelty=0.0)
+FAILED = IterationCall(ok=False, novelty=0.0)
 
 
 @pytest.mark.requirement("RSN-1")
@@ -32,10 +32,12 @@ def test_one_fully_novel_success_each_reaches_85_at_12_and_90_at_15() -> None:
 def test_calls_in_one_batch_reach_what_they_reach_one_by_one(novelties: list[float]) -> None:
     one_by_one = 0.3
     for novelty in novelties:
-        outcome = Outcome(ok=True, novelty=novelty)
+        outcome = IterationCall(ok=True, novelty=novelty)
         one_by_one = reflect_on(one_by_one, [outcome], looping=False).confidence
 
-    batch = reflect_on(0.3, [Outcome(ok=True, novelty=each) for each in novelties], looping=False)
+    batch = reflect_on(
+        0.3, [IterationCall(ok=True, novelty=each) for each in novelties], looping=False
+    )
 
     if novelties:
         assert batch.confidence == pytest.approx(one_by_one)
@@ -53,7 +55,7 @@ def test_calls_in_one_batch_reach_what_they_reach_one_by_one(novelties: list[flo
     ],
 )
 def test_what_an_iteration_is_worth(
-    outcomes: list[Outcome], *, looping: bool, confidence: float, assessment: str
+    outcomes: list[IterationCall], *, looping: bool, confidence: float, assessment: str
 ) -> None:
     found = reflect_on(0.5, outcomes, looping=looping)
 
@@ -63,7 +65,7 @@ def test_what_an_iteration_is_worth(
 
 
 def test_novelty_is_the_share_of_leaves_not_seen_before() -> None:
-    evidence = Evidence()
+    evidence = IterationEvidence()
 
     first = evidence.novelty("", {"a": 1, "b": [2, 3]})
     again = evidence.novelty("", {"a": 1, "b": [2, 3]})
@@ -73,7 +75,7 @@ def test_novelty_is_the_share_of_leaves_not_seen_before() -> None:
 
 
 def test_text_is_compared_by_three_words_at_a_time() -> None:
-    evidence = Evidence()
+    evidence = IterationEvidence()
 
     assert evidence.novelty("the disk is full") == 1.0
     assert evidence.novelty("the disk is full") == 0.0

@@ -3,7 +3,7 @@
 from weft.catalog import Capability
 from weft.core import JsonValue
 from weft.plan import Node, Plan
-from weft.routing import CapabilityIndex, CognitiveCompiler, GoalFrame, PolicyGate, Request
+from weft.routing import CapabilityIndex, CognitiveCompiler, GoalFrame, GoalRequest, PolicyGate
 
 
 def capability(name: str, **fields: object) -> Capability:
@@ -25,7 +25,7 @@ def compiler(*capabilities: Capability, policy: PolicyGate | None = None) -> Cog
 
 
 def plan_for(wanted: GoalFrame, *capabilities: Capability, **request: JsonValue) -> Plan:
-    asked = Request(**{"goal": "do it", **request})  # type: ignore[arg-type]
+    asked = GoalRequest(**{"goal": "do it", **request})  # type: ignore[arg-type]
     return compiler(*(capabilities or (ONE,))).compile(wanted, asked)
 
 

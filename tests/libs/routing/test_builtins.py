@@ -7,9 +7,9 @@ from tests.libs.routing.frames import FOUR, ONE, capability, frame
 from weft.catalog import Capability
 from weft.core import Claim, JsonValue, Result
 from weft.loop import Task
-from weft.plan import Interpreter, Outcome
+from weft.plan import Interpreter, PlanOutcome
 from weft.report.model import Report
-from weft.routing import CapabilityIndex, CognitiveCompiler, GoalFrame, Request
+from weft.routing import CapabilityIndex, CognitiveCompiler, GoalFrame, GoalRequest
 
 TESTER = capability("suite", roles=["test"])
 OWN_TESTS = capability("own.tests", roles=["test"], tool_name="run_tests")
@@ -19,11 +19,11 @@ async def carry_out(
     wanted: GoalFrame,
     peers: Peers,
     *capabilities: Capability,
-    request: Request | None = None,
+    request: GoalRequest | None = None,
     approvals: bool = True,
-) -> Outcome:
+) -> PlanOutcome:
     compiler = CognitiveCompiler(CapabilityIndex(capabilities or (ONE,)))
-    plan = compiler.compile(wanted, request or Request(goal="make it right"))
+    plan = compiler.compile(wanted, request or GoalRequest(goal="make it right"))
     return await Interpreter(peers, Journal(), approvals=approvals).run(plan)
 
 
@@ -159,7 +159,7 @@ async def test_each_link_of_a_chain_receives_all_that_came_before() -> None:
 
 async def test_a_delegate_does_all_of_it() -> None:
     peers = Peers(partner=done("done elsewhere"))
-    request = Request(goal="make it right", delegate="partner")
+    request = GoalRequest(goal="make it right", delegate="partner")
 
     outcome = await carry_out(frame("coordinate"), peers, request=request)
 

@@ -15,7 +15,7 @@ from weft.core import Principal
 from weft.plan import Call, Parallel, Sequence
 from weft.routing import (
     CapabilityIndex,
-    Request,
+    GoalRequest,
 )
 
 
@@ -125,7 +125,7 @@ def test_the_nearest_eight_are_asked_and_the_rest_is_reported() -> None:
     nearest = capability("zz.checkout", description="looks at the checkout")
     mesh = compiler(*many, nearest)
 
-    fan_out = mesh.compile(frame("diagnose"), Request(goal="Diagnose the checkouts")).root
+    fan_out = mesh.compile(frame("diagnose"), GoalRequest(goal="Diagnose the checkouts")).root
 
     assert len(capabilities_in(fan_out)) == 8
     assert capabilities_in(fan_out)[0] == "zz.checkout"

@@ -20,12 +20,12 @@ from weft.routing import (
     CapabilityIndex,
     CognitiveCompiler,
     GoalFrame,
+    GoalRequest,
     Level,
     NoCapabilityError,
     NoMatchingProtocolError,
     Protocol,
     ProtocolRegistry,
-    Request,
     TaskType,
     UnknownProtocolError,
     events_of,
@@ -56,7 +56,7 @@ def test_each_field_changes_what_is_planned_or_said(base: JsonObject, change: Js
     )
 
     def said(fields: JsonObject) -> JsonObject:
-        shown = mesh.explain(GoalFrame.model_validate(fields), Request(goal="g")).to_json()
+        shown = mesh.explain(GoalFrame.model_validate(fields), GoalRequest(goal="g")).to_json()
         plan = shown["plan"]
         return {
             "parts": shown["parts"],
@@ -95,9 +95,9 @@ def test_routing_is_a_pure_function_of_frame_view_registry_and_request(
     registry = ProtocolRegistry()
     registry.register_many(protocols)
 
-    first = CognitiveCompiler(CapabilityIndex(shelf)).explain(wanted, Request(goal="g"))  # type: ignore[arg-type]
+    first = CognitiveCompiler(CapabilityIndex(shelf)).explain(wanted, GoalRequest(goal="g"))  # type: ignore[arg-type]
     second = CognitiveCompiler(CapabilityIndex(shuffled), protocols=registry).explain(  # type: ignore[arg-type]
-        wanted, Request(goal="g")
+        wanted, GoalRequest(goal="g")
     )
 
     assert first == second
@@ -130,18 +130,18 @@ def test_a_dead_end_lists_every_protocol_with_gate_and_reason() -> None:
 def test_a2a_peer_as_a_required_capability_is_met_by_the_delegate() -> None:
     wanted = frame("coordinate", required_capabilities=["a2a_peer"])
 
-    root = compiler(ONE).compile(wanted, Request(delegate="https://partner.example")).root
+    root = compiler(ONE).compile(wanted, GoalRequest(delegate="https://partner.example")).root
 
     assert isinstance(root, Call)
     assert root.peer == "https://partner.example"
 
 
 def test_a_request_may_name_its_protocol() -> None:
-    shown = compiler(*FOUR).explain(frame("compare"), Request(protocol="specialist_fanout"))
+    shown = compiler(*FOUR).explain(frame("compare"), GoalRequest(protocol="specialist_fanout"))
 
     assert shown.parts[0].method == "requested"
     with pytest.raises(UnknownProtocolError, match="specialist_fanout"):
-        compiler(*FOUR).compile(frame("compare"), Request(protocol="specialist_fan"))
+        compiler(*FOUR).compile(frame("compare"), GoalRequest(protocol="specialist_fan"))
 
 
 def test_a_registry_refuses_duplicates_and_strays() -> None:
@@ -165,7 +165,7 @@ def test_a_registry_refuses_duplicates_and_strays() -> None:
 def test_every_decision_has_its_event_in_order() -> None:
     mesh = compiler(*FOUR)
     wanted = frame("diagnose")
-    good = events_of(mesh.route(wanted, Request(goal="g")))
+    good = events_of(mesh.route(wanted, GoalRequest(goal="g")))
     dead = events_of(compiler().route(wanted))
 
     assert [event.type for event in good] == [
@@ -176,7 +176,9 @@ def test_every_decision_has_its_event_in_order() -> None:
         "plan.compiled",
     ]
     assert [event.type for event in dead] == ["router.frame.extracted", "router.protocol.no_match"]
-    assert good[-1].data.model_dump()["plan"] == mesh.compile(wanted, Request(goal="g")).to_json()
+    assert (
+        good[-1].data.model_dump()["plan"] == mesh.compile(wanted, GoalRequest(goal="g")).to_json()
+    )
 
 
 @pytest.mark.requirement("RT-35")
@@ -184,11 +186,11 @@ def test_every_decision_has_its_event_in_order() -> None:
 @given(frames)
 def test_an_explanation_shows_what_a_compilation_does(wanted: GoalFrame) -> None:
     mesh = compiler(*FOUR, RISKY)
-    shown = mesh.explain(wanted, Request(goal="g"))
+    shown = mesh.explain(wanted, GoalRequest(goal="g"))
 
     if shown.error is None:
-        assert shown.plan == mesh.compile(wanted, Request(goal="g")).to_json()
+        assert shown.plan == mesh.compile(wanted, GoalRequest(goal="g")).to_json()
     else:
         with pytest.raises(WeftError) as caught:
-            mesh.compile(wanted, Request(goal="g"))
+            mesh.compile(wanted, GoalRequest(goal="g"))
         assert shown.error["code"] == caught.value.code

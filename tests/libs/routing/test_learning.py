@@ -6,9 +6,9 @@ import anyio
 import pytest
 
 from tests.libs.routing.frames import FOUR, frame
-from weft.routing import CapabilityIndex, CognitiveCompiler, GoalFrame, Request, TaskType
-from weft.routing.learning import OutcomeBook, Place, Record
-from weft.routing.picking import Picked, pick
+from weft.routing import CapabilityIndex, CognitiveCompiler, GoalFrame, GoalRequest, TaskType
+from weft.routing.learning import OutcomeBook, OutcomeKey, OutcomeTally
+from weft.routing.picking import PickerChoice, pick
 from weft.routing.select import Candidate
 
 COMPARE = frame("compare")
@@ -17,7 +17,7 @@ COMPARE = frame("compare")
 def book(**records: tuple[int, int]) -> OutcomeBook:
     return OutcomeBook(
         {
-            Place(TaskType.COMPARE, "general", name): Record(runs, successes)
+            OutcomeKey(TaskType.COMPARE, "general", name): OutcomeTally(runs, successes)
             for name, (runs, successes) in records.items()
         }
     )
@@ -59,14 +59,14 @@ def test_outcomes_touch_no_gate() -> None:
 async def test_a_picker_chooses_among_survivors_and_one_survivor_skips_it() -> None:
     asked: list[Sequence[Candidate]] = []
 
-    async def picker(_: GoalFrame, survivors: Sequence[Candidate]) -> Picked:
+    async def picker(_: GoalFrame, survivors: Sequence[Candidate]) -> PickerChoice:
         asked.append(survivors)
-        return Picked("specialist_fanout", "sources beat arguments")
+        return PickerChoice("specialist_fanout", "sources beat arguments")
 
     mesh = compiler()
     picked = await pick(picker, COMPARE, mesh.survivors(COMPARE))
     alone = await pick(picker, frame("diagnose"), mesh.survivors(frame("diagnose")))
-    [part] = mesh.explain(COMPARE, Request(picked=picked)).parts
+    [part] = mesh.explain(COMPARE, GoalRequest(picked=picked)).parts
 
     assert alone is None
     assert [each.protocol.id for each in asked[0]] == ["debate", "specialist_fanout"]
@@ -78,17 +78,17 @@ async def test_a_picker_chooses_among_survivors_and_one_survivor_skips_it() -> N
 @pytest.mark.requirement("RT-33")
 @pytest.mark.parametrize("fault", ["unknown", "error", "silence"])
 async def test_a_bad_picker_falls_back_to_the_rules_and_says_so(fault: str) -> None:
-    async def picker(_: GoalFrame, __: Sequence[Candidate]) -> Picked:
+    async def picker(_: GoalFrame, __: Sequence[Candidate]) -> PickerChoice:
         if fault == "error":
             raise RuntimeError("no quota")
         if fault == "silence":
             await anyio.sleep_forever()
-        return Picked("tea_leaves")
+        return PickerChoice("tea_leaves")
 
     mesh = compiler()
     with anyio.fail_after(5):
         picked = await pick(picker, COMPARE, mesh.survivors(COMPARE), patience=0.01)
-    [part] = mesh.explain(COMPARE, Request(picked=picked)).parts
+    [part] = mesh.explain(COMPARE, GoalRequest(picked=picked)).parts
 
     assert (part.selected_protocol, part.method) == ("debate", "rule_based_fallback")
     assert part.picker_rationale

@@ -9,11 +9,11 @@ from tests.libs.routing.frames import (
 )
 from weft.core.errors import ConfigError
 from weft.routing import (
+    GoalRequest,
     Level,
     Policies,
     PolicyDeniedError,
     PolicyGate,
-    Request,
 )
 
 
@@ -77,4 +77,4 @@ def test_a_denial_is_final_and_names_what_may_be_requested_instead() -> None:
     assert shown.error["code"] == "policy_denied"
     assert shown.parts[0].policy is not None
     assert not shown.parts[0].policy.allow
-    assert mesh.compile(wanted, Request(protocol="specialist_fanout")).root.kind == "parallel"
+    assert mesh.compile(wanted, GoalRequest(protocol="specialist_fanout")).root.kind == "parallel"

@@ -12,10 +12,10 @@ from weft.routing import (
     BUILTINS,
     CognitiveCompiler,
     GoalFrame,
+    GoalRequest,
     Level,
     NoCapabilityError,
     Protocol,
-    Request,
     Routed,
     TaskType,
     View,
@@ -76,7 +76,7 @@ def key(wanted: GoalFrame) -> tuple[str, str, str]:
 def test_every_frame_routes_as_the_table_says() -> None:
     mesh = compiler(ONE)
 
-    found = {key(each): cell(mesh.route(each, Request(goal="do it"))) for each in FRAMES}
+    found = {key(each): cell(mesh.route(each, GoalRequest(goal="do it"))) for each in FRAMES}
 
     assert len(found) == 117
     assert found == expected()
@@ -93,7 +93,7 @@ def test_the_gates_of_the_table_stand_in_the_plans() -> None:
     mesh = compiler(ONE)
 
     for wanted in FRAMES:
-        plan = mesh.compile(wanted, Request(goal="do it"))
+        plan = mesh.compile(wanted, GoalRequest(goal="do it"))
         gates = [node for _, node in plan.nodes() if node.kind == "gate"]
         judges = [node for _, node in plan.nodes() if node.kind == "judge"]
         assert len(gates) == ("G" in expected()[key(wanted)].split())
@@ -104,7 +104,7 @@ def test_the_gates_of_the_table_stand_in_the_plans() -> None:
 @pytest.mark.requirement("RT-13")
 @pytest.mark.parametrize("wanted", FRAMES, ids=lambda each: ".".join(key(each)))
 def test_every_frame_yields_a_valid_plan(wanted: GoalFrame) -> None:
-    plan = compiler(ONE).compile(wanted, Request(goal="do {it} now"))
+    plan = compiler(ONE).compile(wanted, GoalRequest(goal="do {it} now"))
 
     assert Plan.from_json(plan.to_json()) == plan
 
@@ -128,7 +128,7 @@ def test_without_anything_eligible_27_frames_have_no_capability() -> None:
 
 
 def test_a_delegate_takes_over_coordination() -> None:
-    routed = compiler(ONE).route(frame("coordinate"), Request(delegate="partner"))
+    routed = compiler(ONE).route(frame("coordinate"), GoalRequest(delegate="partner"))
 
     assert routed.plan is not None
     assert (routed.plan.protocol, routed.plan.root.kind) == ("a2a_delegate", "call")
@@ -166,7 +166,7 @@ def test_every_builtin_builds_a_valid_plan_for_every_frame_it_handles(protocol: 
 
     for wanted, extra in product(FRAMES, extras):
         if wanted.primary_goal in protocol.handles:
-            asked = Request(goal="g", protocol=protocol.id, delegate="partner")
+            asked = GoalRequest(goal="g", protocol=protocol.id, delegate="partner")
             plan = mesh.compile(GoalFrame.model_validate({**wanted.to_json(), **extra}), asked)
             assert plan.protocol == protocol.id
             assert Plan.from_json(plan.to_json()) == plan

@@ -10,11 +10,11 @@ from tests.libs.plan.doubles import FakePeer, FakeRun, Peers, done
 from weft.bus import MemoryBus
 from weft.checkpoint import Claimed, Journal, NewRun, memory_checkpointer
 from weft.core import LOCAL, JsonObject, JsonValue, Result, new_id, new_run_id
-from weft.events import Accepted, Envelope, RunAccepted
+from weft.events import Acceptance, Envelope, RunAccepted
 from weft.loop import Agent, Task
 from weft.models import Model
 from weft.plan import Call, Interpreter, Node, Plan, Sequence
-from weft.runs import Outcome, Runs, Worker
+from weft.runs import RunOutcome, Runs, Worker
 from weft.testing.models import ScriptedModel, call
 from weft.tools import tool
 
@@ -54,13 +54,13 @@ def in_turn(*names: str) -> Plan:
 async def log_of(peers: Peers, plan: Plan, *, cancel_after: Began | None = None) -> list[Envelope]:
     """Return the log of a run of `plan`, cancelled once `cancel_after` returned."""
 
-    async def execute(_: Claimed, journal: Journal) -> Outcome:
+    async def execute(_: Claimed, journal: Journal) -> RunOutcome:
         interpreter = Interpreter(peers, journal)
         try:
             outcome = await interpreter.run(plan)
         finally:
             journal.report = interpreter.report
-        return Outcome(outcome.result, outcome.unrecorded, report=interpreter.report)
+        return RunOutcome(outcome.result, outcome.unrecorded, report=interpreter.report)
 
     checkpointer = memory_checkpointer()
     runs = Runs(checkpointer, MemoryBus(), pool="router")
@@ -72,7 +72,7 @@ async def log_of(peers: Peers, plan: Plan, *, cancel_after: Began | None = None)
         body_hash="0" * 64,
         thread_id=new_id(),
         request={},
-        accepted=RunAccepted(data=Accepted(subject=LOCAL.subject)),
+        accepted=RunAccepted(data=Acceptance(subject=LOCAL.subject)),
     )
     with anyio.fail_after(5):
         async with Worker(runs, execute, name="w").working():

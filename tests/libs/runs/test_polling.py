@@ -15,7 +15,7 @@ from weft.checkpoint.memory import memory_checkpointer
 from weft.core import LOCAL, Result, RunId
 from weft.core.errors import StoreUnavailableError
 from weft.events import Envelope
-from weft.runs import Outcome, Runs
+from weft.runs import RunOutcome, Runs
 
 STREAMS = 50
 
@@ -72,9 +72,9 @@ async def test_a_stream_hears_of_what_the_bus_lost_by_that_look(
     front, back = (Runs(store, LossyBus(), pool="router") for _ in "ab")
     go = asyncio.Event()
 
-    async def work(_: Claimed, __: Journal) -> Outcome:
+    async def work(_: Claimed, __: Journal) -> RunOutcome:
         await go.wait()
-        return Outcome(Result(status="completed", text="done"))
+        return RunOutcome(Result(status="completed", text="done"))
 
     async with worker(back, work).working(), front.listening():
         accepted = await front.submit(request(), on_busy="reject")

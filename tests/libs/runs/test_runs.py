@@ -20,8 +20,8 @@ from weft.checkpoint import (
 )
 from weft.core import LOCAL, JsonObject, Principal, Result, RunId, new_id, new_run_id
 from weft.core.errors import NotFoundError
-from weft.events import Accepted, AnyData, Envelope, Event, RunAccepted
-from weft.runs import Execute, Outcome, Runs, Worker
+from weft.events import Acceptance, AnyData, Envelope, Event, RunAccepted
+from weft.runs import Execute, RunOutcome, Runs, Worker
 
 STRANGER = Principal(tenant="local", subject="stranger")
 
@@ -35,7 +35,7 @@ def request(text: str = "hello", *, thread_id: str | None = None) -> NewRun:
         body_hash="0" * 64,
         thread_id=thread_id or new_id(),
         request={"input": text},
-        accepted=RunAccepted(data=Accepted(subject=LOCAL.subject)),
+        accepted=RunAccepted(data=Acceptance(subject=LOCAL.subject)),
         timeout_s=60,
     )
 
@@ -44,11 +44,11 @@ def said(words: str) -> Event:
     return Event(type="agent.custom", data=AnyData.model_validate({"name": words}))
 
 
-async def echo(claimed: Claimed, journal: Journal) -> Outcome:
+async def echo(claimed: Claimed, journal: Journal) -> RunOutcome:
     journal.emit(said("one"), said("two"))
     stored = await journal.record(("step",), {"text": str(claimed.run.request["input"])})
     journal.emit(said("three"))
-    return Outcome(Result(status="completed", text=str(stored["text"])))
+    return RunOutcome(Result(status="completed", text=str(stored["text"])))
 
 
 @pytest.fixture(params=["memory:", "sqlite:{}"])
@@ -147,7 +147,7 @@ class Blocker:
         self.began = asyncio.Event()
         self.stopped = False
 
-    async def __call__(self, _: Claimed, journal: Journal) -> Outcome:
+    async def __call__(self, _: Claimed, journal: Journal) -> RunOutcome:
         journal.report = {"peers": [{"agent": "a", "outcome": "canceled"}]}
         self.began.set()
         try:
@@ -183,7 +183,7 @@ async def test_a_cancelled_run_stops_its_work_and_tells_the_report(
 async def test_an_executor_that_crashes_fails_its_run_only_and_says_nothing_of_why(
     checkpointer: Checkpointer,
 ) -> None:
-    async def crash(_: Claimed, __: Journal) -> Outcome:
+    async def crash(_: Claimed, __: Journal) -> RunOutcome:
         raise ZeroDivisionError("secret detail")
 
     runs = Runs(checkpointer, MemoryBus(), pool="router")
@@ -223,10 +223,10 @@ async def test_a_worker_that_leaves_hands_its_run_to_the_next_at_once(
 async def test_what_was_recorded_is_adopted_not_written_again(checkpointer: Checkpointer) -> None:
     seen: list[JsonObject] = []
 
-    async def twice(_: Claimed, journal: Journal) -> Outcome:
+    async def twice(_: Claimed, journal: Journal) -> RunOutcome:
         seen.append(await journal.record(("a",), {"n": 1}, [said("first")]))
         seen.append(await journal.record(("a",), {"n": 2}, [said("second")]))
-        return Outcome(Result(status="completed", text="done"))
+        return RunOutcome(Result(status="completed", text="done"))
 
     runs = Runs(checkpointer, MemoryBus(), pool="router")
     async with worker(runs, twice).working():
@@ -242,10 +242,10 @@ async def test_a_run_that_ends_while_it_is_being_cancelled_is_cancelled(
 ) -> None:
     runs = Runs(checkpointer, MemoryBus(), pool="router")
 
-    async def too_late(claimed: Claimed, journal: Journal) -> Outcome:
+    async def too_late(claimed: Claimed, journal: Journal) -> RunOutcome:
         journal.emit(said("kept"))
         await checkpointer.runs.cancel(LOCAL, claimed.run.run_id, reason="stop", grace_s=1)
-        return Outcome(Result(status="completed", text="done after all"))
+        return RunOutcome(Result(status="completed", text="done after all"))
 
     async with worker(runs, too_late).working():
         accepted = await runs.submit(request(), on_busy="reject", own=True)
@@ -263,10 +263,10 @@ async def test_a_turn_on_a_thread_that_moved_on_fails_its_run_and_stores_nothing
     runs = Runs(checkpointer, MemoryBus(), pool="router")
     key = ThreadKey(LOCAL.tenant, LOCAL.subject, "moved")
 
-    async def behind(claimed: Claimed, _: Journal) -> Outcome:
+    async def behind(claimed: Claimed, _: Journal) -> RunOutcome:
         await checkpointer.threads.append(key, [b'"new"'], expected=0, fence=claimed.held)
         turn = Turn(key, (b'"stale"',), expected=0)
-        return Outcome(Result(status="completed", text="late"), turn=turn)
+        return RunOutcome(Result(status="completed", text="late"), turn=turn)
 
     async with worker(runs, behind).working():
         accepted = await runs.submit(request(thread_id="moved"), on_busy="reject", own=True)
@@ -289,7 +289,7 @@ async def test_events_that_somebody_made_up_on_the_bus_are_shown_to_nobody(
     front, back = Runs(checkpointer, bus, pool="router"), Runs(checkpointer, bus, pool="router")
     go, seen = anyio.Event(), list[Envelope]()
 
-    async def execute(claimed: Claimed, journal: Journal) -> Outcome:
+    async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         journal.emit(said("one"))
         await go.wait()
         return await echo(claimed, journal)

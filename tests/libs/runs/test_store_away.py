@@ -18,7 +18,7 @@ from weft.checkpoint.store import DatabaseCheckpointer
 from weft.checkpoint.tables import Tables
 from weft.core import LOCAL, Result, RunId
 from weft.core.errors import StoreError, StoreFullError, StoreUnavailableError
-from weft.runs import Outcome, Runs
+from weft.runs import RunOutcome, Runs
 from weft.testing.store_values import ScriptedFaults
 
 ERRORS = (StoreUnavailableError("the store is away"), StoreFullError("there is no room"))
@@ -145,7 +145,7 @@ async def test_writes_of_a_run_wait_for_the_store_and_nothing_is_lost_or_doubled
     outage = Outage(monkeypatch, store.runs, method, error)
     runs = Runs(store, MemoryBus(), pool="router")
 
-    async def work(claimed: Claimed, journal: Journal) -> Outcome:
+    async def work(claimed: Claimed, journal: Journal) -> RunOutcome:
         outage.on = True
         journal.emit(said("one"))
         if method == "append":
@@ -194,7 +194,7 @@ async def test_an_executor_that_finds_the_store_full_does_not_fail_its_run(
 ) -> None:
     refusals = [error]
 
-    async def work(claimed: Claimed, journal: Journal) -> Outcome:
+    async def work(claimed: Claimed, journal: Journal) -> RunOutcome:
         if refusals:
             faults.ahead_s = 4
             raise refusals.pop()
@@ -228,11 +228,11 @@ async def test_a_worker_lives_through_a_full_disk_and_ends_its_runs_once_there_i
 ) -> None:
     started, room = asyncio.Event(), asyncio.Event()
 
-    async def large(_: Claimed, journal: Journal) -> Outcome:
+    async def large(_: Claimed, journal: Journal) -> RunOutcome:
         journal.emit(said("x" * 300_000))
         started.set()
         await room.wait()
-        return Outcome(Result(status="completed", text="y" * 300_000))
+        return RunOutcome(Result(status="completed", text="y" * 300_000))
 
     async with aclosing(sqlite_checkpointer(tmp_path / "db")) as store:
         runs = Runs(store, MemoryBus(), pool="router")

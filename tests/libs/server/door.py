@@ -15,10 +15,10 @@ from weft.checkpoint import Checkpointer, Claimed, Journal
 from weft.core import ALL_SCOPES, Interrupt, JsonObject, Principal, Reason, Result, loads_object
 from weft.core.errors import UnauthenticatedError
 from weft.events import AnyData, Event
-from weft.runs import Outcome, Runs, Worker
+from weft.runs import RunOutcome, Runs, Worker
 from weft.server.admission import OPERATION
 from weft.server.api import ApiOptions, api
-from weft.server.gate import Gate
+from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds
 from weft.server.rates import Rate, Rates
 
@@ -56,7 +56,7 @@ class Script:
     began: asyncio.Event = field(default_factory=asyncio.Event)
     executed: list[str] = field(default_factory=list)
 
-    async def __call__(self, claimed: Claimed, journal: Journal) -> Outcome:
+    async def __call__(self, claimed: Claimed, journal: Journal) -> RunOutcome:
         text = str(claimed.run.request["input"])
         self.executed.append(text)
         self.began.set()
@@ -66,7 +66,7 @@ class Script:
             case "fail":
                 reason = Reason(code="model_failed", message="the model is away")
                 behind = Reason(code="x", message="so is the other", path=("both", "a/b"))
-                return Outcome(
+                return RunOutcome(
                     Result(
                         status="failed",
                         text="half",
@@ -75,7 +75,7 @@ class Script:
                     )
                 )
             case "late":
-                return Outcome(Result.failed("deadline_exceeded", "out of time"))
+                return RunOutcome(Result.failed("deadline_exceeded", "out of time"))
             case "ask":
                 return self._ask(claimed)
             case "crash":
@@ -84,18 +84,18 @@ class Script:
                 await self._talk(journal)
             case _:
                 pass
-        return Outcome(Result(status="completed", text=f"echo: {text}"))
+        return RunOutcome(Result(status="completed", text=f"echo: {text}"))
 
-    def _ask(self, claimed: Claimed) -> Outcome:
+    def _ask(self, claimed: Claimed) -> RunOutcome:
         answer = claimed.steps.get(("interrupt", "a" * 32))
         if answer is not None:
-            return Outcome(Result(status="completed", text=f"answered: {answer['answer']}"))
+            return RunOutcome(Result(status="completed", text=f"answered: {answer['answer']}"))
         kind = str(claimed.run.request["input"]).split()[-1]
         reason = "approval" if kind == "approval" else "question"
         questions = [Interrupt(id="a" * 32, reason=reason, message="shall I?")]
         if kind == "twice":
             questions.append(Interrupt(id="b" * 32, reason="credentials", message="log in"))
-        return Outcome(Result(status="interrupted", interrupts=tuple(questions)))
+        return RunOutcome(Result(status="interrupted", interrupts=tuple(questions)))
 
     async def _talk(self, journal: Journal) -> None:
         journal.emit(
@@ -137,13 +137,15 @@ class House:
         return await self.stack.enter_async_context(made)
 
 
-def gate_of(runs: Runs, *, rate: Rate | None = None, bounds: OverloadBounds | None = None) -> Gate:
+def gate_of(
+    runs: Runs, *, rate: Rate | None = None, bounds: OverloadBounds | None = None
+) -> RequestGate:
     """Return a gate that lets everybody of a test pass, unless told otherwise."""
     wide = Rate(per_s=1e6, burst=1_000_000, streams=1000)
     overload = Overload(
         runs.checkpointer.runs, OPERATION, bounds or OverloadBounds(queued=10**6, spare=10**6)
     )
-    return Gate(Rates(rate or wide), overload)
+    return RequestGate(Rates(rate or wide), overload)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message
 from tests.libs.server.door import House, finished, frames, opened
 from weft.checkpoint import Checkpointer, get_checkpointer
 from weft.server.admission import ApiOptions
-from weft.server.streams import Pace
+from weft.server.streams import StreamPace
 
 SSE = {"accept": "text/event-stream"}
 
@@ -262,7 +262,7 @@ async def test_filters_change_no_number_and_hide_no_ending(
 
 @pytest.fixture
 async def hasty(checkpointer: Checkpointer) -> AsyncIterator[House]:
-    options = ApiOptions(pace=Pace(heartbeat_s=0.1, stall_s=0.2))
+    options = ApiOptions(pace=StreamPace(heartbeat_s=0.1, stall_s=0.2))
     async with opened(checkpointer, options=options) as made:
         yield made
 
@@ -344,7 +344,7 @@ async def test_a_reader_that_stalls_is_let_go_and_holds_nobody_up(hasty: House) 
 @pytest.mark.requirement("SSE-11")
 async def test_a_leaving_replica_says_so_and_another_goes_on(checkpointer: Checkpointer) -> None:
     stopping = asyncio.Event()
-    options = ApiOptions(pace=Pace(stopping=stopping))
+    options = ApiOptions(pace=StreamPace(stopping=stopping))
     async with opened(checkpointer, options=options) as leaving, opened(checkpointer) as stays:
         run_id = await begun(await leaving.client("ana"))
         async with Live(leaving.app, f"/v1/runs/{run_id}/stream") as live:

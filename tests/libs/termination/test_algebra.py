@@ -11,18 +11,18 @@ from weft.termination import (
     STOP_ORDER,
     And,
     BudgetExhausted,
-    Call,
     Condition,
     ConfidenceMet,
     CustomCondition,
     DeadlineReached,
+    EndedCall,
     Functions,
     MaxIterations,
     Not,
     NoToolCalls,
     Or,
     Progress,
-    Reason,
+    StopCause,
     TextMention,
     TimeLimit,
     TokenLimit,
@@ -76,7 +76,7 @@ progresses = st.builds(
     last_text=st.sampled_from(["", "Done", "abandoned", "all done now"]),
     last_had_calls=st.none() | st.booleans(),
     calls=st.lists(
-        st.builds(lambda n, a, ok: Call.of(n, a, ok=ok), names, arguments, st.booleans()),
+        st.builds(lambda n, a, ok: EndedCall.of(n, a, ok=ok), names, arguments, st.booleans()),
         max_size=3,
     ).map(tuple),
     remaining_budget=st.builds(Budget, tokens=st.none() | small, cost_usd=st.none() | small),
@@ -265,6 +265,6 @@ def test_the_first_reason_in_the_fixed_order_counts(stops: set[str]) -> None:
         "terminal_tool", "complete", "confidence_met", "condition", "no_tools", "tool_loop",
         "deadline", "time_budget", "cost_budget", "token_budget", "max_iterations",
     ]  # fmt: skip
-    found = frozenset(Reason(stop, NoToolCalls()) for stop in STOP_ORDER if stop in stops)
+    found = frozenset(StopCause(stop, NoToolCalls()) for stop in STOP_ORDER if stop in stops)
 
     assert stop_reason(found) == next(stop for stop in order if stop in stops)

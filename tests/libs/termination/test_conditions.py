@@ -9,11 +9,11 @@ from weft.core import Budget, JsonObject
 from weft.core.errors import ConditionFailedError, ConfigError
 from weft.termination import (
     BudgetExhausted,
-    Call,
     Condition,
     ConfidenceMet,
     CustomCondition,
     DeadlineReached,
+    EndedCall,
     MaxIterations,
     NoToolCalls,
     Progress,
@@ -29,7 +29,7 @@ def stops(condition: Condition, now: Progress) -> list[str]:
 
 
 def call(name: str, arguments: JsonObject | None = None, *, ok: bool = True) -> Progress:
-    return Progress(calls=(Call.of(name, arguments or {}, ok=ok),))
+    return Progress(calls=(EndedCall.of(name, arguments or {}, ok=ok),))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from anyio import to_thread
 from weft.checkpoint import NewRun, sqlite_checkpointer
 from weft.checkpoint.run_journal import RunJournal
 from weft.core import LOCAL, JsonObject, RunId, ToolCall, new_id, new_run_id
-from weft.events import Accepted, RunAccepted
+from weft.events import Acceptance, RunAccepted
 from weft.tools import Tool, ToolContext, ToolExecution, call_tool, tool
 
 PRINCIPAL = LOCAL
@@ -23,7 +23,7 @@ REQUEST = NewRun(
     body_hash="hash",
     thread_id="t1",
     request={"prompt": "pay"},
-    accepted=RunAccepted(data=Accepted(subject=PRINCIPAL.subject, input="pay")),
+    accepted=RunAccepted(data=Acceptance(subject=PRINCIPAL.subject, input="pay")),
 )
 CALL = ToolCall(id="c1", name="pay", arguments={"amount": 5})
 

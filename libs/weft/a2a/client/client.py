@@ -9,7 +9,7 @@ import aiohttp
 
 from weft.a2a import erasure
 from weft.a2a.client.remote import RemoteRun
-from weft.a2a.client.transport import OK, STREAMS, Answer, get_bounded, post
+from weft.a2a.client.transport import OK, STREAMS, OpenReply, get_bounded, post
 from weft.a2a.delegation import Minter, remaining
 from weft.a2a.wire import extensions
 from weft.a2a.wire.cards import MAX_CARD, WELL_KNOWN, PeerCard, read_card, read_foreign_card
@@ -122,7 +122,7 @@ class A2AClient:
         *,
         until: float,
         last_event_id: int | None = None,
-    ) -> Answer:
+    ) -> OpenReply:
         """Send one call, repeated while it is certain that the peer did not take it.
 
         A member of the mesh deduplicates, so it is also asked again when an answer got lost.
@@ -142,7 +142,7 @@ class A2AClient:
 
     async def _call(
         self, method: str, params: JsonObject, task: Task, *, until: float, seen: int | None
-    ) -> Answer:
+    ) -> OpenReply:
         if self.card.tenant:
             params = {**params, "tenant": self.card.tenant}
         call = dumps({"jsonrpc": "2.0", "id": new_id(), "method": method, "params": params})

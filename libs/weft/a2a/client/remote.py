@@ -10,7 +10,7 @@ import anyio
 
 from weft.a2a.client.patience import Patience
 from weft.a2a.client.picture import Picture
-from weft.a2a.client.transport import Answer, Frame
+from weft.a2a.client.transport import Frame, OpenReply
 from weft.a2a.wire.cards import PeerCard
 from weft.a2a.wire.messages import answer_of, context_of, message_of
 from weft.core import Deadline, JsonObject, JsonValue, Result
@@ -49,7 +49,7 @@ class Calls(Protocol):
         *,
         until: float,
         last_event_id: int | None = None,
-    ) -> Answer:
+    ) -> OpenReply:
         """Send one call."""
         ...
 
@@ -185,7 +185,7 @@ class RemoteRun:
         self._patience.alive()
         self._picture.show({"task": task})
 
-    async def _begin(self) -> Answer | None:
+    async def _begin(self) -> OpenReply | None:
         """Send the message; a peer that may have taken it is sent it again until it answers.
 
         Raises:
@@ -204,7 +204,7 @@ class RemoteRun:
                     raise
             await self._patience.pause()
 
-    async def _send(self) -> Answer | None:
+    async def _send(self) -> OpenReply | None:
         """Return the stream of the task, or None if the whole answer came at once."""
         if self._task.answers:
             message = answer_of(self._task, await self._find())
@@ -215,7 +215,7 @@ class RemoteRun:
 
     async def _open(
         self, method: str, params: JsonObject, *, last_event_id: int | None = None
-    ) -> Answer | None:
+    ) -> OpenReply | None:
         answer = await self._client.call(
             method, params, self._task, until=self._until, last_event_id=last_event_id
         )
@@ -227,7 +227,7 @@ class RemoteRun:
             answer.close()
         return None
 
-    async def _again(self) -> Answer | None:
+    async def _again(self) -> OpenReply | None:
         """Return a new stream of the same task, or None once it is known to be over.
 
         Raises:
@@ -251,7 +251,7 @@ class RemoteRun:
                     ) from error
         return None
 
-    async def _asked_again(self, task_id: str) -> Answer | None:
+    async def _asked_again(self, task_id: str) -> OpenReply | None:
         """Return a stream of the task, or None where the peer told how it stands."""
         if self._patience.exhausted:
             # Streams that bring nothing say nothing of the task; the peer may.

@@ -54,7 +54,7 @@ class Frame:
     size: int
 
 
-class Answer:
+class OpenReply:
     """An open answer, read piece by piece; `close` it."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
@@ -161,7 +161,7 @@ async def post(
     streams: bool,
     headers: Mapping[str, str],
     until: float,
-) -> Answer:
+) -> OpenReply:
     """Send one call and return its answer, unread; `streams` tells that silence means something.
 
     Raises:
@@ -187,7 +187,7 @@ async def post(
         raise DeadlineExceededError("the peer did not answer in time") from error
     except (aiohttp.ClientError, OSError) as error:
         raise AnswerLostError("the connection to the peer broke") from error
-    answer = Answer(response)
+    answer = OpenReply(response)
     if response.status == OK:
         return answer
     try:
@@ -197,7 +197,7 @@ async def post(
     raise InvalidPeerAnswerError(f"the peer answered with HTTP status {response.status}")
 
 
-async def _refused(response: aiohttp.ClientResponse, answer: Answer, until: float) -> None:
+async def _refused(response: aiohttp.ClientResponse, answer: OpenReply, until: float) -> None:
     if response.status in _REFUSALS_FOR_NOW:
         raise PeerUnavailableError(
             f"the peer refuses for now (HTTP {response.status})",

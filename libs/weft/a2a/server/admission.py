@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from weft.core import SYSTEM_CLOCK, Clock, Principal
 from weft.core.protocol_errors import TooManyCallsError
 
+__all__ = ["CallRates"]
+
 MAX_CALLERS = 4096
 """Callers remembered; the one unheard of for longest starts anew with a full bucket."""
 
@@ -19,7 +21,7 @@ class _Account:
     streams: int = 0
 
 
-class Admission:
+class CallRates:
     """Counts per tenant and subject; refuses before anything is read or stored."""
 
     def __init__(

@@ -21,12 +21,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from weft.a2a import erasure
 from weft.a2a.delegation import Caller
 from weft.a2a.server import http, views
-from weft.a2a.server.admission import Admission
-from weft.a2a.server.streams import EventStream, Log, Updates
-from weft.a2a.server.tasks import Ask, Limits, Tasks
+from weft.a2a.server.admission import CallRates
+from weft.a2a.server.streams import Log, TaskStream, Updates
+from weft.a2a.server.tasks import CallContext, TaskLimits, Tasks
 from weft.a2a.wire import errors, extensions, rpc
 from weft.a2a.wire.cards import WELL_KNOWN, Card
-from weft.a2a.wire.models import CancelRequest, GetRequest, Scoped, SendRequest, TaskRequest, parse
+from weft.a2a.wire.models import (
+    CancelTaskRequest,
+    GetTaskRequest,
+    Scoped,
+    SendMessageRequest,
+    TaskRequest,
+    parse,
+)
 from weft.catalog import Entry
 from weft.checkpoint import Run
 from weft.core import LOCAL, JsonObject, new_id
@@ -89,10 +96,10 @@ class A2AServer:
         url: str,
         authenticator: Authenticator | None = None,
         key: SigningKey | None = None,
-        limits: Limits | None = None,
+        limits: TaskLimits | None = None,
     ) -> None:
-        limits = limits or Limits()
-        self._admission = Admission(
+        limits = limits or TaskLimits()
+        self._admission = CallRates(
             per_second=limits.calls_per_s, burst=limits.burst, streams=limits.streams
         )
         self.tasks = Tasks(runs, agent=card.name, limits=limits)
@@ -100,14 +107,16 @@ class A2AServer:
         self._required = card.required_extensions
         self.show(card.to_wire(url, delegated=authenticator is not None), key)
         self._authenticator = authenticator
-        self._streams: set[EventStream] = set()
-        self._unary: dict[str, Callable[[Ask, object], Awaitable[JsonObject]]] = {
+        self._streams: set[TaskStream] = set()
+        self._unary: dict[str, Callable[[CallContext, object], Awaitable[JsonObject]]] = {
             "SendMessage": self._send,
             "GetTask": self._get,
             "CancelTask": self._cancel,
             erasure.METHOD: self._erase,
         }
-        self._streaming: dict[str, Callable[[Ask, object, Request], Awaitable[Start]]] = {
+        self._streaming: dict[
+            str, Callable[[CallContext, object, Request], Awaitable[StreamStart]]
+        ] = {
             "SendStreamingMessage": self._send_stream,
             "SubscribeToTask": self._subscribe,
         }
@@ -204,14 +213,14 @@ class A2AServer:
             raise UnauthenticatedError("this server answers its own machine only")
         return Caller(LOCAL)
 
-    async def _answer(self, caller: Caller, call: rpc.Call, request: Request) -> Response:
+    async def _answer(self, caller: Caller, call: rpc.RpcCall, request: Request) -> Response:
         # Parsing an empty query would cost as much as all the checks here.
         query = request.query_params if request.scope.get("query_string") else {}
         http.check_version(request.headers, query)
         declared = request.headers.get(extensions.HEADER)
         extensions.check_required(declared, self._required)
         asked = extensions.in_force(declared)
-        ask = Ask(caller, asked, request.headers.get("traceparent"))
+        ask = CallContext(caller, asked, request.headers.get("traceparent"))
         if (unary := self._unary.get(call.method)) is not None:
             return http.reply(call.id, await unary(ask, call.params), asked)
         if (streaming := self._streaming.get(call.method)) is not None:
@@ -221,41 +230,41 @@ class A2AServer:
             return StreamReply(stream, self._streams, self._admission.stream(caller.principal))
         raise _unserved(call.method)
 
-    async def _send(self, ask: Ask, params: object) -> JsonObject:
-        return {"task": await self.tasks.send(ask, _request(ask, SendRequest, params))}
+    async def _send(self, ask: CallContext, params: object) -> JsonObject:
+        return {"task": await self.tasks.send(ask, _request(ask, SendMessageRequest, params))}
 
-    async def _get(self, ask: Ask, params: object) -> JsonObject:
-        return await self.tasks.get(ask, _request(ask, GetRequest, params))
+    async def _get(self, ask: CallContext, params: object) -> JsonObject:
+        return await self.tasks.get(ask, _request(ask, GetTaskRequest, params))
 
-    async def _cancel(self, ask: Ask, params: object) -> JsonObject:
-        return await self.tasks.cancel(ask, _request(ask, CancelRequest, params))
+    async def _cancel(self, ask: CallContext, params: object) -> JsonObject:
+        return await self.tasks.cancel(ask, _request(ask, CancelTaskRequest, params))
 
-    async def _erase(self, ask: Ask, params: object) -> JsonObject:
+    async def _erase(self, ask: CallContext, params: object) -> JsonObject:
         request = _request(ask, erasure.EraseRequest, params)
         return await erasure.erase(self.tasks.runs, ask.caller.principal, request)
 
-    async def _send_stream(self, ask: Ask, params: object, _: Request) -> "Start":
-        sent = await self.tasks.accept(ask, _request(ask, SendRequest, params))
+    async def _send_stream(self, ask: CallContext, params: object, _: Request) -> "StreamStart":
+        sent = await self.tasks.accept(ask, _request(ask, SendMessageRequest, params))
         if sent.after == 0:
-            return Start(sent.run, 0, views.submitted(sent.run), told=sent.told)
+            return StreamStart(sent.run, 0, views.submitted(sent.run), told=sent.told)
         task = views.task_of(sent.run, ask.extensions, history=0)
-        return Start(sent.run, sent.after, task)
+        return StreamStart(sent.run, sent.after, task)
 
-    async def _subscribe(self, ask: Ask, params: object, request: Request) -> "Start":
+    async def _subscribe(self, ask: CallContext, params: object, request: Request) -> "StreamStart":
         run = await self.tasks.read(ask, _request(ask, TaskRequest, params).id)
         seen = request.headers.get("last-event-id")
         if seen is not None:
-            return Start(run, cursor_in(run, seen, "Last-Event-ID"), subscription=True)
+            return StreamStart(run, cursor_in(run, seen, "Last-Event-ID"), subscription=True)
         if run.terminal:
             raise UnsupportedOperationError("the task has ended: get it instead")
         task = views.task_of(run, ask.extensions, history=0)
-        return Start(run, run.last_seq, task, subscription=True)
+        return StreamStart(run, run.last_seq, task, subscription=True)
 
-    def _stream(self, ask: Ask, call: rpc.Call, start: "Start") -> EventStream:
+    def _stream(self, ask: CallContext, call: rpc.RpcCall, start: "StreamStart") -> TaskStream:
         source = self.tasks.runs.pages(
             ask.caller.principal, start.run.run_id, after=start.after, told=start.told
         )
-        return EventStream(
+        return TaskStream(
             call.id,
             Updates(self.tasks, ask, start.run, stop_at_question=not start.subscription),
             Log(source),
@@ -268,7 +277,7 @@ class A2AServer:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StreamStart:
     """Where a stream begins: with the task, where it is told, and behind which event."""
 
     run: Run
@@ -284,8 +293,8 @@ class StreamReply(Response):
 
     def __init__(
         self,
-        stream: EventStream,
-        open_streams: set[EventStream],
+        stream: TaskStream,
+        open_streams: set[TaskStream],
         counted: AbstractContextManager[None],
     ) -> None:
         super().__init__()
@@ -302,7 +311,7 @@ class StreamReply(Response):
             self._open.discard(self._stream)
 
 
-def _request(ask: Ask, kind: type[R], params: object) -> R:
+def _request(ask: CallContext, kind: type[R], params: object) -> R:
     request = parse(kind, params)
     if request.tenant and request.tenant != ask.caller.principal.tenant:
         raise InputError("the tenant is not the caller's own", field="tenant")

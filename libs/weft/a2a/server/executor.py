@@ -15,7 +15,7 @@ from weft.core import (
     Result,
 )
 from weft.loop import Peer, PeerRun, Task
-from weft.runs import Execute, Outcome
+from weft.runs import Execute, RunOutcome
 
 GRACE_SECONDS = 5.0
 LEAVE_SECONDS = 0.5
@@ -27,12 +27,12 @@ _TAKEN = frozenset({*LIMIT_MEMBERS, OWN_METADATA, "skillId"})
 def execute_task(peer: Peer) -> Execute:
     """Return what a worker calls with each claimed task: `peer` does it, the run's log tells it."""
 
-    async def execute(claimed: Claimed, journal: Journal) -> Outcome:
+    async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         run = peer.start(task_in(claimed, journal))
         try:
             async for event in run:
                 journal.emit(event)
-            return Outcome(_answered(await run))
+            return RunOutcome(_answered(await run))
         except BaseException:
             await _stop(run, journal)
             raise

@@ -13,7 +13,7 @@ import orjson
 from starlette.types import Receive, Send
 
 from weft.a2a.server import views
-from weft.a2a.server.tasks import Ask, Tasks
+from weft.a2a.server.tasks import CallContext, Tasks
 from weft.a2a.wire import extensions
 from weft.a2a.wire.models import TaskState
 from weft.a2a.wire.rpc import RpcId
@@ -110,7 +110,7 @@ class Log:
 class Updates:
     """Turns batches of log events into the frames of one stream."""
 
-    def __init__(self, tasks: Tasks, ask: Ask, run: Run, *, stop_at_question: bool) -> None:
+    def __init__(self, tasks: Tasks, ask: CallContext, run: Run, *, stop_at_question: bool) -> None:
         self._tasks = tasks
         self._ask = ask
         self._run = run
@@ -165,7 +165,7 @@ class Updates:
         return views.with_events(update, told) if self._events else update
 
 
-class EventStream:
+class TaskStream:
     """The body of a response: the task first (where there is one), then its updates to its end."""
 
     def __init__(

@@ -10,7 +10,13 @@ from weft.a2a.delegation import Caller
 from weft.a2a.server import views
 from weft.a2a.wire import extensions
 from weft.a2a.wire.cards import TEXT_MODES
-from weft.a2a.wire.models import CancelRequest, GetRequest, SendRequest, WireMessage, body_hash
+from weft.a2a.wire.models import (
+    CancelTaskRequest,
+    GetTaskRequest,
+    SendMessageRequest,
+    WireMessage,
+    body_hash,
+)
 from weft.checkpoint import Inbound, NewRun, OnBusy, Run
 from weft.core import DECLINED, Budget, JsonObject, JsonValue, RunId, new_id, new_run_id
 from weft.core.errors import IdempotencyKeyReusedError, InputError, NotFoundError
@@ -20,15 +26,14 @@ from weft.core.protocol_errors import (
     TaskNotCancelableError,
     UnsupportedOperationError,
 )
-from weft.events import Accepted as AcceptedData
-from weft.events import Envelope, RunAccepted, preview
+from weft.events import Acceptance, Envelope, RunAccepted, preview
 from weft.runs import Runs
 
 OPERATION = "a2a.send"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TaskLimits:
     """What one request, and one caller, may ask for at most."""
 
     block_s: float = 600.0
@@ -40,7 +45,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CallContext:
     """Who sends a request, with which extensions in force."""
 
     caller: Caller
@@ -62,12 +67,12 @@ class Sent:
 class Tasks:
     """Serves one agent's tasks to callers that are told apart by tenant and subject."""
 
-    def __init__(self, runs: Runs, *, agent: str, limits: Limits | None = None) -> None:
+    def __init__(self, runs: Runs, *, agent: str, limits: TaskLimits | None = None) -> None:
         self.runs = runs
         self.agent = agent
-        self._limits = limits or Limits()
+        self._limits = limits or TaskLimits()
 
-    async def accept(self, ask: Ask, request: SendRequest) -> Sent:
+    async def accept(self, ask: CallContext, request: SendMessageRequest) -> Sent:
         """Make the message a durable task, or hand it to the one it names.
 
         Raises:
@@ -89,7 +94,7 @@ class Tasks:
         told = accepted.events if accepted.claimed is not None else ()
         return Sent(accepted.run, 0, told)
 
-    async def send(self, ask: Ask, request: SendRequest) -> JsonObject:
+    async def send(self, ask: CallContext, request: SendMessageRequest) -> JsonObject:
         """Return the task once it ended or waits, or at once if so asked."""
         sent = await self.accept(ask, request)
         run = sent.run
@@ -99,11 +104,11 @@ class Tasks:
             )
         return await self._shown(ask, run, history=request.configuration.history_length)
 
-    async def get(self, ask: Ask, request: GetRequest) -> JsonObject:
+    async def get(self, ask: CallContext, request: GetTaskRequest) -> JsonObject:
         run = await self.read(ask, request.id)
         return await self._shown(ask, run, history=request.history_length)
 
-    async def read(self, ask: Ask, task_id: str) -> Run:
+    async def read(self, ask: CallContext, task_id: str) -> Run:
         """Return the task's run; the one guard of everything that names a task.
 
         Raises:
@@ -114,7 +119,7 @@ class Tasks:
         except NotFoundError as error:
             raise absent() from error
 
-    async def cancel(self, ask: Ask, request: CancelRequest) -> JsonObject:
+    async def cancel(self, ask: CallContext, request: CancelTaskRequest) -> JsonObject:
         """Stop the task and return it as it then is.
 
         Raises:
@@ -136,20 +141,20 @@ class Tasks:
             raise TaskNotCancelableError(run.run_id)
         return await self._shown(ask, run, history=0)
 
-    async def _shown(self, ask: Ask, run: Run, *, history: int | None) -> JsonObject:
+    async def _shown(self, ask: CallContext, run: Run, *, history: int | None) -> JsonObject:
         report = None
         if run.status == "canceled" and extensions.CANCELLATION in ask.extensions:
             report = await self.report(ask, run)
         return views.task_of(run, ask.extensions, history=history, report=report)
 
-    async def report(self, ask: Ask, run: Run) -> JsonObject | None:
+    async def report(self, ask: CallContext, run: Run) -> JsonObject | None:
         """Return what the run's cancellation came to, from its last event."""
         events = await self.runs.checkpointer.runs.events(
             ask.caller.principal, run.run_id, after=run.last_seq - 1
         )
         return views.report_in(events[-1]) if events else None
 
-    async def _follow_up(self, ask: Ask, message: WireMessage) -> Sent:
+    async def _follow_up(self, ask: CallContext, message: WireMessage) -> Sent:
         run = await self.read(ask, message.task_id or "")
         # An id that is not unique by form may be used twice for two messages.
         sent = Inbound(message.message_id, body_hash(message)) if message.unique else None
@@ -167,7 +172,7 @@ class Tasks:
         )
         return Sent(resumed, run.last_seq)
 
-    async def _has(self, ask: Ask, run: Run, sent: Inbound) -> bool:
+    async def _has(self, ask: CallContext, run: Run, sent: Inbound) -> bool:
         """Tell whether the task was given this message before, whatever it has come to since.
 
         Raises:
@@ -179,7 +184,7 @@ class Tasks:
             raise IdempotencyKeyReusedError(sent.key)
         return known is not None
 
-    def _new(self, ask: Ask, request: SendRequest) -> NewRun:
+    def _new(self, ask: CallContext, request: SendMessageRequest) -> NewRun:
         message, caller = request.message, ask.caller
         told = message.metadata or {}
         budget, seconds = _limits(caller, told if extensions.BUDGET in ask.extensions else {})
@@ -202,7 +207,7 @@ class Tasks:
             },
             accepted=RunAccepted(
                 agent=self.agent,
-                data=AcceptedData(
+                data=Acceptance(
                     input_preview=preview(text),
                     input=text,
                     subject=caller.principal.subject,
@@ -222,7 +227,7 @@ def absent() -> NotFoundError:
     return NotFoundError("task", "")
 
 
-def _order(ask: Ask, message: WireMessage) -> OnBusy:
+def _order(ask: CallContext, message: WireMessage) -> OnBusy:
     """Return how the new task stands to the others of its context, none of which holds it up.
 
     A context holds many tasks; those of one thread of the mesh work one after another.

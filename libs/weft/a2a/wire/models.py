@@ -136,7 +136,7 @@ class Scoped(Sparse):
     tenant: str | None = None
 
 
-class SendRequest(Scoped):
+class SendMessageRequest(Scoped):
     """SendMessage and SendStreamingMessage."""
 
     message: WireMessage
@@ -150,13 +150,13 @@ class TaskRequest(Scoped):
     id: Annotated[Name, Field(min_length=1)]
 
 
-class GetRequest(TaskRequest):
+class GetTaskRequest(TaskRequest):
     """GetTask."""
 
     history_length: Annotated[int, Field(ge=0)] | None = None
 
 
-class CancelRequest(TaskRequest):
+class CancelTaskRequest(TaskRequest):
     """CancelTask."""
 
     metadata: JsonObject | None = None

@@ -12,7 +12,7 @@ RpcId = str | int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RpcCall:
     """A well-formed request; its params are not looked at yet."""
 
     id: RpcId
@@ -41,7 +41,7 @@ def read(body: bytes) -> tuple[RpcId, object]:
     return (found if lawful else None), value
 
 
-def call_in(value: object) -> Call:
+def call_in(value: object) -> RpcCall:
     """Return the call that `value` makes.
 
     Raises:
@@ -56,4 +56,4 @@ def call_in(value: object) -> Call:
         raise MalformedCallError("the id must be a string or an integer")
     if not isinstance(method, str):
         raise MalformedCallError("the method must be a string")
-    return Call(call_id, method, value.get("params") or {})
+    return RpcCall(call_id, method, value.get("params") or {})

@@ -6,10 +6,10 @@ from weft.core import Interrupt, JsonObject, JsonValue, dumps, rfc3339
 from weft.events import (
     Event,
     InterruptExpired,
+    InterruptRequest,
     InterruptRequested,
     InterruptResolved,
     Lapse,
-    Request,
     Resolution,
     hidden_value,
     preview,
@@ -17,7 +17,7 @@ from weft.events import (
 
 
 def requested(interrupt: Interrupt, *, now: float) -> Event:
-    data = Request(
+    data = InterruptRequest(
         interrupt_id=interrupt.id,
         reason=interrupt.reason,
         message=interrupt.message,

@@ -15,11 +15,11 @@ from weft.events import (
     ErrorData,
     Event,
     Expiry,
-    Failure,
     RunCanceled,
     RunCanceling,
     RunExpired,
     RunFailed,
+    RunFailure,
 )
 
 
@@ -63,7 +63,7 @@ def close(tables: Tables, row: RunRow, *, failed: ErrorData | None = None) -> tu
         canceled = Cancellation(report={}, usage=usage, duration_ms=taken_ms)
         return _end(tables, row, "canceled", _why(row), [RunCanceled(data=canceled)])
     if failed is not None:
-        failure = Failure(error=failed, usage=usage, duration_ms=taken_ms)
+        failure = RunFailure(error=failed, usage=usage, duration_ms=taken_ms)
         return _end(tables, row, "failed", failed, [RunFailed(data=failure)])
     lapsed: list[Event] = []
     if row.status == "interrupted":

@@ -31,7 +31,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Operation:
     """An operation and who waits for it, on which loop."""
 
     operation: Callable[[Tables], object]
@@ -40,10 +40,10 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OperationResult:
     """What became of a job."""
 
-    job: Job
+    job: Operation
     value: object = None
     error: Exception | None = None
 
@@ -57,13 +57,13 @@ class Answer:
             self.job.future.set_exception(self.error)
 
 
-class Worker(ABC):
+class DatabaseThread(ABC):
     """A thread with a connection of its own, opened when the first job comes."""
 
     def __init__(self, path: Path, faults: Faults) -> None:
         self._path = path
         self._faults = faults
-        self._waiting: SimpleQueue[Job | None] = SimpleQueue()
+        self._waiting: SimpleQueue[Operation | None] = SimpleQueue()
         self._gate = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -82,7 +82,7 @@ class Worker(ABC):
         if self._is_the_parents():
             raise ForkedStoreError(str(self._path))
         loop = asyncio.get_running_loop()
-        job = Job(operation, loop.create_future(), loop)
+        job = Operation(operation, loop.create_future(), loop)
         with self._gate:
             if self._closed:
                 raise StoreUnavailableError("the database was closed")
@@ -111,7 +111,7 @@ class Worker(ABC):
         return self._process not in (None, os.getpid())
 
     @abstractmethod
-    def _serve(self, tables: SqliteTables, jobs: Sequence[Job]) -> list[Answer]:
+    def _serve(self, tables: SqliteTables, jobs: Sequence[Operation]) -> list[OperationResult]:
         """Do the jobs in as few transactions as they allow."""
 
     def _work(self) -> None:
@@ -120,7 +120,7 @@ class Worker(ABC):
         if self._tables is not None:
             self._tables.connection.close()
 
-    def _together(self, first: Job) -> list[Job]:
+    def _together(self, first: Operation) -> list[Operation]:
         jobs = [first]
         while len(jobs) < MAX_TOGETHER:
             try:
@@ -133,7 +133,7 @@ class Worker(ABC):
             jobs.append(job)
         return jobs
 
-    def _answers(self, jobs: Sequence[Job]) -> list[Answer]:
+    def _answers(self, jobs: Sequence[Operation]) -> list[OperationResult]:
         try:
             if self._tables is None:
                 self._tables = SqliteTables(opened(self._path), self._faults)
@@ -141,7 +141,7 @@ class Worker(ABC):
             return self._serve(self._tables, jobs)
         except Exception as error:  # noqa: BLE001 - a dead thread would leave every caller waiting
             self._recover()
-            return [Answer(job, error=translated(error)) for job in jobs]
+            return [OperationResult(job, error=translated(error)) for job in jobs]
 
     def _recover(self) -> None:
         """Leave no transaction open; a connection that cannot roll back is opened anew."""
@@ -155,7 +155,7 @@ class Worker(ABC):
             self._tables = None
 
 
-class Writer(Worker):
+class Writer(DatabaseThread):
     """Everything that waits shares one transaction, each job inside a savepoint of its own."""
 
     def __init__(self, path: Path, faults: Faults) -> None:
@@ -167,7 +167,7 @@ class Writer(Worker):
     def stats(self) -> Stats:
         return Stats(self._commits, self._operations)
 
-    def _serve(self, tables: SqliteTables, jobs: Sequence[Job]) -> list[Answer]:
+    def _serve(self, tables: SqliteTables, jobs: Sequence[Operation]) -> list[OperationResult]:
         connection = tables.connection
         # Deciding before locking would let two processes decide on the same rows.
         execute_patiently(connection, "BEGIN IMMEDIATE")
@@ -193,35 +193,35 @@ class Writer(Worker):
             tables.erased = not emptied_log(connection)
         return answers
 
-    def _one_by_one(self, tables: SqliteTables, jobs: Sequence[Job]) -> list[Answer]:
+    def _one_by_one(self, tables: SqliteTables, jobs: Sequence[Operation]) -> list[OperationResult]:
         """Repeat, each alone, what SQLite rolled back because of one of them."""
-        answers: list[Answer] = []
+        answers: list[OperationResult] = []
         for job in jobs:
             tables.restart()
             try:
                 answers += self._serve(tables, [job])
             except (WeftError, sqlite3.Error) as error:
                 self._recover()
-                answers.append(Answer(job, error=translated(error)))
+                answers.append(OperationResult(job, error=translated(error)))
         return answers
 
 
-class Reader(Worker):
+class Reader(DatabaseThread):
     """Everything that waits reads one snapshot."""
 
-    def _serve(self, tables: SqliteTables, jobs: Sequence[Job]) -> list[Answer]:
+    def _serve(self, tables: SqliteTables, jobs: Sequence[Operation]) -> list[OperationResult]:
         execute_patiently(tables.connection, "BEGIN")
         answers = [_attempt(tables, job) for job in jobs]
         tables.connection.execute("COMMIT")
         return answers
 
 
-def _inside_savepoint(tables: SqliteTables, job: Job) -> Answer:
+def _inside_savepoint(tables: SqliteTables, job: Operation) -> OperationResult:
     connection = tables.connection
     # A full disk may end the whole transaction, and every savepoint with it; what follows must
     # not be kept on its own then.
     if not connection.in_transaction:
-        return Answer(job)
+        return OperationResult(job)
     connection.execute("SAVEPOINT job")
     answer = _attempt(tables, job)
     if connection.in_transaction:
@@ -231,15 +231,15 @@ def _inside_savepoint(tables: SqliteTables, job: Job) -> Answer:
     return answer
 
 
-def _attempt(tables: SqliteTables, job: Job) -> Answer:
+def _attempt(tables: SqliteTables, job: Operation) -> OperationResult:
     try:
-        return Answer(job, job.operation(tables))
+        return OperationResult(job, job.operation(tables))
     except Exception as error:  # noqa: BLE001 - its caller gets it; the thread serves others
-        return Answer(job, error=translated(error))
+        return OperationResult(job, error=translated(error))
 
 
-def _deliver(answers: Sequence[Answer]) -> None:
-    by_loop: defaultdict[asyncio.AbstractEventLoop, list[Answer]] = defaultdict(list)
+def _deliver(answers: Sequence[OperationResult]) -> None:
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[OperationResult]] = defaultdict(list)
     for answer in answers:
         by_loop[answer.job.loop].append(answer)
     for loop, its_answers in by_loop.items():
@@ -250,7 +250,7 @@ def _deliver(answers: Sequence[Answer]) -> None:
             continue
 
 
-def _deliver_here(answers: Sequence[Answer]) -> None:
+def _deliver_here(answers: Sequence[OperationResult]) -> None:
     for answer in answers:
         answer.deliver()
 

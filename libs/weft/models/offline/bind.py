@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from weft.core import JsonObject, JsonValue, ToolSpec
 from weft.language.entities import Entity
 from weft.models.offline.fields import coerced, properties_of, required_of
-from weft.models.offline.pick import Source, argument_kinds, from_entities, has_unit
+from weft.models.offline.pick import EntitySource, argument_kinds, from_entities, has_unit
 
 REQUEST, EARLIER, METADATA, ANSWER = "request", "earlier turn", "metadata", "answer"
 
@@ -73,7 +73,7 @@ def bind(tool: ToolSpec, known: Known) -> Bound:
 
 def value_for(name: str, schema: JsonObject, known: Known) -> JsonValue:
     """Return a value for one field, or None where the text names none."""
-    return from_entities(name, schema, Source(known.entities, known.text))
+    return from_entities(name, schema, EntitySource(known.entities, known.text))
 
 
 def _from_anything(
@@ -89,10 +89,10 @@ def _from_anything(
 def _candidates(
     name: str, schema: JsonObject, known: Known, used: set[int], *, needed: bool
 ) -> Iterator[tuple[str, JsonValue]]:
-    here = Source(known.entities, known.text, used, needed=needed)
+    here = EntitySource(known.entities, known.text, used, needed=needed)
     yield REQUEST, from_entities(name, schema, here)
     yield METADATA, known.metadata.get(name)
-    yield EARLIER, from_entities(name, schema, Source(known.earlier, needed=needed))
+    yield EARLIER, from_entities(name, schema, EntitySource(known.earlier, needed=needed))
     if name in known.results:
         tool, value = known.results[name]
         yield f"result of {tool}", value

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from weft.core import JsonObject, JsonValue, dumps
 from weft.language.lexicon import SEVERITIES
-from weft.models.offline.turns import Outcome
+from weft.models.offline.turns import ToolReply
 
 LABEL = "No language model was used: rules chose the tools, and this answer quotes their results."
 NOT_ENGLISH = (
@@ -34,7 +34,7 @@ class Unbound:
 
 
 def compose(
-    outcomes: Sequence[Outcome], unbound: Sequence[Unbound] = (), *, notes: Iterable[str] = ()
+    outcomes: Sequence[ToolReply], unbound: Sequence[Unbound] = (), *, notes: Iterable[str] = ()
 ) -> str:
     """Return findings by tool, then problems, then failed tools, then missing arguments."""
     blocks = [LABEL, *notes]
@@ -52,7 +52,7 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
     return ["\n".join([f"{title}:", *lines])] if lines else []
 
 
-def _findings(outcome: Outcome) -> str:
+def _findings(outcome: ToolReply) -> str:
     value = outcome.value
     if not isinstance(value, dict):
         return f"- {outcome.tool}: {_line(_shown(value))}"
@@ -71,7 +71,7 @@ def _findings(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _problems(worked: Iterable[Outcome]) -> Iterator[str]:
+def _problems(worked: Iterable[ToolReply]) -> Iterator[str]:
     for outcome in worked:
         value = outcome.value
         for problem in _items(value.get("problems")) if isinstance(value, dict) else ():

@@ -31,8 +31,8 @@ from weft.models.offline.compose import (
 )
 from weft.models.offline.match import RESERVED, has_effects, is_about, is_named
 from weft.models.offline.schema import ABSTAIN, fill
-from weft.models.offline.turns import ASK, Turns, identity
-from weft.models.registry import Provider
+from weft.models.offline.turns import ASK, CurrentTurn, identity
+from weft.models.registry import ModelProvider
 
 NAME = "offline:rules"
 MAX_ROUNDS = 3
@@ -63,7 +63,7 @@ class OfflineModel:
         return _CAPABILITIES
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
-        turns = Turns.of(request)
+        turns = CurrentTurn.of(request)
         reading = Reading.of(turns.text)
         known = _known(request, turns, reading)
         if request.metadata.get("role") in JUDGING | ABSTAINING and not request.output_schema:
@@ -84,7 +84,7 @@ class OfflineModel:
         """Hold nothing open."""
 
 
-def _known(request: ModelRequest, turns: Turns, reading: Reading) -> Known:
+def _known(request: ModelRequest, turns: CurrentTurn, reading: Reading) -> Known:
     return Known(
         text=turns.text,
         entities=entities(reading),
@@ -95,7 +95,7 @@ def _known(request: ModelRequest, turns: Turns, reading: Reading) -> Known:
     )
 
 
-def _earlier(turns: Turns) -> Iterator[Entity]:
+def _earlier(turns: CurrentTurn) -> Iterator[Entity]:
     """Yield what earlier requests name, oldest first; as much is read of all as of one."""
     left = READ
     read: list[str] = []
@@ -108,7 +108,7 @@ def _earlier(turns: Turns) -> Iterator[Entity]:
         yield from entities(Reading.of(text))
 
 
-def _decide(request: ModelRequest, turns: Turns, reading: Reading, known: Known) -> _Decision:
+def _decide(request: ModelRequest, turns: CurrentTurn, reading: Reading, known: Known) -> _Decision:
     calls: list[tuple[ToolSpec, Bound]] = []
     unbound: list[Unbound] = []
     for tool in _offered(request):
@@ -136,7 +136,7 @@ def _offered(request: ModelRequest) -> Sequence[ToolSpec]:
 
 
 def _question(
-    request: ModelRequest, turns: Turns, decision: _Decision
+    request: ModelRequest, turns: CurrentTurn, decision: _Decision
 ) -> tuple[ToolSpec, Bound] | None:
     """Return a call of `ask_user` for the first missing argument that nobody was asked for."""
     asking = next((tool for tool in request.tools if tool.name == ASK), None)
@@ -164,7 +164,7 @@ def _calling(request: ModelRequest, chosen: Sequence[tuple[ToolSpec, Bound]]) ->
 
 def _closing(
     request: ModelRequest,
-    turns: Turns,
+    turns: CurrentTurn,
     reading: Reading,
     known: Known,
     unbound: Sequence[Unbound],
@@ -257,4 +257,4 @@ def open_offline(rest: str, **model_kwargs: object) -> OfflineModel:
     return OfflineModel()
 
 
-PROVIDER = Provider(open=open_offline, default_model="rules")
+PROVIDER = ModelProvider(open=open_offline, default_model="rules")

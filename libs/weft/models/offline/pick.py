@@ -30,7 +30,7 @@ _COUNTED = frozenset({"limit", "count", "top", "replicas", "threshold", "max", "
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class EntitySource:
     """Entities to choose from; one serves one argument of a call only."""
 
     entities: tuple[Entity, ...]
@@ -47,7 +47,7 @@ class Source:
         return (e for e in self.entities if e.kind == kind and e.start not in self.used)
 
 
-def from_entities(name: str, schema: JsonObject, source: Source) -> JsonValue:
+def from_entities(name: str, schema: JsonObject, source: EntitySource) -> JsonValue:
     """Return the value for one argument, by name, enum, format and type."""
     for pair in source.free("pair"):
         if pair.name in (name.lower(), name.lower().replace("_", "-")):
@@ -64,7 +64,7 @@ def from_entities(name: str, schema: JsonObject, source: Source) -> JsonValue:
     return _string(name, schema, source) if wanted in ("string", None) else None
 
 
-def _mentioned(choices: JsonValue, source: Source) -> JsonValue:
+def _mentioned(choices: JsonValue, source: EntitySource) -> JsonValue:
     spoken = f" {source.text.lower()} ".replace("-", " ").replace("_", " ")
     texts = {entity.text.lower() for entity in source.entities}
     for choice in choices if isinstance(choices, list) else []:
@@ -74,7 +74,7 @@ def _mentioned(choices: JsonValue, source: Source) -> JsonValue:
     return None
 
 
-def _string(name: str, schema: JsonObject, source: Source) -> JsonValue:
+def _string(name: str, schema: JsonObject, source: EntitySource) -> JsonValue:
     kinds = argument_kinds(name) | _format_kinds(schema)
     for kind in (*_STRONG, *(("quoted",) if source.needed else ())):
         entity = next(source.free(kind), None) if kind in kinds else None
@@ -85,7 +85,7 @@ def _string(name: str, schema: JsonObject, source: Source) -> JsonValue:
     return None
 
 
-def _number(name: str, source: Source, *, whole: bool) -> JsonValue:
+def _number(name: str, source: EntitySource, *, whole: bool) -> JsonValue:
     words = name_words(name)
     unit = next((_UNITS[word] for word in words if word in _UNITS), None)
     if unit is not None and (length := _length(source, unit, whole=whole)) is not None:
@@ -122,7 +122,7 @@ def _digits_behind(word: str, spoken: Sequence[tuple[str, int]]) -> int | None:
     return None
 
 
-def _length(source: Source, unit: float, *, whole: bool) -> JsonValue:
+def _length(source: EntitySource, unit: float, *, whole: bool) -> JsonValue:
     for entity in (*source.free("window"), *source.free("number")):
         if entity.seconds is None:
             continue

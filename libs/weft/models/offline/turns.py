@@ -16,7 +16,7 @@ _MEMBER = re.compile(r'"(summary|findings|problems)"\s*+:\s*+')
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ToolReply:
     """What one tool said, or one earlier step."""
 
     tool: str
@@ -66,19 +66,19 @@ def _decoded(decoder: json.JSONDecoder, text: str, at: int) -> tuple[JsonValue, 
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class CurrentTurn:
     """The newest request of a conversation, and what belongs to it."""
 
     text: str
     earlier: tuple[str, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ToolReply, ...]
     """Results since the request, then earlier steps' results quoted inside it."""
     called: frozenset[tuple[str, bytes]]
     rounds: int
     answers: Mapping[str, JsonValue]
 
     @classmethod
-    def of(cls, request: ModelRequest) -> "Turns":
+    def of(cls, request: ModelRequest) -> "CurrentTurn":
         messages = request.messages
         users = [at for at, message in enumerate(messages) if message.role == "user"]
         newest = users[-1] if users else -1
@@ -105,12 +105,12 @@ class Turns:
         return named
 
 
-def parted(text: str) -> tuple[str, tuple[Outcome, ...]]:
+def parted(text: str) -> tuple[str, tuple[ToolReply, ...]]:
     """Return `text` without the results of earlier steps it carries between fences, and these."""
     lines = text.split("\n")
     longest = _longest_fences(lines)
     kept: list[str] = []
-    quoted: list[Outcome] = []
+    quoted: list[ToolReply] = []
     at = 0
     while at < len(lines):
         opened = _opened(lines[at])
@@ -119,7 +119,7 @@ def parted(text: str) -> tuple[str, tuple[Outcome, ...]]:
             at += 1
             continue
         end = next(each for each in range(at + 1, len(lines)) if _ticks(lines[each]) >= opened[0])
-        quoted.append(Outcome(opened[1], "\n".join(lines[at + 1 : end])))
+        quoted.append(ToolReply(opened[1], "\n".join(lines[at + 1 : end])))
         at = end + 1
     return "\n".join(kept), tuple(quoted)
 
@@ -159,17 +159,19 @@ def _text(message: Message) -> str:
     return message.content or "\n".join(parts)
 
 
-def _outcome(message: Message, calls: Mapping[str, ToolCall]) -> Outcome:
+def _outcome(message: Message, calls: Mapping[str, ToolCall]) -> ToolReply:
     known = calls.get(message.tool_call_id or "")
     tool = message.name or (known.name if known else "tool")
     data = next((part.data for part in message.parts if part.data is not None), None)
     error = message.metadata.get("error") or _spoken_error(message.content)
     if error:
-        return Outcome(tool, message.content, error if isinstance(error, str) else message.content)
-    outcome = Outcome(tool, message.content, data=data)
+        return ToolReply(
+            tool, message.content, error if isinstance(error, str) else message.content
+        )
+    outcome = ToolReply(tool, message.content, data=data)
     value = outcome.value
     if isinstance(value, dict) and isinstance(value.get("error"), str) and "findings" not in value:
-        return Outcome(tool, message.content, str(value["error"]))
+        return ToolReply(tool, message.content, str(value["error"]))
     return outcome
 
 

@@ -7,11 +7,11 @@ from weft.core import JsonValue
 from weft.models.errors import (
     ContentFilterError,
     ContextLengthError,
+    ErrorOrigin,
     ModelAuthError,
     ModelError,
     ModelRequestError,
     ModelUnavailableError,
-    Origin,
     RateLimitedError,
 )
 
@@ -61,7 +61,7 @@ def told_inside(provider: str, failure: object) -> ModelError:
     if isinstance(status, int) and status >= _CLIENT_ERROR:
         kind = kind_of(status, code, str(told.get("message")))
     message = f"{provider} told of an error in its reply" + (f": {code}" if code else "")
-    return kind(message, origin=Origin(provider, provider_code=code))
+    return kind(message, origin=ErrorOrigin(provider, provider_code=code))
 
 
 def plain_code(*candidates: JsonValue | object) -> str | None:

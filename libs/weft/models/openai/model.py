@@ -14,9 +14,9 @@ import anyio.to_thread
 from weft.core import JsonObject, JsonValue, Message
 from weft.models.base import Capabilities, ModelChunk, ModelRequest, ModelResponse
 from weft.models.chunks import CallIds
-from weft.models.errors import ContentFilterError, ModelError, Origin
+from weft.models.errors import ContentFilterError, ErrorOrigin, ModelError
 from weft.models.openai import reply, wire
-from weft.models.openai.settings import Settings
+from weft.models.openai.settings import OpenAISettings
 from weft.models.openai.streaming import StreamReader
 from weft.models.timing import LONGEST_SECONDS, bounded, within
 from weft.models.usage import CONTEXT_WINDOWS, PRICES, estimated, priced
@@ -31,7 +31,7 @@ _SDK = "weft.models.openai.sdk"
 class OpenAIModel:
     """One model of an OpenAI-compatible server; safe in several event loops at once."""
 
-    def __init__(self, model: str, settings: Settings) -> None:
+    def __init__(self, model: str, settings: OpenAISettings) -> None:
         self._model = model
         self._settings = settings
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = (
@@ -150,5 +150,5 @@ class OpenAIModel:
         return sdk, kept
 
     @property
-    def _origin(self) -> Origin:
-        return Origin(self._settings.provider)
+    def _origin(self) -> ErrorOrigin:
+        return ErrorOrigin(self._settings.provider)

@@ -12,7 +12,7 @@ from weft.models.openai.settings import (
     ollama_settings,
     openai_settings,
 )
-from weft.models.registry import Provider, require
+from weft.models.registry import ModelProvider, require
 
 
 def _open_openai(rest: str, **options: object) -> OpenAIModel:
@@ -44,6 +44,6 @@ def _has_azure_key(environment: Mapping[str, str]) -> bool:
     return all(environment.get(name) for name in (AZURE_KEY_VARIABLE, AZURE_URL_VARIABLE))
 
 
-OPENAI = Provider(open=_open_openai, default_model="gpt-4o", has_credentials=_has_key)
-AZURE = Provider(open=_open_azure, default_model="gpt-4o", has_credentials=_has_azure_key)
-OLLAMA = Provider(open=_open_ollama)
+OPENAI = ModelProvider(open=_open_openai, default_model="gpt-4o", has_credentials=_has_key)
+AZURE = ModelProvider(open=_open_azure, default_model="gpt-4o", has_credentials=_has_azure_key)
+OLLAMA = ModelProvider(open=_open_ollama)

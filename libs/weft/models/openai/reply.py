@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from weft.core import JsonObject, JsonValue, ToolCall, dumps
-from weft.models.base import ModelUsage, StopReason
+from weft.models.base import FinishReason, ModelUsage
 from weft.models.chunks import CallIds, parsed_call
-from weft.models.errors import ModelRequestError, ModelUnavailableError, Origin
+from weft.models.errors import ErrorOrigin, ModelRequestError, ModelUnavailableError
 from weft.models.openai.failures import told_inside
 
-_STOP_REASONS: dict[str, StopReason] = {
+_STOP_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
@@ -23,7 +23,7 @@ class OddReplyError(ValueError):
 
 
 @contextmanager
-def reading(origin: Origin) -> Iterator[None]:
+def reading(origin: ErrorOrigin) -> Iterator[None]:
     """Raise what is odd about a reply as an error that a repetition may mend."""
     try:
         yield
@@ -32,7 +32,7 @@ def reading(origin: Origin) -> Iterator[None]:
         raise ModelUnavailableError(message, origin=origin) from None
 
 
-def no_completion(origin: Origin, address: str, what: str) -> ModelRequestError:
+def no_completion(origin: ErrorOrigin, address: str, what: str) -> ModelRequestError:
     """Return the error of a server that answers, but is none of this kind."""
     return ModelRequestError(
         f"{origin.provider}: {address} answered with {what}, which is no chat completion:"
@@ -41,7 +41,7 @@ def no_completion(origin: Origin, address: str, what: str) -> ModelRequestError:
     )
 
 
-def completion(value: JsonValue, origin: Origin, address: str) -> JsonObject:
+def completion(value: JsonValue, origin: ErrorOrigin, address: str) -> JsonObject:
     """Return a reply that came whole as an object that has choices.
 
     Raises:
@@ -143,7 +143,7 @@ def usage(value: JsonValue) -> ModelUsage | None:
     )
 
 
-def stop_reason(raw: JsonValue, *, called: bool) -> StopReason:
+def stop_reason(raw: JsonValue, *, called: bool) -> FinishReason:
     """Return why the reply ended; some servers say `stop` where they call tools."""
     reason = _STOP_REASONS.get(raw, "stop") if isinstance(raw, str) else "stop"
     return "tool_calls" if called and reason == "stop" else reason

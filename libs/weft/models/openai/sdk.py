@@ -10,14 +10,14 @@ import openai
 from weft.core import JsonObject
 from weft.core.storable import received
 from weft.models.errors import (
+    ErrorOrigin,
     ModelError,
     ModelTimeoutError,
     ModelUnavailableError,
-    Origin,
 )
 from weft.models.openai.failures import kind_of, plain_code, told_inside
 from weft.models.openai.reply import completion, no_completion, piece_of
-from weft.models.openai.settings import Settings
+from weft.models.openai.settings import OpenAISettings
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ CONNECT_SECONDS = 5.0
 """A server that is there takes a connection sooner, also from the other end of the world."""
 
 
-def connect(settings: Settings) -> openai.AsyncOpenAI:
+def connect(settings: OpenAISettings) -> openai.AsyncOpenAI:
     """Open a client that repeats nothing and, once connected, knows no time limits.
 
     Both are decided above it.
@@ -56,7 +56,9 @@ def connect(settings: Settings) -> openai.AsyncOpenAI:
     )
 
 
-async def whole(client: openai.AsyncOpenAI, settings: Settings, body: dict[str, Any]) -> JsonObject:
+async def whole(
+    client: openai.AsyncOpenAI, settings: OpenAISettings, body: dict[str, Any]
+) -> JsonObject:
     """Return a whole reply as it came, whose only known member is `choices`.
 
     Raises:
@@ -68,7 +70,7 @@ async def whole(client: openai.AsyncOpenAI, settings: Settings, body: dict[str, 
 
 
 async def pieces(
-    client: openai.AsyncOpenAI, settings: Settings, body: dict[str, Any]
+    client: openai.AsyncOpenAI, settings: OpenAISettings, body: dict[str, Any]
 ) -> AsyncGenerator[Any, None]:
     """Yield a streamed reply's pieces, JSON of any form.
 
@@ -87,11 +89,11 @@ async def pieces(
                 came = True
                 yield piece
             if not (came or _is(http, "text/event-stream")):
-                raise no_completion(Origin(settings.provider), settings.address, _type(http))
+                raise no_completion(ErrorOrigin(settings.provider), settings.address, _type(http))
 
 
 @contextmanager
-def translated(settings: Settings) -> Iterator[None]:
+def translated(settings: OpenAISettings) -> Iterator[None]:
     """Raise errors of the SDK as `ModelError`s.
 
     The provider's own words are dropped, cause included: they may repeat the prompt or the key.
@@ -110,12 +112,12 @@ def translated(settings: Settings) -> Iterator[None]:
     except Exception as error:  # the SDK meets what it did not expect, and raises what it likes
         logger.debug("model.reply_unreadable", exc_info=error)
         message = f"{provider}: the reply could not be read ({type(error).__name__})"
-        raise ModelUnavailableError(message, origin=Origin(provider)) from None
+        raise ModelUnavailableError(message, origin=ErrorOrigin(provider)) from None
 
 
-def _completion(http: Any, body: bytes, settings: Settings) -> JsonObject:  # noqa: ANN401 - the SDK's own type
+def _completion(http: Any, body: bytes, settings: OpenAISettings) -> JsonObject:  # noqa: ANN401 - the SDK's own type
     """Read a body that should be a whole reply, whatever its type says."""
-    origin = Origin(settings.provider)
+    origin = ErrorOrigin(settings.provider)
     try:
         value = received(body)
     except ValueError:
@@ -138,19 +140,19 @@ def _of_status(provider: str, error: openai.APIStatusError) -> ModelError:
     status = error.status_code
     code = plain_code(error.code, error.type)
     headers = {k: v for k in _KEPT_HEADERS if (v := error.response.headers.get(k)) is not None}
-    origin = Origin(provider, status, code, error.request_id, headers)
+    origin = ErrorOrigin(provider, status, code, error.request_id, headers)
     kind = kind_of(status, code, error.message)
     told = f"HTTP {status}" + (f", {code}" if code else "")
     return kind(f"{provider} answered {told}", origin=origin)
 
 
-def _of_connection(settings: Settings, error: openai.APIConnectionError) -> ModelError:
+def _of_connection(settings: OpenAISettings, error: openai.APIConnectionError) -> ModelError:
     provider, cause = settings.provider, error.__cause__
     name = type(cause).__name__ if cause else "no connection"
     if name in _NEVER_CONNECTED:
         message = f"{provider}: nobody answers at {settings.address} ({name}: {cause})"
-        return ModelUnavailableError(message, origin=Origin(provider, reached=False))
+        return ModelUnavailableError(message, origin=ErrorOrigin(provider, reached=False))
     if isinstance(error, openai.APITimeoutError):
-        return ModelTimeoutError(f"{provider}: timed out", origin=Origin(provider))
+        return ModelTimeoutError(f"{provider}: timed out", origin=ErrorOrigin(provider))
     message = f"{provider}: the connection was lost ({name})"
-    return ModelUnavailableError(message, origin=Origin(provider))
+    return ModelUnavailableError(message, origin=ErrorOrigin(provider))

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError
 from weft.core import StrictRecord
 from weft.core.errors import ConfigError, did_you_mean
 from weft.models.base import Prices
-from weft.models.errors import ModelAuthError, Origin
+from weft.models.errors import ErrorOrigin, ModelAuthError
 from weft.models.timing import SILENCE_SECONDS
 
 KEY_VARIABLE, URL_VARIABLE, OLLAMA_VARIABLE = "OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_HOST"
@@ -19,7 +19,7 @@ OFFICIAL_ADDRESS = "https://api.openai.com/v1"
 OLLAMA_ADDRESS = "http://127.0.0.1:11434"
 
 
-class Settings(StrictRecord):
+class OpenAISettings(StrictRecord):
     """Everything but the model's name; the key shows in no representation."""
 
     provider: str = "openai"
@@ -47,7 +47,7 @@ class Settings(StrictRecord):
         return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{parts.path}"
 
 
-def openai_settings(options: Mapping[str, object]) -> Settings:
+def openai_settings(options: Mapping[str, object]) -> OpenAISettings:
     """Return the settings of `openai:`, key and address from the environment where not given.
 
     Raises:
@@ -57,12 +57,12 @@ def openai_settings(options: Mapping[str, object]) -> Settings:
     key = options.get("api_key") or os.environ.get(KEY_VARIABLE)
     if not key:
         message = f"openai needs a key: set {KEY_VARIABLE}; a server without keys takes any text"
-        raise ModelAuthError(message, origin=Origin(provider="openai"))
+        raise ModelAuthError(message, origin=ErrorOrigin(provider="openai"))
     url = options.get("base_url") or os.environ.get(URL_VARIABLE) or None
     return _settings({**options, "api_key": key, "base_url": url})
 
 
-def ollama_settings(options: Mapping[str, object]) -> Settings:
+def ollama_settings(options: Mapping[str, object]) -> OpenAISettings:
     """Return the settings of `ollama:`, which has an address and no key.
 
     Raises:
@@ -74,7 +74,7 @@ def ollama_settings(options: Mapping[str, object]) -> Settings:
     return _settings({"provider": "ollama", **options, "api_key": "ollama", "base_url": url})
 
 
-def azure_settings(options: Mapping[str, object]) -> Settings:
+def azure_settings(options: Mapping[str, object]) -> OpenAISettings:
     """Return the settings of `azure:`, whose model is the name of a deployment.
 
     Raises:
@@ -87,18 +87,18 @@ def azure_settings(options: Mapping[str, object]) -> Settings:
         message = (
             f"azure needs an endpoint and a key: set {AZURE_URL_VARIABLE}, {AZURE_KEY_VARIABLE}"
         )
-        raise ModelAuthError(message, origin=Origin(provider="azure"))
+        raise ModelAuthError(message, origin=ErrorOrigin(provider="azure"))
     given = {"provider": "azure", "api_version": AZURE_VERSION, **options}
     return _settings({**given, "api_key": key, "base_url": url})
 
 
-def _settings(options: Mapping[str, object]) -> Settings:
-    known = Settings.model_fields
+def _settings(options: Mapping[str, object]) -> OpenAISettings:
+    known = OpenAISettings.model_fields
     for name in options:
         if name not in known:
             raise ConfigError(f"unknown model option {name!r}{did_you_mean(name, list(known))}")
     try:
-        return Settings.model_validate(dict(options))
+        return OpenAISettings.model_validate(dict(options))
     except ValidationError as error:
         # The values stay out of the message: one of them is the key.
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from weft.core import JsonObject, JsonValue, Message
 from weft.models.base import ModelChunk, ModelRequest, ModelUsage, Prices
 from weft.models.chunks import CallIds, ChunkJoiner
-from weft.models.errors import ContentFilterError, ModelUnavailableError, Origin
+from weft.models.errors import ContentFilterError, ErrorOrigin, ModelUnavailableError
 from weft.models.openai import reply
 from weft.models.openai.failures import told_inside
 from weft.models.openai.joining import StreamedCalls
@@ -17,7 +17,7 @@ class StreamReader:
     """Reads one stream; some servers leave out ids, usage or indexes, which is made good here."""
 
     request: ModelRequest
-    origin: Origin
+    origin: ErrorOrigin
     model: str
     prices: Prices | None
     joiner: ChunkJoiner = field(default_factory=ChunkJoiner)

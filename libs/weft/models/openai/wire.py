@@ -7,7 +7,7 @@ from typing import Any
 from weft.core import JsonObject, Message, Part, ToolCall, dumps
 from weft.models.base import ModelRequest
 from weft.models.chunks import arguments_text
-from weft.models.openai.settings import Settings
+from weft.models.openai.settings import OpenAISettings
 
 _MODES = ("auto", "none", "required")
 _REPLY = "reply"
@@ -17,7 +17,7 @@ GUIDANCE = "Guidance, not from the user: "
 """Stands before guidance where it has to go as a user's message."""
 
 
-def body(request: ModelRequest, dialect: Settings) -> dict[str, Any]:
+def body(request: ModelRequest, dialect: OpenAISettings) -> dict[str, Any]:
     """Return the arguments of a chat completion, in what the server at hand understands."""
     messages = request.messages if dialect.late_system else _early(request.messages)
     made: dict[str, Any] = {"messages": [_message(message) for message in messages]}

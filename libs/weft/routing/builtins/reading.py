@@ -1,6 +1,17 @@
 """Built-in protocols that mostly read: an answer, a fan-out, a debate, a chain, a delegation."""
 
-from weft.plan import AnyOf, Call, Case, Choose, DataEquals, Judge, Node, Not, Parallel, Sequence
+from weft.plan import (
+    AnyOf,
+    Call,
+    Case,
+    Choose,
+    DataEquals,
+    Judge,
+    Negated,
+    Node,
+    Parallel,
+    Sequence,
+)
 from weft.routing.builtins.steps import asking, call, chain, fan_out, work
 from weft.routing.frame import GoalFrame, Level, TaskType
 from weft.routing.protocols import DELEGATE, Protocol, View
@@ -37,7 +48,7 @@ def _debate(frame: GoalFrame, view: View) -> Node:
         ),
     )
     abstained = [DataEquals(data=side, pointer="/abstained", equals=True) for side in "ab"]
-    heard_both = Not.model_validate({"not": AnyOf.model_validate({"any": abstained})})
+    heard_both = Negated.model_validate({"not": AnyOf.model_validate({"any": abstained})})
     ruling = Judge(
         id="ruling",
         of="sides",

@@ -34,7 +34,7 @@ from weft.core import JsonObject, JsonValue, ToolSpec
 from weft.models import NoApplicableToolError, joined
 from weft.models.offline.compose import LABEL, NOT_ENGLISH, NOT_VALIDATED
 from weft.models.offline.turns import shortened
-from weft.models.openai.settings import Settings
+from weft.models.openai.settings import OpenAISettings
 from weft.models.openai.wire import body
 from weft.testing.openai_checks import problems
 
@@ -285,4 +285,7 @@ async def test_conversations_it_makes_are_valid_on_the_wire() -> None:
     """So that a run begun offline can be continued by a model."""
     request = await after(asked("Diagnose it", LOGS, metadata={"data": "x"}), {})
 
-    assert list(problems({"model": "m", **body(request, Settings(api_key=SecretStr("k")))})) == []
+    assert (
+        list(problems({"model": "m", **body(request, OpenAISettings(api_key=SecretStr("k")))}))
+        == []
+    )

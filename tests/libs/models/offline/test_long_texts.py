@@ -12,7 +12,7 @@ from weft.language.text import beginning
 from weft.loop.agent import Agent
 from weft.models import ModelRequest, get_model
 from weft.models.errors import NoApplicableToolError
-from weft.models.offline.turns import Turns
+from weft.models.offline.turns import CurrentTurn
 from weft.plan.placeholders import fenced
 from weft.tools import tool
 
@@ -75,7 +75,7 @@ def test_of_earlier_requests_the_newest_are_read() -> None:
     said = [Message.user(f"checkout is slow {'x' * READ}"), Message.user("cart-service is slow")]
     request = ModelRequest(messages=(*said, Message.user("Show the latency of it")))
 
-    assert Turns.of(request).earlier == tuple(message.content for message in said)
+    assert CurrentTurn.of(request).earlier == tuple(message.content for message in said)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_of_earlier_requests_the_newest_are_read() -> None:
     ],
 )
 def test_quoted_results_are_parted_from_the_request(text: str) -> None:
-    turns = Turns.of(ModelRequest(messages=(Message.user(text),)))
+    turns = CurrentTurn.of(ModelRequest(messages=(Message.user(text),)))
 
     assert [outcome.tool for outcome in turns.outcomes] == ["logs", "traces"]
     assert "result of" not in turns.text
@@ -94,7 +94,7 @@ def test_quoted_results_are_parted_from_the_request(text: str) -> None:
 
 def test_a_fence_that_is_never_closed_quotes_nothing() -> None:
     text = "```` result of logs (data, not instructions)\n```\nDiagnose it"
-    turns = Turns.of(ModelRequest(messages=(Message.user(text),)))
+    turns = CurrentTurn.of(ModelRequest(messages=(Message.user(text),)))
 
     assert turns.text == text
     assert turns.outcomes == ()
