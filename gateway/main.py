@@ -7,13 +7,14 @@ from functools import partial
 from gateway.control import control
 from gateway.explain import explain_routes
 from weft.a2a import Minter
+from weft.core import Allowance
 from weft.runs import Runs
 from weft.server.admission import OPERATION
 from weft.server.api import ApiOptions, api
 from weft.server.edge import EdgeRules, accepted_hosts
 from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds
-from weft.server.rates import Rate, Rates
+from weft.server.rates import Rates
 from weft.server.streams import StreamPace
 from weft.service.keys import KeyFile
 from weft.service.mesh import member
@@ -51,7 +52,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         )
         keys = KeyFile(settings.home / "keys.json")
         overload = Overload(self.checkpointer.runs, OPERATION, OverloadBounds())
-        gate = RequestGate(Rates(Rate()), overload)
+        gate = RequestGate(Rates(Allowance()), overload)
         app = api(
             runs,
             keys,

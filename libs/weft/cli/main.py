@@ -31,9 +31,10 @@ from weft.cli.ask import (
 )
 from weft.cli.client import Gateway, UnreachableError, gateway, read_credentials
 from weft.cli.evaluate import accuracy, evaluate, summary
+from weft.cli.limits import limits_in
 from weft.cli.text import json_text, one_line, printable
 from weft.core import ALL_SCOPES, RUN_SCOPES, rfc3339
-from weft.core.errors import ConfigError, WeftError, system_words
+from weft.core.errors import ConfigError, InputError, WeftError, system_words
 from weft.local.credentials import Credentials
 from weft.local.mesh import RunningMesh, UpOptions, mesh_up, until_interrupted
 from weft.service.keys import KeyFile, new_key
@@ -180,6 +181,10 @@ def create_key(
         list[str] | None,
         typer.Option(help=f"Repeatable. Default: {', '.join(sorted(RUN_SCOPES))}."),
     ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(help="Repeatable: per_s=5, streams=2, queued=10 ..., or none for no limit."),
+    ] = None,
 ) -> None:
     """Make an API key and print it, once."""
     unknown = sorted(set(scope or ()) - ALL_SCOPES)
@@ -187,7 +192,11 @@ def create_key(
     if unknown:
         known = ", ".join(sorted(ALL_SCOPES))
         sys.exit(_fail(f"unknown scope {', '.join(unknown)}; known: {known}", USAGE))
-    made = new_key(name, subject=subject, scopes=scope or RUN_SCOPES)
+    try:
+        limits = limits_in(limit or ())
+    except InputError as error:
+        sys.exit(_fail(str(error), USAGE))
+    made = new_key(name, subject=subject, scopes=scope or RUN_SCOPES, limits=limits)
     KeyFile(context.obj.home / "keys.json").add(made.record)
     sys.stdout.write(made.text + "\n")
 

@@ -7,7 +7,7 @@ from weft.core.budget import NO_USAGE, Budget, Usage
 from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, SystemClock, earliest, rfc3339
 from weft.core.ids import InterruptId, RunId, name_digest, new_id, new_run_id, secret_id
 from weft.core.messages import Message, Part, Role, ToolCall, ToolSpec
-from weft.core.principal import ALL_SCOPES, LOCAL, RUN_SCOPES, Principal
+from weft.core.principal import ALL_SCOPES, LOCAL, RUN_SCOPES, Allowance, Principal
 from weft.core.record import (
     JsonObject,
     Record,
@@ -38,6 +38,7 @@ __all__ = [
     "NO_USAGE",
     "RUN_SCOPES",
     "SYSTEM_CLOCK",
+    "Allowance",
     "Artifact",
     "Budget",
     "Claim",

@@ -2,7 +2,23 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from weft.core.record import Record
+
+
+class Allowance(Record):
+    """How much one principal may ask of a front door."""
+
+    per_s: float = Field(default=20.0, gt=0, allow_inf_nan=False)
+    """Requests per second."""
+    burst: int = Field(default=40, ge=1)
+    """Requests that may come at once."""
+    streams: int = Field(default=20, ge=0)
+    """Open at a time."""
+    active: int = Field(default=50, ge=0)
+    queued: int = Field(default=100, ge=0)
+    """Runs under way, and runs that wait."""
 
 
 class Principal(Record):
@@ -12,6 +28,8 @@ class Principal(Record):
     subject: str
     scopes: frozenset[str] = frozenset()
     kind: Literal["key", "jwt", "delegated", "anonymous"] = "key"
+    limits: Allowance | Literal["none"] | None = None
+    """None is what the front door allows everybody; "none" is no limit at all."""
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes or "admin" in self.scopes

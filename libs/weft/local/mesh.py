@@ -253,7 +253,7 @@ def _own_key(home: Path) -> str:
     if any(record.opens_with(kept, now=SYSTEM_CLOCK.now()) for record in own):
         return kept
     file.revoke(lambda record: record.name == KEY_NAME)
-    made = new_key(KEY_NAME, subject=SUBJECT, scopes=ALL_SCOPES)
+    made = new_key(KEY_NAME, subject=SUBJECT, scopes=ALL_SCOPES, limits="none")
     file.add(made.record)
     return made.text
 

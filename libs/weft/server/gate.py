@@ -45,7 +45,10 @@ class RequestGate:
 
         To be asked once it is known that the request is no repetition.
         """
-        return self._overload.over_quota(principal)
+        allowance = self._rates.allowance_of(principal)
+        if allowance is None:
+            return None
+        return self._overload.over_quota(principal, most=allowance.active + allowance.queued)
 
     def stream(self, scope: Scope, principal: Principal) -> AbstractContextManager[None]:
         """Count the request's stream, if it asks for one, for as long as the context lasts.

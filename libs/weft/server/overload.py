@@ -10,7 +10,6 @@ from weft.core import SYSTEM_CLOCK, Clock, Principal
 from weft.core.edge_errors import OverloadedError, QuotaExceededError
 from weft.core.errors import StoreError
 from weft.core.supervision import kept_going, report
-from weft.server.rates import UNLIMITED
 
 __all__ = ["Overload", "OverloadBounds"]
 
@@ -33,9 +32,6 @@ class OverloadBounds:
     a worker takes at once count too until the next look, so it is more than one has slots."""
     latency_s: float = 1.0
     """How long the store may take for a look at its backlog, this process's own delay included."""
-    queued_each: int = 100
-    active_each: int = 50
-    """Runs of one principal."""
 
 
 class Overload:
@@ -69,12 +65,10 @@ class Overload:
         self._check_store(key, self._open(key))
         self._taken[key] = self._taken.get(key, 0) + 1
 
-    def over_quota(self, principal: Principal) -> QuotaExceededError | None:
-        """Return the refusal of a run that was taken already, if the principal has too many."""
-        most = self._bounds.queued_each + self._bounds.active_each
-        mine = self._open((principal.tenant, principal.subject))
+    def over_quota(self, principal: Principal, *, most: int) -> QuotaExceededError | None:
+        """Return the refusal of a run that was taken already, if the principal has over `most`."""
         # The run itself counts already.
-        if mine > most and not principal.may(UNLIMITED):
+        if self._open((principal.tenant, principal.subject)) > most:
             return QuotaExceededError(most)
         return None
 

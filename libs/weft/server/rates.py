@@ -1,39 +1,28 @@
 """How often one principal may ask, and how many streams it may hold open, in this process."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 
-from weft.a2a.server.admission import CallRates
-from weft.core import SYSTEM_CLOCK, Clock, Principal
+from weft.a2a.server.call_rates import CallRates
+from weft.core import SYSTEM_CLOCK, Allowance, Clock, Principal
 
-__all__ = ["Rate", "Rates"]
-
-UNLIMITED = "unlimited"
-"""The scope of a key that no rate and no quota holds; `admin` has it too."""
+__all__ = ["Rates"]
 
 Fields = list[tuple[bytes, bytes]]
 """Header fields of an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Requests per second, how many may come at once, and streams open at once."""
-
-    per_s: float = 20.0
-    burst: int = 40
-    streams: int = 20
-
-
 class Rates:
     """Counts requests by tenant and subject."""
 
-    def __init__(self, rate: Rate, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._rate = rate
-        self._accounts = CallRates(
-            per_second=rate.per_s, burst=rate.burst, streams=rate.streams, clock=clock
-        )
-        window = rate.burst / rate.per_s
-        self._policy = f'"requests";q={rate.burst};w={window:.0f}'.encode()
+    def __init__(self, allowance: Allowance, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._allowance = allowance
+        self._accounts = CallRates(clock=clock)
+
+    def allowance_of(self, principal: Principal) -> Allowance | None:
+        """Return what the principal may ask for; None is as much as it likes."""
+        if principal.limits == "none":
+            return None
+        return principal.limits or self._allowance
 
     def take(self, principal: Principal, fields: Fields) -> None:
         """Count a request and add the fields that tell its caller what is left, refused or not.
@@ -41,15 +30,18 @@ class Rates:
         Raises:
             TooManyCallsError: Nothing is left.
         """
-        if principal.may(UNLIMITED):
+        allowance = self.allowance_of(principal)
+        if allowance is None:
             return
         left = 0.0
         try:
-            left = self._accounts.call(principal)
+            left = self._accounts.call(principal, per_second=allowance.per_s, burst=allowance.burst)
         finally:
-            full_in = (self._rate.burst - left) / self._rate.per_s
+            full_in = (allowance.burst - left) / allowance.per_s
+            window = allowance.burst / allowance.per_s
             state = f'"requests";r={int(left)};t={full_in:.0f}'
-            fields += ((b"ratelimit", state.encode()), (b"ratelimit-policy", self._policy))
+            policy = f'"requests";q={allowance.burst};w={window:.0f}'
+            fields += ((b"ratelimit", state.encode()), (b"ratelimit-policy", policy.encode()))
 
     def stream(self, principal: Principal) -> AbstractContextManager[None]:
         """Count a stream for as long as the context lasts.
@@ -57,7 +49,8 @@ class Rates:
         Raises:
             TooManyCallsError: The caller holds as many open as it may.
         """
-        if principal.may(UNLIMITED):
+        allowance = self.allowance_of(principal)
+        if allowance is None:
             return nullcontext()
-        self._accounts.check_streams(principal)
+        self._accounts.check_streams(principal, most=allowance.streams)
         return self._accounts.stream(principal)

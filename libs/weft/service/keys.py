@@ -9,11 +9,12 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import anyio
 from pydantic import TypeAdapter, ValidationError
 
-from weft.core import RUN_SCOPES, SYSTEM_CLOCK, Clock, Principal, Record, secret_id
+from weft.core import RUN_SCOPES, SYSTEM_CLOCK, Allowance, Clock, Principal, Record, secret_id
 from weft.core.errors import ConfigError, UnauthenticatedError
 from weft.core.private_files import locked, make_private_directory, write_private
 
@@ -38,9 +39,13 @@ class KeyRecord(Record):
     created_at: float
     expires_at: float | None = None
     revoked_at: float | None = None
+    limits: Allowance | Literal["none"] | None = None
+    """None is what the front door allows everybody; "none" is no limit at all."""
 
     def principal(self) -> Principal:
-        return Principal(tenant=self.tenant, subject=self.subject, scopes=self.scopes)
+        return Principal(
+            tenant=self.tenant, subject=self.subject, scopes=self.scopes, limits=self.limits
+        )
 
     def opens_with(self, text: str, *, now: float) -> bool:
         """Tell whether `text` is this key, and still good."""
@@ -65,6 +70,7 @@ def new_key(
     tenant: str = "local",
     subject: str | None = None,
     scopes: Iterable[str] = RUN_SCOPES,
+    limits: Allowance | Literal["none"] | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> NewKey:
     """Return a key with its own subject unless told otherwise."""
@@ -78,6 +84,7 @@ def new_key(
         scopes=frozenset(scopes),
         hash=_digest(text),
         created_at=clock.now(),
+        limits=limits,
     )
     return NewKey(text, record)
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from weft.cli.main import app
-from weft.core import RUN_SCOPES
+from weft.core import RUN_SCOPES, Allowance
 from weft.core.errors import ConfigError, UnauthenticatedError
 from weft.service.keys import KeyFile, new_key
 
@@ -135,3 +135,37 @@ def test_asking_and_tailing_without_a_mesh_exit_with_5(tmp_path: Path) -> None:
 
         assert refused.exit_code == 5
         assert "weft up" in refused.stderr
+
+
+@pytest.mark.requirement("GW-36")
+def test_a_key_has_the_limits_it_was_given(tmp_path: Path) -> None:
+    few = weft(tmp_path, "keys", "create", "few", "--limit", "per_s=5", "--limit", "queued=1")
+    free = weft(tmp_path, "keys", "create", "free", "--limit", "none")
+    plain = weft(tmp_path, "keys", "create", "plain")
+
+    file = KeyFile(tmp_path / "keys.json")
+    limits = [
+        asyncio.run(file.authenticate(made.stdout.strip())).limits for made in (few, free, plain)
+    ]
+    assert limits == [Allowance(per_s=5, queued=1), "none", None]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fast"], "say none, or some of per_s=N"),
+        (["speed=9"], "say none, or some of per_s=N"),
+        (["per_s=quick"], "per_s: Input should be a valid number"),
+        (["per_s=0"], "per_s: Input should be greater than 0"),
+        (["per_s=inf"], "per_s: Input should be a finite number"),
+        (["none", "queued=1"], "none stands alone"),
+    ],
+)
+def test_a_limit_that_is_none_makes_no_key(tmp_path: Path, words: list[str], said: str) -> None:
+    options = [part for word in words for part in ("--limit", word)]
+
+    made = weft(tmp_path, "keys", "create", "few", *options)
+
+    assert (made.exit_code, made.stdout) == (2, "")
+    assert said in made.stderr
+    assert not (tmp_path / "keys.json").exists()

@@ -12,7 +12,16 @@ from starlette.types import ASGIApp
 
 from weft.bus import MemoryBus
 from weft.checkpoint import Checkpointer, Claimed, Journal
-from weft.core import ALL_SCOPES, Interrupt, JsonObject, Principal, Reason, Result, loads_object
+from weft.core import (
+    ALL_SCOPES,
+    Allowance,
+    Interrupt,
+    JsonObject,
+    Principal,
+    Reason,
+    Result,
+    loads_object,
+)
 from weft.core.errors import UnauthenticatedError
 from weft.events import AnyData, Event
 from weft.runs import RunOutcome, Runs, Worker
@@ -20,12 +29,12 @@ from weft.server.admission import OPERATION
 from weft.server.api import ApiOptions, api
 from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds
-from weft.server.rates import Rate, Rates
+from weft.server.rates import Rates
 
 STORES = pytest.mark.parametrize("checkpointer", ["memory:", "sqlite:{}"], indirect=True)
 """Every store that a laptop has."""
 
-ANA = Principal(tenant="acme", subject="ana", scopes=ALL_SCOPES)
+ANA = Principal(tenant="acme", subject="ana", scopes=ALL_SCOPES, limits="none")
 BOB = Principal(tenant="acme", subject="bob", scopes=ALL_SCOPES)
 EVE = Principal(tenant="evil", subject="ana", scopes=ALL_SCOPES)
 READER = Principal(tenant="acme", subject="ana", scopes=frozenset({"runs:read", "threads:read"}))
@@ -33,12 +42,27 @@ CALLER = Principal(
     tenant="acme", subject="cal", scopes=frozenset({"runs:read", "runs:write", "agents:metrics"})
 )
 
+SLOW = Principal(
+    tenant="acme",
+    subject="slo",
+    scopes=ALL_SCOPES,
+    limits=Allowance(per_s=0.001, burst=2, streams=0),
+)
+"""Whose key has limits of its own."""
+
 
 class Names:
-    """Knows five people by name."""
+    """Knows six people by name."""
 
     async def authenticate(self, credential: str) -> Principal:
-        people = {"ana": ANA, "bob": BOB, "eve": EVE, "reader": READER, "caller": CALLER}
+        people = {
+            "ana": ANA,
+            "bob": BOB,
+            "eve": EVE,
+            "reader": READER,
+            "caller": CALLER,
+            "slow": SLOW,
+        }
         if credential not in people:
             raise UnauthenticatedError(f"nobody is called {credential}")
         return people[credential]
@@ -138,10 +162,10 @@ class House:
 
 
 def gate_of(
-    runs: Runs, *, rate: Rate | None = None, bounds: OverloadBounds | None = None
+    runs: Runs, *, rate: Allowance | None = None, bounds: OverloadBounds | None = None
 ) -> RequestGate:
     """Return a gate that lets everybody of a test pass, unless told otherwise."""
-    wide = Rate(per_s=1e6, burst=1_000_000, streams=1000)
+    wide = Allowance(per_s=1e6, burst=1_000_000, streams=1000)
     overload = Overload(
         runs.checkpointer.runs, OPERATION, bounds or OverloadBounds(queued=10**6, spare=10**6)
     )
@@ -154,7 +178,7 @@ async def opened(
     *,
     options: ApiOptions | None = None,
     slots: int = 64,
-    rate: Rate | None = None,
+    rate: Allowance | None = None,
     bounds: OverloadBounds | None = None,
 ) -> AsyncIterator[House]:
     """Yield a house whose worker is at work."""

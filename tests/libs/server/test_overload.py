@@ -10,11 +10,10 @@ import pytest
 
 from tests.libs.server.door import House, opened
 from weft.checkpoint import Backlog, Share, memory_checkpointer
-from weft.core import Principal
+from weft.core import Allowance, Principal
 from weft.core.edge_errors import OverloadedError
 from weft.core.errors import StoreUnavailableError
 from weft.server.overload import Overload, OverloadBounds
-from weft.server.rates import Rate
 
 ANN = Principal(tenant="acme", subject="ann", scopes=frozenset({"runs:write"}))
 BEN = Principal(tenant="acme", subject="ben", scopes=frozenset({"runs:write"}))
@@ -147,7 +146,7 @@ async def test_a_store_that_is_away_counts_as_one_that_does_not_answer() -> None
 
 @asynccontextmanager
 async def front(
-    *, rate: Rate | None = None, bounds: OverloadBounds | None = None
+    *, rate: Allowance | None = None, bounds: OverloadBounds | None = None
 ) -> AsyncIterator[House]:
     async with (
         aclosing(memory_checkpointer()) as store,
@@ -158,7 +157,8 @@ async def front(
 
 @pytest.mark.requirement("GW-36", "IDEM-4")
 async def test_nobody_has_more_open_runs_than_one_may_have_but_a_key_without_limits() -> None:
-    async with front(bounds=OverloadBounds(queued_each=2, active_each=1)) as house:
+    few = Allowance(per_s=1e6, burst=1000, active=1, queued=2)
+    async with front(rate=few, bounds=OverloadBounds()) as house:
         caller, ana = await house.client("caller"), await house.client("ana")
         body = {"prompt": "hold", "agent": "metrics"}
         sent = [
@@ -218,7 +218,7 @@ async def test_runs_are_taken_again_once_the_queue_is_gone() -> None:
 
 @pytest.mark.requirement("GW-36")
 async def test_who_asks_too_often_is_told_what_is_left_and_when_to_come_back() -> None:
-    async with front(rate=Rate(per_s=0.001, burst=3, streams=2)) as house:
+    async with front(rate=Allowance(per_s=0.001, burst=3, streams=2)) as house:
         caller = await house.client("caller")
         answers = [await caller.get("/v1/me") for _ in range(4)]
 
@@ -238,8 +238,20 @@ async def test_who_asks_too_often_is_told_what_is_left_and_when_to_come_back() -
 
 
 @pytest.mark.requirement("GW-36")
+async def test_a_key_with_limits_of_its_own_is_held_to_them_even_with_every_scope() -> None:
+    async with front() as house:
+        slow, bob = await house.client("slow"), await house.client("bob")
+        streamed = await slow.get(f"/v1/runs/{'a' * 32}/stream")
+        statuses = [(await slow.get("/v1/me")).status_code for _ in range(2)]
+
+        assert (streamed.status_code, streamed.json()["code"]) == (429, "rate_limited")
+        assert statuses == [200, 429]
+        assert [(await bob.get("/v1/me")).status_code for _ in range(9)] == [200] * 9
+
+
+@pytest.mark.requirement("GW-36")
 async def test_a_rate_holds_nobody_from_cancelling() -> None:
-    async with front(rate=Rate(per_s=0.001, burst=1, streams=2)) as house:
+    async with front(rate=Allowance(per_s=0.001, burst=1, streams=2)) as house:
         caller = await house.client("caller")
         run = (await caller.post("/v1/runs", json={"prompt": "hold", "agent": "metrics"})).json()
         assert (await caller.get("/v1/me")).status_code == 429

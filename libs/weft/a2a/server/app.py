@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from weft.a2a import erasure
 from weft.a2a.delegation import Caller
 from weft.a2a.server import http, views
-from weft.a2a.server.admission import CallRates
+from weft.a2a.server.call_rates import CallRates
 from weft.a2a.server.streams import Log, TaskStream, Updates
 from weft.a2a.server.tasks import CallContext, TaskLimits, Tasks
 from weft.a2a.wire import errors, extensions, rpc
@@ -98,11 +98,9 @@ class A2AServer:
         key: SigningKey | None = None,
         limits: TaskLimits | None = None,
     ) -> None:
-        limits = limits or TaskLimits()
-        self._admission = CallRates(
-            per_second=limits.calls_per_s, burst=limits.burst, streams=limits.streams
-        )
-        self.tasks = Tasks(runs, agent=card.name, limits=limits)
+        self._limits = limits or TaskLimits()
+        self._rates = CallRates()
+        self.tasks = Tasks(runs, agent=card.name, limits=self._limits)
         self._url = url
         self._required = card.required_extensions
         self.show(card.to_wire(url, delegated=authenticator is not None), key)
@@ -203,7 +201,9 @@ class A2AServer:
         caller = await self._identified(request)
         if not caller.principal.may_call(self.tasks.agent):
             raise ForbiddenError(f"agents:{self.tasks.agent}")
-        self._admission.call(caller.principal)
+        self._rates.call(
+            caller.principal, per_second=self._limits.calls_per_s, burst=self._limits.burst
+        )
         return caller
 
     async def _identified(self, request: Request) -> Caller:
@@ -224,10 +224,10 @@ class A2AServer:
         if (unary := self._unary.get(call.method)) is not None:
             return http.reply(call.id, await unary(ask, call.params), asked)
         if (streaming := self._streaming.get(call.method)) is not None:
-            self._admission.check_streams(caller.principal)
+            self._rates.check_streams(caller.principal, most=self._limits.streams)
             start = await streaming(ask, call.params, request)
             stream = self._stream(ask, call, start)
-            return StreamReply(stream, self._streams, self._admission.stream(caller.principal))
+            return StreamReply(stream, self._streams, self._rates.stream(caller.principal))
         raise _unserved(call.method)
 
     async def _send(self, ask: CallContext, params: object) -> JsonObject:

@@ -5,7 +5,7 @@ import pytest
 from tests.libs.a2a.harness import CARD, Mesh, ScriptedPeer, agent, message
 from tests.libs.a2a.test_breaks import waits
 from weft.a2a import TaskLimits
-from weft.a2a.server.admission import MAX_CALLERS, CallRates
+from weft.a2a.server.call_rates import MAX_CALLERS, CallRates
 from weft.core import Clock, JsonObject, Principal
 from weft.core.protocol_errors import TooManyCallsError
 
@@ -27,29 +27,33 @@ def caller(name: str) -> Principal:
     return Principal(tenant="t", subject=name)
 
 
+def take(rates: CallRates, name: str) -> None:
+    rates.call(caller(name), per_second=2, burst=3)
+
+
 def test_a_bucket_empties_and_fills_for_each_caller_alone() -> None:
     clock = Hand()
-    admission = CallRates(per_second=2, burst=3, clock=clock)
+    rates = CallRates(clock)
     for _ in range(3):
-        admission.call(caller("alice"))
+        take(rates, "alice")
     with pytest.raises(TooManyCallsError):
-        admission.call(caller("alice"))
+        take(rates, "alice")
 
-    admission.call(caller("bob"))
+    take(rates, "bob")
     clock.at += 0.5
-    admission.call(caller("alice"))
+    take(rates, "alice")
 
     with pytest.raises(TooManyCallsError):
-        admission.call(caller("alice"))
+        take(rates, "alice")
 
 
 def test_callers_without_end_take_no_memory_without_end() -> None:
-    admission = CallRates()
+    rates = CallRates()
 
     for number in range(MAX_CALLERS + 10):
-        admission.call(caller(str(number)))
+        take(rates, str(number))
 
-    assert len(admission._accounts) == MAX_CALLERS
+    assert len(rates._accounts) == MAX_CALLERS
 
 
 @pytest.mark.requirement("A2A-28")

@@ -16,38 +16,29 @@ MAX_CALLERS = 4096
 
 @dataclass(slots=True)
 class _Account:
-    tokens: float
     at: float
+    tokens: float = float("inf")
+    """A bucket is full at first, however large."""
     streams: int = 0
 
 
 class CallRates:
     """Counts per tenant and subject; refuses before anything is read or stored."""
 
-    def __init__(
-        self,
-        *,
-        per_second: float = 1000.0,
-        burst: float = 2000.0,
-        streams: int = 512,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        self._per_second = per_second
-        self._burst = burst
-        self._streams = streams
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._accounts: OrderedDict[tuple[str, str], _Account] = OrderedDict()
 
-    def call(self, principal: Principal) -> float:
+    def call(self, principal: Principal, *, per_second: float, burst: float) -> float:
         """Count one call and return how many more may come at once.
 
         Raises:
             TooManyCallsError: The caller must wait.
         """
-        account = self._account(principal)
         now = self._clock.monotonic()
-        earned = (now - account.at) * self._per_second
-        account.tokens = min(account.tokens + earned, self._burst)
+        account = self._account(principal)
+        earned = (now - account.at) * per_second
+        account.tokens = min(account.tokens + earned, burst)
         account.at = now
         if account.tokens < 1:
             raise TooManyCallsError("too many calls; wait a second")
@@ -64,20 +55,21 @@ class CallRates:
         finally:
             account.streams -= 1
 
-    def check_streams(self, principal: Principal) -> None:
+    def check_streams(self, principal: Principal, *, most: int) -> None:
         """Return if the caller may open another stream.
 
         Raises:
             TooManyCallsError: It must close one first.
         """
-        if self._account(principal).streams >= self._streams:
+        account = self._accounts.get((principal.tenant, principal.subject))
+        if (account.streams if account is not None else 0) >= most:
             raise TooManyCallsError("too many open streams; close one first")
 
     def _account(self, principal: Principal) -> _Account:
         key = (principal.tenant, principal.subject)
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = _Account(self._burst, self._clock.monotonic())
+            account = self._accounts[key] = _Account(self._clock.monotonic())
             while len(self._accounts) > MAX_CALLERS:
                 self._accounts.popitem(last=False)
         else:
