@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from tests.libs.server.door import House
-from tests.libs.service.sockets import HEAD, Hasty, asked, get, post, served
+from tests.libs.server.sockets import HEAD, Hasty, asked, get, post, served
 from weft.core import RunId
 
 MEGABYTE = 1024 * 1024
