@@ -8,8 +8,7 @@ from gateway.control import control
 from gateway.explain import explain_routes
 from weft.a2a import Minter
 from weft.core import Allowance
-from weft.runs import Runs
-from weft.server.admission import OPERATION
+from weft.runs import MESH_RUN, Runs
 from weft.server.api import ApiOptions, api
 from weft.server.edge import EdgeRules, accepted_hosts
 from weft.server.gate import RequestGate
@@ -51,7 +50,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             pace=StreamPace(stopping=listening.stopping), self_approval=settings.self_approval
         )
         keys = KeyFile(settings.home / "keys.json")
-        overload = Overload(self.checkpointer.runs, OPERATION, OverloadBounds())
+        overload = Overload(self.checkpointer.runs, MESH_RUN, OverloadBounds())
         gate = RequestGate(Rates(Allowance()), overload)
         app = api(
             runs,

@@ -3,9 +3,19 @@
 import asyncio
 
 from router_service.peers import MeshPeers
-from router_service.routes import RoutedRequest, Routes
+from router_service.routes import Chosen, RoutedRequest, Routes
 from router_service.waiting import choose_patiently
-from weft.checkpoint import Checkpointer, Claimed, Journal, Run, Thread, ThreadKey, Turn
+from weft.checkpoint import (
+    Checkpointer,
+    Claimed,
+    Journal,
+    Prepare,
+    Run,
+    StepWrite,
+    Thread,
+    ThreadKey,
+    Turn,
+)
 from weft.core import Deadline, JsonObject, Message, Principal, Result, StrictRecord
 from weft.plan import Interpreter, Mandate, Plan
 from weft.runs import PLAN_STEP, Execute, RunOutcome
@@ -47,6 +57,27 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
     return execute
 
 
+def prepare_run(peers: MeshPeers, routes: Routes) -> Prepare:
+    """Return what writes a run's plan down within its claim, where the mesh in view allows one.
+
+    A run for which it does not is claimed all the same, and waits for its peers in `execute_run`.
+    """
+
+    def prepare(run: Run) -> StepWrite | None:
+        asked = RoutedRequest.model_validate(run.request)
+        chosen = routes.choose(asked, _principal(run), peers.offers)
+        if chosen.plan is None:
+            return None
+        return StepWrite(PLAN_STEP, _stored(chosen, chosen.plan), tuple(chosen.events))
+
+    return prepare
+
+
+def _stored(chosen: Chosen, plan: Plan) -> JsonObject:
+    # A `StoredPlan`, spelled out: its own check and dump would walk the whole plan twice more.
+    return {"protocol": chosen.protocol, "plan": plan.to_json()}
+
+
 async def _plan(
     asked: RoutedRequest, run: Run, peers: MeshPeers, journal: Journal, routes: Routes
 ) -> Plan:
@@ -61,8 +92,7 @@ async def _plan(
         if chosen.plan is None:
             journal.emit(*chosen.events)
             raise chosen.error or RuntimeError("routing ended without a plan and without a reason")
-        # A `StoredPlan`, spelled out: its own check and dump would walk the whole plan twice more.
-        made: JsonObject = {"protocol": chosen.protocol, "plan": chosen.plan.to_json()}
+        made = _stored(chosen, chosen.plan)
         stored = await journal.record(PLAN_STEP, made, chosen.events)
         if stored == made:
             return chosen.plan

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from router_service.builtin import builtin_peers
 from router_service.control import control_server
 from router_service.erasures import Erasures
-from router_service.execute import execute_run
+from router_service.execute import execute_run, prepare_run
 from router_service.peers import ROUTER, MeshPeers
 from router_service.routes import Routes
 from weft.a2a import Minter, Sealer, Verifier, control_card
@@ -21,7 +21,7 @@ from weft.core import SYSTEM_CLOCK, dumps
 from weft.core.supervision import kept_going
 from weft.identity.signatures import sign
 from weft.models import get_model
-from weft.runs import Runs, Worker
+from weft.runs import MESH_RUN, Runs, Worker
 from weft.service.mesh import Member, announced, member
 from weft.service.proving import proving
 from weft.service.serve import Listening, Served, serve
@@ -56,6 +56,8 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             runs,
             execute_run(self.checkpointer, peers, routes),
             name=f"{ROUTER}/{settings.instance}",
+            operations=(MESH_RUN,),
+            prepare=prepare_run(peers, routes),
             slots=settings.slots,
         )
         verifier = Verifier(self.trust, audience=ROUTER, at=listening.url)

@@ -66,6 +66,11 @@ class MeshPeers:
     def __post_init__(self) -> None:
         self._began = self.clock.monotonic()
 
+    @property
+    def offers(self) -> Offers:
+        """What may be called, as last learned; read on any thread."""
+        return self._offers
+
     async def refresh(self) -> Offers:
         """Verify what is new in the catalogue, forget what left, and return what may be called."""
         snapshot = self.catalog.snapshot()

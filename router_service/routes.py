@@ -54,10 +54,9 @@ class Chosen:
 
 @dataclass(slots=True)
 class Routes:
-    """Routes requests; keeps the compilers of the latest catalogue, one per set of rights."""
+    """Routes requests, on any thread; keeps the compilers of the latest catalogue by rights."""
 
-    _revision: int = -1
-    _compilers: dict[frozenset[str], CognitiveCompiler] = field(default_factory=dict)
+    _compilers: "_Compilers" = field(default_factory=lambda: _Compilers(-1))
 
     def choose(self, asked: RoutedRequest, principal: Principal, known: Offers) -> Chosen:
         """Return what to do for a request; equal arguments give equal answers."""
@@ -90,14 +89,24 @@ class Routes:
         return explanation_of(routed, compiler.capabilities, extraction).to_json()
 
     def _compiler(self, principal: Principal, known: Offers) -> CognitiveCompiler:
-        if known.revision != self._revision:
-            self._compilers.clear()
-            self._revision = known.revision
-        rights = frozenset(each for each in principal.scopes if each.startswith("agents:"))
-        if rights not in self._compilers:
-            index = CapabilityIndex.of(known, principal)
-            self._compilers[rights] = CognitiveCompiler(index)
-        return self._compilers[rights]
+        compilers = self._compilers
+        if compilers.revision != known.revision:
+            compilers = self._compilers = _Compilers(known.revision)
+        rights = frozenset(scope for scope in principal.scopes if scope.startswith("agents:"))
+        compiler = compilers.by_rights.get(rights)
+        if compiler is None:
+            compiler = CognitiveCompiler(CapabilityIndex.of(known, principal))
+            # Two threads may make it at once; either one serves.
+            compilers.by_rights[rights] = compiler
+        return compiler
+
+
+@dataclass(frozen=True, slots=True)
+class _Compilers:
+    """Those of one state of the catalogue."""
+
+    revision: int
+    by_rights: dict[frozenset[str], CognitiveCompiler] = field(default_factory=dict)
 
 
 def _extracted(text: str, goal: JsonObject | None, compiler: CognitiveCompiler) -> Extraction:

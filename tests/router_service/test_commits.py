@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from router_service.execute import execute_run
+from router_service.execute import execute_run, prepare_run
 from router_service.routes import Routes
 from tests.libs.a2a.harness import bound_socket, serving
 from tests.router_service.house import ANA, ROUTER_KEY, House, house
@@ -22,7 +22,8 @@ from weft.core import JsonValue, Result
 from weft.events import Event
 from weft.identity import Trust
 from weft.loop import PeerRun, Task
-from weft.runs import Runs, TaskPublisher, Worker
+from weft.runs import A2A_SEND, MESH_RUN, Runs, TaskPublisher, Worker
+from weft.testing.store_values import RUNS
 
 NAMES = ("ants", "bees", "wasps")
 TAGS = ("domain:observability", "risk:low", "effects:none", "diagnose", "slowdown")
@@ -80,7 +81,7 @@ async def specialist(name: str, mesh: House, store: Path) -> AsyncIterator[Sqlit
         checkpointer = await stack.enter_async_context(aclosing(sqlite_checkpointer(store)))
         runs = Runs(checkpointer, bus, pool=name, publisher=TaskPublisher(bus, name))
         await stack.enter_async_context(runs.listening())
-        worker = Worker(runs, execute_task(AtOnce(name)), name=f"{name}/1")
+        worker = Worker(runs, execute_task(AtOnce(name)), operations=(A2A_SEND,), name=f"{name}/1")
         await stack.enter_async_context(worker.working())
         verifier = Verifier(Trust((ROUTER_KEY.trusted(),)), audience=name)
         card = Card(name=name, description=name, skills=(skill,))
@@ -90,7 +91,7 @@ async def specialist(name: str, mesh: House, store: Path) -> AsyncIterator[Sqlit
         yield checkpointer
 
 
-async def test_a_run_over_three_specialists_takes_six_commits_here_and_two_there(
+async def test_a_run_over_three_specialists_takes_five_commits_here_and_two_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: Counter[RunStore]
 ) -> None:
     # A slow machine would add a renewal, and a commit of its own for the starts of the steps.
@@ -104,10 +105,17 @@ async def test_a_run_over_three_specialists_takes_six_commits_here_and_two_there
         ]
         store = await stack.enter_async_context(aclosing(sqlite_checkpointer(tmp_path / "runs")))
         runs = Runs(store, MemoryBus(), pool="router")
-        worker = Worker(runs, execute_run(store, mesh.peers, Routes()), name="router/1")
+        routes = Routes()
+        worker = Worker(
+            runs,
+            execute_run(store, mesh.peers, routes),
+            name="router/1",
+            operations=(MESH_RUN,),
+            prepare=prepare_run(mesh.peers, routes),
+        )
         await stack.enter_async_context(worker.working())
         # The worker looked around once; its claim would share the first commit otherwise.
-        assert await store.runs.claim("nobody", limit=1) == []
+        assert await store.runs.claim("nobody", RUNS, limit=1) == []
         new = new_run({"input": "Diagnose the checkout slowdown"})
         with anyio.fail_after(10):
             await runs.submit(new, on_busy="reject")
@@ -116,8 +124,8 @@ async def test_a_run_over_three_specialists_takes_six_commits_here_and_two_there
 
     assert run.status == "completed"
     assert all(f"{name} looked" in str(run.result) for name in NAMES)
-    # Accepted, claimed, planned, two steps as they arrive, and the third with the end.
-    assert spent[0].commits <= 6
+    # Accepted, claimed with its plan, two steps as they arrive, and the third with the end.
+    assert spent[0].commits <= 5
     # Accepted and claimed, and ended.
     assert [each.commits for each in spent[1:]] == [2, 2, 2]
     # What a stream tells of its own process's run is at hand.

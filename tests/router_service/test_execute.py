@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from router_service.builtin import builtin_peers
-from router_service.execute import execute_run
+from router_service.execute import execute_run, prepare_run
 from router_service.routes import Chosen, RoutedRequest, Routes
 from tests.router_service.house import ANA, House, house
 from weft.bus import MemoryBus
@@ -19,7 +19,7 @@ from weft.core import JsonObject, Message, Principal, new_id, new_run_id
 from weft.events import Acceptance, RunAccepted
 from weft.loop import Peer
 from weft.models import ModelRequest, ModelResponse, get_model
-from weft.runs import PLAN_STEP, RunOutcome, Runs, Worker
+from weft.runs import MESH_RUN, PLAN_STEP, RunOutcome, Runs, Worker
 from weft.testing import FunctionModel, ScriptedOpenAIServer
 
 QUESTION = "What is an SLO?"
@@ -72,8 +72,16 @@ async def routing(
 ) -> AsyncIterator[Router]:
     async with house(builtin) as mesh, aclosing(memory_checkpointer()) as checkpointer:
         runs = Runs(checkpointer, MemoryBus(), pool="router")
-        execute = execute_run(checkpointer, mesh.peers, routes or Routes())
-        async with Worker(runs, execute, name="router/1").working(), runs.listening():
+        routes = routes or Routes()
+        execute = execute_run(checkpointer, mesh.peers, routes)
+        worker = Worker(
+            runs,
+            execute,
+            name="router/1",
+            operations=(MESH_RUN,),
+            prepare=prepare_run(mesh.peers, routes),
+        )
+        async with worker.working(), runs.listening():
             yield Router(runs, mesh)
 
 
@@ -93,6 +101,37 @@ async def test_routing_is_in_the_log_before_the_first_step() -> None:
                  "router.runnable.compiled", "plan.compiled"):  # fmt: skip
         assert log.index(kind) < first_step
     assert log[-1] == "run.completed"
+
+
+async def test_the_plan_is_in_the_commit_that_claims_the_run() -> None:
+    routes = Counting()
+    async with (
+        house(builtin_peers(FunctionModel(echo))) as mesh,
+        aclosing(memory_checkpointer()) as checkpointer,
+    ):
+        new = new_run({"input": QUESTION})
+        await checkpointer.runs.accept(new, on_busy="reject")
+        prepare = prepare_run(mesh.peers, routes)
+        (taken,) = await checkpointer.runs.claim("router/1", (MESH_RUN,), limit=1, prepare=prepare)
+        log = [event.type for event in taken.events]
+
+        assert PLAN_STEP in taken.steps
+        assert log[0] == "run.started"
+        assert log.index("router.protocol.selected") < log.index("plan.compiled")
+        assert prepare(taken.run) == prepare(taken.run)
+
+
+async def test_a_run_that_no_peer_serves_yet_is_claimed_without_a_plan() -> None:
+    async with house() as mesh:
+        prepare = prepare_run(mesh.peers, Routes())
+        async with aclosing(memory_checkpointer()) as checkpointer:
+            new = new_run({"input": "Diagnose the checkout slowdown"})
+            await checkpointer.runs.accept(new, on_busy="reject")
+            (taken,) = await checkpointer.runs.claim(
+                "router/1", (MESH_RUN,), limit=1, prepare=prepare
+            )
+
+    assert taken.steps == {}
 
 
 @pytest.mark.requirement("RT-32")
@@ -180,7 +219,10 @@ async def test_the_plan_is_written_down_once_and_adopted_by_the_next_owner() -> 
             plans.append(journal.steps[PLAN_STEP])
             return outcome
 
-        async with Worker(runs, twice, name="r").working(), runs.listening():
+        async with (
+            Worker(runs, twice, operations=(MESH_RUN,), name="r").working(),
+            runs.listening(),
+        ):
             run, log = await Router(runs, mesh).ask(input=QUESTION)
 
     assert run.status == "completed"

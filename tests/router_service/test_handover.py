@@ -18,7 +18,7 @@ from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonValue, Result
 from weft.events import Event
 from weft.loop import Task
-from weft.runs import Execute, Runs, Worker
+from weft.runs import MESH_RUN, Execute, Runs, Worker
 
 LOGS = skill("log.analyze", "domain:observability", "effects:none", "diagnose", "slow")
 
@@ -67,7 +67,7 @@ async def with_slow(mesh: House) -> Slow:
 
 
 def worker(runs: Runs, execute: Execute, name: str) -> Worker:
-    return Worker(runs, execute, name=name)
+    return Worker(runs, execute, operations=(MESH_RUN,), name=name)
 
 
 @pytest.mark.requirement("OPS-2")

@@ -130,11 +130,11 @@ async def test_a_compiler_is_made_once_per_catalogue_and_set_of_rights() -> None
         known = await mesh.peers.refresh()
         for principal in (ANA, ANA, may_call("log_analyst"), may_call("log_analyst")):
             routes.choose(WHY, principal, known)
-        assert len(routes._compilers) == 2
+        assert len(routes._compilers.by_rights) == 2
 
         await mesh.joins("metrics_analyst", skill("metrics", "domain:observability"))
         routes.choose(WHY, ANA, await mesh.peers.refresh())
-        assert len(routes._compilers) == 1
+        assert len(routes._compilers.by_rights) == 1
 
 
 @pytest.mark.parametrize(

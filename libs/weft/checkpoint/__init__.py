@@ -10,16 +10,12 @@ from weft.checkpoint.base import (
     Accepted,
     Claimed,
     Durability,
-    EffectCall,
-    EffectOutcome,
-    EffectScope,
-    EffectStore,
     Ending,
     Erasing,
     Held,
-    Intent,
     NewRun,
     OnBusy,
+    Prepare,
     Renewal,
     Run,
     RunStatus,
@@ -31,6 +27,7 @@ from weft.checkpoint.base import (
     Turn,
 )
 from weft.checkpoint.checkpointer import Checkpointer
+from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectScope, EffectStore, Intent
 from weft.checkpoint.faults import Faults
 from weft.checkpoint.inbound import Inbound, Received
 from weft.checkpoint.journal import Journal
@@ -62,6 +59,7 @@ __all__ = [
     "Journal",
     "NewRun",
     "OnBusy",
+    "Prepare",
     "Received",
     "Recorded",
     "Renewal",

@@ -1,4 +1,4 @@
-"""The contracts of a durable database: runs with their steps, events and effects, and threads.
+"""The contracts of a durable database: runs with their steps and events, and threads.
 
 Every backend passes `weft.testing.RunStoreContract` and `weft.testing.CheckpointerContract`; a
 rule that is not tested there is not part of these interfaces. Reads and client calls take a
@@ -7,14 +7,14 @@ repeated with equal effect, because the acknowledgement of a commit can be lost.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from weft.checkpoint.backlog import Backlog
 from weft.checkpoint.inbound import Answers, Inbound, Received
 from weft.checkpoint.steps import Recorded, StepWrite
-from weft.core import Interrupt, JsonObject, JsonValue, Path, Principal, RunId, secret_id
+from weft.core import Interrupt, JsonObject, Path, Principal, RunId
 from weft.events import Envelope, Event
 
 RunStatus = Literal[
@@ -112,7 +112,13 @@ class Claimed:
     run: Run
     steps: Mapping[Path, JsonObject]
     events: tuple[Envelope, ...] = ()
-    """What the claim itself told (`run.started`, or `run.recovered` and `run.resumed`)."""
+    """What the claim itself told (`run.started`, or `run.recovered` and `run.resumed`), and then
+    what its prepared step did."""
+
+
+Prepare = Callable[[Run], StepWrite | None]
+"""Makes a run's first step from the run alone, or nothing. It must be pure: it is called inside the
+commit of the claim, on any thread, and may be called again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +173,18 @@ class RunStore(ABC):
         """What survives: `strong` keeps every acknowledged write through a power loss."""
 
     @abstractmethod
-    async def accept(self, new: NewRun, *, on_busy: OnBusy, owner: str | None = None) -> Accepted:
+    async def accept(
+        self,
+        new: NewRun,
+        *,
+        on_busy: OnBusy,
+        owner: str | None = None,
+        prepare: Prepare | None = None,
+    ) -> Accepted:
         """Commit `new` with event 1, or return the run its key made before.
 
-        With `owner` (and a run that need not wait for its thread) the same commit claims it.
+        With `owner` (and a run that need not wait for its thread) the same commit claims it, as
+        `claim` does.
 
         Raises:
             IdempotencyKeyReusedError: The key belongs to something else.
@@ -182,10 +196,20 @@ class RunStore(ABC):
         """
 
     @abstractmethod
-    async def claim(self, owner: str, *, limit: int, run_id: RunId | None = None) -> list[Claimed]:
+    async def claim(
+        self,
+        owner: str,
+        operations: Collection[str],
+        *,
+        limit: int,
+        prepare: Prepare | None = None,
+        run_id: RunId | None = None,
+    ) -> list[Claimed]:
         """Take up to `limit` claimable runs: queued ones, and those whose lease ended.
 
-        With `run_id` no other run is taken, nor looked at.
+        Runs of other `operations` are another owner's, who may share the database. With `run_id` no
+        other run is taken, nor looked at. What `prepare` makes of a run without a step is written
+        with the claim; a step that no database keeps is not.
 
         A run past its deadline is ended as `expired` (`canceled` when it was canceling) and one
         that lost five leases without a new step as `failed` with code `poison`, here.
@@ -391,97 +415,3 @@ class ThreadStore(ABC):
     @abstractmethod
     async def rooted(self, principal: Principal, root_ids: Sequence[str]) -> tuple[ThreadKey, ...]:
         """Return the principal's threads in which something was done for these mesh-wide runs."""
-
-
-EffectScope = Literal["run", "thread", "tenant"]
-OutcomeKind = Literal["done", "not_done"]
-
-
-@dataclass(frozen=True, slots=True)
-class EffectCall:
-    """An effect about to happen; `key` is the hash of tenant, scope, tool and arguments."""
-
-    key: str
-    tenant: str
-    scope: EffectScope
-    scope_id: str
-    tool: str
-    args_hash: str
-    arguments: JsonObject
-    path: Path = ()
-    nonce: str = field(default_factory=secret_id, compare=False)
-    """Tells this call, handed in again after a lost acknowledgement, from an equal one."""
-
-
-@dataclass(frozen=True, slots=True)
-class EffectOutcome:
-    """What became of an attempt; `value` is the tool's result when `done`."""
-
-    kind: OutcomeKind
-    value: JsonValue = None
-    message: str = ""
-    settled_by: str | None = None
-    """A person's subject, where a person settled it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What the ledger knows of a key when a call with it is about to start."""
-
-    state: Literal["granted", "settled", "in_progress", "unknown"]
-    """`granted`: the body may start. `in_progress`: its live owner is running it. `unknown`: an
-    owner died, or could not tell, between intent and outcome."""
-    attempt: int
-    outcome: EffectOutcome | None = None
-    run_id: str | None = None
-    recorded_at: float | None = None
-    events: tuple[Envelope, ...] = ()
-
-
-class EffectStore(ABC):
-    """The ledger: intent before the act, outcome before anybody hears of it."""
-
-    @abstractmethod
-    async def intend(
-        self,
-        held: Held,
-        call: EffectCall,
-        *,
-        again: bool = False,
-        events: Sequence[Event] = (),
-    ) -> Intent:
-        """Write the intent with its events, or say what stands in the way.
-
-        `again` takes over an unknown attempt under the same key (the outside deduplicates, or
-        somebody found out that nothing was done).
-
-        Raises:
-            FencedError: The claim is stale.
-            CanceledError: The run is being cancelled.
-            StoreFullError: There is no room.
-        """
-
-    @abstractmethod
-    async def settle(
-        self,
-        held: Held,
-        key: str,
-        attempt: int,
-        outcome: EffectOutcome,
-        *,
-        events: Sequence[Event] = (),
-    ) -> tuple[Envelope, ...]:
-        """Record the outcome; the first one of an attempt stands, the same again changes nothing.
-
-        Raises:
-            FencedError: The claim is stale.
-            EffectSettledError: Another outcome stands.
-        """
-
-    @abstractmethod
-    async def doubt(self, held: Held, key: str, attempt: int) -> None:
-        """Record that nobody can tell what became of the attempt."""
-
-    @abstractmethod
-    async def find_effect(self, key: str) -> Intent | None:
-        """Return what the ledger knows of `key`, without claiming anything."""

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 
-from weft.checkpoint.base import EffectStore, RunStore, ThreadStore
+from weft.checkpoint.base import RunStore, ThreadStore
+from weft.checkpoint.effects import EffectStore
 
 
 class Checkpointer(ABC):

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from weft.checkpoint.base import EffectCall, EffectOutcome, Held, Intent
+from weft.checkpoint.base import Held
+from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
 from weft.core import JsonObject, Path, RunId
 from weft.events import Event
 

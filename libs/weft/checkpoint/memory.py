@@ -6,13 +6,7 @@ from typing import TypeVar
 
 from anyio.lowlevel import checkpoint
 
-from weft.checkpoint.base import (
-    TERMINAL,
-    Durability,
-    Held,
-    RunStatus,
-    ThreadKey,
-)
+from weft.checkpoint.base import TERMINAL, Durability, Held, RunStatus, ThreadKey
 from weft.checkpoint.faults import NO_FAULTS, Faults
 from weft.checkpoint.store import Database, DatabaseCheckpointer
 from weft.checkpoint.tables import (
@@ -103,8 +97,8 @@ class MemoryTables(Tables):
     def last_seqs(self, run_ids: Sequence[str]) -> list[tuple[str, int]]:
         return [(it, self._runs[it].last_seq) for it in run_ids if it in self._runs]
 
-    def claimable(self, now: float) -> RunRow | None:
-        waiting = list(self._open.values())
+    def claimable(self, operations: frozenset[str], now: float) -> RunRow | None:
+        waiting = [row for row in self._open.values() if row.operation in operations]
         lost = [row for row in waiting if row.status in ("running", "canceling")]
         lost = [row for row in lost if not row.leased(now)]
         if lost:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from weft.checkpoint.base import EffectCall, EffectOutcome, Intent
+from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
 from weft.checkpoint.journal import Journal
 from weft.core import JsonObject, Path
 from weft.events import Event

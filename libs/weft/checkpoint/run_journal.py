@@ -6,14 +6,9 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from weft.checkpoint.base import (
-    Claimed,
-    EffectCall,
-    EffectOutcome,
-    Held,
-    Intent,
-)
+from weft.checkpoint.base import Claimed, Held
 from weft.checkpoint.checkpointer import Checkpointer
+from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
 from weft.checkpoint.journal import Journal
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.text import keepable

@@ -1,7 +1,7 @@
 """The contracts over any database that runs a rule inside one transaction."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -10,15 +10,12 @@ from weft.checkpoint.base import (
     Accepted,
     Claimed,
     Durability,
-    EffectCall,
-    EffectOutcome,
-    EffectStore,
     Ending,
     Erasing,
     Held,
-    Intent,
     NewRun,
     OnBusy,
+    Prepare,
     Renewal,
     Run,
     RunStore,
@@ -27,8 +24,10 @@ from weft.checkpoint.base import (
     ThreadStore,
 )
 from weft.checkpoint.checkpointer import Checkpointer
+from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectStore, Intent
 from weft.checkpoint.inbound import Answers, Inbound, Received
 from weft.checkpoint.rules import admission, ledger, log, ownership, reading, threads
+from weft.checkpoint.rules.claimant import Claimant
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.tables import Tables
 from weft.checkpoint.text import checked, encode, encode_events
@@ -65,21 +64,38 @@ class DatabaseRuns(RunStore):
     def durability(self) -> Durability:
         return self._database.durability
 
-    async def accept(self, new: NewRun, *, on_busy: OnBusy, owner: str | None = None) -> Accepted:
+    async def accept(
+        self,
+        new: NewRun,
+        *,
+        on_busy: OnBusy,
+        owner: str | None = None,
+        prepare: Prepare | None = None,
+    ) -> Accepted:
         principal = new.principal
         checked(principal.tenant, principal.subject, new.operation, new.idem_key, new.thread_id)
-        row, told = admission.fresh(new), encode_events([new.accepted])
+        row, texts = admission.fresh(new), encode_events([new.accepted])
+        claimant = None if owner is None else Claimant(owner, frozenset({new.operation}), prepare)
         return await self._database.write(
             lambda tables: admission.accept(
-                tables, row, told, timeout_s=new.timeout_s, on_busy=on_busy, owner=owner
+                tables, row, texts, timeout_s=new.timeout_s, on_busy=on_busy, claimant=claimant
             )
         )
 
-    async def claim(self, owner: str, *, limit: int, run_id: RunId | None = None) -> list[Claimed]:
+    async def claim(
+        self,
+        owner: str,
+        operations: Collection[str],
+        *,
+        limit: int,
+        prepare: Prepare | None = None,
+        run_id: RunId | None = None,
+    ) -> list[Claimed]:
         if run_id is not None:
             checked(run_id)
+        claimant = Claimant(owner, frozenset(operations), prepare)
         return await self._database.write(
-            partial(ownership.claim, owner=owner, limit=limit, run_id=run_id)
+            partial(ownership.claim, claimant=claimant, limit=limit, run_id=run_id)
         )
 
     async def renew(self, held: Sequence[Held]) -> Renewal:

@@ -184,8 +184,8 @@ class Tables(ABC):
         """Return (run_id, last_seq) of those that exist."""
 
     @abstractmethod
-    def claimable(self, now: float) -> RunRow | None:
-        """Return a run that may be claimed or must be closed.
+    def claimable(self, operations: frozenset[str], now: float) -> RunRow | None:
+        """Return a run of one of the operations that may be claimed or must be closed.
 
         A lost or ended lease comes before what is queued, oldest first; a queued run must have no
         older open run in its thread that it waits for; an interrupted one is due when its

@@ -63,10 +63,10 @@ from weft.events import (
 )
 from weft.loop.result import AgentResult, as_peer_result
 from weft.loop.steps import answers_in
+from weft.runs import AGENT_RUN
 
 RETRY_SECONDS = 0.1
 ABANDON_SECONDS = 2.0
-OPERATION = "agent.run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Threads:
         new = NewRun(
             run_id=run_id,
             principal=principal,
-            operation=OPERATION,
+            operation=AGENT_RUN,
             idem_key=run_id,
             body_hash=hashlib.sha256(dumps(request)).hexdigest(),
             thread_id=thread_id,
@@ -275,7 +275,9 @@ class Threads:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEASE_SECONDS + RENEW_SECONDS):
                 while True:
-                    if mine := await runs.claim(self._owner, limit=1, run_id=run.run_id):
+                    if mine := await runs.claim(
+                        self._owner, (AGENT_RUN,), limit=1, run_id=run.run_id
+                    ):
                         return mine[0]
                     await asyncio.sleep(RETRY_SECONDS)
         raise ThreadBusyError(run.thread_id, run.run_id)

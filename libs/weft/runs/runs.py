@@ -18,6 +18,7 @@ from weft.checkpoint import (
     Inbound,
     NewRun,
     OnBusy,
+    Prepare,
     Run,
     ThreadKey,
 )
@@ -41,6 +42,10 @@ class Owner(Protocol):
     """Executes runs in this process: `weft.runs.Worker`."""
 
     name: str
+    operations: frozenset[str]
+    """Of the runs it carries out."""
+    prepare: Prepare | None
+    """Makes their first step."""
 
     @property
     def free(self) -> int: ...
@@ -80,9 +85,12 @@ class Runs:
 
         Raises what `RunStore.accept` raises.
         """
-        owner = self.owner if own and self.owner is not None and self.owner.free > 0 else None
+        owner = self._owner_of(new) if own else None
         accepted = await self.checkpointer.runs.accept(
-            new, on_busy=on_busy, owner=owner.name if owner else None
+            new,
+            on_busy=on_busy,
+            owner=owner.name if owner else None,
+            prepare=owner.prepare if owner else None,
         )
         self.tell(accepted.events)
         if on_busy in {"interrupt", "rollback"} and not accepted.replayed:
@@ -92,6 +100,13 @@ class Runs:
         elif not accepted.replayed:
             self.ring()
         return accepted
+
+    def _owner_of(self, new: NewRun) -> Owner | None:
+        """Return who can take the run in this process, now."""
+        owner = self.owner
+        if owner is None or new.operation not in owner.operations or owner.free <= 0:
+            return None
+        return owner
 
     async def _signal_stopped(self, new: NewRun) -> None:
         """Signal the owners of runs that `new` took its thread from; they would poll otherwise."""

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NotRequired, TypedDict, Unpack
 
 from weft.bus import subjects
-from weft.checkpoint import Claimed, Held
+from weft.checkpoint import Claimed, Held, Prepare, Run, StepWrite
 from weft.checkpoint.lease import Leases
 from weft.checkpoint.run_journal import RunJournal, patiently
 from weft.core import SYSTEM_CLOCK, Clock, JsonObject, Result, RunId
@@ -53,6 +54,18 @@ class _Held:
         self.task.cancel()
 
 
+class WorkerOptions(TypedDict):
+    """What a worker is told by name."""
+
+    name: str
+    operations: Collection[str]
+    """Of the runs that it carries out; others in its store are left to their own owners."""
+    prepare: NotRequired[Prepare | None]
+    """Makes a run's first step within its claim: pure, and free to make none."""
+    slots: NotRequired[int]
+    clock: NotRequired[Clock]
+
+
 class Worker:
     """Executes at most `slots` runs of one store at a time; use `working()`."""
 
@@ -60,18 +73,18 @@ class Worker:
         self,
         runs: Runs,
         execute: Execute,
-        *,
-        name: str,
-        slots: int = 64,
-        clock: Clock = SYSTEM_CLOCK,
+        **options: Unpack[WorkerOptions],
     ) -> None:
-        self.name = name
+        self.name = options["name"]
+        self.operations = frozenset(options["operations"])
+        prepare = options.get("prepare")
+        self.prepare: Prepare | None = prepare and partial(_prepared, prepare)
         self._runs = runs
         self._store = runs.checkpointer.runs
         self._execute = execute
-        self._slots = slots
-        self._clock = clock
-        self._leases = Leases(self._store, self, clock=clock)
+        self._slots = options.get("slots", 64)
+        self._clock = options.get("clock", SYSTEM_CLOCK)
+        self._leases = Leases(self._store, self, clock=self._clock)
         self._held: dict[RunId, _Held] = {}
         self._wake = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
@@ -170,7 +183,9 @@ class Worker:
             self._wake.clear()
             if (free := self.free) <= 0:
                 return
-            claimed = await self._store.claim(self.name, limit=free)
+            claimed = await self._store.claim(
+                self.name, self.operations, limit=free, prepare=self.prepare
+            )
             for each in claimed:
                 self._runs.tell(each.events)
                 if each.held.run_id in self._held:
@@ -285,6 +300,15 @@ class Worker:
         except (FencedError, StoreError) as error:
             # Its lease ends by itself.
             log.info("release_failed", extra={"run_id": held.run_id, "code": error.code})
+
+
+def _prepared(prepare: Prepare, run: Run) -> StepWrite | None:
+    try:
+        return prepare(run)
+    except Exception:
+        # The edge of a run: its own execution meets the bug again; the claims of others go on.
+        log.exception("run_not_prepared", extra={"run_id": run.run_id})
+        return None
 
 
 def _lose(held: _Held) -> None:

@@ -11,7 +11,7 @@ from weft.core import Budget, JsonObject, Principal, RunId, dumps, new_id
 from weft.core.edge_errors import InvalidFieldsError, UnknownAgentError
 from weft.core.errors import NotFoundError, WeftError
 from weft.events import Acceptance, RunAccepted, preview
-from weft.runs import PLAN_STEP, Runs
+from weft.runs import MESH_RUN, PLAN_STEP, Runs
 from weft.server.gate import RequestGate
 from weft.server.requests import (
     MAX_WAIT_S,
@@ -24,9 +24,6 @@ from weft.server.requests import (
 from weft.server.streams import StreamPace
 from weft.server.views import Details, run_view
 
-__all__ = ["OPERATION"]
-
-OPERATION = "run"
 DEFAULT_TIMEOUT_S = 300.0
 MAX_EVENT_INPUT = 48 * 1024
 """A longer input stays with the run: an event's data must not grow over 64 KiB."""
@@ -72,7 +69,7 @@ class Admission:
         new = _new_run(request, asked, text, run_id=run_id, principal=principal, key=key)
         if (refusal := await self._refusal(asked, principal)) is not None:
             # A repeated request gets its run, whatever became of agent and thread meanwhile.
-            known = key and await self.runs.checkpointer.runs.find(principal, OPERATION, key)
+            known = key and await self.runs.checkpointer.runs.find(principal, MESH_RUN, key)
             if not known:
                 raise refusal
         accepted = await self.runs.submit(new, on_busy=asked.on_conflict, own=True)
@@ -176,7 +173,7 @@ def _new_run(
     return NewRun(
         run_id=run_id,
         principal=principal,
-        operation=OPERATION,
+        operation=MESH_RUN,
         idem_key=key or new_id(),
         body_hash=asked.fingerprint(text),
         thread_id=asked.thread_id or new_id(),

@@ -7,7 +7,7 @@ from functools import partial
 from weft.a2a import A2AServer, Card, Sealer, Verifier, execute_task
 from weft.core import SYSTEM_CLOCK
 from weft.loop import Peer
-from weft.runs import Runs, TaskPublisher, Worker
+from weft.runs import A2A_SEND, Runs, TaskPublisher, Worker
 from weft.service.mesh import Member, announced, member
 from weft.service.proving import proving
 from weft.service.serve import Listening, Opening, Served
@@ -45,6 +45,7 @@ async def _open(
             runs,
             execute_task(peer),
             name=f"{card.name}/{settings.instance}",
+            operations=(A2A_SEND,),
             slots=settings.slots,
         )
         verifier = Verifier(self.trust, audience=card.name, at=listening.url)

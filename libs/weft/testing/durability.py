@@ -13,7 +13,7 @@ import pytest
 from weft.checkpoint import LEASE_SECONDS, Checkpointer, ThreadKey, get_checkpointer
 from weft.core import RunId
 from weft.testing.store_process import APPENDS
-from weft.testing.store_values import ALICE, effect, new_run, running, started
+from weft.testing.store_values import ALICE, RUNS, effect, new_run, running, started
 
 
 class DurabilityContract:
@@ -58,7 +58,7 @@ class DurabilityContract:
         async with aclosing(get_checkpointer(url)) as them:
             early = await them.effects.find_effect("held")
             with anyio.fail_after(3 * LEASE_SECONDS):
-                while not (claimed := await them.runs.claim("parent", limit=1)):
+                while not (claimed := await them.runs.claim("parent", RUNS, limit=1)):
                     await anyio.lowlevel.checkpoint()
             late = await them.effects.intend(claimed[0].held, effect("held"))
 
@@ -159,6 +159,6 @@ async def _lines(child: Process) -> list[str]:
 
 async def _claim_all(them: Checkpointer) -> list[str]:
     taken: list[str] = []
-    while claimed := await them.runs.claim("parent", limit=1):
+    while claimed := await them.runs.claim("parent", RUNS, limit=1):
         taken += [each.run.run_id for each in claimed]
     return taken

@@ -10,6 +10,7 @@ from weft.core.errors import EffectSettledError, FencedError, StoreUnavailableEr
 from weft.events import Event
 from weft.testing.store_values import (
     ALICE,
+    RUNS,
     ScriptedFaults,
     all_of,
     effect,
@@ -49,7 +50,7 @@ async def _doubts(them: Checkpointer, held: Held, _faults: ScriptedFaults) -> No
 
 async def _is_replaced(them: Checkpointer, held: Held, _faults: ScriptedFaults) -> None:
     await them.runs.release(held)
-    await them.runs.claim("two", limit=1)
+    await them.runs.claim("two", RUNS, limit=1)
 
 
 LEAVINGS: list[Leaving] = [_dies, _ends, _waits, _lets_go, _doubts, _is_replaced]
@@ -227,7 +228,7 @@ class EffectStoreContract:
         held = await running(checkpointer)
         await checkpointer.effects.intend(held, effect("e"))
         faults.ahead_s = LEASE_SECONDS + 1
-        (taken,) = await checkpointer.runs.claim("two", limit=1)
+        (taken,) = await checkpointer.runs.claim("two", RUNS, limit=1)
         said = EffectOutcome("done", "paid by hand", settled_by="bob")
 
         await checkpointer.effects.settle(taken.held, "e", 1, said)
@@ -256,7 +257,7 @@ class EffectStoreContract:
         held = await running(checkpointer)
         await checkpointer.effects.intend(held, effect("e"))
         faults.ahead_s = LEASE_SECONDS + 1
-        await checkpointer.runs.claim("two", limit=1)
+        await checkpointer.runs.claim("two", RUNS, limit=1)
 
         with pytest.raises(FencedError):
             await checkpointer.effects.settle(held, "e", 1, DONE)

@@ -11,6 +11,7 @@ from weft.core.errors import StoreUnavailableError
 from weft.testing.effectstore import EffectStoreContract
 from weft.testing.runstore_admission import AdmissionContract
 from weft.testing.runstore_backlog import BacklogContract
+from weft.testing.runstore_claims import ClaimContract
 from weft.testing.runstore_dead import DeadRunsContract
 from weft.testing.runstore_log import LogContract
 from weft.testing.runstore_messages import MessageContract
@@ -26,6 +27,7 @@ __all__ = ["CheckpointerContract", "RunStoreContract"]
 class RunStoreContract(
     AdmissionContract,
     BacklogContract,
+    ClaimContract,
     DeadRunsContract,
     OwnershipContract,
     LogContract,

@@ -19,6 +19,7 @@ from weft.testing.store_values import (
     ALICE,
     BOB,
     NAMESAKE,
+    RUNS,
     all_of,
     ending,
     new_run,
@@ -112,8 +113,8 @@ class AdmissionContract:
 
         claimed: list[Claimed] = []
         for _ in range(4):
-            (first,) = await runs.claim("one", limit=10)
-            assert await runs.claim("two", limit=10) == []
+            (first,) = await runs.claim("one", RUNS, limit=10)
+            assert await runs.claim("two", RUNS, limit=10) == []
             await runs.finish(first.held, ending())
             claimed.append(first)
 
@@ -160,7 +161,9 @@ class AdmissionContract:
         assert (await runs.read(ALICE, first.run_id)).status == "canceling"
         assert (await runs.read(ALICE, queued.run.run_id)).status == "canceled"
         await runs.finish(first, ending("canceled"))
-        assert [it.run.run_id for it in await runs.claim("one", limit=5)] == [newest.run.run_id]
+        assert [it.run.run_id for it in await runs.claim("one", RUNS, limit=5)] == [
+            newest.run.run_id
+        ]
 
     async def test_rolling_back_is_refused_instead_of_half_done(
         self, checkpointer: Checkpointer

@@ -4,7 +4,7 @@ import pytest
 
 from weft.checkpoint import Checkpointer, Held, Share
 from weft.core import RunId
-from weft.testing.store_values import ALICE, BOB, ending, new_run, question
+from weft.testing.store_values import ALICE, BOB, RUNS, ending, new_run, question
 
 
 class BacklogContract:
@@ -17,7 +17,7 @@ class BacklogContract:
         runs = checkpointer.runs
         for thread in ("a", "b", "c"):
             await runs.accept(new_run(thread), on_busy="reject")
-        (claimed,) = await runs.claim("worker", limit=1)
+        (claimed,) = await runs.claim("worker", RUNS, limit=1)
         await runs.accept(new_run("d", principal=BOB), on_busy="reject", owner="worker")
 
         backlog = await runs.backlog(new_run("x").operation)

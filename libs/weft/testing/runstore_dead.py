@@ -8,6 +8,7 @@ from weft.checkpoint import LEASE_SECONDS, Checkpointer, OnBusy
 from weft.core.errors import FencedError, ThreadBusyError, ThreadInterruptedError
 from weft.testing.store_values import (
     ALICE,
+    RUNS,
     ScriptedFaults,
     all_of,
     ending,
@@ -52,9 +53,9 @@ class DeadRunsContract:
         accepted = await runs.accept(new_run("t"), on_busy="reject", owner="two")
         with pytest.raises(ThreadBusyError):
             await runs.accept(new_run("t"), on_busy="reject", owner="two")
-        (recovered,) = await runs.claim("two", limit=5)
+        (recovered,) = await runs.claim("two", RUNS, limit=5)
         await runs.finish(recovered.held, ending())
-        (next_one,) = await runs.claim("two", limit=5)
+        (next_one,) = await runs.claim("two", RUNS, limit=5)
 
         assert accepted.claimed is None
         assert (recovered.held.run_id, recovered.held.epoch) == (held.run_id, 2)

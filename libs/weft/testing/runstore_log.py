@@ -28,6 +28,7 @@ from weft.events import (
 )
 from weft.testing.store_values import (
     ALICE,
+    RUNS,
     STEP,
     ScriptedFaults,
     all_of,
@@ -119,7 +120,7 @@ class LogContract:
         held = await running(checkpointer)
         await runs.append(held, 1, [Event(type="agent.custom")])
         await runs.release(held)
-        (taken,) = await runs.claim("two", limit=1)
+        (taken,) = await runs.claim("two", RUNS, limit=1)
 
         told = await runs.append(taken.held, 1, [Event(type="agent.custom")])
 

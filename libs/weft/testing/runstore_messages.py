@@ -15,6 +15,7 @@ from weft.core.errors import (
 from weft.testing.store_values import (
     ALICE,
     BOB,
+    RUNS,
     ScriptedFaults,
     all_of,
     ending,
@@ -44,12 +45,12 @@ class MessageContract:
         runs = checkpointer.runs
         held = await parked(checkpointer, "a")
         await runs.resume(ALICE, held.run_id, {"a": 1}, message=SAID)
-        (taken,) = await runs.claim("two", limit=1)
+        (taken,) = await runs.claim("two", RUNS, limit=1)
         await runs.park(taken.held, [question(id="b")], ())
 
         again = await runs.resume(ALICE, held.run_id, {"b": 1}, message=SAID)
         await runs.resume(ALICE, held.run_id, {"b": 2})
-        (last,) = await runs.claim("two", limit=1)
+        (last,) = await runs.claim("two", RUNS, limit=1)
         await runs.finish(last.held, ending())
         after = await runs.resume(ALICE, held.run_id, {"c": 1}, message=SAID)
 
@@ -150,7 +151,7 @@ class MessageContract:
 
         assert accepted.claimed is not None
         await runs.resume(ALICE, waiting.run_id, {"q": 1})
-        (taken,) = await runs.claim("three", limit=5)
+        (taken,) = await runs.claim("three", RUNS, limit=5)
         assert taken.run.run_id == waiting.run_id
 
     @pytest.mark.requirement("A2A-85")
@@ -162,12 +163,12 @@ class MessageContract:
         beside = [new_run(thread_id="t") for _ in range(20)]
         for new in beside:
             await runs.accept(new, on_busy="alongside")
-        claimed = {each.run.run_id for each in await runs.claim("two", limit=50)}
+        claimed = {each.run.run_id for each in await runs.claim("two", RUNS, limit=50)}
         assert claimed == {new.run_id for new in beside}
 
         queued = await runs.accept(new_run(thread_id="t"), on_busy="overtake")
-        assert await runs.claim("two", limit=5) == []
-        assert await runs.claim("two", limit=5, run_id=queued.run.run_id) == []
+        assert await runs.claim("two", RUNS, limit=5) == []
+        assert await runs.claim("two", RUNS, limit=5, run_id=queued.run.run_id) == []
 
     async def test_what_overtakes_waits_for_those_at_work_and_its_queue_is_bounded(
         self, checkpointer: Checkpointer
@@ -180,9 +181,9 @@ class MessageContract:
 
         with pytest.raises(QueueFullError):
             await runs.accept(new_run(thread_id="t"), on_busy="overtake")
-        assert await runs.claim("two", limit=5) == []
+        assert await runs.claim("two", RUNS, limit=5) == []
         await runs.finish(working, ending())
-        (first,) = await runs.claim("two", limit=5)
+        (first,) = await runs.claim("two", RUNS, limit=5)
         assert first.run.run_id == queued[0].run_id
 
     async def _begun(self, checkpointer: Checkpointer, on_busy: OnBusy) -> Held:

@@ -12,6 +12,7 @@ from weft.core.errors import FencedError
 from weft.events import Event
 from weft.testing.store_values import (
     ALICE,
+    RUNS,
     ScriptedFaults,
     effect,
     ending,
@@ -47,7 +48,7 @@ class OwnershipContract:
 
         async def claimer(name: str) -> list[str]:
             taken: list[str] = []
-            while claimed := await runs.claim(name, limit=5):
+            while claimed := await runs.claim(name, RUNS, limit=5):
                 taken += [each.run.run_id for each in claimed]
             return taken
 
@@ -64,9 +65,9 @@ class OwnershipContract:
         await runs.record_step(held, step())
 
         faults.ahead_s = LEASE_SECONDS - 0.5
-        assert await runs.claim("two", limit=1) == []
+        assert await runs.claim("two", RUNS, limit=1) == []
         faults.ahead_s = LEASE_SECONDS + 0.5
-        (taken,) = await runs.claim("two", limit=1)
+        (taken,) = await runs.claim("two", RUNS, limit=1)
 
         assert taken.held.epoch == held.epoch + 1
         assert taken.run.owner == "two"
@@ -86,7 +87,7 @@ class OwnershipContract:
         for seconds in (2.0, 4.0, 6.0):
             faults.ahead_s = seconds
             assert (await runs.renew([held])).lost == frozenset()
-            assert await runs.claim("two", limit=1) == []
+            assert await runs.claim("two", RUNS, limit=1) == []
 
     @pytest.mark.requirement("RS-5")
     async def test_a_lease_that_the_clock_left_behind_has_ended(
@@ -97,7 +98,7 @@ class OwnershipContract:
 
         faults.ahead_s = 0.0
 
-        (taken,) = await checkpointer.runs.claim("two", limit=1)
+        (taken,) = await checkpointer.runs.claim("two", RUNS, limit=1)
         assert taken.held.epoch == held.epoch + 1
 
     @pytest.mark.requirement("RS-6", "CKPT-9")
@@ -112,7 +113,7 @@ class OwnershipContract:
         await checkpointer.runs.record_step(held, step())
         await checkpointer.effects.intend(held, effect("open"))
         faults.ahead_s = LEASE_SECONDS + 1
-        await checkpointer.runs.claim("two", limit=1)
+        await checkpointer.runs.claim("two", RUNS, limit=1)
         before = await _seen(checkpointer, held)
 
         with pytest.raises(FencedError):
@@ -126,7 +127,7 @@ class OwnershipContract:
     ) -> None:
         claimed = await started(checkpointer)
         faults.ahead_s = LEASE_SECONDS + 1
-        await checkpointer.runs.claim("two", limit=1)
+        await checkpointer.runs.claim("two", RUNS, limit=1)
         key = thread_of(claimed.run)
 
         with pytest.raises(FencedError):
@@ -143,7 +144,7 @@ class OwnershipContract:
         faults.ahead_s = LEASE_SECONDS - 1
         await checkpointer.runs.renew([other])
         faults.ahead_s = LEASE_SECONDS + 1
-        await checkpointer.runs.claim("two", limit=1)
+        await checkpointer.runs.claim("two", RUNS, limit=1)
 
         renewal = await checkpointer.runs.renew([stale, other])
 
@@ -155,7 +156,7 @@ class OwnershipContract:
 
         await checkpointer.runs.release(held)
 
-        (taken,) = await checkpointer.runs.claim("two", limit=1)
+        (taken,) = await checkpointer.runs.claim("two", RUNS, limit=1)
         assert taken.held.epoch == held.epoch + 1
         assert [(it.type, it.data.get("cause")) for it in taken.events] == [
             ("run.resumed", "released")
@@ -170,17 +171,17 @@ class OwnershipContract:
         first = (await runs.accept(new_run("t"), on_busy="enqueue")).run
         behind = (await runs.accept(new_run("t"), on_busy="enqueue")).run
 
-        assert await runs.claim("two", limit=5, run_id=behind.run_id) == []
-        (taken,) = await runs.claim("two", limit=5, run_id=first.run_id)
+        assert await runs.claim("two", RUNS, limit=5, run_id=behind.run_id) == []
+        (taken,) = await runs.claim("two", RUNS, limit=5, run_id=first.run_id)
         assert taken.run.run_id == first.run_id
-        assert await runs.claim("three", limit=5, run_id=first.run_id) == []
+        assert await runs.claim("three", RUNS, limit=5, run_id=first.run_id) == []
         assert (await runs.read(ALICE, other.run_id)).status == "queued"
         faults.ahead_s = LEASE_SECONDS + 1
-        (again,) = await runs.claim("three", limit=5, run_id=first.run_id)
+        (again,) = await runs.claim("three", RUNS, limit=5, run_id=first.run_id)
         assert (again.run.run_id, again.held.epoch) == (first.run_id, 2)
         await runs.finish(again.held, ending())
-        assert await runs.claim("four", limit=5, run_id=first.run_id) == []
-        assert await runs.claim("four", limit=5, run_id=new_run().run_id) == []
+        assert await runs.claim("four", RUNS, limit=5, run_id=first.run_id) == []
+        assert await runs.claim("four", RUNS, limit=5, run_id=new_run().run_id) == []
 
     async def test_a_run_that_keeps_losing_its_owners_is_poison(
         self, checkpointer: Checkpointer, faults: ScriptedFaults
@@ -190,7 +191,7 @@ class OwnershipContract:
         claims = 1
         for lost in range(1, 6):
             faults.ahead_s = lost * (LEASE_SECONDS + 1)
-            claims += len(await runs.claim(f"owner {lost}", limit=1))
+            claims += len(await runs.claim(f"owner {lost}", RUNS, limit=1))
 
         run = await runs.read(ALICE, held.run_id)
         assert claims == 5
@@ -207,11 +208,11 @@ class OwnershipContract:
         held = await running(checkpointer)
         for lost in range(1, 9):
             faults.ahead_s = lost * (LEASE_SECONDS + 1)
-            (taken,) = await runs.claim("next", limit=1)
+            (taken,) = await runs.claim("next", RUNS, limit=1)
             await runs.record_step(taken.held, step(f"step {lost}"))
             for _ in range(6):
                 await runs.release(taken.held)
-                (taken,) = await runs.claim("next", limit=1)
+                (taken,) = await runs.claim("next", RUNS, limit=1)
 
         assert (await runs.read(ALICE, held.run_id)).status == "running"
 
@@ -227,7 +228,7 @@ class OwnershipContract:
 
         faults.ahead_s = 11.0
 
-        assert await runs.claim("two", limit=5) == []
+        assert await runs.claim("two", RUNS, limit=5) == []
         ends = {
             run_id: (await runs.read(ALICE, run_id)).status
             for run_id in (queued.run_id, owned.run_id, stopped.run_id)
@@ -249,7 +250,7 @@ class OwnershipContract:
 
         monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)
 
-        assert await runs.claim("two", limit=1) == []
+        assert await runs.claim("two", RUNS, limit=1) == []
         assert (await runs.renew([held])).lost == frozenset()
         run = await runs.read(ALICE, held.run_id)
         assert run.remaining_s is not None

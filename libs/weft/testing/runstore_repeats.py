@@ -10,6 +10,7 @@ from weft.core.errors import NotFoundError, StoreUnavailableError
 from weft.events import Event
 from weft.testing.store_values import (
     ALICE,
+    RUNS,
     ScriptedFaults,
     effect,
     ending,
@@ -46,7 +47,7 @@ async def accept_and_claim(them: Checkpointer) -> Write:
 @_scenario
 async def claim(them: Checkpointer) -> Write:
     await them.runs.accept(new_run("t", key="k"), on_busy="reject")
-    return lambda: them.runs.claim("one", limit=1)
+    return lambda: them.runs.claim("one", RUNS, limit=1)
 
 
 @_scenario
@@ -190,7 +191,7 @@ class RepeatContract:
             await checkpointer.runs.renew([unheard])
 
         faults.ahead_s = LEASE_SECONDS + 1
-        taken = await checkpointer.runs.claim("two", limit=5)
+        taken = await checkpointer.runs.claim("two", RUNS, limit=5)
 
         assert [each.run.run_id for each in taken] == [lost.run_id]
         assert (await checkpointer.runs.renew([unheard])).lost == frozenset()

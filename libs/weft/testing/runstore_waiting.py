@@ -15,6 +15,7 @@ from weft.core.errors import (
 from weft.events import Event
 from weft.testing.store_values import (
     ALICE,
+    RUNS,
     ScriptedFaults,
     all_of,
     effect,
@@ -47,7 +48,7 @@ class WaitingContract:
         assert put.data["message"] == asked.message
         assert (last.type, last.data) == ("run.interrupted", {"interrupt_ids": ["q"]})
         faults.ahead_s = 100 * LEASE_SECONDS
-        assert await runs.claim("two", limit=5) == []
+        assert await runs.claim("two", RUNS, limit=5) == []
         with pytest.raises(FencedError):
             await runs.record_step(held, step("late"))
 
@@ -63,7 +64,7 @@ class WaitingContract:
 
         assert (half.status, [it.id for it in half.interrupts]) == ("interrupted", ["b"])
         assert (whole.status, whole.interrupts) == ("queued", ())
-        (taken,) = await runs.claim("two", limit=1)
+        (taken,) = await runs.claim("two", RUNS, limit=1)
         assert taken.steps == {
             ("interrupt", "a"): {"answer": {"yes": True}},
             ("interrupt", "b"): {"answer": None},
@@ -114,7 +115,7 @@ class WaitingContract:
         await runs.park(held, [question(id="q")], ())
         answer: JsonValue = {"a": 1, "b": 2}
         await runs.resume(ALICE, held.run_id, {"q": answer})
-        await runs.claim("two", limit=1)
+        await runs.claim("two", RUNS, limit=1)
 
         again = await runs.resume(ALICE, held.run_id, {"q": {"b": 2, "a": 1}})
 
@@ -153,7 +154,7 @@ class WaitingContract:
         faults.ahead_s = 61.0
         with pytest.raises(InterruptExpiredError):
             await runs.resume(ALICE, ignored.run_id, {"q": 1})
-        await runs.claim("two", limit=5)
+        await runs.claim("two", RUNS, limit=5)
 
         run = await runs.read(ALICE, ignored.run_id)
         assert run.status == "expired"
@@ -171,7 +172,7 @@ class WaitingContract:
         run = await runs.cancel(ALICE, accepted.run.run_id, reason="enough", grace_s=1)
 
         assert run.status == "canceled"
-        assert await runs.claim("two", limit=1) == []
+        assert await runs.claim("two", RUNS, limit=1) == []
         events = await runs.events(ALICE, run.run_id)
         assert [it.type for it in events] == ["run.accepted", "run.canceling", "run.canceled"]
 
@@ -224,6 +225,6 @@ class WaitingContract:
         assert (closed.type, closed.data["status"]) == ("interrupt.resolved", "canceled")
         with pytest.raises(RunNotInterruptedError):
             await runs.resume(ALICE, held.run_id, {"q": 1})
-        (taken,) = await runs.claim("two", limit=1)
+        (taken,) = await runs.claim("two", RUNS, limit=1)
         assert taken.run.status == "canceling"
         await runs.finish(taken.held, ending("canceled"))

@@ -14,7 +14,7 @@ from weft.checkpoint import Checkpointer, EffectOutcome, Held, ThreadKey, get_ch
 from weft.core import RunId
 from weft.core.errors import StaleThreadError
 from weft.events import Event
-from weft.testing.store_values import effect, ending, new_run, running, step, thread_of
+from weft.testing.store_values import RUNS, effect, ending, new_run, running, step, thread_of
 
 APPENDS = 50
 
@@ -46,7 +46,7 @@ async def hold(them: Checkpointer) -> None:
 async def claim(them: Checkpointer) -> None:
     """Claim until nothing is left."""
     await _told_to_go(them)
-    while claimed := await them.runs.claim("child", limit=1):
+    while claimed := await them.runs.claim("child", RUNS, limit=1):
         for each in claimed:
             _say(each.run.run_id)
 

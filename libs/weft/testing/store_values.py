@@ -40,6 +40,8 @@ ALICE = Principal(tenant="acme", subject="alice", scopes=frozenset({"runs:read",
 BOB = Principal(tenant="acme", subject="bob")
 NAMESAKE = Principal(tenant="other", subject="alice")
 """Another tenant's subject of the same name."""
+RUNS = frozenset({"run"})
+"""The operation of `new_run`."""
 STEP = Event(type="plan.step.finished")
 
 T = TypeVar("T")

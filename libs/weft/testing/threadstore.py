@@ -11,6 +11,7 @@ from weft.events import AnyData, Event
 from weft.testing.runstore_admission import HOSTILE, new_run_in
 from weft.testing.store_values import (
     ALICE,
+    RUNS,
     all_of,
     effect,
     ending,
@@ -217,6 +218,6 @@ class ThreadStoreContract:
         assert [event.type for event in told] == ["thread.deleted", "run.canceled"]
         assert await checkpointer.threads.load(KEY) is None
         assert await runs.thread_runs(KEY) == ()
-        assert await runs.claim("two", limit=5) == []
+        assert await runs.claim("two", RUNS, limit=5) == []
         with pytest.raises(NotFoundError):
             await runs.read(ALICE, waiting.run.run_id)

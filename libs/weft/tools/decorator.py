@@ -8,7 +8,7 @@ from typing import Literal, TypedDict, overload
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
-from weft.checkpoint.base import EffectScope
+from weft.checkpoint.effects import EffectScope
 from weft.core import JsonObject
 from weft.core.errors import ToolDefinitionError, did_you_mean
 from weft.tools.definition import KeyFunction, Reconcile, Tool, runs_on_the_loop

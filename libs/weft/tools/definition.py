@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal
 
 from typing_extensions import ParamSpec, TypeVar
 
-from weft.checkpoint.base import EffectScope
+from weft.checkpoint.effects import EffectScope
 from weft.core import JsonObject, JsonValue, ToolSpec
 from weft.tools.isolation import Isolation
 from weft.tools.schema import ArgumentSchema

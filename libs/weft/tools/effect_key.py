@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from weft.checkpoint.base import EffectCall
+from weft.checkpoint.effects import EffectCall
 from weft.checkpoint.journal import Journal
 from weft.core import JsonValue, canonical
 from weft.core.contained import contained, described

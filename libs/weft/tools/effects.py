@@ -8,7 +8,7 @@ from typing import Literal
 
 import anyio
 
-from weft.checkpoint.base import EffectOutcome, Intent
+from weft.checkpoint.effects import EffectOutcome, Intent
 from weft.checkpoint.journal import Journal
 from weft.core import Interrupt, JsonValue
 from weft.core.contained import EscapedError, contained, described

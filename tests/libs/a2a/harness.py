@@ -30,7 +30,7 @@ from weft.events import Event
 from weft.identity import SigningKey, Trust
 from weft.identity.keys import b64, unb64
 from weft.loop import Task
-from weft.runs import Runs, Worker
+from weft.runs import A2A_SEND, Runs, Worker
 
 Script = Callable[["ScriptedRun"], AsyncIterator[Event | Result]]
 
@@ -284,7 +284,9 @@ async def agent(
         bus = MemoryBus()
         runs = Runs(checkpointer, bus, pool="echo")
         await stack.enter_async_context(runs.listening())
-        await stack.enter_async_context(Worker(runs, execute_task(peer), name="w1").working())
+        await stack.enter_async_context(
+            Worker(runs, execute_task(peer), operations=(A2A_SEND,), name="w1").working()
+        )
         server = A2AServer(
             card,
             runs,

@@ -5,7 +5,7 @@ import pytest
 from weft.checkpoint import Checkpointer, ThreadKey, memory, memory_checkpointer
 from weft.core import JsonObject
 from weft.core.errors import NotFoundError, StoreFullError
-from weft.testing.store_values import ALICE, ending, new_run, running
+from weft.testing.store_values import ALICE, RUNS, ending, new_run, running
 
 
 @dataclass
@@ -76,6 +76,6 @@ async def test_setting_the_wall_clock_ends_no_lease() -> None:
     await running(checkpointer)
 
     clock.wall += 3600
-    assert await checkpointer.runs.claim("two", limit=1) == []
+    assert await checkpointer.runs.claim("two", RUNS, limit=1) == []
     clock.elapsed += 3.5
-    assert len(await checkpointer.runs.claim("two", limit=1)) == 1
+    assert len(await checkpointer.runs.claim("two", RUNS, limit=1)) == 1

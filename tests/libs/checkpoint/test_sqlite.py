@@ -24,7 +24,7 @@ from weft.core.errors import (
     StoreUnavailableError,
     ThreadBusyError,
 )
-from weft.testing.store_values import ALICE, all_of, ending, new_run, running, step
+from weft.testing.store_values import ALICE, RUNS, all_of, ending, new_run, running, step
 
 
 class Gate(Faults):
@@ -160,7 +160,7 @@ async def test_closing_finishes_what_was_submitted(tmp_path: Path) -> None:
 
     assert len(await asyncio.gather(*calls)) == 20
     async with aclosing(sqlite_checkpointer(tmp_path / "db")) as again:
-        assert len(await again.runs.claim("one", limit=50)) == 20
+        assert len(await again.runs.claim("one", RUNS, limit=50)) == 20
 
 
 def test_a_forgotten_close_does_not_keep_the_interpreter_alive(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_forgotten_close_does_not_keep_the_interpreter_alive(tmp_path: Path) -
         "from weft.checkpoint import sqlite_checkpointer\n"
         "them = sqlite_checkpointer(sys.argv[1])\n"
         "asyncio.run(them.ping())\n"
-        "asyncio.run(them.runs.claim('one', limit=1))\n"
+        "asyncio.run(them.runs.claim('one', ('run',), limit=1))\n"
     )
 
     subprocess.run([sys.executable, "-c", code, tmp_path / "db"], check=True, timeout=15)
@@ -191,14 +191,14 @@ async def test_a_closed_database_says_how_often_it_committed(
     async with aclosing(sqlite_checkpointer(tmp_path / "db")) as them:
         held = await running(them)
         await them.runs.finish(held, ending())
-        assert await them.runs.claim("one", limit=1) == []
+        assert await them.runs.claim("one", RUNS, limit=1) == []
 
     [told] = [each for each in caplog.records if each.message == "store_closed"]
     assert (vars(told)["database"], vars(told)["commits"], vars(told)["operations"]) == ("db", 2, 3)
 
 
 async def test_looking_for_work_commits_nothing(them: SqliteCheckpointer) -> None:
-    assert await them.runs.claim("one", limit=5) == []
+    assert await them.runs.claim("one", RUNS, limit=5) == []
 
     assert them.stats.commits == 0
 
@@ -211,7 +211,7 @@ async def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
     before = (tmp_path / "db").read_bytes()
 
     async with aclosing(sqlite_checkpointer(tmp_path / "db")) as them:
-        for call in (them.ping(), them.runs.claim("one", limit=1)):
+        for call in (them.ping(), them.runs.claim("one", RUNS, limit=1)):
             with pytest.raises(LayoutError):
                 await call
 
@@ -351,6 +351,6 @@ async def test_the_file_is_as_durable_as_promised(them: SqliteCheckpointer, tmp_
 
 async def test_an_absent_run_is_held_by_nobody(them: SqliteCheckpointer) -> None:
     assert await them.runs.find(ALICE, "run", "k") is None
-    assert await them.runs.claim("one", limit=0) == []
+    assert await them.runs.claim("one", RUNS, limit=0) == []
     assert (await them.runs.renew([])).lost == frozenset()
     assert RunId("x") not in (await them.runs.renew([])).canceling

@@ -12,7 +12,7 @@ from weft.core.errors import FencedError, StoreError, StoreFullError, StoreUnava
 from weft.loop import Agent
 from weft.models import ModelRequest
 from weft.testing.models import FunctionModel, ScriptedModel
-from weft.testing.store_values import ScriptedFaults
+from weft.testing.store_values import RUNS, ScriptedFaults
 
 RUN = RunId("d" * 32)
 
@@ -59,7 +59,7 @@ async def test_a_lease_outlives_renewals_that_fail(
             renew.on = False
             await renewed.wait()
         faults.ahead_s = 4
-        taken = await store.runs.claim("another", limit=1)
+        taken = await store.runs.claim("another", RUNS, limit=1)
         slow.reply.set()
 
     assert taken == []

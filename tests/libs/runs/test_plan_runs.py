@@ -14,7 +14,7 @@ from weft.events import Acceptance, Envelope, RunAccepted
 from weft.loop import Agent, Task
 from weft.models import Model
 from weft.plan import Call, Interpreter, Node, Plan, Sequence
-from weft.runs import RunOutcome, Runs, Worker
+from weft.runs import MESH_RUN, RunOutcome, Runs, Worker
 from weft.testing.models import ScriptedModel, call
 from weft.tools import tool
 
@@ -75,7 +75,7 @@ async def log_of(peers: Peers, plan: Plan, *, cancel_after: Began | None = None)
         accepted=RunAccepted(data=Acceptance(subject=LOCAL.subject)),
     )
     with anyio.fail_after(5):
-        async with Worker(runs, execute, name="w").working():
+        async with Worker(runs, execute, operations=(MESH_RUN,), name="w").working():
             accepted = await runs.submit(new, on_busy="reject", own=True)
             if cancel_after is not None:
                 await cancel_after()

@@ -21,7 +21,7 @@ from weft.checkpoint import (
 from weft.core import LOCAL, JsonObject, Principal, Result, RunId, new_id, new_run_id
 from weft.core.errors import NotFoundError
 from weft.events import Acceptance, AnyData, Envelope, Event, RunAccepted
-from weft.runs import Execute, RunOutcome, Runs, Worker
+from weft.runs import MESH_RUN, Execute, RunOutcome, Runs, Worker
 
 STRANGER = Principal(tenant="local", subject="stranger")
 
@@ -74,7 +74,7 @@ def bus(request: pytest.FixtureRequest) -> Bus:
 
 
 def worker(runs: Runs, execute: Execute, name: str = "w1") -> Worker:
-    return Worker(runs, execute, name=name)
+    return Worker(runs, execute, operations=(MESH_RUN,), name=name)
 
 
 async def numbers(runs: Runs, run_id: RunId, *, after: int = 0) -> list[tuple[int, str]]:

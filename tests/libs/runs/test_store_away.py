@@ -19,7 +19,7 @@ from weft.checkpoint.tables import Tables
 from weft.core import LOCAL, Result, RunId
 from weft.core.errors import StoreError, StoreFullError, StoreUnavailableError
 from weft.runs import RunOutcome, Runs
-from weft.testing.store_values import ScriptedFaults
+from weft.testing.store_values import RUNS, ScriptedFaults
 
 ERRORS = (StoreUnavailableError("the store is away"), StoreFullError("there is no room"))
 
@@ -131,7 +131,7 @@ async def test_an_owner_that_cannot_renew_gives_its_run_up_before_another_takes_
         before = await runs.read(LOCAL, accepted.run.run_id)
         renew.on = False
         faults.ahead_s = 4
-        (taken,) = await store.runs.claim("second", limit=1)
+        (taken,) = await store.runs.claim("second", RUNS, limit=1)
 
     assert blocker.stopped
     assert before.status == "running"

@@ -7,13 +7,13 @@ import anyio
 from tests.libs.runs.test_runs import Blocker, request
 from weft.bus import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
-from weft.runs import Runs, Worker
+from weft.runs import MESH_RUN, Runs, Worker
 
 
 async def test_a_doorbell_that_finds_no_free_slot_leaves_the_event_loop_to_others() -> None:
     blocker = Blocker()
     runs = Runs(memory_checkpointer(), MemoryBus(), pool="w")
-    async with Worker(runs, blocker, name="w1", slots=1).working():
+    async with Worker(runs, blocker, operations=(MESH_RUN,), name="w1", slots=1).working():
         first, second = request(), request()
         with anyio.fail_after(5):
             await runs.submit(first, on_busy="enqueue", own=True)

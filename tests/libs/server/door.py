@@ -24,8 +24,7 @@ from weft.core import (
 )
 from weft.core.errors import UnauthenticatedError
 from weft.events import AnyData, Event
-from weft.runs import RunOutcome, Runs, Worker
-from weft.server.admission import OPERATION
+from weft.runs import MESH_RUN, RunOutcome, Runs, Worker
 from weft.server.api import ApiOptions, api
 from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds
@@ -167,7 +166,7 @@ def gate_of(
     """Return a gate that lets everybody of a test pass, unless told otherwise."""
     wide = Allowance(per_s=1e6, burst=1_000_000, streams=1000)
     overload = Overload(
-        runs.checkpointer.runs, OPERATION, bounds or OverloadBounds(queued=10**6, spare=10**6)
+        runs.checkpointer.runs, MESH_RUN, bounds or OverloadBounds(queued=10**6, spare=10**6)
     )
     return RequestGate(Rates(rate or wide), overload)
 
@@ -183,7 +182,7 @@ async def opened(
 ) -> AsyncIterator[House]:
     """Yield a house whose worker is at work."""
     runs, script = Runs(checkpointer, MemoryBus(), pool="test"), Script()
-    worker = Worker(runs, script, name="w1", slots=slots)
+    worker = Worker(runs, script, name="w1", operations=(MESH_RUN,), slots=slots)
     gate = gate_of(runs, rate=rate, bounds=bounds)
     async with AsyncExitStack() as stack, worker.working(), gate.watching():
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from weft.checkpoint.base import EffectCall, EffectOutcome, Intent
+from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
 from weft.checkpoint.run_journal import LocalJournal
 from weft.core import Deadline, JsonValue, Principal, ToolCall
 from weft.core.errors import EffectUnrecordedError, StoreUnavailableError

@@ -12,7 +12,7 @@ from weft.checkpoint import Checkpointer, Claimed, memory_checkpointer, sqlite_c
 from weft.checkpoint.run_journal import RunJournal
 from weft.core import JsonObject, ToolCall
 from weft.core.errors import FencedError
-from weft.testing.store_values import ALICE, new_run
+from weft.testing.store_values import ALICE, RUNS, new_run
 from weft.tools import (
     EffectHost,
     EffectNotDone,
@@ -44,7 +44,7 @@ async def killed_at(directory: Path, point: str) -> None:
 async def taken_over(checkpointer: Checkpointer) -> Claimed:
     """Claim the dead owner's run as soon as its lease has ended."""
     while True:
-        if claimed := await checkpointer.runs.claim("heir", limit=1):
+        if claimed := await checkpointer.runs.claim("heir", RUNS, limit=1):
             return claimed[0]
         await anyio.sleep(0.05)
 
@@ -254,7 +254,7 @@ async def test_an_owner_that_lost_its_run_starts_no_body(checkpointer: Checkpoin
     till = Till()
     async with await owned(checkpointer) as journal:
         await checkpointer.runs.release(journal.held)
-        await checkpointer.runs.claim("other", limit=1)
+        await checkpointer.runs.claim("other", RUNS, limit=1)
 
         with pytest.raises(FencedError):
             await pay(journal, till.tool())

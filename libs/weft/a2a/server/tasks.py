@@ -27,9 +27,7 @@ from weft.core.protocol_errors import (
     UnsupportedOperationError,
 )
 from weft.events import Acceptance, Envelope, RunAccepted, preview
-from weft.runs import Runs
-
-OPERATION = "a2a.send"
+from weft.runs import A2A_SEND, Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +177,7 @@ class Tasks:
             IdempotencyKeyReusedError: The id came with another message.
         """
         store, principal = self.runs.checkpointer.runs, ask.caller.principal
-        known = await store.received(principal, OPERATION, sent.key)
+        known = await store.received(principal, A2A_SEND, sent.key)
         if known is not None and (known.run_id, known.body_hash) != (run.run_id, sent.body_hash):
             raise IdempotencyKeyReusedError(sent.key)
         return known is not None
@@ -193,7 +191,7 @@ class Tasks:
         return NewRun(
             run_id=run_id,
             principal=caller.principal,
-            operation=OPERATION,
+            operation=A2A_SEND,
             # An id that is not unique by form may be used twice for two messages.
             idem_key=message.message_id if message.unique else f"{message.message_id}:{run_id}",
             body_hash=body_hash(message),

@@ -14,10 +14,11 @@ from weft.checkpoint.base import (
 )
 from weft.checkpoint.inbound import Inbound
 from weft.checkpoint.rules.asking import expiry, resolved
+from weft.checkpoint.rules.claimant import Claimant
 from weft.checkpoint.rules.closing import close, stop
-from weft.checkpoint.rules.writing import owned, run_of, tell, waiting, write
+from weft.checkpoint.rules.writing import owned, run_of, steps_of, tell, waiting, write
 from weft.checkpoint.tables import ALL, AT_WORK, NONE, MessageRow, RunRow, Tables
-from weft.checkpoint.text import EventText, encode, encode_events, same
+from weft.checkpoint.text import EventText, decode_path, encode, encode_events, same
 from weft.core import Interrupt, JsonObject, JsonValue, Principal, RunId, check_answer
 from weft.core.errors import (
     IdempotencyKeyReusedError,
@@ -79,16 +80,16 @@ def fresh(new: NewRun) -> RunRow:
 def accept(
     tables: Tables,
     row: RunRow,
-    told: tuple[EventText, ...],
+    texts: tuple[EventText, ...],
     *,
     timeout_s: float | None,
     on_busy: OnBusy,
-    owner: str | None,
+    claimant: Claimant | None,
 ) -> Accepted:
     """Insert the fresh `row` with the events that tell of it, or return what its key made."""
     known = tables.run_by_key(row.tenant, row.subject, row.operation, row.idem_key)
     if known is not None:
-        return _replay(tables, known, row, owner)
+        return _replay(tables, known, row, claimant)
     if tables.message(row.tenant, row.subject, row.operation, row.idem_key) is not None:
         raise IdempotencyKeyReusedError(row.idem_key)
     row = row._replace(waits=_WAITS.get(on_busy, ALL))
@@ -96,36 +97,42 @@ def accept(
     now = tables.now()
     deadline = None if timeout_s is None else now + timeout_s
     row = row._replace(created=now, updated=now, deadline=deadline)
-    if waits or owner is None:
+    if waits or claimant is None:
         tables.insert_run(row)
-        return Accepted(run_of(row, now), replayed=False, events=write(tables, row, told))
-    started = RunStarted(data=Ownership(owner=owner, epoch=1))
-    told = (*told, *encode_events([started]))
+        return Accepted(run_of(row, now), replayed=False, events=write(tables, row, texts))
     row = row._replace(
         status="running",
         epoch=1,
-        owner=owner,
+        owner=claimant.owner,
         lease_until=now + LEASE_SECONDS,
         started=now,
-        last_seq=len(told),
     )
+    step = claimant.first_step(row, now)
+    started = RunStarted(data=Ownership(owner=claimant.owner, epoch=1))
+    texts = (*texts, *encode_events([started]), *(() if step is None else step.events))
+    row = row._replace(last_seq=len(texts))
     tables.insert_run(row)
-    envelopes = write(tables, row, told)
+    if step is not None:
+        tables.add_step(row.run_id, step.path, step.outcome)
+    envelopes = write(tables, row, texts)
     run = run_of(row, now)
-    claimed = Claimed(Held(run.run_id, 1), run, {}, envelopes[1:])
+    steps = {} if step is None else {decode_path(step.path): step.value}
+    claimed = Claimed(Held(run.run_id, 1), run, steps, envelopes[1:])
     return Accepted(run, replayed=False, events=envelopes, claimed=claimed)
 
 
-def _replay(tables: Tables, known: RunRow, row: RunRow, owner: str | None) -> Accepted:
+def _replay(tables: Tables, known: RunRow, row: RunRow, claimant: Claimant | None) -> Accepted:
     if known.body_hash != row.body_hash:
         raise IdempotencyKeyReusedError(row.idem_key)
     run = run_of(known, tables.now())
     # The same run id is the same request again after a lost acknowledgement, not a duplicate of
     # it: whoever got the claim then never heard of it.
     repeated = known.run_id == row.run_id
+    owner = None if claimant is None else claimant.owner
     if not (repeated and owner and known.owner == owner and known.epoch == 1):
         return Accepted(run, replayed=not repeated)
-    return Accepted(run, replayed=False, claimed=Claimed(Held(run.run_id, 1), run, {}))
+    steps = steps_of(tables, run.run_id)
+    return Accepted(run, replayed=False, claimed=Claimed(Held(run.run_id, 1), run, steps))
 
 
 def _make_way(tables: Tables, row: RunRow, on_busy: OnBusy) -> bool:

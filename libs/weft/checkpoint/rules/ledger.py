@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from weft.checkpoint.base import EffectCall, EffectOutcome, Held, Intent
+from weft.checkpoint.base import Held
+from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
 from weft.checkpoint.rules.writing import held_run, write_numbered
 from weft.checkpoint.tables import EffectRow, Tables
 from weft.checkpoint.text import EventText, encode, same

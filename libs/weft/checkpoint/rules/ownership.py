@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from weft.checkpoint.base import LEASE_SECONDS, TERMINAL, Claimed, Held, Renewal
 from weft.checkpoint.rules.asking import requested
+from weft.checkpoint.rules.claimant import Claimant
 from weft.checkpoint.rules.closing import close, poison
-from weft.checkpoint.rules.writing import held_run, run_of, tell, waiting, write
+from weft.checkpoint.rules.writing import held_run, run_of, steps_of, tell_texts, waiting, write
 from weft.checkpoint.tables import RunRow, Tables
 from weft.checkpoint.text import EventText, decode_path, encode, encode_events
 from weft.core import Interrupt, JsonObject, JsonValue, Path, RunId, loads_object
@@ -26,26 +27,33 @@ from weft.events import (
 MAX_LOST_LEASES = 5
 
 
-def claim(tables: Tables, owner: str, limit: int, run_id: RunId | None = None) -> list[Claimed]:
+def claim(
+    tables: Tables, claimant: Claimant, limit: int, run_id: RunId | None = None
+) -> list[Claimed]:
     now = tables.now()
     claimed: list[Claimed] = []
-    while len(claimed) < limit and (row := _claimable(tables, now, run_id)) is not None:
+    while (
+        len(claimed) < limit
+        and (row := _claimable(tables, claimant.operations, now, run_id)) is not None
+    ):
         lost = row.owner is not None
         poisoned = lost and row.lost_leases + 1 >= MAX_LOST_LEASES
         overdue = row.deadline is not None and row.deadline <= now
         if overdue or poisoned or row.status == "interrupted":
             close(tables, row, failed=poison(row) if poisoned else None)
         else:
-            claimed.append(_take(tables, row, owner, lost=lost))
+            claimed.append(_take(tables, row, claimant, lost=lost))
     return claimed
 
 
-def _claimable(tables: Tables, now: float, run_id: RunId | None) -> RunRow | None:
+def _claimable(
+    tables: Tables, operations: frozenset[str], now: float, run_id: RunId | None
+) -> RunRow | None:
     """Return a run as `Tables.claimable` does; with `run_id` that one, if it may be taken."""
     if run_id is None:
-        return tables.claimable(now)
+        return tables.claimable(operations, now)
     row = tables.run(run_id)
-    if row is None or row.status in TERMINAL:
+    if row is None or row.status in TERMINAL or row.operation not in operations:
         return None
     if row.status == "queued":
         older = (it for it in tables.open_runs(row.key) if it.position < row.position)
@@ -57,24 +65,27 @@ def _claimable(tables: Tables, now: float, run_id: RunId | None) -> RunRow | Non
     return row if may else None
 
 
-def _take(tables: Tables, row: RunRow, owner: str, *, lost: bool) -> Claimed:
+def _take(tables: Tables, row: RunRow, claimant: Claimant, *, lost: bool) -> Claimed:
     now, epoch = tables.now(), row.epoch + 1
-    steps = {decode_path(path): loads_object(text) for path, text in tables.steps(row.run_id)}
-    events = _told(row, owner, epoch, lost=lost, steps=steps)
-    row, envelopes = tell(
-        tables,
-        row._replace(
-            status="canceling" if row.status == "canceling" else "running",
-            epoch=epoch,
-            owner=owner,
-            lease_until=now + LEASE_SECONDS,
-            interrupts="[]",
-            lost_leases=row.lost_leases + lost,
-            last_batch=0,
-            started=now if row.started is None else row.started,
-        ),
-        *events,
+    steps = steps_of(tables, row.run_id)
+    events = _told(row, claimant.owner, epoch, lost=lost, steps=steps)
+    texts = encode_events(events)
+    row = row._replace(
+        status="canceling" if row.status == "canceling" else "running",
+        epoch=epoch,
+        owner=claimant.owner,
+        lease_until=now + LEASE_SECONDS,
+        interrupts="[]",
+        lost_leases=row.lost_leases + lost,
+        last_batch=0,
+        started=now if row.started is None else row.started,
     )
+    fresh = not steps and row.status == "running" and not row.erased
+    if fresh and (step := claimant.first_step(row, now)) is not None:
+        tables.add_step(row.run_id, step.path, step.outcome)
+        steps = {decode_path(step.path): step.value}
+        texts = (*texts, *step.events)
+    row, envelopes = tell_texts(tables, row, texts)
     run = run_of(row, now)
     return Claimed(Held(run.run_id, epoch), run, steps, envelopes)
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from weft.checkpoint.backlog import Backlog, Share
 from weft.checkpoint.base import Run, ThreadKey
 from weft.checkpoint.inbound import Received
-from weft.checkpoint.rules.writing import owned, run_of
+from weft.checkpoint.rules.writing import owned, run_of, steps_of
 from weft.checkpoint.tables import Tables
-from weft.checkpoint.text import decode_path, encode, envelope
+from weft.checkpoint.text import encode, envelope
 from weft.core import JsonObject, Path, Principal, RunId, loads_object
 from weft.events import Envelope
 
@@ -36,7 +36,7 @@ def events(
 
 def steps(tables: Tables, principal: Principal, run_id: RunId) -> dict[Path, JsonObject]:
     owned(tables, principal, run_id)
-    return {decode_path(path): loads_object(text) for path, text in tables.steps(run_id)}
+    return steps_of(tables, run_id)
 
 
 def step(tables: Tables, principal: Principal, run_id: RunId, path: Path) -> JsonObject | None:

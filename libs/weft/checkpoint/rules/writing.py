@@ -8,10 +8,11 @@ from weft.checkpoint.text import (
     EventRow,
     EventText,
     decode_object,
+    decode_path,
     encode_events,
     envelope,
 )
-from weft.core import Interrupt, JsonObject, Principal, RunId, loads, loads_object, rfc3339
+from weft.core import Interrupt, JsonObject, Path, Principal, RunId, loads, loads_object, rfc3339
 from weft.core.errors import FencedError, NotFoundError
 from weft.events import Envelope, Event
 
@@ -42,6 +43,11 @@ def run_of(row: RunRow, now: float) -> Run:
         started_at=row.started,
         updated_at=row.updated,
     )
+
+
+def steps_of(tables: Tables, run_id: str) -> dict[Path, JsonObject]:
+    """Return the outcomes of the run's finished steps, in the order they were recorded."""
+    return {decode_path(path): loads_object(text) for path, text in tables.steps(run_id)}
 
 
 def waiting(row: RunRow) -> list[JsonObject]:
@@ -110,7 +116,13 @@ def write_numbered(
 
 def tell(tables: Tables, row: RunRow, *events: Event) -> tuple[RunRow, tuple[Envelope, ...]]:
     """Number `events`, save `row` with them, and return both."""
-    texts = encode_events(events)
+    return tell_texts(tables, row, encode_events(events))
+
+
+def tell_texts(
+    tables: Tables, row: RunRow, texts: Sequence[EventText]
+) -> tuple[RunRow, tuple[Envelope, ...]]:
+    """As `tell`, of events that are ready to be stored."""
     updated = max(row.updated, tables.now())
     row = row._replace(last_seq=row.last_seq + len(texts), updated=updated)
     tables.save_run(row)

@@ -34,9 +34,11 @@ _OF_THREAD = _RUN + (
 )
 _ROOTED = _RUN + "WHERE tenant = ? AND subject = ? AND root_id = ?"
 _ERASING = _RUN + "WHERE erased = 1 ORDER BY r.position LIMIT ?"
+_MINE = " AND operation IN (SELECT value FROM json_each(?))"
 _LOST = _RUN + (
     "WHERE status IN ('running', 'canceling') AND (lease_until <= ? OR lease_until > ?)"
-    " ORDER BY lease_until LIMIT 1"
+    + _MINE
+    + " ORDER BY lease_until LIMIT 1"
 )
 # Each half has an index of its own; parked runs, which may be many, are in neither.
 _WORKING = """SELECT tenant, subject, status, count(*), min(updated) FROM runs
@@ -44,14 +46,20 @@ _WORKING = """SELECT tenant, subject, status, count(*), min(updated) FROM runs
     UNION ALL SELECT tenant, subject, status, count(*), min(updated) FROM runs
     WHERE status IN ('running', 'canceling') AND operation = ? GROUP BY tenant, subject, status"""
 _ACCEPTED = "SELECT coalesce(max(position), 0) FROM runs"
-_IS_FIRST = """WHERE status = 'queued' AND NOT EXISTS (
+_IS_FIRST = """WHERE status = 'queued' AND operation IN (SELECT value FROM json_each(?))
+    AND NOT EXISTS (
     SELECT 1 FROM runs o WHERE o.tenant = r.tenant AND o.subject = r.subject
     AND o.thread_id = r.thread_id AND o.position < r.position
     AND o.status IN ('queued', 'running', 'interrupted', 'canceling')
     AND r.waits > 0 AND o.waits > 0 AND (r.waits = 2 OR o.status <> 'interrupted'))
     ORDER BY r.position LIMIT 1"""
 _QUEUED = _RUN + _IS_FIRST
-_DUE = _RUN + "WHERE status = 'interrupted' AND expires_at <= ? ORDER BY expires_at LIMIT 1"
+_DUE = (
+    _RUN
+    + "WHERE status = 'interrupted' AND expires_at <= ?"
+    + _MINE
+    + (" ORDER BY expires_at LIMIT 1")
+)
 _INSERT_RUN = """INSERT INTO runs (run_id, tenant, subject, scopes, operation, idem_key,
     body_hash, thread_id, root_id, trace_id, created, waits, status, epoch, owner, lease_until, deadline,
     rest, interrupts, expires_at, cancel, lost_leases, last_seq, last_batch, result, error, erased,
@@ -168,11 +176,12 @@ class SqliteTables(Tables):
     def last_seqs(self, run_ids: Sequence[str]) -> list[tuple[str, int]]:
         return self.connection.execute(_LAST_SEQS, (dumps([*run_ids]).decode(),)).fetchall()
 
-    def claimable(self, now: float) -> RunRow | None:
+    def claimable(self, operations: frozenset[str], now: float) -> RunRow | None:
+        mine = dumps(sorted(operations)).decode()
         return (
-            self._one(_LOST, (now, now + LEASE_SECONDS + CLOCK_SLACK))
-            or self._one(_QUEUED, ())
-            or self._one(_DUE, (now,))
+            self._one(_LOST, (now, now + LEASE_SECONDS + CLOCK_SLACK, mine))
+            or self._one(_QUEUED, (mine,))
+            or self._one(_DUE, (now, mine))
         )
 
     def insert_run(self, row: RunRow) -> None:
