@@ -176,15 +176,14 @@ class MeshPeers:
             return self._spare(target)
         best = min(allowed, key=lambda each: _preference(each, target))
         effects, risk = _at_stake(best.provider, target)
-        why = f"least busy of {len(allowed)} that fit"
-        return PickedPeer(_Counted(best), effects=effects, risk=risk, why=why)
+        return PickedPeer(_Counted(best), effects=effects, risk=risk)
 
     def _spare(self, target: Target) -> PickedPeer:
         wanted = target.capability or target.peer or target.role or "a peer"
         peer = self.builtin.get(target.role or "")
         if peer is None or target.capability or target.peer:
             raise PeerUnavailableError(f"nobody offers {wanted!r} now")
-        return PickedPeer(peer, effects="none", why="built in: no card offers the role")
+        return PickedPeer(peer, effects="none")
 
     def bound(self, target: Target) -> bool:
         """Tell that any name may turn up: peers come and go while a plan runs."""

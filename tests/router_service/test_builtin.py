@@ -43,7 +43,6 @@ async def test_a_card_with_the_role_comes_before_the_one_brought_along() -> None
         await mesh.joins("writer", skill("write", "role:answer"))
 
         assert (spare.peer.name, spare.effects) == ("builtin_answer", "none")
-        assert spare.why == "built in: no card offers the role"
         assert mesh.peers.pick(Target(role="answer"), ANA).peer.name == "writer"
         assert mesh.peers.pick(Target(role="plan"), ANA).peer.name == "builtin_plan"
         with pytest.raises(PeerUnavailableError, match="'test'"):

@@ -1,10 +1,6 @@
 """The one place that builds NATS subjects, from server-made hex ids only."""
 
-import re
-
-from weft.core import RunId, name_digest
-
-_TOKEN = re.compile(r"[0-9a-f]{16,64}")
+from weft.core import HEX_ID, RunId, name_digest
 
 
 def work(pool: str) -> str:
@@ -44,10 +40,10 @@ def run_of(subject: str) -> RunId | None:
     Whoever may publish can name any subject, so what was heard is never trusted to be well formed.
     """
     token = subject.rpartition(".")[2]
-    return RunId(token) if _TOKEN.fullmatch(token) else None
+    return RunId(token) if HEX_ID.fullmatch(token) else None
 
 
 def _token(value: str) -> str:
-    if _TOKEN.fullmatch(value) is None:
+    if HEX_ID.fullmatch(value) is None:
         raise ValueError(f"a subject token must be 16 to 64 hex digits, got {value[:80]!r}")
     return value

@@ -5,7 +5,7 @@ from pydantic import JsonValue
 from weft.core.answers import DECLINED, approves, check_answer, option_of
 from weft.core.budget import NO_USAGE, Budget, Usage
 from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, SystemClock, earliest, rfc3339
-from weft.core.ids import InterruptId, RunId, name_digest, new_id, new_run_id, secret_id
+from weft.core.ids import HEX_ID, InterruptId, RunId, name_digest, new_id, new_run_id, secret_id
 from weft.core.messages import Message, Part, Role, ToolCall, ToolSpec
 from weft.core.principal import ALL_SCOPES, LOCAL, RUN_SCOPES, Allowance, Principal
 from weft.core.record import (
@@ -34,6 +34,7 @@ from weft.core.result import (
 __all__ = [
     "ALL_SCOPES",
     "DECLINED",
+    "HEX_ID",
     "LOCAL",
     "NO_USAGE",
     "RUN_SCOPES",

@@ -1,7 +1,7 @@
 """The things a request names: services, metrics, ids, numbers, windows, quoted text."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from weft.core import JsonValue
@@ -88,10 +88,6 @@ def entities(reading: Reading) -> tuple[Entity, ...]:
                 taken[start:end] = b"\1" * len(text)
     found += _words(reading)
     return tuple(sorted(found, key=lambda entity: entity.start))
-
-
-def of_kind(found: Iterable[Entity], kind: str) -> Iterator[Entity]:
-    return (entity for entity in found if entity.kind == kind)
 
 
 def _pairs(text: str) -> Iterator[Entity]:

@@ -222,7 +222,7 @@ class Child:
         if self._looping:
             self._looping = False
             self._deaths.clear()
-            self._say("is up again")
+            self._say(f"is up again, after {self.restarts} restarts")
 
     async def _end_if_late(self) -> None:
         try:

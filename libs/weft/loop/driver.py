@@ -367,6 +367,8 @@ class Driver:
             calls = self._open.reply.tool_calls
             self._state = canceled(self._open.state, calls, self._results)
         self._state = self._state.with_child_usage(self._taken_usage())
+        if stop.error is not None:
+            self._state = self._state.with_error(stop.error.message)
         message = last_words(stop, self._state, self._setup.tools)
         if stop.interrupts:
             self._outlet.tell(interrupt_event(stop.interrupts[0]))

@@ -79,6 +79,7 @@ class AgentState:
         return self.but(
             tool_executions=self.tool_executions.plus(*executions),
             tool_calls=self.tool_calls + len(executions),
+            errors=self.errors.plus(*(f"{e.name}: {e.error}" for e in executions if e.error)),
         )
 
     def with_reasoning_step(self, text: str) -> "AgentState":

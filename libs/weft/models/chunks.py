@@ -1,7 +1,7 @@
 """Between a whole reply and its chunks, in both directions."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -9,7 +9,6 @@ from weft.core import Message, ToolCall, dumps, secret_id
 from weft.core.storable import received, storable
 from weft.models.base import (
     NO_TOKENS,
-    Model,
     ModelChunk,
     ModelRequest,
     ModelResponse,
@@ -154,9 +153,3 @@ def arguments_text(call: ToolCall) -> str:
     except TypeError:
         # A model may give what our own writer refuses: half a character, a number of 100 digits.
         return json.dumps(call.arguments)
-
-
-async def streamed(model: Model, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
-    """Yield one chunk per part of what `model.complete` answers, for models that cannot stream."""
-    for chunk in split(await model.complete(request)):
-        yield chunk

@@ -37,7 +37,6 @@ from weft.plan.model import (
     Parallel,
     Plan,
     Sequence,
-    SynthesisOptions,
     Synthesize,
 )
 from weft.plan.peers import PeerSource, PickedPeer, Target
@@ -78,7 +77,6 @@ __all__ = [
     "StepRetried",
     "StepSkipped",
     "StepStarted",
-    "SynthesisOptions",
     "Synthesize",
     "Target",
     "TextContains",

@@ -62,13 +62,6 @@ class Sequence(_Node):
         return self.steps
 
 
-class SynthesisOptions(StrictRecord):
-    """How branch results become a report."""
-
-    mode: Literal["rules"] = "rules"
-    replans: Literal[0] = 0
-
-
 class Parallel(_Node):
     """Branches at the same time, joined."""
 
@@ -80,7 +73,6 @@ class Parallel(_Node):
     fail_fast: bool = False
     max_parallel: int = Field(default=8, ge=1, le=64)
     separator: str = "\n\n"
-    synthesize: SynthesisOptions | None = None
 
     def children(self) -> tuple["Node", ...]:
         return self.branches
@@ -129,8 +121,6 @@ class Synthesize(_Node):
 
     kind: Literal["synthesize"] = "synthesize"
     of: tuple[StepId, ...] = Field(min_length=1)
-    mode: Literal["rules"] = "rules"
-    replans: Literal[0] = 0
 
 
 class Case(StrictRecord):

@@ -36,7 +36,6 @@ class PickedPeer:
     """`none` allows another attempt whatever became of the first."""
     risk: RiskLevel = "low"
     """What is at stake if nobody can tell whether it did its work."""
-    why: str = ""
 
 
 class PeerSource(Protocol):

@@ -29,7 +29,7 @@ from weft.routing.modifiers import Modifier
 from weft.routing.policy import Policies, PolicyGate, PolicyVerdict
 from weft.routing.protocols import Protocol, ProtocolRegistry, View
 from weft.routing.routed import GoalRequest, Routed, RoutedPart
-from weft.routing.select import Candidate, Offered, Selection, filter_candidates, select
+from weft.routing.select import Candidate, Offered, Selection, select
 
 __all__ = [
     "BUILTINS",
@@ -76,6 +76,5 @@ __all__ = [
     "builtin_protocols",
     "events_of",
     "extract",
-    "filter_candidates",
     "select",
 ]

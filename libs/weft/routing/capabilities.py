@@ -62,27 +62,6 @@ class CapabilityIndex:
         ]
         return cls(allowed, tools=tools, revision=offers.revision)
 
-    def annotate(
-        self,
-        tool: str,
-        *,
-        id: str,  # noqa: A002 - the name of the field it sets
-        domain: str = GENERAL,
-        risk: Level = Level.LOW,
-    ) -> "CapabilityIndex":
-        """Return an index in which the local `tool` is the capability `id`.
-
-        Raises:
-            KeyError: There is no such tool.
-        """
-        found = next(each for each in self.all() if tool in (each.tool_name, each.id))
-        domains = frozenset() if domain == GENERAL else frozenset({domain})
-        renamed = found.model_copy(
-            update={"id": id, "domains": domains, "risk": risk.value, "tool_name": tool}
-        )
-        others = [each for each in self.all() if each is not found]
-        return CapabilityIndex([*others, renamed], revision=self.revision)
-
     def all(self) -> tuple[Capability, ...]:
         return tuple(self._by_id.values())
 
@@ -117,11 +96,6 @@ class CapabilityIndex:
 
     def domains(self) -> frozenset[str]:
         return frozenset().union(*(each.domains for each in self._by_id.values()))
-
-    def resolve_tool(self, capability: str) -> str | None:
-        """Return the tool behind a capability, or None if an agent serves it."""
-        found = self._find(capability)
-        return None if found is None else found.tool_name
 
     def eligible(self, frame: GoalFrame, goal: TaskType, required: Sequence[str]) -> Eligible:
         """Return what a part of `frame` may use, required ones first and in the given order."""

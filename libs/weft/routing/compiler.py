@@ -16,14 +16,12 @@ from weft.routing.errors import (
 )
 from weft.routing.explain import RoutingExplanation, explanation_of
 from weft.routing.frame import GoalFrame, TaskType
-from weft.routing.learning import OutcomeBook, preferred
 from weft.routing.modifiers import modify
 from weft.routing.parts import GoalPart, notes_on, offered_to, part_of, used_by, view_of
-from weft.routing.picking import as_picked
 from weft.routing.policy import PolicyGate
 from weft.routing.protocols import DELEGATE, ProtocolRegistry
 from weft.routing.routed import GoalRequest, Routed, RoutedPart
-from weft.routing.select import Candidate, Selection, filter_candidates, select
+from weft.routing.select import Selection, select
 
 
 class CognitiveCompiler:
@@ -35,11 +33,8 @@ class CognitiveCompiler:
         *,
         protocols: ProtocolRegistry | None = None,
         policy: PolicyGate | None = None,
-        outcomes: OutcomeBook | None = None,
     ) -> None:
-        """`outcomes` is the tenant's book; None leaves the order to the rules."""
         self.capabilities = capabilities
-        self._outcomes = outcomes
         self._protocols = protocols or builtin_protocols()
         self._policy = policy or PolicyGate()
 
@@ -117,28 +112,11 @@ class CognitiveCompiler:
                 raise NoCapabilityError(part.goal, [_no_tools()])
             offered = offered_to(self.capabilities, part, request)
             chosen = select(self._protocols, part.goal, frame.complexity, offered, requested=asked)
-            chosen, learning = preferred(chosen, self._outcomes, part.goal, frame.domain)
         except NoMatchingProtocolError as error:
             return RoutedPart(part.goal, part.risk, rejected=error.rejected), error
         except WeftError as error:
             return RoutedPart(part.goal, part.risk), error
-        if part.goal is frame.primary_goal:
-            chosen = as_picked(chosen, request.picked)
-        done, denied = self._decided(frame, request, part, chosen, (earlier, left_out))
-        return replace(done, learning=learning), denied
-
-    def survivors(
-        self, frame: GoalFrame, request: GoalRequest | None = None
-    ) -> tuple[Candidate, ...]:
-        """Return what a picker may choose from for the primary goal, best first."""
-        required = self.capabilities.lookup(frame.required_capabilities).found
-        part = part_of(self.capabilities, frame, frame.primary_goal, frame.goals(), required)
-        offered = offered_to(self.capabilities, part, request or GoalRequest())
-        found = filter_candidates(self._protocols, frame.primary_goal, frame.complexity, offered)
-        if self._outcomes is None:
-            return found
-        ordered = self._outcomes.order(found, frame.primary_goal, frame.domain)
-        return tuple(each.candidate for each in ordered)
+        return self._decided(frame, request, part, chosen, (earlier, left_out))
 
     def _decided(
         self,

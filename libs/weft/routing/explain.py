@@ -38,16 +38,6 @@ class ModifierView(Record):
     reasons: tuple[str, ...]
 
 
-class LearnedView(Record):
-    """What earlier outcomes say of a survivor."""
-
-    protocol_id: str
-    prior: float
-    runs: int
-    successes: int
-    score: float
-
-
 class PartView(Record):
     """One goal's way to its protocol."""
 
@@ -59,8 +49,6 @@ class PartView(Record):
     rejected: tuple[RejectedView, ...] = ()
     modifiers: tuple[ModifierView, ...] = ()
     policy: PolicyVerdict | None = None
-    learning: tuple[LearnedView, ...] = ()
-    picker_rationale: str = ""
 
 
 class PeerView(Record):
@@ -141,17 +129,6 @@ def _part(part: RoutedPart) -> PartView:
         ),
         modifiers=tuple(ModifierView(kind=m.kind, reasons=m.reasons) for m in part.modifiers),
         policy=part.verdict,
-        learning=tuple(
-            LearnedView(
-                protocol_id=each.candidate.protocol.id,
-                prior=each.prior,
-                runs=each.runs,
-                successes=each.successes,
-                score=each.score,
-            )
-            for each in part.learning
-        ),
-        picker_rationale="" if selection is None else selection.rationale,
     )
 
 

@@ -7,9 +7,7 @@ from weft.core.errors import WeftError
 from weft.plan import Node, Plan
 from weft.routing.errors import Rejected
 from weft.routing.frame import GoalFrame, Level, TaskType
-from weft.routing.learning import Learned
 from weft.routing.modifiers import Modifier
-from weft.routing.picking import PickerChoice
 from weft.routing.policy import PolicyVerdict
 from weft.routing.select import Selection
 
@@ -23,8 +21,6 @@ class GoalRequest:
     plan_id: str = "plan"
     protocol: str | None = None
     """Use this one for the primary goal, whatever its rank."""
-    picked: PickerChoice | None = None
-    """What a picker said about the primary goal's survivors; without one the rules decide."""
     delegate: str | None = None
     """The name or URL of an agent that may do all of it."""
     thread: bool = True
@@ -38,7 +34,6 @@ class RoutedPart:
     goal: TaskType
     risk: Level
     selection: Selection | None = None
-    learning: tuple[Learned, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     verdict: PolicyVerdict | None = None
     modifiers: tuple[Modifier, ...] = ()

@@ -13,9 +13,7 @@ from weft.routing.errors import (
 from weft.routing.frame import Level, TaskType
 from weft.routing.protocols import Protocol, ProtocolRegistry
 
-Method = Literal[
-    "single_candidate", "rule_based", "requested", "learned", "llm_picked", "rule_based_fallback"
-]
+Method = Literal["single_candidate", "rule_based", "requested"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,6 @@ class Selection:
     method: Method
     candidates: tuple[Candidate, ...]
     rejected: tuple[Rejected, ...]
-    rationale: str = ""
-    """What a picker said, where one was asked."""
 
     @property
     def runners_up(self) -> tuple[str, ...]:
@@ -94,18 +90,6 @@ def select(
     survivors.sort(key=lambda each: each.rank)
     method: Method = "single_candidate" if len(survivors) == 1 else "rule_based"
     return Selection(survivors[0].protocol, method, tuple(survivors), tuple(rejected))
-
-
-def filter_candidates(
-    registry: ProtocolRegistry, goal: TaskType, complexity: Level, offered: Offered
-) -> tuple[Candidate, ...]:
-    """Return the survivors of both gates, best first; none is an empty tuple."""
-    survivors = [
-        _candidate(protocol, goal, complexity)
-        for protocol in registry.all()
-        if _rejection(protocol, goal, offered) is None
-    ]
-    return tuple(sorted(survivors, key=lambda each: each.rank))
 
 
 def _requested(

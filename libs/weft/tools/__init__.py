@@ -6,13 +6,6 @@ from weft.tools.calling import CallLimits, call_by_name, call_tool, failed_call,
 from weft.tools.context import ToolContext
 from weft.tools.decorator import ToolOptions, tool
 from weft.tools.definition import NOT_DONE, UNKNOWN, Reconciled, Tool, done
-from weft.tools.executors import (
-    CircuitBreakerExecutor,
-    ConcurrentExecutor,
-    Executor,
-    Pending,
-    SequentialExecutor,
-)
 from weft.tools.interrupts import InterruptRaised
 from weft.tools.not_done import EffectNotDone
 from weft.tools.processes import Processes
@@ -25,19 +18,14 @@ __all__ = [
     "TERMINAL",
     "UNKNOWN",
     "CallLimits",
-    "CircuitBreakerExecutor",
-    "ConcurrentExecutor",
     "EffectHost",
     "EffectNotDone",
-    "Executor",
     "InterruptRaised",
     "MemoryResultStore",
-    "Pending",
     "Processes",
     "Reconciled",
     "ResultLimit",
     "ResultStore",
-    "SequentialExecutor",
     "Tool",
     "ToolContext",
     "ToolExecution",

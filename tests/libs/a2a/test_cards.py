@@ -249,9 +249,10 @@ async def test_what_a_server_tells_the_catalogue_makes_a_client_without_asking_i
     mesh, peer = Mesh(), ScriptedPeer()
     async with agent(peer, mesh=mesh) as served, open_session() as session:
         entry = served.server.entry("echo-1", started_at=5.0)
-        client = await A2AClient.of_entry(
-            entry, session, trust=mesh.trust, minter=Minter(mesh.router)
+        card = await read_card(
+            entry.card, service=entry.service, origin=entry.url, trust=mesh.trust
         )
+        client = A2AClient(card, session, minter=Minter(mesh.router))
         result = await client.start(a_task("hi"))
 
     assert (entry.service, entry.instance, entry.url) == ("echo", "echo-1", served.url)

@@ -132,7 +132,7 @@ async def test_a_crash_loop_is_said_once_with_its_log_and_ends_when_its_cause_do
     assert "crash loop: 5 ends in " in said[-1]
     assert str(tmp_path / "child.log") in said[-1]
     assert silent
-    assert after == "child: is up again"
+    assert after == f"child: is up again, after {child.restarts} restarts"
 
 
 async def test_a_child_that_cannot_be_run_for_a_while_ends_nobody(tmp_path: Path) -> None:

@@ -6,7 +6,10 @@ import anyio
 import pytest
 
 from weft.core import Result
-from weft.loop import Agent, InterruptEvent, PeerRun, Task
+from weft.core.errors import RunFailedError
+from weft.loop import Agent, AgentResult, InterruptEvent, PeerRun, Task
+from weft.models import ModelUnavailableError
+from weft.models.retry import ModelRetryConfig
 from weft.testing.models import ScriptedModel, call
 from weft.tools import tool
 
@@ -61,3 +64,21 @@ async def test_a_task_that_outlives_its_grace_is_unknown() -> None:
 
 async def result_of(run: PeerRun) -> Result:
     return await run
+
+
+async def test_the_state_says_which_calls_failed_and_why_the_run_did() -> None:
+    @tool
+    async def fail() -> str:
+        """Fail."""
+        raise ValueError("no luck")
+
+    model = ScriptedModel([call("fail"), ModelUnavailableError("down")])
+    agent = Agent(model, [fail], model_retry=ModelRetryConfig(max_retries=0))
+
+    with pytest.raises(RunFailedError) as caught:
+        await agent.arun("try")
+
+    result = caught.value.result
+    assert isinstance(result, AgentResult)
+    assert result.error is not None
+    assert list(result.state.errors) == ["fail: ValueError: no luck", result.error.message]

@@ -177,8 +177,7 @@ def nested(depth: int) -> JsonObject:
         (root(**nested(13)), "/root" + "/steps/0" * 12, "deeper than 12"),
         (root(**call(prompt="x" * 256_001)), "", "larger than"),
         (root(kind="call", id="c"), "/root", "needs a capability"),
-        (root(kind="synthesize", id="s", of=["a"], mode="model"), "/root/mode", "rules"),
-        (root(kind="synthesize", id="s", of=["a"], replans=1), "/root/replans", "0"),
+        (root(kind="synthesize", id="s", of=["a"], mode="model"), "/root/mode", "not permitted"),
     ],
 )
 def test_each_fault_is_named_with_its_place(raw: JsonObject, pointer: str, words: str) -> None:

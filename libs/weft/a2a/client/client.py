@@ -14,7 +14,6 @@ from weft.a2a.delegation import Minter, remaining
 from weft.a2a.wire import extensions
 from weft.a2a.wire.cards import MAX_CARD, WELL_KNOWN, PeerCard, read_card, read_foreign_card
 from weft.a2a.wire.models import VERSION
-from weft.catalog import Entry
 from weft.core import Deadline, JsonObject, Principal, dumps, new_id
 from weft.core.errors import DeadlineExceededError
 from weft.core.protocol_errors import (
@@ -66,18 +65,6 @@ class A2AClient:
         if trust is None:
             return cls(read_foreign_card(text, service=service, origin=url), session)
         card = await _pinned(text, service=service, origin=url, trust=trust)
-        return cls(card, session, minter=minter)
-
-    @classmethod
-    async def of_entry(
-        cls, entry: Entry, session: aiohttp.ClientSession, *, trust: Trust, minter: Minter
-    ) -> "A2AClient":
-        """Return a client for a service of the catalogue, without asking it anything.
-
-        Raises:
-            CardRefusedError: The entry's card is not what it must be.
-        """
-        card = await _pinned(entry.card, service=entry.service, origin=entry.url, trust=trust)
         return cls(card, session, minter=minter)
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import orjson
 
 from weft.a2a.wire import extensions
-from weft.a2a.wire.models import ENDED, TaskState
+from weft.a2a.wire.models import TaskState
 from weft.a2a.wire.outcomes import artifacts_of, metadata_of, question_parts
 from weft.checkpoint import Run
 from weft.core import JsonObject, JsonValue, Result, rfc3339
@@ -156,11 +156,6 @@ def report_in(event: Envelope) -> JsonObject | None:
     """Return the report of a cancelled run's terminal event."""
     report = event.data.get("report") if event.type == "run.canceled" else None
     return report if isinstance(report, dict) else None
-
-
-def ended(task: JsonObject) -> bool:
-    status = task.get("status")
-    return isinstance(status, dict) and status.get("state") in ENDED
 
 
 def _update(run: Run, status: JsonObject) -> JsonObject:
