@@ -20,6 +20,5 @@ class Recorded:
     """The stored outcome, which the caller must use, and the events that were written."""
 
     outcome: JsonObject
-    adopted: bool
-    """Another writer's outcome was there already; the events were not written."""
     events: tuple[Envelope, ...] = ()
+    """None where another writer's outcome was there already."""

@@ -41,12 +41,12 @@ def record_step(tables: Tables, held: Held, step: StepText) -> Recorded:
     if not tables.add_step(held.run_id, step.path, step.outcome):
         held_run(tables, held)
         stored = tables.step(held.run_id, step.path) or "{}"
-        return Recorded(loads_object(stored), adopted=True)
+        return Recorded(loads_object(stored))
     where = tables.advance(held, len(step.events), step=True)
     if where is None:
         raise FencedError(held.run_id, held.epoch)
     events = write_numbered(tables, held.run_id, where, step.events)
-    return Recorded(step.value, adopted=False, events=events)
+    return Recorded(step.value, events)
 
 
 class EndingText:
