@@ -253,3 +253,21 @@ def test_one_that_was_away_before_anything_was_sent_was_certainly_not_reached(
     assert ended["status"] == "failed", json.dumps(ended)[:2000]
     assert ended["error"]["code"] == "peer_unavailable"
     assert charged(place) == before
+
+
+def test_a_question_charges_nothing_where_a_skill_is_silent_of_its_effects(
+    mesh: UpProcess, place: Path
+) -> None:
+    before = {name: charged(place, name) for name in PAYERS}
+    question = "Why was order=o-17 charged twice?"
+
+    with mesh.client() as client:
+        accepted = client.post("/v1/runs", json={"input": question})
+        run = str(accepted.json()["run_id"])
+        follow(mesh, run, [])
+        ended = client.get(f"/v1/runs/{run}").json()
+        explained = client.post("/v1/explain", json={"input": question}).json()
+
+    assert {name: charged(place, name) for name in PAYERS} == before
+    assert (ended["status"], ended["error"]["code"]) == ("failed", "no_capability")
+    assert "effects" in explained["left_out"]["payer.charge"]

@@ -12,6 +12,7 @@ from weft.routing.frame import GENERAL, GoalFrame, Level, TaskType, highest
 
 HUMAN = "$human"
 """The tool name of a person: its call is a question."""
+EFFECTS_UNSAID = "it is not tagged effects:none, and this part only reads"
 _WORDS = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -131,8 +132,8 @@ def by_overlap(capabilities: Iterable[Capability], goal: str) -> list[Capability
 
 
 def is_harmless(capability: Capability) -> bool:
-    """Tell whether a reading part may use it."""
-    return capability.risk == "low" or capability.effects == "none"
+    """Tell whether a reading part may use it; who says nothing is taken to have effects."""
+    return capability.effects == "none"
 
 
 def _unfit(capability: Capability, frame: GoalFrame, goal: TaskType) -> str | None:
@@ -141,7 +142,7 @@ def _unfit(capability: Capability, frame: GoalFrame, goal: TaskType) -> str | No
     if Level(capability.risk).rank > frame.risk.rank:
         return f"its risk {capability.risk} is above the goal's {frame.risk}"
     if not goal.acts and not is_harmless(capability):
-        return "it may change something, and this part only reads"
+        return EFFECTS_UNSAID
     return None
 
 

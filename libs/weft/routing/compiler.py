@@ -6,7 +6,7 @@ from weft.catalog import Capability
 from weft.core.errors import WeftError
 from weft.plan import Plan, Sequence
 from weft.routing.builtins import builtin_protocols
-from weft.routing.capabilities import CapabilityIndex
+from weft.routing.capabilities import EFFECTS_UNSAID, CapabilityIndex
 from weft.routing.errors import (
     NoCapabilityError,
     NoMatchingProtocolError,
@@ -108,8 +108,8 @@ class CognitiveCompiler:
     ) -> tuple[RoutedPart, WeftError | None]:
         asked = request.protocol if part.goal is frame.primary_goal else None
         try:
-            if frame.requires_tools and not part.eligible.capabilities:
-                raise NoCapabilityError(part.goal, [_no_tools()])
+            if part.refused or (frame.requires_tools and not part.eligible.capabilities):
+                raise NoCapabilityError(part.goal, [_unserved(part)])
             offered = offered_to(self.capabilities, part, request)
             chosen = select(self._protocols, part.goal, frame.complexity, offered, requested=asked)
         except NoMatchingProtocolError as error:
@@ -183,8 +183,11 @@ def _asks_approval(frame: GoalFrame, goal: TaskType) -> bool:
     return goal is acting[0] if acting and len(acting) < len(goals) else True
 
 
-def _no_tools() -> Rejected:
-    return Rejected("*", "capabilities", "the goal requires tools, and none is eligible")
+def _unserved(part: GoalPart) -> Rejected:
+    why = "the goal requires tools, and none is eligible"
+    if part.refused:
+        why = f"{', '.join(part.refused)}: {EFFECTS_UNSAID}"
+    return Rejected("*", "capabilities", why)
 
 
 def _warnings(frame: GoalFrame, request: GoalRequest) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class GoalPart:
     risk: Level
     required: tuple[Capability, ...]
     eligible: Eligible
+    refused: tuple[str, ...] = ()
+    """Required ones that no part may use: all only read, and these may change something."""
 
 
 def part_of(
@@ -36,15 +38,18 @@ def part_of(
 ) -> GoalPart:
     """Share out required and eligible capabilities, and find the risk that they bring."""
     mixed = len({each.acts for each in goals}) > 1
+    refused: tuple[str, ...] = ()
     if mixed:
         required = tuple(each for each in required if is_harmless(each) is not goal.acts)
+    elif not goal.acts:
+        refused = tuple(each.id for each in required if not is_harmless(each))
     ids = [each.id for each in required]
     eligible = index.eligible(frame, goal, ids)
     usable = eligible.capabilities if mixed and not goal.acts else required
     risk = highest(*(Level(each.risk) for each in usable))
     if goal.acts or not mixed:
         risk = highest(frame.risk, risk)
-    return GoalPart(goal, risk, required, eligible)
+    return GoalPart(goal, risk, required, eligible, refused)
 
 
 def offered_to(index: CapabilityIndex, part: GoalPart, request: GoalRequest) -> Offered:

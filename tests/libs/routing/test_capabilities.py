@@ -16,6 +16,7 @@ from weft.plan import Call, Parallel, Sequence
 from weft.routing import (
     CapabilityIndex,
     GoalRequest,
+    NoCapabilityError,
 )
 
 
@@ -116,8 +117,22 @@ def test_what_is_riskier_or_may_change_something_is_left_out_with_the_reason() -
     shown = compiler(*FOUR, RISKY, writer).explain(frame("diagnose", risk="medium"))
 
     assert set(shown.left_out) == {"db.restart", "db.patch"}
-    assert "may change something" in shown.left_out["db.patch"]
+    assert "not tagged effects:none" in shown.left_out["db.patch"]
     assert "above the goal's medium" in shown.left_out["db.restart"]
+
+
+@pytest.mark.requirement("RT-3")
+def test_a_skill_that_says_nothing_of_its_effects_serves_no_reading_part() -> None:
+    silent = capability("db.patch", effects="unknown")
+    required = {"required_capabilities": ["db.patch", "log.analyze"]}
+
+    fan_out = plan_for(frame("diagnose"), *FOUR, silent).root
+    with pytest.raises(NoCapabilityError, match=r"db\.patch: it is not tagged effects:none"):
+        plan_for(frame("answer", **required), *FOUR, silent)
+    acting = plan_for(frame("modify", **required), *FOUR, silent)
+
+    assert capabilities_in(fan_out) == [each.id for each in FOUR]
+    assert "db.patch" in capabilities_in(acting.root)
 
 
 def test_the_nearest_eight_are_asked_and_the_rest_is_reported() -> None:

@@ -151,7 +151,7 @@ def test_risk_alone_never_changes_the_protocol() -> None:
 def test_every_builtin_builds_a_valid_plan_for_every_frame_it_handles(protocol: Protocol) -> None:
     capabilities = (
         capability("log.analyze"),
-        capability("9/odd Name", risk="high", effects="unknown"),
+        capability("9/odd Name", risk="high"),
         capability("9.odd.name"),
         capability("x" * 60),
         capability("tests", roles=["test"], domains=["qa"]),
