@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.architecture.test_linear_time import MOST_GROWTH, growth
 from weft.a2a.client.picture import Picture
 from weft.core import JsonObject, JsonValue
 
@@ -24,3 +25,31 @@ def test_what_a_remote_run_tells_of_itself_is_not_adopted() -> None:
 
     assert [event.type for event in told] == ["agent.think", "agent.custom"]
     assert [event.origin.seq for event in told if event.origin] == [2, 5]
+
+
+def grown_by(pieces: str) -> Picture:
+    """Return a picture of an artifact that came as one piece of text for each `t`, else of data."""
+    picture = Picture()
+    list(picture.show({"task": {"id": TASK, "status": {"state": "TASK_STATE_WORKING"}}}))
+    for place, piece in enumerate(pieces):
+        part: JsonObject = {"text": piece, "filename": f"{place}"} if piece == "t" else {"data": 1}
+        shown: JsonObject = {"artifactId": "a", "parts": [part]}
+        update: JsonObject = {"taskId": TASK, "artifact": shown, "append": place > 0}
+        picture.show({"artifactUpdate": update})
+    picture.show({"statusUpdate": {"taskId": TASK, "status": {"state": "TASK_STATE_COMPLETED"}}})
+    return picture
+
+
+@pytest.mark.requirement("A2A-10")
+def test_pieces_of_an_artifact_are_joined_where_they_are_texts_side_by_side() -> None:
+    result = grown_by("ttddtdttt").result()
+
+    (artifact,) = result.artifacts
+    assert artifact.text == "tt\nt\nttt"
+    assert artifact.data == [1, 1, 1]
+
+
+@pytest.mark.requirement("A2A-63")
+@pytest.mark.parametrize("pieces", ["t", "d", "td"])
+def test_an_artifact_that_comes_in_pieces_costs_time_in_proportion(pieces: str) -> None:
+    assert growth(lambda each: grown_by(each).result(), pieces) <= MOST_GROWTH

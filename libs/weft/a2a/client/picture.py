@@ -1,6 +1,6 @@
 """What a caller knows of a remote task, put together from what it was shown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 
@@ -28,6 +28,8 @@ class Picture:
         self._told = 0
         self._size = 0
         self._artifacts: dict[str, JsonObject] = {}
+        self._grown: set[str] = set()
+        """Those that came in pieces, which are joined once, when all are there."""
         self._status: JsonObject = {}
         self._metadata: JsonObject = {}
         self._history: list[JsonValue] = []
@@ -77,9 +79,7 @@ class Picture:
         if not self.settled or self.task_id is None:
             raise InvalidPeerAnswerError("the peer's task neither ended nor asks for anything")
         try:
-            result = result_of(
-                self.task_id, self.state, [*self._artifacts.values()], self._metadata
-            )
+            result = result_of(self.task_id, self.state, self._whole(), self._metadata)
             questions = self._questions()
         except ValueError as error:
             raise InvalidPeerAnswerError("the peer's outcome has not the form it must") from error
@@ -91,6 +91,15 @@ class Picture:
         if not result.text and not self._artifacts and result.status == "completed":
             return result.model_copy(update={"text": self._said() or self._last_turn()})
         return result
+
+    def _whole(self) -> list[JsonObject]:
+        """Return the artifacts, of those that came in pieces the neighbouring texts as one."""
+        return [
+            {**artifact, "parts": _joined(parts)}
+            if artifact_id in self._grown and isinstance(parts := artifact.get("parts"), list)
+            else artifact
+            for artifact_id, artifact in self._artifacts.items()
+        ]
 
     def _grow(self, size: int) -> None:
         self._size += size
@@ -132,10 +141,13 @@ class Picture:
             if len(self._artifacts) >= MAX_ARTIFACTS and old is None:
                 raise InvalidPeerAnswerError(f"the peer showed over {MAX_ARTIFACTS} artifacts")
             self._artifacts[artifact_id] = artifact
+            self._grown.discard(artifact_id)
             return
         before, more = old.get("parts"), artifact.get("parts")
         if isinstance(before, list) and isinstance(more, list):
-            self._artifacts[artifact_id] = {**old, "parts": _joined([*before, *more])}
+            # Joined piece by piece, a long artifact would be copied for each of them.
+            before.extend(more)
+            self._grown.add(artifact_id)
 
     def _set(self, status: JsonObject) -> None:
         self._status = status
@@ -192,18 +204,26 @@ def _text_of(parts: list[JsonValue]) -> str:
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
-def _joined(parts: list[JsonValue]) -> list[JsonValue]:
-    """Join neighbouring texts: chunks of one text are one part."""
+def _joined(parts: Iterable[JsonValue]) -> list[JsonValue]:
+    """Join neighbouring texts: chunks of one text are one part, with what the first one says."""
     joined: list[JsonValue] = []
+    chunks: list[str] = []
     for part in parts:
-        last = joined[-1] if joined else None
-        if (
-            isinstance(part, dict)
-            and isinstance(last, dict)
-            and isinstance(text := part.get("text"), str)
-            and isinstance(before := last.get("text"), str)
-        ):
-            joined[-1] = {**last, "text": before + text}
-        else:
+        text = part.get("text") if isinstance(part, dict) else None
+        if not isinstance(text, str):
+            _close(joined, chunks)
             joined.append(part)
+        elif chunks:
+            chunks.append(text)
+        else:
+            chunks = [text]
+            joined.append(part)
+    _close(joined, chunks)
     return joined
+
+
+def _close(joined: list[JsonValue], chunks: list[str]) -> None:
+    """Give the last part all of its `chunks`, and forget them."""
+    if len(chunks) > 1 and isinstance(first := joined[-1], dict):
+        joined[-1] = {**first, "text": "".join(chunks)}
+    chunks.clear()
