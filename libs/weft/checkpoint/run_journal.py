@@ -13,7 +13,13 @@ from weft.checkpoint.journal import Journal
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.text import keepable
 from weft.core import JsonObject, Path, Principal, RunId, new_run_id
-from weft.core.errors import EffectSettledError, FencedError, InputError, StoreError
+from weft.core.errors import (
+    EffectSettledError,
+    FencedError,
+    InputError,
+    NotFoundError,
+    StoreError,
+)
 from weft.core.supervision import forever
 from weft.events import Envelope, Event
 
@@ -245,13 +251,20 @@ class RunJournal(Journal):
         run = self._claimed.run
         owner = Principal(tenant=run.tenant, subject=run.subject)
         after = 0
-        while page := await self._runs.events(owner, self.run_id, after=after):
+        while page := await self._logged(owner, after):
             after = page[-1].seq
             self._note([each.event() for each in page if each.type in _EFFECTS])
             for event in page:
                 if event.origin is not None:
                     known = self._adopted.get(event.origin.run_id, 0)
                     self._adopted[event.origin.run_id] = max(known, event.origin.seq)
+
+    async def _logged(self, owner: Principal, after: int) -> Sequence[Envelope]:
+        try:
+            return await self._runs.events(owner, self.run_id, after=after)
+        except NotFoundError:
+            # Its thread was deleted: what is left to do is its end.
+            return ()
 
     async def _flush_soon(self) -> None:
         while True:

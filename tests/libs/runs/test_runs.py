@@ -18,7 +18,7 @@ from weft.checkpoint import (
     Turn,
     get_checkpointer,
 )
-from weft.core import LOCAL, JsonObject, Principal, Result, RunId, new_id, new_run_id
+from weft.core import LOCAL, Interrupt, JsonObject, Principal, Result, RunId, new_id, new_run_id
 from weft.core.errors import NotFoundError
 from weft.events import Acceptance, AnyData, Envelope, Event, RunAccepted
 from weft.runs import MESH_RUN, Execute, RunOutcome, Runs, Worker
@@ -334,3 +334,28 @@ def forge(bus: Bus, run_id: RunId, last: Envelope) -> None:
     text = ",".join(each.model_dump_json() for each in more)
     bus.publish(subjects.run(last.tenant, run_id), f"[{text}]".encode())
     bus.publish(subjects.run(last.tenant, run_id), b'{"seq": 99, "end": true}')
+
+
+@pytest.mark.requirement("GW-6", "CKPT-8")
+async def test_a_run_whose_thread_is_deleted_while_it_waits_does_not_hold_the_next_one_up(
+    checkpointer: Checkpointer,
+) -> None:
+    runs = Runs(checkpointer, MemoryBus(), pool="router")
+    thread = ThreadKey(LOCAL.tenant, LOCAL.subject, "t")
+
+    async def asks_once(claimed: Claimed, journal: Journal) -> RunOutcome:
+        if claimed.run.request["input"] == "ask":
+            interrupt = Interrupt(id="a" * 32, reason="question", message="which?")
+            return RunOutcome(Result(status="interrupted", interrupts=(interrupt,)))
+        return await echo(claimed, journal)
+
+    async with worker(runs, asks_once).working():
+        first = await runs.submit(request("ask", thread_id="t"), on_busy="reject", own=True)
+        await runs.wait(LOCAL, first.run.run_id, seconds=5)
+        await checkpointer.threads.delete(thread, cancel=True)
+        # Shorter than a lease, which whoever could not end it would leave it to.
+        with anyio.fail_after(2):
+            next_one = await runs.submit(request("go", thread_id="t"), on_busy="enqueue")
+            ended = await runs.wait(LOCAL, next_one.run.run_id, seconds=5)
+
+    assert ended.status == "completed"
