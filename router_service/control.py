@@ -8,11 +8,12 @@ import grpc
 import grpc.aio
 
 from router_service.peers import MeshPeers
-from router_service.routes import RoutedRequest, Routes
+from router_service.routes import Routes
 from weft.a2a import Verifier
 from weft.core import JsonObject, dumps, loads_object
 from weft.core.error_table import look
 from weft.core.errors import ConfigError, ForbiddenError, InputError, WeftError
+from weft.runs import RoutedRequest
 from weftapi.v1 import control_pb2, control_pb2_grpc
 
 log = logging.getLogger(__name__)
@@ -63,9 +64,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
             goal = loads_object(request.goal) if request.goal else None
         except ValueError as error:
             raise InputError("the goal is no JSON object", field="goal") from error
-        known = await self._peers.refresh()
-        asked = RoutedRequest(input=request.input, goal=goal, protocol=request.protocol or None)
-        return self._routes.explain(asked, caller.principal, known)
+        offers = await self._peers.refresh()
+        routed = RoutedRequest(input=request.input, goal=goal, protocol=request.protocol or None)
+        return self._routes.explain(routed, caller.principal, offers)
 
 
 @asynccontextmanager

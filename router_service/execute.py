@@ -3,7 +3,7 @@
 import asyncio
 
 from router_service.peers import MeshPeers
-from router_service.routes import Chosen, RoutedRequest, Routes
+from router_service.routes import Chosen, Routes
 from router_service.waiting import choose_patiently
 from weft.checkpoint import (
     Checkpointer,
@@ -16,9 +16,9 @@ from weft.checkpoint import (
     ThreadKey,
     Turn,
 )
-from weft.core import Deadline, JsonObject, Message, Principal, Result, StrictRecord
+from weft.core import Deadline, JsonObject, Message, Result, StrictRecord
 from weft.plan import Interpreter, Mandate, Plan
-from weft.runs import PLAN_STEP, Execute, RunOutcome
+from weft.runs import PLAN_STEP, Execute, RoutedRequest, RunOutcome, asker_of
 
 HISTORY = 40
 """Messages of the thread that a plan may hand on."""
@@ -36,21 +36,21 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
 
     async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         run = claimed.run
-        asked = RoutedRequest.model_validate(run.request)
+        request = RoutedRequest.of(run)
         key = ThreadKey(run.tenant, run.subject, run.thread_id)
         # Neither needs the other: the thread is read while the plan is written down.
         thread, plan = await asyncio.gather(
-            checkpointer.threads.load(key), _plan(asked, run, peers, journal, routes)
+            checkpointer.threads.load(key), _plan(request, run, peers, journal, routes)
         )
         interpreter = Interpreter(peers, journal)
         try:
-            outcome = await interpreter.run(plan, _mandate(run, asked, thread))
+            outcome = await interpreter.run(plan, _mandate(run, request, thread))
         finally:
             journal.report = interpreter.report
         return RunOutcome(
             result=outcome.result,
             steps=outcome.unrecorded,
-            turn=_turn(key, asked, outcome.result, thread),
+            turn=_turn(key, request, outcome.result, thread),
             report=outcome.report or {},
         )
 
@@ -64,8 +64,7 @@ def prepare_run(peers: MeshPeers, routes: Routes) -> Prepare:
     """
 
     def prepare(run: Run) -> StepWrite | None:
-        asked = RoutedRequest.model_validate(run.request)
-        chosen = routes.choose(asked, _principal(run), peers.offers)
+        chosen = routes.choose(RoutedRequest.of(run), asker_of(run), peers.offers)
         if chosen.plan is None:
             return None
         return StepWrite(PLAN_STEP, _stored(chosen, chosen.plan), tuple(chosen.events))
@@ -79,13 +78,13 @@ def _stored(chosen: Chosen, plan: Plan) -> JsonObject:
 
 
 async def _plan(
-    asked: RoutedRequest, run: Run, peers: MeshPeers, journal: Journal, routes: Routes
+    request: RoutedRequest, run: Run, peers: MeshPeers, journal: Journal, routes: Routes
 ) -> Plan:
     stored = journal.steps.get(PLAN_STEP)
     if stored is None:
-        principal = _principal(run)
+        principal = asker_of(run)
         chosen = await choose_patiently(
-            lambda offers: routes.choose(asked, principal, offers),
+            lambda offers: routes.choose(request, principal, offers),
             peers,
             remaining_s=run.remaining_s,
         )
@@ -99,18 +98,14 @@ async def _plan(
     return Plan.from_json(StoredPlan.model_validate(stored).plan)
 
 
-def _mandate(run: Run, asked: RoutedRequest, thread: Thread | None) -> Mandate:
+def _mandate(run: Run, request: RoutedRequest, thread: Thread | None) -> Mandate:
     return Mandate(
-        principal=_principal(run),
+        principal=asker_of(run),
         deadline=None if run.remaining_s is None else Deadline.after(run.remaining_s),
-        budget=asked.budget,
-        metadata=asked.metadata,
+        budget=request.budget,
+        metadata=request.metadata,
         history=_history(thread),
     )
-
-
-def _principal(run: Run) -> Principal:
-    return Principal(tenant=run.tenant, subject=run.subject, scopes=run.scopes)
 
 
 def _history(thread: Thread | None) -> tuple[Message, ...]:
@@ -119,10 +114,10 @@ def _history(thread: Thread | None) -> tuple[Message, ...]:
 
 
 def _turn(
-    key: ThreadKey, asked: RoutedRequest, result: Result, thread: Thread | None
+    key: ThreadKey, request: RoutedRequest, result: Result, thread: Thread | None
 ) -> Turn | None:
     if not result.ok:
         return None
-    said = (Message.user(asked.input), Message.assistant(result.text))
+    said = (Message.user(request.input), Message.assistant(result.text))
     entries = tuple(message.model_dump_json(exclude_defaults=True).encode() for message in said)
     return Turn(key, entries, expected=thread.version if thread is not None else 0)

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pydantic import Field
-
 from weft.catalog import Offers
-from weft.core import Budget, JsonObject, Principal, Record
+from weft.core import JsonObject, Principal
 from weft.core.edge_errors import UnknownAgentError
 from weft.core.errors import WeftError
 from weft.events import Event
@@ -26,20 +24,10 @@ from weft.routing import (
 from weft.routing.events import Failing, FrameFailed, PolicyDecided, Ruling, events_of
 from weft.routing.explain import explanation_of
 from weft.routing.frame import highest
+from weft.runs import RoutedRequest
 
 NAMED = "agent"
 """The protocol of a request that names its agent: there is nothing to choose."""
-
-
-class RoutedRequest(Record):
-    """A run's request, as the gateway stored it."""
-
-    input: str = ""
-    agent: str | None = None
-    goal: JsonObject | None = None
-    protocol: str | None = None
-    metadata: JsonObject = Field(default_factory=dict)
-    budget: Budget = Field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +46,34 @@ class Routes:
 
     _compilers: "_Compilers" = field(default_factory=lambda: _Compilers(-1))
 
-    def choose(self, asked: RoutedRequest, principal: Principal, known: Offers) -> Chosen:
+    def choose(self, request: RoutedRequest, principal: Principal, known: Offers) -> Chosen:
         """Return what to do for a request; equal arguments give equal answers."""
         compiler = self._compiler(principal, known)
         try:
-            extraction = _extracted(asked.input, asked.goal, compiler)
+            extraction = _extracted(request.input, request.goal, compiler)
         except WeftError as error:
             failing = Failing(error={"code": error.code, "message": str(error)})
             return Chosen(None, (FrameFailed(data=failing),), error=error)
-        if asked.agent is not None:
-            return _named(asked.agent, asked, extraction.frame, principal, known)
+        if request.agent is not None:
+            return _named(request.agent, request, extraction.frame, principal, known)
         # A run always belongs to a thread; only an explanation may have none.
-        request = GoalRequest(goal=asked.input, protocol=asked.protocol, thread=True)
-        routed = compiler.route(extraction.frame, request)
+        goal = GoalRequest(goal=request.input, protocol=request.protocol, thread=True)
+        routed = compiler.route(extraction.frame, goal)
         events = events_of(routed, extraction)
         selected = routed.parts[0].selection if routed.parts else None
         protocol = selected.protocol.id if selected is not None else None
         return Chosen(protocol, events, plan=routed.plan, error=routed.error)
 
-    def explain(self, asked: RoutedRequest, principal: Principal, known: Offers) -> JsonObject:
+    def explain(self, request: RoutedRequest, principal: Principal, known: Offers) -> JsonObject:
         """Say how a request would be routed, denials and dead ends included.
 
         Raises:
             InputError: The goal is none.
         """
         compiler = self._compiler(principal, known)
-        extraction = _extracted(asked.input, asked.goal, compiler)
-        request = GoalRequest(goal=asked.input, protocol=asked.protocol)
-        routed = compiler.route(extraction.frame, request)
+        extraction = _extracted(request.input, request.goal, compiler)
+        goal = GoalRequest(goal=request.input, protocol=request.protocol)
+        routed = compiler.route(extraction.frame, goal)
         return explanation_of(routed, compiler.capabilities, extraction).to_json()
 
     def _compiler(self, principal: Principal, known: Offers) -> CognitiveCompiler:
@@ -114,7 +102,7 @@ def _extracted(text: str, goal: JsonObject | None, compiler: CognitiveCompiler) 
 
 
 def _named(
-    name: str, asked: RoutedRequest, frame: GoalFrame, principal: Principal, known: Offers
+    name: str, request: RoutedRequest, frame: GoalFrame, principal: Principal, known: Offers
 ) -> Chosen:
     """Return the one call of a request that names its agent, behind a gate where policy asks for one.
 
@@ -137,6 +125,6 @@ def _named(
     root: Call | Gate = Call(id="agent", peer=name, prompt="{goal}", context="thread")
     if verdict.require_approval:
         root = Gate(id="agent_gate", reasons=(verdict.reason,), body=root)
-    plan = Plan(id="plan", goal=asked.input, protocol=NAMED, root=root)
+    plan = Plan(id="plan", goal=request.input, protocol=NAMED, root=root)
     told = PlanCompiled(data=Compiled(plan=plan.to_json(), step_count=len(list(plan.nodes()))))
     return Chosen(NAMED, (decided, told), plan=plan)

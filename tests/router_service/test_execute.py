@@ -9,7 +9,7 @@ import pytest
 
 from router_service.builtin import builtin_peers
 from router_service.execute import execute_run, prepare_run
-from router_service.routes import Chosen, RoutedRequest, Routes
+from router_service.routes import Chosen, Routes
 from tests.router_service.house import ANA, House, house
 from weft.bus import MemoryBus
 from weft.catalog import Offers
@@ -19,7 +19,7 @@ from weft.core import JsonObject, Message, Principal, new_id, new_run_id
 from weft.events import Acceptance, RunAccepted
 from weft.loop import Peer
 from weft.models import ModelRequest, ModelResponse, get_model
-from weft.runs import MESH_RUN, PLAN_STEP, RunOutcome, Runs, Worker
+from weft.runs import MESH_RUN, PLAN_STEP, RoutedRequest, RunOutcome, Runs, Worker
 from weft.testing import FunctionModel, ScriptedOpenAIServer
 
 QUESTION = "What is an SLO?"

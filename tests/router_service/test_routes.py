@@ -2,11 +2,12 @@
 
 import pytest
 
-from router_service.routes import RoutedRequest, Routes
+from router_service.routes import Routes
 from tests.router_service.house import ANA, House, house, may_call, skill
 from weft.core.edge_errors import UnknownAgentError
 from weft.core.errors import WeftError
 from weft.plan import Call, Gate, Parallel, Plan
+from weft.runs import RoutedRequest
 
 LOGS = skill("log.analyze", "domain:observability", "effects:none", "diagnose", "slow")
 TRACES = skill("trace.analyze", "domain:observability", "effects:none", "diagnose", "slow")

@@ -7,10 +7,11 @@ import pytest
 
 from router_service import waiting
 from router_service.peers import LATELY_SECONDS
-from router_service.routes import Chosen, RoutedRequest, Routes
+from router_service.routes import Chosen, Routes
 from router_service.waiting import choose_patiently
 from tests.router_service.house import ANA, House, house, skill
 from weft.catalog import Offers, Snapshot
+from weft.runs import RoutedRequest
 
 LOOK = skill("look", "domain:observability", "effects:none")
 NAMED = RoutedRequest(input="look", agent="looker")

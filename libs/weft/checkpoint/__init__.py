@@ -32,6 +32,7 @@ from weft.checkpoint.faults import Faults
 from weft.checkpoint.inbound import Inbound, Received
 from weft.checkpoint.journal import Journal
 from weft.checkpoint.steps import Recorded, StepWrite
+from weft.checkpoint.text import keepable
 from weft.checkpoint.urls import get_checkpointer
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ __all__ = [
     "ThreadStore",
     "Turn",
     "get_checkpointer",
+    "keepable",
     "memory_checkpointer",
     "sqlite_checkpointer",
 ]

@@ -9,14 +9,12 @@ from functools import partial
 from typing_extensions import Unpack
 
 from weft.checkpoint import Claimed, get_checkpointer, memory_checkpointer
-from weft.checkpoint.run_journal import LocalJournal
 from weft.core import (
     LOCAL,
     Budget,
     Deadline,
     JsonObject,
     JsonValue,
-    Principal,
     Result,
     RunId,
     ToolSpec,
@@ -41,9 +39,10 @@ from weft.loop.stream import LoopEvent
 from weft.loop.subagent import agent_tool
 from weft.loop.sync import SyncLoop
 from weft.loop.terminate import stop_condition
-from weft.loop.threads import StoredRequest, Threads
+from weft.loop.threads import Threads
 from weft.models import Model
 from weft.models.registry import get_model
+from weft.runs import AgentRequest, LocalJournal, asker_of
 from weft.termination import Condition
 from weft.tools import Tool, ToolRegistry
 from weft.tools.builtin import ask_user, task_complete
@@ -234,10 +233,12 @@ class Agent:
             )
             return await self._driven(invocation, control, outlet)
         limits = _least(budget, seconds)
-        asked = StoredRequest(prompt, metadata, limits.to_json(), kept=thread_id is not None)
+        request = AgentRequest(
+            prompt=prompt, metadata=metadata, limits=limits, kept=thread_id is not None
+        )
         claim = partial(
             self._durable().accept,
-            asked,
+            request,
             run_id=run_id,
             thread_id=thread_id or run_id,
             principal=principal,
@@ -261,25 +262,26 @@ class Agent:
                 if (event := effect_event(envelope)) is not None:
                     outlet.relay(event)
 
-        async with threads.opened(claimed, cancel=control.cancel, sink=sink) as opened:
-            budget = Budget.model_validate(opened.asked.limits)
+        async with threads.opened(claimed, stop=control.cancel, sink=sink) as current:
+            request, journal = current.request, current.owned.journal
+            if current.owned.canceling is not None:
+                control.cancel("it was cancelled")
             invocation = Invocation(
-                prompt=opened.asked.prompt,
-                journal=opened.journal,
-                history=opened.history,
-                principal=Principal(tenant=run.tenant, subject=run.subject, scopes=run.scopes),
-                metadata=opened.asked.metadata,
-                budget=budget,
-                answers=opened.answers,
+                prompt=request.prompt,
+                journal=journal,
+                history=current.history,
+                principal=asker_of(run),
+                metadata=request.metadata,
+                budget=request.limits,
+                answers=answers_in(journal.steps),
             )
             try:
                 result = await self._driven(invocation, control, outlet)
             except asyncio.CancelledError:
-                await threads.abandon(opened)
+                await threads.abandon(current)
                 raise
-            await threads.end(opened, result)
-        kept = opened.asked.kept
-        return result if kept else replace(result, thread_id=None)
+            await threads.end(current, result)
+        return result if request.kept else replace(result, thread_id=None)
 
     def _outlet(
         self, hear: Callable[[LoopEvent], None] | None, run_id: str, thread_id: str

@@ -1,11 +1,22 @@
-"""The durable run: admitted, owned, journalled, interrupted, resumed, cancelled."""
+"""The durable run: asked for, admitted, owned, journalled, interrupted, resumed, cancelled, ended."""
 
 from weft.runs.cursors import cursor_in, event_number, told_all
 from weft.runs.hub import Hub, Listener
-from weft.runs.operations import A2A_SEND, AGENT_RUN, MESH_RUN
+from weft.runs.journal import RunJournal
+from weft.runs.local_journal import LocalJournal
+from weft.runs.operations import A2A_SEND, AGENT_RUN, MESH_RUN, Operation
 from weft.runs.outcome import PLAN_STEP, Execute, RunOutcome
+from weft.runs.owned import OwnedRun
 from weft.runs.publisher import EventPublisher, Publisher, TaskPublisher
+from weft.runs.requests import (
+    AgentRequest,
+    PeerRequest,
+    RoutedRequest,
+    StoredRequest,
+    asker_of,
+)
 from weft.runs.runs import POLL_SECONDS, Runs
+from weft.runs.sole_owner import SoleOwner
 from weft.runs.worker import Worker
 
 __all__ = [
@@ -14,15 +25,25 @@ __all__ = [
     "MESH_RUN",
     "PLAN_STEP",
     "POLL_SECONDS",
+    "AgentRequest",
     "EventPublisher",
     "Execute",
     "Hub",
     "Listener",
+    "LocalJournal",
+    "Operation",
+    "OwnedRun",
+    "PeerRequest",
     "Publisher",
+    "RoutedRequest",
+    "RunJournal",
     "RunOutcome",
     "Runs",
+    "SoleOwner",
+    "StoredRequest",
     "TaskPublisher",
     "Worker",
+    "asker_of",
     "cursor_in",
     "event_number",
     "told_all",

@@ -59,7 +59,7 @@ def ending(outcome: RunOutcome, *, pending: tuple[Event, ...], seconds: float) -
         result=result.to_json(),
         error=_error(result).to_json() if status == "failed" else None,
         steps=steps,
-        turn=outcome.turn if status == "completed" else None,
+        turn=outcome.turn,
         events=(*pending, *outcome.events, last),
     )
 

@@ -5,26 +5,18 @@ import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NotRequired, TypedDict, Unpack
 
 from weft.bus import subjects
 from weft.checkpoint import Claimed, Held, Prepare, Run, StepWrite
-from weft.checkpoint.lease import Leases
-from weft.checkpoint.run_journal import RunJournal, patiently
-from weft.core import SYSTEM_CLOCK, Clock, JsonObject, Result, RunId
-from weft.core.errors import (
-    CanceledError,
-    FencedError,
-    InputError,
-    StaleThreadError,
-    StoreError,
-    WeftError,
-)
+from weft.core import SYSTEM_CLOCK, Clock, Result, RunId
+from weft.core.errors import FencedError, StoreError, WeftError
 from weft.core.supervision import guarded, kept_going
-from weft.events import Event
-from weft.runs.outcome import Execute, RunOutcome, completed, ending, interrupts_of
+from weft.runs.lease import Leases
+from weft.runs.outcome import Execute, RunOutcome
+from weft.runs.owned import OwnedRun
 from weft.runs.runs import Runs
 
 log = logging.getLogger(__name__)
@@ -32,26 +24,10 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 5.0
 
 
-@dataclass(slots=True)
-class _Held:
-    claimed: Claimed
+@dataclass(frozen=True, slots=True)
+class _Work:
+    owned: OwnedRun
     task: asyncio.Task[None]
-    canceling: JsonObject | None = None
-    lost: bool = False
-    journal: RunJournal | None = None
-
-    def cancel(self, asked: JsonObject) -> None:
-        """End the work for good."""
-        self.canceling = asked
-        if self.journal is not None:
-            self.journal.cancel(asked)
-        self.task.cancel()
-
-    def hand_over(self) -> None:
-        """End the work here, and here only: whoever claims the run next goes on with it."""
-        if self.journal is not None:
-            self.journal.hand_over()
-        self.task.cancel()
 
 
 class WorkerOptions(TypedDict):
@@ -84,15 +60,15 @@ class Worker:
         self._execute = execute
         self._slots = options.get("slots", 64)
         self._clock = options.get("clock", SYSTEM_CLOCK)
-        self._leases = Leases(self._store, self, clock=self._clock)
-        self._held: dict[RunId, _Held] = {}
+        self._leases = Leases(self._store, self._leased, clock=self._clock)
+        self._work: dict[RunId, _Work] = {}
         self._wake = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._draining = False
 
     @property
     def free(self) -> int:
-        return 0 if self._draining or self._tasks is None else self._slots - len(self._held)
+        return 0 if self._draining or self._tasks is None else self._slots - len(self._work)
 
     def leave(self) -> None:
         """Claim nothing more; what is under way goes on until `working()` ends."""
@@ -101,15 +77,22 @@ class Worker:
     @property
     def busy(self) -> int:
         """How many runs are under way."""
-        return len(self._held)
+        return len(self._work)
 
     def take(self, claimed: Claimed) -> None:
         """Carry out a run whose claim was won elsewhere in this process."""
         if self._tasks is None:
             raise RuntimeError("the worker is not working")
+
+        def stop(_: str) -> None:
+            task.cancel()
+
+        owned = OwnedRun(
+            self._runs.checkpointer, claimed, stop=stop, sink=self._runs.tell, clock=self._clock
+        )
         run_id = claimed.held.run_id
-        task = self._tasks.create_task(self._own(claimed), name=f"run {run_id}")
-        self._held[run_id] = _Held(claimed, task)
+        task = self._tasks.create_task(self._own(owned), name=f"run {run_id}")
+        self._work[run_id] = _Work(owned, task)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -141,19 +124,8 @@ class Worker:
                 await self._drain()
                 self._runs.owner = None
 
-    def leased(self) -> Sequence[Held]:
-        """Return the claims to keep."""
-        return [each.claimed.held for each in self._held.values() if not each.lost]
-
-    def lost(self, held: Held) -> None:
-        """Stop work on a claim that is over."""
-        _lose(self._held[held.run_id])
-
-    def stop(self, held: Held, asked: JsonObject) -> None:
-        """End a run that somebody wants to end."""
-        mine = self._held[held.run_id]
-        if mine.canceling is None:
-            mine.cancel(asked)
+    def _leased(self) -> Sequence[OwnedRun]:
+        return [work.owned for work in self._work.values() if not work.owned.lost]
 
     async def _hear_bells(self, bells: AsyncGenerator[tuple[str, bytes], None]) -> None:
         async for _ in bells:
@@ -161,7 +133,7 @@ class Worker:
 
     async def _hear_cancels(self, cancels: AsyncGenerator[tuple[str, bytes], None]) -> None:
         async for subject, _ in cancels:
-            if subjects.run_of(subject) in self._held:
+            if subjects.run_of(subject) in self._work:
                 # Where this fails, the next renewal hears of it.
                 with guarded("cancel"):
                     await self._leases.look()
@@ -186,31 +158,23 @@ class Worker:
             claimed = await self._store.claim(
                 self.name, self.operations, limit=free, prepare=self.prepare
             )
-            for each in claimed:
-                self._runs.tell(each.events)
-                if each.held.run_id in self._held:
+            for claim in claimed:
+                self._runs.tell(claim.events)
+                if (earlier := self._work.get(claim.held.run_id)) is not None:
                     # Our own lease ran out while we were stalled: the old task is fenced.
-                    self._held[each.held.run_id].hand_over()
-                self.take(each)
+                    earlier.owned.hand_over()
+                self.take(claim)
             if len(claimed) < free:
                 return
 
-    async def _own(self, claimed: Claimed) -> None:
-        held, own = claimed.held, self._held[claimed.held.run_id]
-        began = self._clock.monotonic()
+    async def _own(self, owned: OwnedRun) -> None:
+        held = owned.held
         try:
-            async with RunJournal(
-                self._runs.checkpointer, claimed, sink=self._runs.tell
-            ) as journal:
-                own.journal = journal
-                if claimed.run.status == "canceling":
-                    outcome = RunOutcome(
-                        Result(status="canceled"),
-                        report=_report(claimed.run.cancel, journal.report),
-                    )
-                else:
-                    outcome = await self._carry_out(claimed, journal)
-                await self._end(journal, outcome, began)
+            async with owned:
+                written = await owned.end(await self._carry_out(owned))
+                if written.run is not None:
+                    self._runs.hub.end(written.run)
+                self._runs.tell(written.events)
         except FencedError:
             log.info("run_fenced", extra={"run_id": held.run_id, "epoch": held.epoch})
         except StoreError as error:
@@ -221,78 +185,43 @@ class Worker:
             # others of this process go on.
             log.exception("run_not_ended", extra={"run_id": held.run_id})
         finally:
-            mine = self._held.get(held.run_id)
-            if mine is not None and mine.claimed.held == held:
-                del self._held[held.run_id]
+            work = self._work.get(held.run_id)
+            if work is not None and work.owned is owned:
+                del self._work[held.run_id]
             self._wake.set()
 
-    async def _carry_out(self, claimed: Claimed, journal: RunJournal) -> RunOutcome:
-        mine = self._held[claimed.held.run_id]
+    async def _carry_out(self, owned: OwnedRun) -> RunOutcome:
+        if owned.run.status == "canceling":
+            return owned.canceled()
         try:
-            return await self._execute(claimed, journal)
+            return await self._execute(owned.claimed, owned.journal)
         except asyncio.CancelledError:
-            if mine.canceling is None:
+            if owned.canceling is None:
                 raise
             task = asyncio.current_task()
             if task is not None:
                 task.uncancel()
-            return RunOutcome(
-                Result(status="canceled"), report=_report(mine.canceling, journal.report)
-            )
+            return owned.canceled()
         except (FencedError, StoreError):
             raise
         except WeftError as error:
             return RunOutcome(Result.failed(error.code, str(error), retryable=error.retryable))
         except Exception:
             # The edge of a run: a bug in an executor ends its run only.
-            log.exception("run_crashed", extra={"run_id": claimed.held.run_id})
+            log.exception("run_crashed", extra={"run_id": owned.held.run_id})
             return RunOutcome(Result.failed("internal", "an unexpected error ended the run"))
 
-    async def _end(self, journal: RunJournal, outcome: RunOutcome, began: float) -> None:
-        """Write the run's end, or the one that the database lets it have."""
-        pending = await journal.take_pending()
-        try:
-            await self._write_end(journal, outcome, pending, began)
-        except CanceledError:
-            # Somebody asked for the end while the work ended by itself: it stopped, and is told so.
-            report = _report(self._held[journal.run_id].canceling, journal.report)
-            stopped = replace(outcome, result=Result(status="canceled"), report=report, turn=None)
-            await self._write_end(journal, stopped, pending, began)
-        except StaleThreadError as error:
-            lost = RunOutcome(Result.failed(error.code, str(error)), steps=outcome.steps)
-            await self._write_end(journal, lost, pending, began)
-        except InputError as error:
-            # No database keeps this result, whoever tries again.
-            lost = RunOutcome(Result.failed(error.code, str(error)))
-            await self._write_end(journal, lost, pending, began)
-
-    async def _write_end(
-        self, journal: RunJournal, outcome: RunOutcome, pending: tuple[Event, ...], began: float
-    ) -> None:
-        seconds = self._clock.monotonic() - began
-        if interrupts := interrupts_of(outcome):
-            events = (*pending, *outcome.events)
-            told = await patiently(partial(self._store.park, journal.held, interrupts, events))
-        else:
-            end = ending(outcome, pending=pending, seconds=seconds)
-            told = await patiently(partial(self._store.finish, journal.held, end))
-            if end.status == "completed" and told:
-                run = self._held[journal.run_id].claimed.run
-                self._runs.hub.end(completed(run, end, told[-1]))
-        self._runs.tell(told)
-
     async def _drain(self) -> None:
-        tasks = [each.task for each in self._held.values()]
+        tasks = [work.task for work in self._work.values()]
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
-        unfinished = [each.claimed.held for each in self._held.values() if each.task in late]
-        for each in tuple(self._held.values()):
-            if each.task in late:
-                each.hand_over()
+        unfinished = [work.owned for work in self._work.values() if work.task in late]
+        for owned in unfinished:
+            owned.hand_over()
         await asyncio.gather(*late, return_exceptions=True)
-        for held in unfinished:
-            await self._release(held)
+        for owned in unfinished:
+            await self._release(owned.held)
 
     async def _release(self, held: Held) -> None:
         try:
@@ -309,12 +238,3 @@ def _prepared(prepare: Prepare, run: Run) -> StepWrite | None:
         # The edge of a run: its own execution meets the bug again; the claims of others go on.
         log.exception("run_not_prepared", extra={"run_id": run.run_id})
         return None
-
-
-def _lose(held: _Held) -> None:
-    held.lost = True
-    held.hand_over()
-
-
-def _report(cancel: JsonObject | None, parts: JsonObject) -> JsonObject:
-    return {**(cancel or {}), "peers": [], "effects": [], **parts}

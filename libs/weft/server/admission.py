@@ -11,7 +11,7 @@ from weft.core import Budget, JsonObject, Principal, RunId, dumps, new_id
 from weft.core.edge_errors import InvalidFieldsError, UnknownAgentError
 from weft.core.errors import NotFoundError, WeftError
 from weft.events import Acceptance, RunAccepted, preview
-from weft.runs import MESH_RUN, PLAN_STEP, Runs
+from weft.runs import MESH_RUN, PLAN_STEP, RoutedRequest, Runs
 from weft.server.gate import RequestGate
 from weft.server.requests import (
     MAX_WAIT_S,
@@ -159,7 +159,7 @@ def _new_run(
 ) -> NewRun:
     given = [each for each in (asked.timeout_s, timeout_of(request)) if each is not None]
     timeout_s = min(given, default=DEFAULT_TIMEOUT_S)
-    budget = asked.budget.model_dump()
+    budget = Budget(**asked.budget.model_dump())
     data = Acceptance(
         input=text if len(dumps(text)) <= MAX_EVENT_INPUT else None,
         input_preview=preview(text),
@@ -167,24 +167,25 @@ def _new_run(
         agent=asked.agent,
         protocol=asked.protocol,
         deadline_s=timeout_s,
-        budget=Budget(**budget),
+        budget=budget,
         on_conflict=asked.on_conflict,
+    )
+    routed = RoutedRequest(
+        input=text,
+        agent=asked.agent,
+        goal=asked.goal,
+        protocol=asked.protocol,
+        metadata=asked.metadata,
+        budget=budget,
     )
     return NewRun(
         run_id=run_id,
         principal=principal,
-        operation=MESH_RUN,
+        operation=routed.operation,
         idem_key=key or new_id(),
         body_hash=asked.fingerprint(text),
         thread_id=asked.thread_id or new_id(),
-        request={
-            "input": text,
-            "agent": asked.agent,
-            "goal": asked.goal,
-            "protocol": asked.protocol,
-            "metadata": asked.metadata,
-            "budget": budget,
-        },
+        request=routed.to_json(),
         accepted=RunAccepted(data=data),
         trace_id=request.state.trace_id,
         timeout_s=timeout_s,

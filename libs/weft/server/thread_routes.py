@@ -11,7 +11,7 @@ from weft.checkpoint import Run, Thread, ThreadKey
 from weft.core import JsonObject, JsonValue, Message, Principal, rfc3339
 from weft.core.edge_errors import InvalidFieldsError
 from weft.core.errors import InputError, NotFoundError
-from weft.runs import Runs
+from weft.runs import RoutedRequest, Runs
 from weft.server.admission import json_response
 from weft.server.requests import checked_id, principal_of
 from weft.server.routes import described, router
@@ -136,7 +136,7 @@ def _messages(thread: Thread | None, runs: Sequence[Run]) -> list[JsonValue]:
         return [_shown(Message.model_validate_json(entry)) for entry in thread.entries]
     messages: list[JsonValue] = []
     for run in reversed(runs):
-        messages.append(_shown(Message.user(str(run.request.get("input", "")))))
+        messages.append(_shown(Message.user(RoutedRequest.model_validate(run.request).input)))
         if run.result is not None and run.result.get("text"):
             messages.append(_shown(Message.assistant(str(run.result["text"]))))
     return messages

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weft.checkpoint import Run
-from weft.core import SYSTEM_CLOCK, Clock, Interrupt, JsonObject, JsonValue, rfc3339
+from weft.core import SYSTEM_CLOCK, Budget, Clock, Interrupt, JsonObject, JsonValue, rfc3339
 from weft.events import Envelope
+from weft.runs import RoutedRequest
 from weft.service.problems import named
 
 _USAGE = (
@@ -30,13 +31,13 @@ NO_DETAILS = Details()
 
 def run_view(run: Run, *, details: Details = NO_DETAILS, clock: Clock = SYSTEM_CLOCK) -> JsonObject:
     """Return the Run as clients see it."""
-    request, usage = run.request, usage_of(run)
+    request, usage = RoutedRequest.model_validate(run.request), usage_of(run)
     return {
         "run_id": run.run_id,
         "thread_id": run.thread_id,
         "status": run.status,
-        "agent": request.get("agent"),
-        "protocol": details.protocol or request.get("protocol"),
+        "agent": request.agent,
+        "protocol": details.protocol or request.protocol,
         "created_at": rfc3339(run.created_at),
         "started_at": _time(run.started_at),
         "ended_at": rfc3339(run.updated_at) if run.terminal else None,
@@ -45,12 +46,12 @@ def run_view(run: Run, *, details: Details = NO_DETAILS, clock: Clock = SYSTEM_C
         "stop_reason": stop_reason(run),
         "error": error_of(run),
         "usage": usage,
-        "budget": _budget(request.get("budget"), usage),
+        "budget": _budget(request.budget, usage),
         "deadline": None if run.remaining_s is None else rfc3339(clock.now() + run.remaining_s),
         "interrupts": interrupts_of(run),
         "cancel": _cancel(run, details.report or {}),
         "last_seq": run.last_seq,
-        "metadata": request.get("metadata") or {},
+        "metadata": request.metadata,
         "trace_id": run.trace_id,
     }
 
@@ -186,9 +187,10 @@ def _output(run: Run) -> JsonObject | None:
     return {"text": text, "parts": parts, "data": data}
 
 
-def _budget(limit: JsonValue, usage: JsonObject | None) -> JsonObject:
-    if not isinstance(limit, dict):
-        limit = {"tokens": None, "cost_usd": None, "calls": None}
+def _budget(budget: Budget, usage: JsonObject | None) -> JsonObject:
+    limit: JsonObject = {
+        "tokens": budget.tokens, "cost_usd": budget.cost_usd, "calls": budget.calls
+    }  # fmt: skip
     remaining: JsonObject = {"tokens": None, "cost_usd": None, "calls": None}
     for name, spent in (("tokens", "total_tokens"), ("cost_usd", "cost_usd")):
         allowed, used = limit.get(name), (usage or {}).get(spent)

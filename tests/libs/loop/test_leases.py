@@ -19,8 +19,8 @@ RUN = RunId("d" * 32)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weft.checkpoint.lease.RENEW_SECONDS", 0.01)
-    monkeypatch.setattr("weft.checkpoint.lease.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("weft.runs.lease.RENEW_SECONDS", 0.01)
+    monkeypatch.setattr("weft.runs.lease.RETRY_SECONDS", 0.01)
 
 
 class Slow:
@@ -41,7 +41,7 @@ class Slow:
 async def test_a_lease_outlives_renewals_that_fail(
     error: StoreError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("weft.checkpoint.lease.TRUST_SECONDS", 60)
+    monkeypatch.setattr("weft.runs.lease.TRUST_SECONDS", 60)
     faults, slow = ScriptedFaults(), Slow()
     store = memory_checkpointer(faults=faults)
     renew = Outage(monkeypatch, store.runs, "renew", error)
@@ -79,7 +79,7 @@ def _told(renew: object, renewed: asyncio.Event) -> object:
 async def test_a_run_whose_lease_cannot_be_renewed_stops_and_can_be_resumed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("weft.checkpoint.lease.TRUST_SECONDS", 0.2)
+    monkeypatch.setattr("weft.runs.lease.TRUST_SECONDS", 0.2)
     faults, slow = ScriptedFaults(), Slow()
     store = memory_checkpointer(faults=faults)
     renew = Outage(monkeypatch, store.runs, "renew", StoreUnavailableError("away"))

@@ -6,7 +6,6 @@ import gc
 import anyio
 import pytest
 
-from weft.checkpoint.run_journal import LocalJournal
 from weft.core import LOCAL, Result, RunId
 from weft.loop import (
     Agent,
@@ -23,6 +22,7 @@ from weft.loop import (
 )
 from weft.models import ModelRequest, ModelUnavailableError
 from weft.models.retry import ModelRetryConfig
+from weft.runs import LocalJournal
 from weft.testing.models import FunctionModel, ScriptedModel, ScriptedTurn, call
 from weft.tools import ToolContext, tool
 

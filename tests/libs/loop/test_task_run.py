@@ -7,7 +7,6 @@ import anyio
 import pytest
 
 from weft.checkpoint import Held
-from weft.checkpoint.run_journal import LocalJournal
 from weft.core import (
     Artifact,
     Budget,
@@ -23,6 +22,7 @@ from weft.core.errors import FencedError, StoreUnavailableError
 from weft.events import Event
 from weft.loop import Agent, Peer, PeerRun, Task
 from weft.models import ModelRequest, ModelResponse
+from weft.runs import LocalJournal
 from weft.testing.models import FunctionModel, ScriptedModel, call
 from weft.tools import Tool, ToolContext, tool
 from weft.tools.builtin import ask_user

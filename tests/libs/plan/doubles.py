@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from weft.checkpoint.run_journal import LocalJournal
 from weft.core import JsonObject, JsonValue, Path, Principal, Result, RunId
 from weft.core.protocol_errors import PeerUnavailableError
 from weft.events import Event
 from weft.loop import Task
 from weft.plan import Interpreter, PickedPeer, StepPatience, Target
+from weft.runs import LocalJournal
 
 RUN_ID = RunId("0123456789abcdef0123456789abcdef")
 Answer = Result | Callable[[Task], Result | Awaitable[Result]]

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.libs.plan.doubles import FakePeer, Peers, done, failed, interpreter
-from weft.checkpoint.run_journal import LocalJournal
 from weft.core import Budget
 from weft.plan import Call, Loop, Mandate, Node, Parallel, Plan, Sequence, price
+from weft.runs import LocalJournal
 
 leaves = st.builds(
     lambda retries, absorb: Call(

@@ -55,7 +55,7 @@ async def test_odd_messages_end_no_listener_and_the_next_events_arrive_by_bus(
 ) -> None:
     # What follows can come by bus alone.
     monkeypatch.setattr("weft.runs.runs.POLL_SECONDS", 60)
-    monkeypatch.setattr("weft.checkpoint.lease.RENEW_SECONDS", 60)
+    monkeypatch.setattr("weft.runs.lease.RENEW_SECONDS", 60)
     store, blocker = memory_checkpointer(), Blocker()
     async with AsyncExitStack() as stack:
         ours, theirs, third = [

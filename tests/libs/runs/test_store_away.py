@@ -44,8 +44,8 @@ async def store(faults: ScriptedFaults) -> AsyncIterator[Checkpointer]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weft.checkpoint.lease.RENEW_SECONDS", 0.02)
-    monkeypatch.setattr("weft.checkpoint.lease.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("weft.runs.lease.RENEW_SECONDS", 0.02)
+    monkeypatch.setattr("weft.runs.lease.RETRY_SECONDS", 0.01)
     monkeypatch.setattr("weft.core.supervision.FIRST_PAUSE_SECONDS", 0.01)
 
 
@@ -72,7 +72,7 @@ async def test_a_claim_that_fails_is_tried_again(
 async def test_renewals_that_fail_for_a_while_cost_the_run_nothing(
     store: Checkpointer, error: StoreError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("weft.checkpoint.lease.TRUST_SECONDS", 60)
+    monkeypatch.setattr("weft.runs.lease.TRUST_SECONDS", 60)
     renew = Outage(monkeypatch, store.runs, "renew", error)
     runs, blocker = Runs(store, MemoryBus(), pool="router"), Blocker()
     async with worker(runs, blocker).working():
@@ -91,7 +91,7 @@ async def test_renewals_that_fail_for_a_while_cost_the_run_nothing(
 async def test_a_cancel_that_cannot_be_looked_up_is_heard_of_by_the_next_renewal(
     store: Checkpointer, error: StoreError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("weft.checkpoint.lease.TRUST_SECONDS", 60)
+    monkeypatch.setattr("weft.runs.lease.TRUST_SECONDS", 60)
     renew = Outage(monkeypatch, store.runs, "renew", error)
     bus, blocker = MemoryBus(), Blocker()
     runs = Runs(store, bus, pool="router")
@@ -116,7 +116,7 @@ async def test_an_owner_that_cannot_renew_gives_its_run_up_before_another_takes_
     error: StoreError,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("weft.checkpoint.lease.TRUST_SECONDS", 0.2)
+    monkeypatch.setattr("weft.runs.lease.TRUST_SECONDS", 0.2)
     renew = Outage(monkeypatch, store.runs, "renew", error)
     runs, blocker = Runs(store, MemoryBus(), pool="router"), Blocker()
     first = worker(runs, blocker)
@@ -171,7 +171,7 @@ async def test_an_end_that_cannot_be_written_leaves_the_run_to_its_lease(
     error: StoreError,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("weft.checkpoint.run_journal.PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr("weft.runs.patience.PATIENCE_SECONDS", 0.02)
     finish = Outage(monkeypatch, store.runs, "finish", error)
     runs = Runs(store, MemoryBus(), pool="router")
     first = worker(runs, echo)

@@ -8,9 +8,9 @@ from pathlib import Path
 from anyio import to_thread
 
 from weft.checkpoint import NewRun, sqlite_checkpointer
-from weft.checkpoint.run_journal import RunJournal
 from weft.core import LOCAL, JsonObject, RunId, ToolCall, new_id, new_run_id
 from weft.events import Acceptance, RunAccepted
+from weft.runs import RunJournal
 from weft.tools import Tool, ToolContext, ToolExecution, call_tool, tool
 
 PRINCIPAL = LOCAL

@@ -9,10 +9,10 @@ import anyio
 import pytest
 
 from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
-from weft.checkpoint.run_journal import LocalJournal
 from weft.core import Deadline, JsonValue, Principal, ToolCall
 from weft.core.errors import EffectUnrecordedError, StoreUnavailableError
 from weft.events import Event
+from weft.runs import LocalJournal
 from weft.tools import (
     NOT_DONE,
     UNKNOWN,

@@ -9,9 +9,9 @@ import pytest
 
 from tests.libs.tools import paying
 from weft.checkpoint import Checkpointer, Claimed, memory_checkpointer, sqlite_checkpointer
-from weft.checkpoint.run_journal import RunJournal
 from weft.core import JsonObject, ToolCall
 from weft.core.errors import FencedError
+from weft.runs import RunJournal
 from weft.testing.store_values import ALICE, RUNS, new_run
 from weft.tools import (
     EffectHost,

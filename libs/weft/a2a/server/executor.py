@@ -5,7 +5,6 @@ import anyio
 from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA, WireMessage
 from weft.checkpoint import Claimed, Journal
 from weft.core import (
-    Budget,
     Deadline,
     JsonObject,
     JsonValue,
@@ -15,7 +14,7 @@ from weft.core import (
     Result,
 )
 from weft.loop import Peer, PeerRun, Task
-from weft.runs import Execute, RunOutcome
+from weft.runs import Execute, PeerRequest, RunOutcome
 
 GRACE_SECONDS = 5.0
 LEAVE_SECONDS = 0.5
@@ -43,13 +42,11 @@ def execute_task(peer: Peer) -> Execute:
 def task_in(claimed: Claimed, journal: Journal) -> Task:
     """Return the task as its caller meant it, within the limits that came with it."""
     run = claimed.run
-    request = run.request
-    message = WireMessage.model_validate(request["message"])
+    request = PeerRequest.of(run)
+    message = WireMessage.model_validate(request.message)
     metadata = message.metadata or {}
     told = metadata.get(OWN_METADATA)
     own = told if isinstance(told, dict) else {}
-    budget = Budget.model_validate(request.get("budget") or {})
-    act, depth = request.get("act"), request.get("depth")
     return Task(
         prompt=message.text(),
         message_id=message.message_id,
@@ -63,13 +60,13 @@ def task_in(claimed: Claimed, journal: Journal) -> Task:
         role=_text(own.get("role")),
         grants=tuple(str(each) for each in _list(own.get("grants"))),
         output_schema=_object(own.get("outputSchema")),
-        budget=budget,
+        budget=request.budget,
         deadline=None if run.remaining_s is None else Deadline.after(run.remaining_s),
         run_id=run.root_id,
         thread_id=run.thread_id,
-        act=tuple(str(each) for each in act) if isinstance(act, list) else (),
-        depth=depth if isinstance(depth, int) else 0,
-        traceparent=_text(request.get("traceparent")),
+        act=request.act,
+        depth=request.depth,
+        traceparent=request.traceparent,
         answers=_answers(claimed),
         journal=journal,
     )

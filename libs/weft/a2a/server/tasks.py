@@ -27,7 +27,7 @@ from weft.core.protocol_errors import (
     UnsupportedOperationError,
 )
 from weft.events import Acceptance, Envelope, RunAccepted, preview
-from weft.runs import A2A_SEND, Runs
+from weft.runs import A2A_SEND, PeerRequest, Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +196,13 @@ class Tasks:
             idem_key=message.message_id if message.unique else f"{message.message_id}:{run_id}",
             body_hash=body_hash(message),
             thread_id=message.context_id or new_id(),
-            request={
-                "message": _stored(message),
-                "budget": budget.to_json(),
-                "act": list(caller.act),
-                "depth": caller.depth + 1,
-                "traceparent": ask.traceparent,
-            },
+            request=PeerRequest(
+                message=_stored(message),
+                budget=budget,
+                act=caller.act,
+                depth=caller.depth + 1,
+                traceparent=ask.traceparent,
+            ).to_json(),
             accepted=RunAccepted(
                 agent=self.agent,
                 data=Acceptance(

@@ -10,6 +10,7 @@ from weft.a2a.wire.outcomes import artifacts_of, metadata_of, question_parts
 from weft.checkpoint import Run
 from weft.core import JsonObject, JsonValue, Result, rfc3339
 from weft.events import Envelope
+from weft.runs import PeerRequest
 
 Extensions = frozenset[str]
 
@@ -56,8 +57,8 @@ def task_of(
     result = result_in(run)
     if result is not None and artifacts and (found := artifacts_of(result, run.run_id)):
         shown["artifacts"] = [*found]
-    message = run.request.get("message")
-    if history != 0 and isinstance(message, dict):
+    if history != 0 and run.operation == PeerRequest.operation:
+        message = PeerRequest.of(run).message
         shown["history"] = [{**message, "taskId": run.run_id, "contextId": run.thread_id}]
     if metadata := metadata_for(run, result, asked, report=report):
         shown["metadata"] = metadata

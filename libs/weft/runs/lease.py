@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from weft.checkpoint.base import Held, RunStore
+from weft.checkpoint import Held, RunStore
 from weft.core import SYSTEM_CLOCK, Clock, JsonObject
 from weft.core.supervision import guarded
 
-__all__ = ["RENEW_SECONDS", "Leases"]
+__all__ = ["RENEW_SECONDS", "Leased", "Leases"]
 
 log = logging.getLogger(__name__)
 
@@ -20,30 +20,34 @@ TRUST_SECONDS = 2.0
 """An owner stops itself this long after it sent the last renewal that succeeded."""
 
 
-class Leaseholder(Protocol):
-    """Whoever works on claimed runs, and stops when it is told to."""
+class Leased(Protocol):
+    """A claimed run under way, which stops when it is told to."""
 
-    def leased(self) -> Sequence[Held]:
-        """Return the claims to keep now."""
-        ...
+    @property
+    def held(self) -> Held: ...
 
-    def lost(self, held: Held) -> None:
+    def lose(self) -> None:
         """Hear that the claim is over, or can no longer be trusted: write nothing more."""
         ...
 
-    def stop(self, held: Held, asked: JsonObject) -> None:
+    def cancel(self, request: JsonObject) -> None:
         """Hear that somebody wants the run to end; told again until it is no longer leased."""
         ...
 
 
 class Leases:
-    """Renews one holder's claims each second, whatever the store does meanwhile."""
+    """Renews the claims of one owner's runs each second, whatever the store does meanwhile."""
 
     def __init__(
-        self, store: RunStore, holder: Leaseholder, *, clock: Clock = SYSTEM_CLOCK
+        self,
+        store: RunStore,
+        runs: Callable[[], Sequence[Leased]],
+        *,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """`runs` returns those whose claims are to be kept now."""
         self._store = store
-        self._holder = holder
+        self._runs = runs
         self._clock = clock
         self._trusted = clock.monotonic()
 
@@ -55,10 +59,10 @@ class Leases:
             await asyncio.sleep(pause)
             pause = RENEW_SECONDS if await self._renewed() else RETRY_SECONDS
             if self._left() <= 0:
-                untrusted = tuple(self._holder.leased())
+                untrusted = tuple(self._runs())
                 log.warning("leases_given_up", extra={"runs": len(untrusted)})
-                for held in untrusted:
-                    self._holder.lost(held)
+                for run in untrusted:
+                    run.lose()
                 # What is claimed from now on has a whole lease before it.
                 self._trusted = self._clock.monotonic()
 
@@ -68,17 +72,19 @@ class Leases:
         Raises:
             StoreError: The database is away or full.
         """
-        held = tuple(self._holder.leased())
-        if not held:
+        claims = tuple(run.held for run in self._runs())
+        if not claims:
             return
-        renewal = await self._store.renew(held)
-        # What was handed over or ended meanwhile is nobody's business here.
-        current = {each.run_id: each for each in self._holder.leased() if each in held}
-        for run_id, each in current.items():
+        renewal = await self._store.renew(claims)
+        for run in self._runs():
+            # What was handed over or ended meanwhile is nobody's business here.
+            if run.held not in claims:
+                continue
+            run_id = run.held.run_id
             if run_id in renewal.lost:
-                self._holder.lost(each)
-            elif (asked := renewal.canceling.get(run_id)) is not None:
-                self._holder.stop(each, asked)
+                run.lose()
+            elif (request := renewal.canceling.get(run_id)) is not None:
+                run.cancel(request)
 
     async def _renewed(self) -> bool:
         sent, done = self._clock.monotonic(), False

@@ -11,9 +11,9 @@ import pytest
 
 from tests.libs.runs.outage import Outage
 from weft.checkpoint import Checkpointer, get_checkpointer
-from weft.checkpoint.run_journal import RunJournal
 from weft.core.errors import FencedError, InputError, StoreFullError, StoreUnavailableError
 from weft.events import AnyData, Envelope, Event
+from weft.runs import RunJournal
 from weft.testing.store_values import ALICE, ending, started
 
 
@@ -119,8 +119,8 @@ async def test_a_batch_that_failed_is_written_once_whatever_its_first_try_came_t
     store: Checkpointer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("weft.checkpoint.run_journal.PATIENCE_SECONDS", 0)
-    monkeypatch.setattr("weft.checkpoint.run_journal.FLUSH_SECONDS", 60)
+    monkeypatch.setattr("weft.runs.patience.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("weft.runs.event_log.FLUSH_SECONDS", 60)
     claimed, heard = await started(store), Heard()
     append = store.runs.append
     lost = ["an acknowledgement"]
@@ -150,7 +150,7 @@ async def test_a_batch_that_failed_is_written_once_whatever_its_first_try_came_t
 async def test_the_flusher_outlives_an_outage_that_outlasts_its_patience(
     store: Checkpointer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("weft.checkpoint.run_journal.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("weft.runs.patience.PATIENCE_SECONDS", 0)
     monkeypatch.setattr("weft.core.supervision.FIRST_PAUSE_SECONDS", 0.01)
     claimed, heard = await started(store), Heard()
     outage = Outage(monkeypatch, store.runs, "append", StoreFullError("full"))

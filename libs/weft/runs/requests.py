@@ -1,0 +1,86 @@
+"""What each operation's runs are asked, as their rows keep it: written and read here alone."""
+
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from weft.checkpoint import Run
+from weft.core import Budget, JsonObject, Principal, Record
+from weft.core.errors import InputError
+from weft.runs.operations import A2A_SEND, AGENT_RUN, MESH_RUN, Operation
+
+__all__ = [
+    "AgentRequest",
+    "PeerRequest",
+    "RoutedRequest",
+    "StoredRequest",
+    "asker_of",
+]
+
+
+class StoredRequest(Record):
+    """What a run is asked. Writers and readers are deployed apart: new fields have defaults."""
+
+    operation: ClassVar[Operation]
+    """Stands in the run's row beside the request, and names its form."""
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Return what the run was asked.
+
+        Raises:
+            InputError: It is a run of another operation.
+        """
+        if run.operation != cls.operation:
+            raise InputError(f"run {run.run_id} is a {run.operation!r}, not a {cls.operation!r}")
+        return cls.model_validate(run.request)
+
+    def to_json(self) -> JsonObject:
+        """Return what the row keeps: nothing that has its default."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class RoutedRequest(StoredRequest):
+    """A goal for the mesh: the front door stores it, the router carries it out."""
+
+    operation: ClassVar[Operation] = MESH_RUN
+
+    input: str = ""
+    agent: str | None = None
+    """Who shall do it; None leaves that to the router."""
+    goal: JsonObject | None = None
+    """A frame that was given with the request instead of being read from `input`."""
+    protocol: str | None = None
+    metadata: JsonObject = Field(default_factory=dict)
+    budget: Budget = Field(default_factory=Budget)
+
+
+class AgentRequest(StoredRequest):
+    """A prompt for an agent that runs alone, in the process that calls it."""
+
+    operation: ClassVar[Operation] = AGENT_RUN
+
+    prompt: str = ""
+    metadata: JsonObject = Field(default_factory=dict)
+    limits: Budget = Field(default_factory=Budget)
+    kept: bool = False
+    """The thread outlives the run."""
+
+
+class PeerRequest(StoredRequest):
+    """A task that another agent, or a router, sent to this one over A2A."""
+
+    operation: ClassVar[Operation] = A2A_SEND
+
+    message: JsonObject
+    """As it was sent, without what the run's row says already."""
+    budget: Budget = Field(default_factory=Budget)
+    act: tuple[str, ...] = ()
+    """The callers before this one, outermost first."""
+    depth: int = 0
+    traceparent: str | None = None
+
+
+def asker_of(run: Run) -> Principal:
+    """Return on whose behalf the run works."""
+    return Principal(tenant=run.tenant, subject=run.subject, scopes=run.scopes)
