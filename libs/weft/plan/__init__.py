@@ -1,5 +1,6 @@
 """A run's shape as data, and the one interpreter that executes it over peers."""
 
+from weft.plan.calls import message_id_of
 from weft.plan.conditions import (
     AllOf,
     AnyOf,
@@ -12,7 +13,6 @@ from weft.plan.conditions import (
     VerdictIs,
     verdict_is,
 )
-from weft.plan.engine import Mandate, Scope, StepPatience
 from weft.plan.errors import Fault, PlanInvalidError
 from weft.plan.events import (
     PlanCompiled,
@@ -24,7 +24,6 @@ from weft.plan.events import (
     StepStarted,
 )
 from weft.plan.interpreter import Interpreter, PlanOutcome
-from weft.plan.jobs import message_id_of
 from weft.plan.model import (
     Call,
     Case,
@@ -41,6 +40,7 @@ from weft.plan.model import (
 )
 from weft.plan.peers import PeerSource, PickedPeer, Target
 from weft.plan.price import Price, price
+from weft.plan.walk import Mandate, Scope, StepPatience
 
 __all__ = [
     "AllOf",

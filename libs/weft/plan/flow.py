@@ -6,16 +6,16 @@ from functools import partial
 
 from weft.core import NO_USAGE, Reason, Result
 from weft.plan.conditions import Facts, holds
-from weft.plan.engine import At, Engine, Scope
 from weft.plan.events import StepEnd, StepSkipped
 from weft.plan.model import Choose, Loop, Node, Sequence
 from weft.plan.sections import in_sections
+from weft.plan.walk import At, Scope, Walk
 
 STOPPED = frozenset({"failed", "interrupted", "canceled"})
 ABSTAIN = "abstain"
 
 
-async def run_sequence(engine: Engine, node: Node, at: At) -> Result:
+async def run_sequence(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Sequence):
         raise TypeError(f"not a sequence: {node.kind}")
     inner, usage, partial_result = Scope(at.scope), NO_USAGE, False
@@ -23,7 +23,7 @@ async def run_sequence(engine: Engine, node: Node, at: At) -> Result:
     ended: list[Result] = []
     for step in node.steps:
         here = replace(at, scope=inner, input=seen, input_step=source)
-        result = await engine.run(step, here)
+        result = await walk.run(step, here)
         usage, partial_result = usage + result.usage, partial_result or result.partial
         ended.append(result)
         if result.status in STOPPED:
@@ -33,15 +33,15 @@ async def run_sequence(engine: Engine, node: Node, at: At) -> Result:
     at.scope.adopt(inner, node.id)
     if node.sections and result.status != "interrupted":
         result = in_sections(node, ended)
-        _skip(engine, at, node.steps[len(ended) :])
+        _skip(walk, at, node.steps[len(ended) :])
     return result.model_copy(update={"usage": usage, "partial": partial_result or result.partial})
 
 
-def _skip(engine: Engine, at: At, steps: tuple[Node, ...]) -> None:
+def _skip(walk: Walk, at: At, steps: tuple[Node, ...]) -> None:
     """Say of steps behind a failure that they will not run."""
     for step in steps:
         data = StepEnd(kind=step.kind)
-        engine.journal.emit(StepSkipped(path=(*at.path, step.id), data=data))
+        walk.journal.emit(StepSkipped(path=(*at.path, step.id), data=data))
 
 
 def _kept(result: Result, earlier: Result | None) -> Result:
@@ -51,7 +51,7 @@ def _kept(result: Result, earlier: Result | None) -> Result:
     return result.model_copy(update={"text": earlier.text, "data": earlier.data, "partial": True})
 
 
-async def run_loop(engine: Engine, node: Node, at: At) -> Result:
+async def run_loop(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Loop):
         raise TypeError(f"not a loop: {node.kind}")
     usage, last = NO_USAGE, None
@@ -60,12 +60,12 @@ async def run_loop(engine: Engine, node: Node, at: At) -> Result:
         inner = Scope(at.scope)
         path = (*outer, f"{name}#{number}")
         here = replace(at, path=path, scope=inner, feedback=last, iteration=number)
-        last = await engine.run(node.body, here)
+        last = await walk.run(node.body, here)
         usage = usage + last.usage
         at.scope.adopt(inner, node.id)
         if last.status in STOPPED:
             return last.model_copy(update={"usage": usage})
-        if node.until is not None and holds(node.until, facts(engine, inner)):
+        if node.until is not None and holds(node.until, facts(walk, inner)):
             return _ended(last, at).model_copy(update={"usage": usage})
     exhausted = Result(status="skipped") if last is None else last
     return _exhausted(node, exhausted, at).model_copy(update={"usage": usage})
@@ -100,10 +100,10 @@ def _why_exhausted(node: Loop, last: Result) -> str:
     return f"not accepted after {node.max} attempts: {last.verdict.choice}{said}"
 
 
-async def run_choose(engine: Engine, node: Node, at: At) -> Result:
+async def run_choose(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Choose):
         raise TypeError(f"not a choice: {node.kind}")
-    seen = facts(engine, at.scope)
+    seen = facts(walk, at.scope)
     found = [case.then for case in node.cases if holds(case.when, seen)]
     chosen = found[0] if found else node.default
     if chosen is None:
@@ -111,13 +111,13 @@ async def run_choose(engine: Engine, node: Node, at: At) -> Result:
                      path=at.path)  # fmt: skip
         return Result(status="failed", reasons=(why,))
     inner = Scope(at.scope)
-    result = await engine.run(chosen, at.inside(inner))
+    result = await walk.run(chosen, at.inside(inner))
     at.scope.adopt(inner, node.id)
     return result
 
 
-def facts(engine: Engine, scope: Scope) -> Facts:
+def facts(walk: Walk, scope: Scope) -> Facts:
     bound: dict[str, Callable[[], bool]] = {
-        name: partial(predicate, scope) for name, predicate in engine.predicates.items()
+        name: partial(predicate, scope) for name, predicate in walk.predicates.items()
     }
     return Facts(scope.find, bound)

@@ -14,33 +14,33 @@ from weft.core import (
     name_digest,
 )
 from weft.events import preview
-from weft.plan.engine import At, Engine, Scope
 from weft.plan.model import Gate, Node
 from weft.plan.placeholders import shown
+from weft.plan.walk import At, Scope, Walk
 
 REFUSED = "approval_refused"
 
 
-async def run_gate(engine: Engine, node: Node, at: At) -> Result:
+async def run_gate(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Gate):
         raise TypeError(f"not a gate: {node.kind}")
     seen = _shown(node, at)
-    digest = _digest(engine, node, seen)
-    question = _question(engine, node, at, seen, digest)
-    answer = engine.journal.steps.get(("interrupt", question.id))
-    if answer is None and engine.on_approval is not None:
-        await engine.settle()
-        said = await engine.on_approval(question)
-        answer = await engine.journal.record(("interrupt", question.id), {"answer": said})
+    digest = _digest(walk, node, seen)
+    question = _question(walk, node, at, seen, digest)
+    answer = walk.journal.steps.get(("interrupt", question.id))
+    if answer is None and walk.on_approval is not None:
+        await walk.last_step.settle()
+        said = await walk.on_approval(question)
+        answer = await walk.journal.record(("interrupt", question.id), {"answer": said})
     if answer is None:
-        if not engine.approvals:
+        if not walk.approvals:
             return _refused(at, "no approval store is configured, so nobody can approve this step")
         return Result(status="interrupted", interrupts=(question,))
     if not approves(answer.get("answer")):
         return _refused(at, f"the step was not approved: {', '.join(node.reasons)}")
     inner = Scope(at.scope)
     decision: JsonObject = {"interrupt_id": question.id, "digest": digest, **answer}
-    result = await engine.run(node.body, replace(at, scope=inner, approval=decision))
+    result = await walk.run(node.body, replace(at, scope=inner, approval=decision))
     at.scope.adopt(inner, node.id)
     return result
 
@@ -53,27 +53,25 @@ def _shown(node: Gate, at: At) -> dict[str, Result]:
     return {step: result for step, result in found.items() if result is not None}
 
 
-def _digest(engine: Engine, node: Gate, seen: dict[str, Result]) -> str:
+def _digest(walk: Walk, node: Gate, seen: dict[str, Result]) -> str:
     """Return what the approval is bound to: body, principal and what the approver saw."""
-    principal = engine.mandate.principal
+    principal = walk.mandate.principal
     bound: JsonObject = {
         "body": node.body.model_dump(mode="json"),
         "principal": [principal.tenant, principal.subject],
-        "goal": engine.plan.goal,
+        "goal": walk.plan.goal,
         "shown": {step: {"text": each.text, "data": each.data} for step, each in seen.items()},
     }
     return hashlib.sha256(canonical(bound)).hexdigest()
 
 
-def _question(
-    engine: Engine, node: Gate, at: At, seen: dict[str, Result], digest: str
-) -> Interrupt:
-    place = "\0".join((engine.journal.run_id, *at.path, digest))
+def _question(walk: Walk, node: Gate, at: At, seen: dict[str, Result], digest: str) -> Interrupt:
+    place = "\0".join((walk.journal.run_id, *at.path, digest))
     reasons: list[JsonValue] = list(node.reasons)
     return Interrupt(
         id=name_digest(f"approval:{place}"),
         reason="approval",
-        message=_message(engine, node, seen),
+        message=_message(walk, node, seen),
         path=at.path,
         response_schema={
             "type": "object",
@@ -87,8 +85,8 @@ def _question(
     )
 
 
-def _message(engine: Engine, node: Gate, seen: dict[str, Result]) -> str:
-    title = node.title or preview(engine.plan.goal)
+def _message(walk: Walk, node: Gate, seen: dict[str, Result]) -> str:
+    title = node.title or preview(walk.plan.goal)
     parts = [f"{step}:\n{shown(each)}" for step, each in seen.items()]
     return "\n\n".join((f"Approve: {title} ({', '.join(node.reasons)})", *parts))
 

@@ -16,10 +16,9 @@ from weft.core import (
     Result,
     earliest,
 )
-from weft.plan.assignments import run_call
 from weft.plan.budgets import Purse
+from weft.plan.calls import run_call
 from weft.plan.conditions import predicate_names
-from weft.plan.engine import At, Engine, Handler, Mandate, Scope, StepPatience
 from weft.plan.flow import run_choose, run_loop, run_sequence
 from weft.plan.gate import run_gate
 from weft.plan.judging import run_judge, run_synthesize
@@ -27,6 +26,7 @@ from weft.plan.model import Call, Choose, Loop, Plan
 from weft.plan.outcomes import report_of
 from weft.plan.parallel import run_parallel
 from weft.plan.peers import PeerSource, Target
+from weft.plan.walk import At, Handler, Mandate, Scope, StepPatience, Walk
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
@@ -76,7 +76,7 @@ class Interpreter:
         self._on_approval = approvals if callable(approvals) else None
         self._clock = clock
         self._pace = pace or StepPatience()
-        self._engine: Engine | None = None
+        self._walk: Walk | None = None
 
     async def run(self, plan: Plan, mandate: Mandate | None = None) -> PlanOutcome:
         """Carry `plan` out and return what it came to; a failure is a result too.
@@ -87,43 +87,43 @@ class Interpreter:
         Raises:
             FencedError: Another owner has the run.
         """
-        engine = self._open(plan, mandate or Mandate())
+        walk = self._open(plan, mandate or Mandate())
         unbound = self._unbound(plan)
         if unbound is not None:
             return PlanOutcome(Result(status="failed", reasons=(unbound,)))
-        budget = engine.mandate.budget
+        budget = walk.mandate.budget
         if plan.budget is not None:
             budget = plan.budget.within(budget)
-        deadline = engine.mandate.deadline
+        deadline = walk.mandate.deadline
         if budget.seconds is not None:
             deadline = earliest(deadline, Deadline.after(budget.seconds, self._clock))
         at = At((), Purse(budget), Scope(), deadline)
-        result = await engine.run(plan.root, at)
+        result = await walk.run(plan.root, at)
         if result.status == "interrupted":
-            await engine.settle()
+            await walk.last_step.settle()
         # What has no event of its own was joined from steps that are all here: it is not needed.
-        unrecorded = tuple(write for write in engine.held_back if write.events)
-        return PlanOutcome(_final(engine, result), unrecorded, self.report)
+        unrecorded = tuple(write for write in walk.last_step.held_back if write.events)
+        return PlanOutcome(_final(walk, result), unrecorded, self.report)
 
     async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> None:
         """Start no further step and tell every open peer to stop; `run` then returns."""
-        engine = self._engine
-        if engine is None:
+        walk = self._walk
+        if walk is None:
             return
-        engine.canceling, engine.why_canceled, engine.grace_s = True, reason, grace_s
+        walk.canceling, walk.why_canceled, walk.grace_s = True, reason, grace_s
         async with asyncio.TaskGroup() as group:
-            for run in list(engine.open.values()):
+            for run in list(walk.open.values()):
                 group.create_task(_stop(run.cancel(reason, grace_s=grace_s)))
 
     @property
     def report(self) -> JsonObject:
         """What became of each call (done, failed, canceled, unknown or not_started), and of effects."""
-        if self._engine is None:
+        if self._walk is None:
             return {"peers": [], "effects": []}
-        return report_of(self._engine)
+        return report_of(self._walk)
 
-    def _open(self, plan: Plan, mandate: Mandate) -> Engine:
-        self._engine = Engine(
+    def _open(self, plan: Plan, mandate: Mandate) -> Walk:
+        self._walk = Walk(
             plan=plan,
             journal=self._journal,
             peers=self._peers,
@@ -135,7 +135,7 @@ class Interpreter:
             clock=self._clock,
             pace=self._pace,
         )
-        return self._engine
+        return self._walk
 
     def _unbound(self, plan: Plan) -> Reason | None:
         for path, node in plan.nodes():
@@ -161,23 +161,23 @@ async def _stop(stopping: Awaitable[object]) -> None:
         return
 
 
-def _final(engine: Engine, result: Result) -> Result:
+def _final(walk: Walk, result: Result) -> Result:
     """Say what the walk as a whole came to: nothing done is no success."""
-    if engine.canceling and result.status != "completed":
+    if walk.canceling and result.status != "completed":
         return result.model_copy(update={"status": "canceled"})
-    deadline = engine.mandate.deadline
+    deadline = walk.mandate.deadline
     if result.status == "failed" and deadline is not None:
-        if deadline.remaining(engine.clock) <= 0:
+        if deadline.remaining(walk.clock) <= 0:
             late = Reason(code="deadline_exceeded", message="the run's time is over")
             result = result.model_copy(update={"reasons": (late, *result.reasons)})
-    elif result.status == "skipped" or (result.ok and not _did_something(engine, result)):
+    elif result.status == "skipped" or (result.ok and not _did_something(walk, result)):
         nothing = Reason(code="peer_failed", message="no step brought an answer")
         reasons = result.reasons or (nothing,)
         result = result.model_copy(update={"status": "failed", "reasons": reasons})
     return result
 
 
-def _did_something(engine: Engine, result: Result) -> bool:
+def _did_something(walk: Walk, result: Result) -> bool:
     """Tell whether a call completed, and whether anything can be shown for it."""
     shown = result.text or result.data is not None or result.artifacts or result.claims
-    return bool(shown) and "done" in engine.calls.values()
+    return bool(shown) and "done" in walk.calls.values()

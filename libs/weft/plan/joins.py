@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weft.core import NO_USAGE, JsonValue, Path, Reason, Result
-from weft.plan.engine import Scope
 from weft.plan.model import Parallel
 from weft.plan.placeholders import shown
+from weft.plan.walk import Scope
 from weft.report.grounding import Branch
 from weft.report.synthesis import NOTHING_FOUND, synthesize
 

@@ -4,15 +4,14 @@ import string
 from collections.abc import Sequence
 
 from weft.core import JsonObject, JsonValue, Reason, Result, Verdict
-from weft.plan.assignments import UNREADABLE, perform
-from weft.plan.engine import At, Engine
+from weft.plan.calls import UNREADABLE, PeerCall, perform
 from weft.plan.flow import ABSTAIN
-from weft.plan.jobs import Assignment
 from weft.plan.joins import report_over
 from weft.plan.model import Judge, Node, Synthesize
 from weft.plan.peers import Target
 from weft.plan.placeholders import fenced, shown
 from weft.plan.prompts import criteria_of
+from weft.plan.walk import At, Walk
 from weft.report.grounding import Branch
 
 NOT_VALIDATED = "not validated"
@@ -20,7 +19,7 @@ _AROUND = string.whitespace + "\"'*_`"
 """What a model puts around its verdict; before it also list marks, behind it a full stop."""
 
 
-async def run_judge(engine: Engine, node: Node, at: At) -> Result:
+async def run_judge(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Judge):
         raise TypeError(f"not a judge: {node.kind}")
     work = at.scope.find(node.of)
@@ -28,27 +27,27 @@ async def run_judge(engine: Engine, node: Node, at: At) -> Result:
         why = Reason(code="no_branch", message=f"step {node.of!r} did not run", path=at.path)
         return Result(status="failed", reasons=(why,))
     choices = tuple(dict.fromkeys((*node.choices, ABSTAIN)))
-    job = Assignment(
+    call = PeerCall(
         kind="judge",
         path=at.path,
         target=Target(
             role=node.role,
-            domain=str((engine.plan.frame or {}).get("domain", "general")),
+            domain=str((walk.plan.frame or {}).get("domain", "general")),
             authors=at.scope.peers_of(node.of),
         ),
-        prompt=_question(engine, node, work, choices),
+        prompt=_question(walk, node, work, choices),
         output_schema=_schema(choices),
         read=lambda result: _read(result, choices, at),
     )
-    judged = await perform(engine, job, at)
+    judged = await perform(walk, call, at)
     if not judged.ok or node.role == "judge":
         return judged
     return work.model_copy(update={"verdict": judged.verdict, "usage": judged.usage})
 
 
-def _question(engine: Engine, node: Judge, work: Result, choices: Sequence[str]) -> str:
-    criteria = node.criteria or criteria_of(engine)
-    lines = [f"Goal: {engine.plan.goal}", "", "Judge this work:", fenced(node.of, shown(work)), ""]
+def _question(walk: Walk, node: Judge, work: Result, choices: Sequence[str]) -> str:
+    criteria = node.criteria or criteria_of(walk)
+    lines = [f"Goal: {walk.plan.goal}", "", "Judge this work:", fenced(node.of, shown(work)), ""]
     if criteria:
         lines += ["Criteria:", *(f"- {each}" for each in criteria), ""]
     lines.append(f"Answer with one of: {', '.join(choices)}; then a colon and your reason.")
@@ -121,7 +120,7 @@ def _verdict(choice: str, data: JsonObject) -> Verdict:
     )
 
 
-async def run_synthesize(engine: Engine, node: Node, at: At) -> Result:
+async def run_synthesize(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Synthesize):
         raise TypeError(f"not a synthesis: {node.kind}")
     found = [(step, at.scope.find(step)) for step in node.of]
@@ -130,4 +129,4 @@ async def run_synthesize(engine: Engine, node: Node, at: At) -> Result:
         for step, result in found
         if result is not None
     ]
-    return report_over(branches, goal=engine.plan.goal)
+    return report_over(branches, goal=walk.plan.goal)

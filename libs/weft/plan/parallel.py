@@ -8,32 +8,32 @@ from weft.checkpoint import StepWrite
 from weft.core import JsonObject, Result
 from weft.core.errors import FencedError
 from weft.plan.budgets import Purse, reserve
-from weft.plan.engine import At, Engine, Scope
 from weft.plan.joins import CANCELED, FIRST, EndedBranches, joined, needed
 from weft.plan.model import Node, Parallel
+from weft.plan.walk import At, Scope, Walk
 
 
-async def run_parallel(engine: Engine, node: Node, at: At) -> Result:
+async def run_parallel(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Parallel):
         raise TypeError(f"not parallel: {node.kind}")
-    stored = engine.journal.steps.get(at.path)
+    stored = walk.journal.steps.get(at.path)
     if stored is not None:
-        return _restored(engine, node, at, stored)
-    race = _Race(engine, node, at)
+        return _restored(walk, node, at, stored)
+    race = _Race(walk, node, at)
     results = await race.run()
     for scope in race.scopes:
         at.scope.adopt(scope, node.id)
     ended = EndedBranches(
-        node, at.path, engine.plan.goal, tuple(results), tuple(race.done), race.scopes
+        node, at.path, walk.plan.goal, tuple(results), tuple(race.done), race.scopes
     )
-    return await _recorded(engine, node, at, joined(ended))
+    return await _recorded(walk, node, at, joined(ended))
 
 
 @dataclass(slots=True)
 class _Race:
     """The branches of one node while they run."""
 
-    engine: Engine
+    walk: Walk
     node: Parallel
     at: At
     scopes: list[Scope] = field(default_factory=list)
@@ -46,15 +46,15 @@ class _Race:
     """Branches that ended, or never began; none of them is active any more."""
 
     async def run(self) -> list[Result]:
-        node, engine = self.node, self.engine
+        node, walk = self.node, self.walk
         count = len(node.branches)
         self.results = [CANCELED] * count
         self.scopes = [Scope(self.at.scope) for _ in node.branches]
         purse = reserve(self.at.purse) if node.join == "synthesize" else self.at.purse
         purse.open_for(count)
-        await engine.settle()
+        await walk.last_step.settle()
         slots = asyncio.Semaphore(node.max_parallel)
-        engine.active += count - 1
+        walk.last_step.fork(count)
         try:
             async with asyncio.TaskGroup() as group:
                 for index in range(count):
@@ -64,20 +64,20 @@ class _Race:
         except BaseExceptionGroup as errors:
             raise _first_of(errors) from None
         finally:
-            engine.active += 1
+            walk.last_step.join()
         return self.results
 
     def _leave(self, index: int, _: asyncio.Task[None] | None = None) -> None:
         if index not in self.gone:
             self.gone.add(index)
-            self.engine.active -= 1
+            self.walk.last_step.leave()
 
     async def _branch(self, index: int, purse: Purse, slots: asyncio.Semaphore) -> None:
         async with slots:
             share = purse.share()
             here = replace(self.at, scope=self.scopes[index], purse=share)
             try:
-                result = await self.engine.run(self.node.branches[index], here)
+                result = await self.walk.run(self.node.branches[index], here)
             finally:
                 purse.give_back(share)
         # Now, not once the loop says so: the last branch would not know that it is the last.
@@ -115,28 +115,28 @@ def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     return next((error for error in leaves if isinstance(error, FencedError)), leaves[0])
 
 
-def _restored(engine: Engine, node: Parallel, at: At, stored: JsonObject) -> Result:
+def _restored(walk: Walk, node: Parallel, at: At, stored: JsonObject) -> Result:
     """Return the recorded outcome, and make the steps behind it visible again."""
     depth = len(at.path)
     behind: set[str] = set()
-    for path, outcome in engine.journal.steps.items():
+    for path, outcome in walk.journal.steps.items():
         inside = len(path) > depth and path[:depth] == at.path
         if inside and path[-1][0] not in "~?" and "peer" in outcome:
             author = str(outcome.get("peer") or "")
             behind.add(author)
             at.scope.nested[path[-1]] = Result.model_validate(outcome)
             at.scope.authors.setdefault(path[-1], frozenset({author}))
-            engine.calls[path] = "done"
+            walk.calls[path] = "done"
     at.scope.authors[node.id] = frozenset(behind)
     result = Result.model_validate(stored)
     at.purse.spend(result.usage)
     return result
 
 
-async def _recorded(engine: Engine, node: Parallel, at: At, result: Result) -> Result:
+async def _recorded(walk: Walk, node: Parallel, at: At, result: Result) -> Result:
     """Keep an outcome that a second walk of the plan might not find again."""
     if not result.ok or not (node.join in FIRST or result.partial):
         return result
     outcome = result.model_dump(mode="json", exclude_defaults=True)
-    stored = await engine.keep(StepWrite(at.path, outcome))
+    stored = await walk.last_step.keep(StepWrite(at.path, outcome))
     return result if stored is outcome else Result.model_validate(stored)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from weft.core import Record
-from weft.plan.attempts import STOP_SECONDS
+from weft.plan.calls import STOP_SECONDS
 from weft.plan.model import Call, Choose, Judge, Loop, Node, Parallel, Plan, Synthesize
 
 Bound = float | Literal["unbounded"]

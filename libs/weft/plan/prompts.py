@@ -1,38 +1,38 @@
 """The prompt of a step, with what it may see put in."""
 
 from weft.core import Result, dumps
-from weft.plan.engine import At, Engine
 from weft.plan.placeholders import fenced, render, shown
+from weft.plan.walk import At, Walk
 
 
-def prompt_of(engine: Engine, template: str, at: At) -> str:
+def prompt_of(walk: Walk, template: str, at: At) -> str:
     """Return `template` with its placeholders replaced; what is absent becomes nothing."""
-    return render(template, lambda name: _value(engine, name, at)).strip()
+    return render(template, lambda name: _value(walk, name, at)).strip()
 
 
-def criteria_of(engine: Engine) -> tuple[str, ...]:
-    found = (engine.plan.frame or {}).get("success_criteria")
+def criteria_of(walk: Walk) -> tuple[str, ...]:
+    found = (walk.plan.frame or {}).get("success_criteria")
     return tuple(str(each) for each in found) if isinstance(found, list) else ()
 
 
-def _value(engine: Engine, name: str, at: At) -> str:
+def _value(walk: Walk, name: str, at: At) -> str:
     head, _, rest = name.partition(".")
     match head:
         case "step":
             value = _of(rest, at.scope.find(rest))
         case "frame":
-            found = (engine.plan.frame or {}).get(rest)
+            found = (walk.plan.frame or {}).get(rest)
             value = found if isinstance(found, str) else dumps(found).decode()
         case "input" | "previous_output":
             value = _of(at.input_step, at.input)
         case "feedback":
             value = _feedback(at.feedback)
         case "criteria":
-            value = "\n".join(f"- {each}" for each in criteria_of(engine))
+            value = "\n".join(f"- {each}" for each in criteria_of(walk))
         case "iteration":
             value = str(at.iteration)
         case _:
-            value = engine.plan.goal
+            value = walk.plan.goal
     return value
 
 

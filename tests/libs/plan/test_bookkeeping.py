@@ -9,8 +9,8 @@ from weft.core import Budget, Result, Usage
 from weft.core.errors import FencedError
 from weft.loop import Task
 from weft.plan import Call, Loop, Mandate, Node, Parallel, Plan, PlanOutcome, Sequence, Synthesize
-from weft.plan.engine import Scope
 from weft.plan.joins import EndedBranches, joined
+from weft.plan.walk import Scope
 
 
 def used(tokens: int, calls: int = 1) -> Usage:

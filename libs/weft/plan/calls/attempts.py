@@ -9,11 +9,11 @@ from weft.core.contained import contained
 from weft.core.errors import FencedError, StoreUnavailableError, WeftError
 from weft.loop import PeerRun, Task
 from weft.plan import events
-from weft.plan.engine import At, Engine
-from weft.plan.jobs import Assignment, Attempt, failed
+from weft.plan.calls.call import Attempt, PeerCall, failed
+from weft.plan.calls.questions import answers_for
 from weft.plan.outcomes import stopped
 from weft.plan.peers import PickedPeer
-from weft.plan.questions import answers_for
+from weft.plan.walk import At, Walk
 
 log = logging.getLogger(__name__)
 
@@ -22,99 +22,99 @@ STOP_SECONDS = 1.0
 
 
 async def attempt_once(
-    engine: Engine, job: Assignment, at: At, picked: PickedPeer, attempt: Attempt
+    walk: Walk, call: PeerCall, at: At, picked: PickedPeer, attempt: Attempt
 ) -> Result:
-    engine.calls[job.path] = "open"
-    engine.agents[job.path] = attempt.peer
+    walk.calls[call.path] = "open"
+    walk.agents[call.path] = attempt.peer
     run: PeerRun | None = None
-    left = None if at.deadline is None else at.deadline.remaining(engine.clock)
+    left = None if at.deadline is None else at.deadline.remaining(walk.clock)
     limit = asyncio.timeout(left)
     try:
-        run = picked.peer.start(_task(engine, job, at, attempt))
-        engine.open[job.path] = run
+        run = picked.peer.start(_task(walk, call, at, attempt))
+        walk.open[call.path] = run
         async with limit:
             with contained():
-                result = await _followed(engine, run, job.path)
+                result = await _followed(walk, run, call.path)
     except asyncio.CancelledError:
-        if not engine.journal.handed_over:
-            await _cancel(engine, run, job, attempt)
+        if not walk.journal.handed_over:
+            await _cancel(walk, run, call, attempt)
         raise
     except (FencedError, StoreUnavailableError):
         raise
     except WeftError as error:
         return failed(
-            error.code, str(error), job.path, peer=attempt.peer, retryable=error.retryable
+            error.code, str(error), call.path, peer=attempt.peer, retryable=error.retryable
         )
     except Exception as error:
         # A peer may be anybody's code: its bug fails its own step.
         if run is not None and limit.expired() and isinstance(error, TimeoutError):
-            return await _stopped(run, job, attempt)
-        log.exception("peer_crashed", extra={"peer": attempt.peer, "path": job.path})
+            return await _stopped(run, call, attempt)
+        log.exception("peer_crashed", extra={"peer": attempt.peer, "path": call.path})
         message = "the peer raised an unexpected error"
-        return failed("peer_failed", message, job.path, peer=attempt.peer)
+        return failed("peer_failed", message, call.path, peer=attempt.peer)
     finally:
-        engine.open.pop(job.path, None)
-    return _placed(_sensible(engine, result), job.path, peer=attempt.peer)
+        walk.open.pop(call.path, None)
+    return _placed(_sensible(walk, result), call.path, peer=attempt.peer)
 
 
-async def _followed(engine: Engine, run: PeerRun, path: Path) -> Result:
+async def _followed(walk: Walk, run: PeerRun, path: Path) -> Result:
     async for event in run:
-        engine.journal.emit(event.under(path))
+        walk.journal.emit(event.under(path))
     return await run
 
 
-async def _stopped(run: PeerRun, job: Assignment, attempt: Attempt) -> Result:
+async def _stopped(run: PeerRun, call: PeerCall, attempt: Attempt) -> Result:
     await run.cancel("deadline exceeded", grace_s=STOP_SECONDS)
-    return failed("deadline_exceeded", "the step's time is over", job.path, peer=attempt.peer)
+    return failed("deadline_exceeded", "the step's time is over", call.path, peer=attempt.peer)
 
 
-async def _cancel(engine: Engine, run: PeerRun | None, job: Assignment, attempt: Attempt) -> None:
+async def _cancel(walk: Walk, run: PeerRun | None, call: PeerCall, attempt: Attempt) -> None:
     """Tell the peer to stop although this task is being cancelled itself."""
     report: JsonValue = None
     if run is not None:
-        why, grace_s = engine.journal.stopping(engine.why_canceled, engine.grace_s)
+        why, grace_s = walk.journal.stopping(walk.why_canceled, walk.grace_s)
         stop = asyncio.ensure_future(run.cancel(why, grace_s=grace_s))
         try:
             report = await asyncio.shield(stop)
         except asyncio.CancelledError:
             report = await stop
         except Exception:  # noqa: BLE001 - whatever the peer answers, the cancellation goes on
-            log.warning("cancel_failed", extra={"peer": attempt.peer, "path": job.path})
-    engine.calls[job.path] = stopped(engine, job.path, report)
+            log.warning("cancel_failed", extra={"peer": attempt.peer, "path": call.path})
+    walk.calls[call.path] = stopped(walk, call.path, report)
     data = events.StepEnd(
-        kind=job.kind,
+        kind=call.kind,
         peer=attempt.peer,
         attempt=attempt.number,
-        duration_ms=since(engine, attempt),
+        duration_ms=since(walk, attempt),
     )
-    engine.journal.emit(events.StepCanceled(path=job.path, agent=attempt.peer, data=data))
+    walk.journal.emit(events.StepCanceled(path=call.path, agent=attempt.peer, data=data))
 
 
-def _task(engine: Engine, job: Assignment, at: At, attempt: Attempt) -> Task:
-    mandate, journal = engine.mandate, engine.journal
+def _task(walk: Walk, call: PeerCall, at: At, attempt: Attempt) -> Task:
+    mandate, journal = walk.mandate, walk.journal
     budget = at.purse.left()
     hops = None if budget.hops is None else budget.hops - 1
     return Task(
-        prompt=job.prompt,
+        prompt=call.prompt,
         message_id=attempt.message_id,
         principal=mandate.principal,
-        arguments=job.arguments,
+        arguments=call.arguments,
         metadata=_metadata(mandate.metadata, at),
-        history=mandate.history if job.context == "thread" else (),
-        capability=job.target.capability,
-        role=job.target.role,
-        grants=job.grants,
-        output_schema=job.output_schema,
+        history=mandate.history if call.context == "thread" else (),
+        capability=call.target.capability,
+        role=call.target.role,
+        grants=call.grants,
+        output_schema=call.output_schema,
         budget=budget if hops is None else budget.model_copy(update={"hops": hops}),
         deadline=at.deadline,
-        path=job.path,
+        path=call.path,
         run_id=journal.root_id,
         thread_id=journal.thread_id or None,
         act=mandate.act,
         depth=mandate.depth + 1,
         traceparent=mandate.traceparent,
-        answers=answers_for(engine, job.path),
-        journal=NestedJournal(journal, job.path),
+        answers=answers_for(walk, call.path),
+        journal=NestedJournal(journal, call.path),
     )
 
 
@@ -122,11 +122,11 @@ def _metadata(metadata: JsonObject, at: At) -> JsonObject:
     return metadata if at.approval is None else {**metadata, "approval": at.approval}
 
 
-def _sensible(engine: Engine, result: Result) -> Result:
+def _sensible(walk: Walk, result: Result) -> Result:
     """Turn an end that only the run itself may come to into a failure of its step."""
     if result.status == "interrupted" and not result.interrupts:
         message = "the peer waits without saying for what"
-    elif result.status == "skipped" or (result.status == "canceled" and not engine.canceling):
+    elif result.status == "skipped" or (result.status == "canceled" and not walk.canceling):
         message = f"the peer's task ended as {result.status}"
     else:
         return result
@@ -154,5 +154,5 @@ def _placed(result: Result, path: Path, peer: str) -> Result:
     )
 
 
-def since(engine: Engine, attempt: Attempt) -> float:
-    return round((engine.clock.monotonic() - attempt.began) * 1000, 3)
+def since(walk: Walk, attempt: Attempt) -> float:
+    return round((walk.clock.monotonic() - attempt.began) * 1000, 3)

@@ -1,11 +1,10 @@
-"""What the steps of one run share: the journal, what is open, and what is held back for its end."""
+"""What the steps of one run share: plan, journal, peers, and what is open."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from weft.checkpoint import Journal, StepWrite
+from weft.checkpoint import Journal
 from weft.core import (
     SYSTEM_CLOCK,
     Budget,
@@ -20,10 +19,10 @@ from weft.core import (
     Result,
     earliest,
 )
-from weft.core.errors import FencedError
 from weft.core.principal import LOCAL
 from weft.loop import PeerRun
 from weft.plan.budgets import Purse
+from weft.plan.last_step import LastStep
 from weft.plan.model import Node, Plan
 from weft.plan.peers import PeerSource
 
@@ -111,12 +110,12 @@ class At:
         return replace(self, scope=scope)
 
 
-Handler = Callable[["Engine", Node, At], Awaitable[Result]]
+Handler = Callable[["Walk", Node, At], Awaitable[Result]]
 
 
 @dataclass(slots=True)
-class Engine:
-    """One run of one plan."""
+class Walk:
+    """One walk over one plan."""
 
     plan: Plan
     journal: Journal
@@ -130,9 +129,7 @@ class Engine:
     """Asked in place of parking."""
     clock: Clock = SYSTEM_CLOCK
     pace: StepPatience = field(default_factory=StepPatience)
-    active: int = 1
-    """Branches that do not wait for a commit."""
-    held_back: list[StepWrite] = field(default_factory=list)
+    last_step: LastStep = field(init=False)
     open: dict[Path, PeerRun] = field(default_factory=dict)
     calls: dict[Path, CallState] = field(default_factory=dict)
     agents: dict[Path, str] = field(default_factory=dict)
@@ -143,7 +140,9 @@ class Engine:
     canceling: bool = False
     grace_s: float = 5.0
     why_canceled: str = ""
-    _order: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.last_step = LastStep(self.journal)
 
     async def run(self, node: Node, at: At) -> Result:
         """Run `node` below `at`, and make its result visible to what follows."""
@@ -161,37 +160,6 @@ class Engine:
             result = result.model_copy(update={"reasons": (*result.reasons, *said)})
         at.scope.own[node.id] = result
         return result
-
-    async def settle(self) -> None:
-        """Make what was held back durable, because a further step is about to start.
-
-        Raises:
-            FencedError: Another writer's outcome was used already.
-        """
-        if not self.held_back and not self._order.locked():
-            return
-        async with self._order:
-            writes, self.held_back = self.held_back, []
-            for write in writes:
-                stored = await self.journal.record(write.path, write.outcome, write.events)
-                if stored is not write.outcome and stored != write.outcome:
-                    held = self.journal.held
-                    raise FencedError(self.journal.run_id, held.epoch if held else 0)
-
-    async def keep(self, write: StepWrite) -> JsonObject:
-        """Record a finished step, or hold it back while nothing else is under way.
-
-        What is held back is recorded before the next step starts, or in the commit that ends the
-        run.
-        """
-        self.active -= 1
-        try:
-            if self.active == 0:
-                self.held_back.append(write)
-                return write.outcome
-            return await self.journal.record(write.path, write.outcome, write.events)
-        finally:
-            self.active += 1
 
     def refusal(self, at: At) -> Reason | None:
         """Return why no step may start here, or None."""

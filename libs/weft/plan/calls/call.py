@@ -13,7 +13,7 @@ LONGEST_PATH = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class PeerCall:
     """What a step asks of a peer."""
 
     kind: str

@@ -6,10 +6,10 @@ from weft.checkpoint import StepWrite
 from weft.core import NO_USAGE, JsonObject, Path, Result, Usage
 from weft.events import preview
 from weft.plan import events
-from weft.plan.attempts import since
 from weft.plan.budgets import Purse
-from weft.plan.engine import At, Engine
-from weft.plan.jobs import Assignment, Attempt
+from weft.plan.calls.attempts import since
+from weft.plan.calls.call import Attempt, PeerCall
+from weft.plan.walk import At, Walk
 
 UNREACHED = "peer_unavailable"
 UNKNOWN = "outcome_unknown"
@@ -36,10 +36,10 @@ class Spent:
         )
 
 
-def spent_before(engine: Engine, path: Path, purse: Purse) -> Spent:
+def spent_before(walk: Walk, path: Path, purse: Purse) -> Spent:
     """Return what earlier owners of the run spent on the step, and take it from the purse."""
     spent = Spent()
-    while (record := engine.journal.steps.get((*path, f"~{spent.attempts + 1}"))) is not None:
+    while (record := walk.journal.steps.get((*path, f"~{spent.attempts + 1}"))) is not None:
         spent = spent.and_(record)
         purse.spend(Usage.model_validate(record.get("usage") or {}))
     return spent
@@ -56,69 +56,69 @@ def unreached(result: Result) -> bool:
     return bool(result.reasons) and all(each.code == UNREACHED for each in result.reasons)
 
 
-def pause_after(engine: Engine, number: int) -> float:
+def pause_after(walk: Walk, number: int) -> float:
     """Return how long to wait after attempt `number`, in seconds."""
-    return float(engine.pace.retry_seconds * 2 ** (number - 1))
+    return float(walk.pace.retry_seconds * 2 ** (number - 1))
 
 
 async def record_failure(
-    engine: Engine, job: Assignment, attempt: Attempt, result: Result, *, again: bool
+    walk: Walk, call: PeerCall, attempt: Attempt, result: Result, *, again: bool
 ) -> JsonObject:
     """Write down that the attempt is spent, with what it says of it to the world."""
     told: events.StepRetried | events.StepFailed
     if again:
         why = result.reasons[0].code if result.reasons else result.status
         retry = events.StepRetry(
-            kind=job.kind,
+            kind=call.kind,
             peer=attempt.peer,
             attempt=attempt.number + 1,
-            delay_seconds=pause_after(engine, attempt.number),
+            delay_seconds=pause_after(walk, attempt.number),
             reason=why,
         )
-        told = events.StepRetried(path=job.path, agent=attempt.peer, data=retry)
+        told = events.StepRetried(path=call.path, agent=attempt.peer, data=retry)
     else:
         lost = any(reason.code == UNKNOWN for reason in result.reasons)
-        engine.calls[job.path] = "unknown" if lost else "failed"
+        walk.calls[call.path] = "unknown" if lost else "failed"
         end = events.StepEnd(
-            kind=job.kind,
+            kind=call.kind,
             peer=attempt.peer,
             attempt=attempt.number,
             reasons=result.reasons,
             usage=result.usage,
-            duration_ms=since(engine, attempt),
+            duration_ms=since(walk, attempt),
         )
-        told = events.StepFailed(path=job.path, agent=attempt.peer, data=end)
+        told = events.StepFailed(path=call.path, agent=attempt.peer, data=end)
     record = {**compact(result), "peer": attempt.peer, "final": not again}
-    return await engine.keep(StepWrite((*job.path, f"~{attempt.number}"), record, (told,)))
+    return await walk.last_step.keep(StepWrite((*call.path, f"~{attempt.number}"), record, (told,)))
 
 
 async def finish(
-    engine: Engine, job: Assignment, at: At, attempt: Attempt | None, result: Result
+    walk: Walk, call: PeerCall, at: At, attempt: Attempt | None, result: Result
 ) -> Result:
     if attempt is None:
         return result
     outcome = {**compact(result), "peer": attempt.peer}
     data = events.StepOutcome(
-        kind=job.kind,
+        kind=call.kind,
         peer=attempt.peer,
         attempt=attempt.number,
         output_preview=preview(result.text),
         usage=result.usage,
-        duration_ms=since(engine, attempt),
+        duration_ms=since(walk, attempt),
         partial=result.partial,
     )
-    told = events.StepFinished(path=job.path, agent=attempt.peer, data=data)
-    stored = await engine.keep(StepWrite(job.path, outcome, (told,)))
+    told = events.StepFinished(path=call.path, agent=attempt.peer, data=data)
+    stored = await walk.last_step.keep(StepWrite(call.path, outcome, (told,)))
     if stored is not outcome and stored != outcome:
-        return adopted(engine, job, at, stored)
-    engine.calls[job.path] = "done"
-    at.scope.authors[job.path[-1]] = frozenset({attempt.peer})
+        return adopted(walk, call, at, stored)
+    walk.calls[call.path] = "done"
+    at.scope.authors[call.path[-1]] = frozenset({attempt.peer})
     return result
 
 
-def adopted(engine: Engine, job: Assignment, at: At, stored: JsonObject) -> Result:
-    engine.calls[job.path] = "done"
-    at.scope.authors[job.path[-1]] = frozenset({str(stored.get("peer") or "")})
+def adopted(walk: Walk, call: PeerCall, at: At, stored: JsonObject) -> Result:
+    walk.calls[call.path] = "done"
+    at.scope.authors[call.path[-1]] = frozenset({str(stored.get("peer") or "")})
     result = Result.model_validate(stored)
     at.purse.spend(result.usage)
     return result
