@@ -8,7 +8,7 @@ from weft.core import JsonObject, dumps
 from weft.core.errors import InputError
 from weft.core.messages import MAX_PROMPT, prompt_fits
 from weft.core.protocol_errors import BodyTooLargeError
-from weft.server.requests import Body, principal_of, validated
+from weft.server import Body, principal_of, validated
 
 
 class ExplainRequest(Body):

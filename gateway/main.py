@@ -9,16 +9,26 @@ from gateway.explain import explain_routes
 from weft.a2a import Minter
 from weft.core import Allowance
 from weft.runs import MESH_RUN, Runs
-from weft.server.api import ApiOptions, api
-from weft.server.edge import EdgeRules, accepted_hosts
-from weft.server.gate import RequestGate
-from weft.server.overload import Overload, OverloadBounds
-from weft.server.rates import Rates
-from weft.server.streams import StreamPace
-from weft.service.keys import KeyFile
-from weft.service.mesh import member
-from weft.service.serve import Listening, Served, serve, unannounced
-from weft.service.settings import ServiceSettings
+from weft.server import (
+    ApiOptions,
+    EdgeRules,
+    Overload,
+    OverloadBounds,
+    Rates,
+    RequestGate,
+    StreamPace,
+    accepted_hosts,
+    api,
+)
+from weft.service import (
+    KeyFile,
+    Listening,
+    Served,
+    ServiceSettings,
+    member,
+    serve,
+    unannounced,
+)
 
 POOL = "router"
 """Whose doorbell a new run rings."""

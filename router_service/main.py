@@ -22,10 +22,16 @@ from weft.core.supervision import kept_going
 from weft.identity.signatures import sign
 from weft.models import get_model
 from weft.runs import MESH_RUN, Runs, Worker
-from weft.service.mesh import Member, announced, member
-from weft.service.proving import proving
-from weft.service.serve import Listening, Served, serve
-from weft.service.settings import ServiceSettings
+from weft.service import (
+    Listening,
+    Member,
+    Served,
+    ServiceSettings,
+    announced,
+    member,
+    proving,
+    serve,
+)
 
 
 class Settings(ServiceSettings, env_prefix="ROUTER_"):

@@ -11,10 +11,10 @@ from services.metrics_analyst.tools import metrics_tools
 from weft.a2a import Card, Skill
 from weft.loop import Peer
 from weft.models import get_model
-from weft.service.agent_app import agent_app
 from weft.service.isolation import processes_of
-from weft.service.serve import serve
+from weft.service.serving import serve
 from weft.service.settings import SpecialistSettings
+from weft.service.specialist import agent_app
 
 CARD = Card(
     name="metrics_analyst",

@@ -9,9 +9,7 @@ from weft.a2a import Card, Skill
 from weft.core import Claim, JsonValue, Result
 from weft.events import Event
 from weft.loop import Peer, PeerRun, Task
-from weft.service.agent_app import agent_app
-from weft.service.serve import serve
-from weft.service.settings import SpecialistSettings
+from weft.service import SpecialistSettings, agent_app, serve
 
 NAME = os.environ.get("ECHO_NAME", "echo_a")
 

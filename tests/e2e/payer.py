@@ -19,9 +19,7 @@ from weft.a2a.wire.models import SendMessageRequest
 from weft.core import Message, ToolCall
 from weft.loop import Peer
 from weft.models import Model, ModelRequest, ModelResponse, get_model
-from weft.service.agent_app import agent_app
-from weft.service.serve import serve
-from weft.service.settings import SpecialistSettings
+from weft.service import SpecialistSettings, agent_app, serve
 from weft.testing import FunctionModel
 from weft.testing.openai_script import When, WireCall, WireReply
 from weft.testing.openai_server import ScriptedOpenAIServer

@@ -12,9 +12,7 @@ from weft.a2a import Card, Skill
 from weft.core import Message, ToolCall
 from weft.loop import Peer
 from weft.models import ModelRequest, ModelResponse
-from weft.service.agent_app import agent_app
-from weft.service.serve import serve
-from weft.service.settings import SpecialistSettings
+from weft.service import SpecialistSettings, agent_app, serve
 from weft.testing import FunctionModel
 
 BOOK = Path(os.environ.get("SLEEPER_BOOK", "looks.txt"))

@@ -31,10 +31,7 @@ from weft.a2a import Card, Skill
 from weft.core import ALL_SCOPES, Message, ToolCall
 from weft.loop import Peer
 from weft.models import ModelRequest, ModelResponse
-from weft.service import serve
-from weft.service.agent_app import agent_app
-from weft.service.keys import KeyFile, new_key
-from weft.service.settings import SpecialistSettings
+from weft.service import KeyFile, SpecialistSettings, agent_app, new_key, serving
 from weft.testing import FunctionModel
 
 PROMPT = "Diagnose the slowdown of q7wantedq"
@@ -164,8 +161,8 @@ async def traced(home: Path, there: Watch, back: Watch) -> None:
         async with asyncio.TaskGroup() as tasks:
             running = []
             for opening, settings in openings:
-                sock = stack.enter_context(serve.listening_socket(settings.host, settings.port))
-                running.append(tasks.create_task(serve._serve(opening, settings, sock)))
+                sock = stack.enter_context(serving.listening_socket(settings.host, settings.port))
+                running.append(tasks.create_task(serving._serve(opening, settings, sock)))
             url = f"http://127.0.0.1:{front.port}"
             headers = {"authorization": f"Bearer {made.text}"}
             async with aiohttp.ClientSession(url, headers=headers) as session:

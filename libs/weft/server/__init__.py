@@ -1,1 +1,27 @@
 """The HTTP front door of a run store: routes, streams, views, and the edge in front of them."""
+
+from weft.server.admission import ApiOptions
+from weft.server.api import api
+from weft.server.edge import EdgeRules, accepted_hosts
+from weft.server.gate import RequestGate
+from weft.server.leases import BearerAuthenticator
+from weft.server.overload import Overload, OverloadBounds
+from weft.server.rates import Rates
+from weft.server.requests import Body, principal_of, validated
+from weft.server.streams import StreamPace
+
+__all__ = [
+    "ApiOptions",
+    "BearerAuthenticator",
+    "Body",
+    "EdgeRules",
+    "Overload",
+    "OverloadBounds",
+    "Rates",
+    "RequestGate",
+    "StreamPace",
+    "accepted_hosts",
+    "api",
+    "principal_of",
+    "validated",
+]

@@ -20,9 +20,7 @@ from weft.server.run_routes import run_routes
 from weft.server.thread_routes import thread_routes
 from weft.service.problems import on_http_error, on_weft_error
 
-__all__ = ["ApiOptions", "api"]
-
-__all__ = ["ApiOptions", "api"]
+__all__ = ["api"]
 
 
 def api(

@@ -16,7 +16,7 @@ from weft.core.protocol_errors import CardRefusedError
 from weft.identity import SigningKey, Trust
 from weft.identity.keys import b64
 from weft.loop import Task
-from weft.service.proving import proving
+from weft.service.presence import proving
 
 LOGS, CODE = SigningKey.generate("logs"), SigningKey.generate("code", issuer=True)
 TRUST = Trust((LOGS.trusted(), CODE.trusted()))

@@ -25,7 +25,7 @@ from weft.core import (
 from weft.core.errors import UnauthenticatedError
 from weft.events import AnyData, Event
 from weft.runs import MESH_RUN, RunOutcome, Runs, Worker
-from weft.server.api import ApiOptions, api
+from weft.server import ApiOptions, api
 from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds
 from weft.server.rates import Rates

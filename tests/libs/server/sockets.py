@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from weft.core import JsonObject, loads_object
 from weft.service.http import GuardedHttp
-from weft.service.serve import listening_socket
+from weft.service.serving import listening_socket
 
 HEAD = b"host: localhost\r\nauthorization: Bearer ana\r\ncontent-type: application/json\r\n"
 

@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 from weft.core import ToolCall
 from weft.core.errors import ConfigError
-from weft.service.serve import Served, serve
+from weft.service.serving import Served, serve
 from weft.service.settings import ServiceSettings
 from weft.tools import ToolContext, call_tool, tool
 

@@ -9,8 +9,8 @@ from weft.core import SYSTEM_CLOCK
 from weft.loop import Peer
 from weft.runs import A2A_SEND, Runs, TaskPublisher, Worker
 from weft.service.mesh import Member, announced, member
-from weft.service.proving import proving
-from weft.service.serve import Listening, Opening, Served
+from weft.service.presence import proving
+from weft.service.serving import Listening, Opening, Served
 from weft.service.settings import SpecialistSettings
 
 __all__ = ["agent_app"]
