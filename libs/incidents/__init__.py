@@ -1,1 +1,46 @@
-"""What analysts of incidents share: recorded cases, readers of their files, windows, findings."""
+"""What analysts of incidents share: recorded cases, readers of their files, windows, findings.
+
+Calls of an analysis import this, each in a process of its own; what hosts an analyst stands in
+`incidents.analyst` and is imported from there.
+"""
+
+from incidents.analysis import Analysis
+from incidents.anomalies import Anomaly, anomaly_report
+from incidents.cases import DataRoots, case_facts
+from incidents.files import Content, DataFile, read_bytes
+from incidents.logs import LogLine, read_logs
+from incidents.metrics import Series, read_metrics
+from incidents.places import Place, directory_above
+from incidents.problems import FileProblem, guarded
+from incidents.report import Conclusion, report
+from incidents.text import cut, shown_path
+from incidents.traces import Span, read_traces
+from incidents.windows import Split, gaps, split
+
+__all__ = [
+    "Analysis",
+    "Anomaly",
+    "Conclusion",
+    "Content",
+    "DataFile",
+    "DataRoots",
+    "FileProblem",
+    "LogLine",
+    "Place",
+    "Series",
+    "Span",
+    "Split",
+    "anomaly_report",
+    "case_facts",
+    "cut",
+    "directory_above",
+    "gaps",
+    "guarded",
+    "read_bytes",
+    "read_logs",
+    "read_metrics",
+    "read_traces",
+    "report",
+    "shown_path",
+    "split",
+]

@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from incidents.discovery import FOLDERS, MOST_FILES, NOTHING, Signals, discovered, kind_of
 from incidents.files import DataFile, read_bytes
 from incidents.json_values import loaded
-from incidents.names import moment
-from incidents.places import Place, place_of
+from incidents.places import Place, directory_above, place_of, refusal
 from incidents.problems import FileProblem, guarded
 from incidents.text import cut, shown_path
+from incidents.times import moment
 from weft.core.record import JsonObject
 
 __all__ = ["DataRoots", "case_facts"]
@@ -61,10 +61,8 @@ class DataRoots:
         look = place.look()
         if look.kind == "file":
             kind = kind_of(place.path)
-            found = place.file(name)
-            return IncidentCase(
-                PurePosixPath(name).stem, Signals(**{kind: (found,)}) if kind else NOTHING
-            )
+            signals = Signals(**{kind: (place.file(name),)}) if kind else NOTHING
+            return IncidentCase(PurePosixPath(name).stem, signals)
         if look.kind != "directory":
             return IncidentCase(name, NOTHING, problems=(FileProblem(shown_path(data), look.why),))
         problems: list[FileProblem] = []
@@ -72,10 +70,10 @@ class DataRoots:
         if facts is None:
             signals = discovered(place, problems)
             return IncidentCase(name, signals, problems=tuple(problems))
-        told = facts.get("case")
+        own_name = facts.get("case")
         return IncidentCase(
-            name=told if isinstance(told, str) and told else name,
-            incident=_told(place, facts, problems),
+            name=own_name if isinstance(own_name, str) and own_name else name,
+            incident=_incident(place, facts, problems),
             baseline=_baseline(place, facts.get("baseline"), problems),
             alert_time=_alert(place, facts.get("alert_time_unix"), problems),
             problems=tuple(problems),
@@ -106,14 +104,14 @@ def case_facts(place: Place, problems: list[FileProblem]) -> JsonObject | None:
     return None
 
 
-def _told(place: Place, facts: JsonObject, problems: list[FileProblem]) -> Signals:
-    found = {kind: _listed(place, kind, facts.get(kind), problems) for kind in ("logs", "traces")}
+def _incident(place: Place, facts: JsonObject, problems: list[FileProblem]) -> Signals:
+    listed = {kind: _listed(place, kind, facts.get(kind), problems) for kind in ("logs", "traces")}
     names = facts.get("metrics") or [
         name
         for name in ("metrics.csv", "metrics.csv.xz")
         if Place(place.root, place.below / name).look().kind == "file"
     ]
-    return Signals(**found, metrics=_listed(place, "metrics", names, problems))
+    return Signals(**listed, metrics=_listed(place, "metrics", names, problems))
 
 
 def _listed(
@@ -135,60 +133,49 @@ def _one(place: Place, kind: str, name: str, problems: list[FileProblem]) -> Dat
     places = [choice for choice in (*choices, place.at(name)) if choice is not None]
     looks = [(choice, choice.look()) for choice in places]
     if not looks or name.startswith("/") or any(look.kind == "refused" for _, look in looks):
-        problems.append(_refused(name, "it"))
+        problems.append(refusal(name, "it"))
         return None
-    found = next((choice for choice, look in looks if look.kind == "file"), None)
-    if found is None:
-        told = next((each for each in looks if each[1].kind == "unusable"), looks[0])
-        problems.append(FileProblem(told[0].shown, told[1].why or "is no file"))
+    file = next((choice for choice, look in looks if look.kind == "file"), None)
+    if file is None:
+        unusable = (choice for choice in looks if choice[1].kind == "unusable")
+        nearest, look = next(unusable, looks[0])
+        problems.append(FileProblem(nearest.shown, look.why or "is no file"))
         return None
-    return found.file()
+    return file.file()
 
 
-def _baseline(place: Place, told: object, problems: list[FileProblem]) -> Signals:
+def _baseline(place: Place, name: object, problems: list[FileProblem]) -> Signals:
     """Look in each directory above the case, up to the root, the nearest first."""
-    if not isinstance(told, str) or not told:
+    if not isinstance(name, str) or not name:
         problems.append(FileProblem(place.shown, "case.json names no baseline"))
         return NOTHING
-    missing = "the baseline does not exist"
-    for directory in place.above()[1:]:
-        found = directory.at(told)
-        look = found.look() if found else None
-        if found is None or look is None or look.kind == "refused":
-            problems.append(_refused(told, "the baseline"))
-            return NOTHING
-        if look.kind == "directory":
-            return _completed(found, told, discovered(found, problems), problems)
-        if look.kind == "unusable":
-            missing = f"the baseline {look.why}"
-    problems.append(FileProblem(cut(told, _MOST_SHOWN), missing))
-    return NOTHING
+    directory = directory_above(place.above()[1:], name, "the baseline")
+    if isinstance(directory, FileProblem):
+        problems.append(directory)
+        return NOTHING
+    return _completed(directory, name, discovered(directory, problems), problems)
 
 
-def _completed(place: Place, told: str, found: Signals, problems: list[FileProblem]) -> Signals:
+def _completed(place: Place, name: str, signals: Signals, problems: list[FileProblem]) -> Signals:
     """Take what a baseline of several lacks from the nearest other one, and say so."""
-    if len(PurePosixPath(told).parts) == 1:
-        return found  # what stands beside it need not be a baseline
+    if len(PurePosixPath(name).parts) == 1:
+        return signals  # what stands beside it need not be a baseline
     beside = [other for other, _ in place.above()[1].inside(problems) if other != place]
     complete: dict[str, tuple[DataFile, ...]] = {}
     for kind in FOLDERS:
-        complete[kind] = getattr(found, kind)
+        complete[kind] = getattr(signals, kind)
         for other in beside:
             if complete[kind] or other.look().kind != "directory":
                 continue
             complete[kind] = getattr(discovered(other, []), kind)
             if complete[kind]:
                 used = f"has no {kind}: those of {shown_path(other.name)} are used"
-                problems.append(FileProblem(cut(told, _MOST_SHOWN), used))
+                problems.append(FileProblem(cut(name, _MOST_SHOWN), used))
     return Signals(**complete)
 
 
-def _alert(place: Place, told: object, problems: list[FileProblem]) -> float | None:
-    alert = moment(told)
-    if alert is None and told is not None:
+def _alert(place: Place, value: object, problems: list[FileProblem]) -> float | None:
+    alert = moment(value)
+    if alert is None and value is not None:
         problems.append(FileProblem(place.shown, "case.json: alert_time_unix is no time"))
     return alert
-
-
-def _refused(name: str, what: str) -> FileProblem:
-    return FileProblem(cut(name, _MOST_SHOWN), f"refused: {what} is not below the data root")

@@ -31,32 +31,32 @@ NOTHING = Signals()
 
 def discovered(place: Place, problems: list[FileProblem]) -> Signals:
     """Return the files of a directory and of its folders; what cannot be had is a problem."""
-    found: dict[str, list[DataFile]] = {kind: [] for kind in FOLDERS}
+    files: dict[str, list[DataFile]] = {kind: [] for kind in FOLDERS}
     left_out: Counter[str] = Counter()
-    for file in _walk(place, problems):
-        kind = kind_of(file.path)
-        if kind is None or file.name.casefold() == GROUND_TRUTH:
+    for entry in _walk(place, problems):
+        kind = kind_of(entry.path)
+        if kind is None or entry.name.casefold() == GROUND_TRUTH:
             continue
-        look = file.look()
-        if look.kind == "file" and len(found[kind]) < MOST_FILES:
-            found[kind].append(file.file())
+        look = entry.look()
+        if look.kind == "file" and len(files[kind]) < MOST_FILES:
+            files[kind].append(entry.file())
         elif look.kind == "file":
             left_out[kind] += 1
         elif look.kind != "directory":
-            problems.append(FileProblem(file.shown, look.why))
+            problems.append(FileProblem(entry.shown, look.why))
     for kind, number in left_out.items():
-        told = f"{number} more {kind} files left out: {MOST_FILES} are read"
-        problems.append(FileProblem(place.shown, told))
-    return Signals(**{kind: tuple(files) for kind, files in found.items()})
+        words = f"{number} more {kind} files left out: {MOST_FILES} are read"
+        problems.append(FileProblem(place.shown, words))
+    return Signals(**{kind: tuple(some) for kind, some in files.items()})
 
 
 def _walk(place: Place, problems: list[FileProblem]) -> Iterator[Place]:
     folders = {name for names in FOLDERS.values() for name in names}
-    for each, _ in place.inside(problems):
-        if each.name in folders and each.look().kind == "directory":
-            yield from (file for file, _ in each.inside(problems))
+    for entry, _ in place.inside(problems):
+        if entry.name in folders and entry.look().kind == "directory":
+            yield from (file for file, _ in entry.inside(problems))
         else:
-            yield each
+            yield entry
 
 
 def kind_of(path: PurePosixPath) -> str | None:

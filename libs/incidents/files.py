@@ -103,7 +103,7 @@ class SourceFile:
             header = []
         return header, self._rows(reader, len(header))
 
-    def each(
+    def made_of(
         self, rows: Iterable[tuple[int, Row]], made: Callable[[int, Row], Made | None]
     ) -> Iterator[Made]:
         """Yield what is made of each row; one that gives nothing, or fails, costs only itself."""

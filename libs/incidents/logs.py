@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, SourceFile, read_all
 from incidents.json_values import loaded
-from incidents.names import moment, service_of
+from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
-from incidents.text import short_name
+from incidents.times import moment
 from weft.core import JsonObject, JsonValue
 
 __all__ = ["LogLine", "read_logs"]
@@ -107,7 +107,7 @@ def _from_csv(source: SourceFile) -> Iterator[LogLine]:
             source.file.name, number,
         )  # fmt: skip
 
-    yield from source.each(rows, made)
+    yield from source.made_of(rows, made)
 
 
 def _from_lines(source: SourceFile) -> Iterator[LogLine]:
@@ -134,7 +134,7 @@ def _from_lines(source: SourceFile) -> Iterator[LogLine]:
         return read, text.odd_time
 
     waiting: list[tuple[LogLine, bool]] = []
-    for line, is_odd in source.each(source.lines(), made):
+    for line, is_odd in source.made_of(source.lines(), made):
         if last is None:
             waiting.append((line, is_odd))
             continue
@@ -179,17 +179,17 @@ def _from_json(record: JsonObject) -> _Text:
 
 def _plain(line: str) -> _Text:
     stripped = line.strip()
-    found = _PLAIN.match(stripped)
-    rest = stripped[found.end() :] if found else line
+    head = _PLAIN.match(stripped)
+    rest = stripped[head.end() :] if head else line
     ids = _IDS.search(rest, 0, _SEARCHED)
     if ids:
         rest = rest[: ids.start()] + rest[ids.end() :]
-    logger, message = _logger(rest) if found and found["level"] else ("", rest)
-    written = _full_time(found["time"]) if found else None
+    logger, message = _logger(rest) if head and head["level"] else ("", rest)
+    written = _full_time(head["time"]) if head else None
     time = moment(written)
     return _Text(
         time,
-        _level(found["level"] or "") if found else "",
+        _level(head["level"] or "") if head else "",
         short_name(logger),
         message.strip(),
         ids["trace"] if ids else "",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, SourceFile, read_all
-from incidents.names import moment, service_of
+from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
-from incidents.text import short_name
+from incidents.times import moment
 
 __all__ = ["Series", "read_metrics"]
 
@@ -90,7 +90,7 @@ class _Table:
                 return None
             return time, service_of(row[service]), short_name(row[metric]), number
 
-        for time, name, measured, number in source.each(rows, made):
+        for time, name, measured, number in source.made_of(rows, made):
             if math.isfinite(number):
                 self._of(name, measured, source).add(time, number)
 
@@ -109,7 +109,7 @@ class _Table:
             time = moment(row[at])
             return None if time is None or not row[pod] else (time, row)
 
-        for time, row in source.each(rows, made):
+        for time, row in source.made_of(rows, made):
             if row[pod] not in by_pod:
                 service = service_of(row[pod])
                 by_pod[row[pod]] = [

@@ -1,5 +1,6 @@
 """Paths below a data root: what stands there, and what it is called towards the outside."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -9,7 +10,7 @@ from incidents.roots import GROUND_TRUTH, Look, Root
 from incidents.text import cut, shown_path
 from weft.core.errors import DataRefusedError
 
-__all__ = ["Place"]
+__all__ = ["Place", "directory_above"]
 
 _MOST_NAMES = 50_000
 """So many entries of a directory are looked at."""
@@ -64,6 +65,29 @@ class Place:
 
     def file(self, shown: str | None = None) -> DataFile:
         return DataFile(Path(self.path), shown or self.shown, self.root.path)
+
+
+def directory_above(places: Iterable[Place], name: str, what: str) -> Place | FileProblem:
+    """Return the directory `name` of the first place that has one, or why there is none.
+
+    `what` says what it should hold.
+    """
+    shown, missing = cut(name, _MOST_SHOWN), f"{what} does not exist"
+    for place in places:
+        directory = place.at(name)
+        look = directory.look() if directory else None
+        if directory is None or look is None or look.kind == "refused":
+            return refusal(name, what)
+        if look.kind == "directory":
+            return directory
+        if look.kind == "unusable":
+            missing = f"{what} {look.why}"
+    return FileProblem(shown, missing)
+
+
+def refusal(name: str, what: str) -> FileProblem:
+    """Say that `what` is not looked for where `name` leads."""
+    return FileProblem(cut(name, _MOST_SHOWN), f"refused: {what} is not below the data root")
 
 
 def place_of(roots: tuple[Path, ...], data: str) -> Place:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from incidents.text import cut
+from weft.core.record import JsonObject
 
 __all__ = ["FileProblem", "guarded"]
 
@@ -19,6 +20,9 @@ class FileProblem:
 
     file: str
     problem: str
+
+    def to_json(self) -> JsonObject:
+        return {"file": self.file, "problem": self.problem}
 
 
 class OutsideError(PermissionError):

@@ -76,13 +76,13 @@ class Root:
         Raises:
             OSError: It cannot be listed.
         """
-        with self._walked(below) as entry:
-            directory = os.open(entry.name, _LIST, dir_fd=entry.directory)
+        with self._walked(below) as place:
+            directory = os.open(place.name, _LIST, dir_fd=place.directory)
             try:
-                with os.scandir(directory) as found:
+                with os.scandir(directory) as names:
                     return sorted(
-                        (each.name, each.is_dir(follow_symlinks=False))
-                        for each in islice(found, most)
+                        (entry.name, entry.is_dir(follow_symlinks=False))
+                        for entry in islice(names, most)
                     )
             finally:
                 os.close(directory)

@@ -1,6 +1,5 @@
 """Text from recordings as it may leave an analysis: nothing in it is invisible, or too long."""
 
-import hashlib
 import math
 
 from pydantic import JsonValue
@@ -10,9 +9,6 @@ from weft.core.storable import storable
 
 __all__ = ["cut", "shown_path"]
 
-MOST_NAME = 200
-"""So many characters of a name are kept, the digest of a longer one included."""
-_DIGEST = 12
 _PLAIN = 5
 _TURNS_TEXT = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _SHOWN: dict[int, int | str] = {
@@ -41,18 +37,6 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def short_name(name: str) -> str:
-    """Return a visible name of at most `MOST_NAME` characters; different names stay different.
-
-    Equal names give equal ones everywhere, so that what several analysts say still meets.
-    """
-    name = visible(name)
-    if len(name) <= MOST_NAME:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
-    return f"{cut(name, MOST_NAME - _DIGEST)}{digest}"
-
-
 def shown_path(path: str) -> str:
     """Return a file's name as text; bytes of it that are none are escaped, and stay different."""
     return visible(path.translate(_SHOWN_IN_PATHS))
@@ -64,10 +48,10 @@ def bounded(value: JsonObject, width: int, examples: int) -> JsonObject:
     Of each list further in, the first `examples` items are kept, and a few more if they are plain.
     """
     return {
-        key: [_bounded(each, width, examples) for each in item]
-        if isinstance(item, list)
-        else _bounded(item, width, examples)
-        for key, item in value.items()
+        key: [_bounded(item, width, examples) for item in member]
+        if isinstance(member, list)
+        else _bounded(member, width, examples)
+        for key, member in value.items()
     }
 
 
@@ -78,13 +62,13 @@ def _bounded(value: JsonValue, width: int, examples: int) -> JsonValue:
         case float():
             return value if math.isfinite(value) else None
         case list():
-            plain = not any(isinstance(each, dict) for each in value)
+            plain = not any(isinstance(item, dict) for item in value)
             kept = value[: max(examples, _PLAIN) if plain else examples]
-            return [_bounded(each, width, examples) for each in kept]
+            return [_bounded(item, width, examples) for item in kept]
         case dict():
             return {
-                cut(visible(cut(key, width)), width): _bounded(each, width, examples)
-                for key, each in value.items()
+                cut(visible(cut(key, width)), width): _bounded(member, width, examples)
+                for key, member in value.items()
             }
         case _:
             return value

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, SourceFile, read_all
 from incidents.json_values import loaded
-from incidents.names import moment, nanoseconds, service_of
+from incidents.names import service_of, short_name
 from incidents.problems import FileProblem, guarded
-from incidents.text import short_name
+from incidents.times import moment, nanoseconds
 from weft.core import JsonObject, JsonValue
 
 __all__ = ["Span", "read_traces"]
@@ -84,7 +84,7 @@ def _from_csv(source: SourceFile) -> Iterator[Span]:
             begin, max(begin, finish), error=False, file=source.file.name, line=number,
         )  # fmt: skip
 
-    yield from source.each(rows, made)
+    yield from source.made_of(rows, made)
 
 
 def _from_json(source: SourceFile) -> Iterator[Span]:
@@ -101,7 +101,7 @@ def _from_json(source: SourceFile) -> Iterator[Span]:
                     return
                 yield number, read
 
-    yield from source.each(numbered(), lambda number, read: _checked(read(), file, number))
+    yield from source.made_of(numbered(), lambda number, read: _checked(read(), file, number))
 
 
 def _values(source: SourceFile) -> Iterator[JsonObject]:
@@ -112,7 +112,7 @@ def _values(source: SourceFile) -> Iterator[JsonObject]:
             return
     before = source.malformed
     some = False
-    for value in source.each(source.lines(), lambda _, line: loaded(line)):
+    for value in source.made_of(source.lines(), lambda _, line: loaded(line)):
         some = True
         yield value
     if not some:
@@ -120,7 +120,7 @@ def _values(source: SourceFile) -> Iterator[JsonObject]:
         source.note("is no JSON object")
 
 
-class _Found(NamedTuple):
+class _RawSpan(NamedTuple):
     trace_id: JsonValue
     span_id: JsonValue
     parent_id: JsonValue
@@ -131,22 +131,22 @@ class _Found(NamedTuple):
     error: bool
 
 
-_Read = Callable[[], _Found]
+_Read = Callable[[], _RawSpan]
 """Reads one span, later: whatever is wrong with it is then counted as wrong with it alone."""
 
 
-def _checked(found: _Found, file: str, number: int) -> Span | None:
-    ids = (found.trace_id, found.span_id, found.operation)
-    if not all(isinstance(each, str) and each for each in ids):
+def _checked(raw: _RawSpan, file: str, number: int) -> Span | None:
+    ids = (raw.trace_id, raw.span_id, raw.operation)
+    if not all(isinstance(text, str) and text for text in ids):
         return None
-    if found.start is None or found.end is None or not found.service:
+    if raw.start is None or raw.end is None or not raw.service:
         return None
-    if not math.isfinite(found.end):
+    if not math.isfinite(raw.end):
         return None
     return Span(
-        short_name(str(found.trace_id)), short_name(str(found.span_id)),
-        short_name(str(found.parent_id or "")), service_of(found.service),
-        short_name(str(found.operation)), found.start, max(found.start, found.end), found.error, file, number,
+        short_name(str(raw.trace_id)), short_name(str(raw.span_id)),
+        short_name(str(raw.parent_id or "")), service_of(raw.service),
+        short_name(str(raw.operation)), raw.start, max(raw.start, raw.end), raw.error, file, number,
     )  # fmt: skip
 
 
@@ -169,8 +169,8 @@ def _otlp(value: JsonObject) -> Iterator[_Read]:
                 yield partial(_otlp_span, span, service)
 
 
-def _otlp_span(span: JsonObject, service: str) -> _Found:
-    return _Found(
+def _otlp_span(span: JsonObject, service: str) -> _RawSpan:
+    return _RawSpan(
         span.get("traceId"), span.get("spanId"), span.get("parentSpanId"),
         service, span.get("name"),
         moment(span.get("startTimeUnixNano")), moment(span.get("endTimeUnixNano")),
@@ -185,11 +185,11 @@ def _jaeger(value: JsonObject) -> Iterator[_Read]:
             yield partial(_jaeger_span, span, processes)
 
 
-def _jaeger_span(span: JsonObject, processes: JsonObject) -> _Found:
+def _jaeger_span(span: JsonObject, processes: JsonObject) -> _RawSpan:
     process = _object(processes.get(str(span.get("processID"))))
     start = moment(span.get("startTime"))
     tags = {str(tag.get("key")): tag.get("value") for tag in _objects(span.get("tags"))}
-    return _Found(
+    return _RawSpan(
         span.get("traceID"), span.get("spanID"), _parent(span),
         str(process.get("serviceName") or ""), span.get("operationName"),
         start, _after(start, span.get("duration")), _failed(tags),
@@ -220,8 +220,8 @@ def _failed(tags: dict[str, JsonValue]) -> bool:
 
 def _attributes(value: JsonValue) -> dict[str, JsonValue]:
     return {
-        str(each.get("key")): _object(each.get("value")).get("stringValue")
-        for each in _objects(value)
+        str(attribute.get("key")): _object(attribute.get("value")).get("stringValue")
+        for attribute in _objects(value)
     }
 
 
@@ -230,4 +230,4 @@ def _object(value: JsonValue) -> JsonObject:
 
 
 def _objects(value: JsonValue) -> list[JsonObject]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -33,15 +33,15 @@ class Split(Generic[T]):
 
 def gaps(parts: Split[T], *, case: str, kind: str) -> list[FileProblem]:
     """Say what there is nothing of, since then nothing can be compared."""
-    found = []
+    problems = []
     if parts.strays:
-        told = f"{parts.strays} rows of {kind} are dated far from all others: they were left out"
-        found.append(FileProblem(case, told))
+        words = f"{parts.strays} rows of {kind} are dated far from all others: they were left out"
+        problems.append(FileProblem(case, words))
     if not parts.normal:
-        found.append(FileProblem(case, f"has no {kind} of normal times to compare with"))
+        problems.append(FileProblem(case, f"has no {kind} of normal times to compare with"))
     if not parts.incident:
-        found.append(FileProblem(case, f"has no {kind} of the incident"))
-    return found
+        problems.append(FileProblem(case, f"has no {kind} of the incident"))
+    return problems
 
 
 def split(

@@ -3,19 +3,21 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
-from incidents.problems import FileProblem, guarded
-from incidents.report import fitted
+from incidents import Conclusion, DataRoots, FileProblem, guarded, report
 from services.code_analyst.blocking import blocking_calls
 from services.code_analyst.findings import Finding
 from services.code_analyst.handling import leaked_handles, swallowed_errors
+from services.code_analyst.lint import linted
 from services.code_analyst.names import Names, names_of
-from services.code_analyst.source import Module
+from services.code_analyst.source import Module, parsed
+from services.code_analyst.source_tree import source_tree
 from services.code_analyst.timeouts import missing_timeouts
 from weft.core import Claim, JsonObject
 
 _Rule = Callable[[Sequence[Names]], Iterator[Finding]]
-_MOST_FINDINGS, _MOST_CAUSES, _MOST_FACTS, _MOST_PROBLEMS = 40, 5, 12, 50
+_MOST_CAUSES, _MOST_FACTS = 5, 12
 _MOST_SURE = 0.97
 _BESIDE = 0.25
 """How much a further finding of a service adds to its strongest one."""
@@ -27,33 +29,46 @@ _SAME = (
 """Rules that say the same of one line."""
 
 
-def found_in(modules: Sequence[Module]) -> tuple[list[Finding], list[FileProblem]]:
+def analyze(roots: DataRoots, data: str) -> JsonObject:
+    """Read the source that belongs to an incident."""
+    tree = source_tree(roots, data)
+    modules, unread = parsed(tree.files)
+    faults, unruled = faults_in(modules)
+    lint, unlinted = linted(modules)
+    return report(
+        ranked([*faults, *lint]),
+        partial(_concluded, tree.name, len(modules)),
+        [*tree.problems, *unread, *unruled, *unlinted],
+    )
+
+
+def faults_in(modules: Sequence[Module]) -> tuple[list[Finding], list[FileProblem]]:
     """Return what reading the code shows; a file that a rule fails on costs that rule there only."""
     problems: list[FileProblem] = []
     named: list[Names] = []
     for module in modules:
         with guarded(_telling(problems, module.file)):
             named.append(names_of(module))
-    found = _ruled(blocking_calls, named, problems) + _ruled(missing_timeouts, named, problems)
+    findings = _ruled(blocking_calls, named, problems) + _ruled(missing_timeouts, named, problems)
     for names in named:
         for rule in (swallowed_errors, leaked_handles):
             with guarded(_telling(problems, names.module.file)):
-                found += list(rule(names))
-    return found, problems
+                findings += list(rule(names))
+    return findings, problems
 
 
 def _ruled(rule: _Rule, named: Sequence[Names], problems: list[FileProblem]) -> list[Finding]:
     """Apply a rule to all modules together; where one of them breaks it, to each alone."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     broken: list[str] = []
     with guarded(broken.append):
-        found = list(rule(named))
+        findings = list(rule(named))
     if broken and len(named) == 1:
         problems.append(FileProblem(named[0].module.file, broken[0]))
     elif broken:
         for names in named:
-            found += _ruled(rule, [names], problems)
-    return found
+            findings += _ruled(rule, [names], problems)
+    return findings
 
 
 def _telling(problems: list[FileProblem], file: str) -> Callable[[str], None]:
@@ -69,35 +84,8 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(chosen.values(), key=lambda one: (-one.strength, one.file, one.line, one.rule))
 
 
-def report(
-    findings: Sequence[Finding], *, source: str, files: int, problems: Sequence[FileProblem]
-) -> JsonObject:
-    """Return findings and claims, bounded as every analyst's are."""
-
-    def made(most: int) -> JsonObject:
-        return _report(findings[:most], findings, source=source, files=files, problems=problems)
-
-    return fitted(made, min(len(findings), _MOST_FINDINGS))
-
-
-def _report(
-    shown: Sequence[Finding],
-    findings: Sequence[Finding],
-    *,
-    source: str,
-    files: int,
-    problems: Sequence[FileProblem],
-) -> JsonObject:
-    told = [{"file": one.file, "problem": one.problem} for one in problems[:_MOST_PROBLEMS]]
-    if len(findings) > len(shown):
-        told.append({"file": source, "problem": f"only {len(shown)} of {len(findings)} shown"})
-    claims = [*_causes(shown), *_facts(shown)] if shown else []
-    return {
-        "summary": _summary(shown, files, source),
-        "findings": [finding.to_json() for finding in shown],
-        "problems": [dict(problem) for problem in told],
-        "claims": [claim.to_json() for claim in claims],
-    }
+def _concluded(source: str, files: int, shown: Sequence[Finding]) -> Conclusion:
+    return Conclusion(_summary(shown, files, source), [*_causes(shown), *_facts(shown)])
 
 
 def _summary(shown: Sequence[Finding], files: int, source: str) -> str:

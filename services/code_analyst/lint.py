@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 
 import ruff  # type: ignore[import-untyped]
 
-from incidents.problems import FileProblem
+from incidents import FileProblem
 from services.code_analyst.findings import Finding, Severity
 from services.code_analyst.source import Module
 from weft.core import JsonObject, loads_object
@@ -51,8 +51,8 @@ def linted(modules: Sequence[Module]) -> tuple[list[Finding], list[FileProblem]]
                 Path(directory, f"{number}.py").write_text(text, "utf-8", newline="\n")
             _lint(directory, modules, findings, problems)
     except TimeoutError:
-        told = f"did not end within {_WITHIN:g} s; rules of it are missing"
-        problems.append(FileProblem("ruff", told))
+        words = f"did not end within {_WITHIN:g} s; rules of it are missing"
+        problems.append(FileProblem("ruff", words))
     except OSError as error:
         problems.append(FileProblem("ruff", f"could not run, so its rules are missing: {error}"))
     return findings, problems
@@ -87,8 +87,8 @@ def _lint(
             continue
         if failure:
             problems.append(FileProblem("ruff", f"{by_name[names[0]].file}: {failure}"))
-        objects = _objects(output[:_MOST_OUTPUT])
-        findings += [one for each in objects if (one := _finding(each, by_name))]
+        rows = _objects(output[:_MOST_OUTPUT])
+        findings += [finding for row in rows if (finding := _finding(row, by_name))]
 
 
 def _output(command: Sequence[str], directory: str, seconds: float) -> bytes:
@@ -136,20 +136,20 @@ def _objects(output: bytes) -> Iterator[JsonObject]:
             yield loads_object(line)
 
 
-def _finding(told: JsonObject, modules: Mapping[str, Module]) -> Finding | None:
-    module = modules.get(PurePath(str(told.get("filename"))).name)
-    line, end = _row(told.get("location")), _row(told.get("end_location"))
-    code = str(told.get("code"))
+def _finding(row: JsonObject, modules: Mapping[str, Module]) -> Finding | None:
+    module = modules.get(PurePath(str(row.get("filename"))).name)
+    line, end = _line(row.get("location")), _line(row.get("end_location"))
+    code = str(row.get("code"))
     if module is None or line is None or end is None:
         return None
     rule, severity = _RULES.get(code, (code, "low"))
-    message = f"{told.get('message')} ({code})"
+    message = f"{row.get('message')} ({code})"
     return Finding(
         rule, module.file, line, end, module.service, severity, message,
-        str(told.get("url") or _ADVICE), module.snippet(line, end),
+        str(row.get("url") or _ADVICE), module.snippet(line, end),
     )  # fmt: skip
 
 
-def _row(place: object) -> int | None:
+def _line(place: object) -> int | None:
     row = place.get("row") if isinstance(place, dict) else None
     return row if isinstance(row, int) else None

@@ -1,21 +1,17 @@
 """Code analyst: explains incidents from source code: blocking calls, missing timeouts, swallowed errors, leaked handles."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
-from incidents.defaults import with_data
-from services.code_analyst.agent import code_analyst
-from services.code_analyst.roots import SourceRoots
-from services.code_analyst.tools import code_tools
+from incidents.analyst import IncidentSettings, analyst
+from services.code_analyst.tools import ANALYZE_CODE
 from weft.a2a import Card, Skill
 from weft.loop import Peer
-from weft.models import get_model
-from weft.service.isolation import processes_of
-from weft.service.serving import serve
-from weft.service.settings import SpecialistSettings
-from weft.service.specialist import agent_app
+from weft.service import agent_app, serve
 
+PROMPT = Path(__file__).parent / "prompts" / "system.md"
 CARD = Card(
     name="code_analyst",
     description="Explains incidents from source code: blocking calls, missing timeouts, swallowed errors, leaked handles.",
@@ -46,17 +42,15 @@ CARD = Card(
 )
 
 
-class Settings(SpecialistSettings, env_prefix="CODE_ANALYST_"):
+class Settings(IncidentSettings, env_prefix="CODE_ANALYST_"):
     """Everything this service reads from outside itself."""
 
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Peer]:
-    """Yield a working agent; close what it holds on the way out."""
-    processes = processes_of(settings)
-    tools = code_tools(SourceRoots(settings.roots), processes)
-    async with processes, aclosing(get_model(settings.model)) as model:
-        yield with_data(code_analyst(model, tools), settings.data)
+    """Yield a working analyst; close what it holds on the way out."""
+    async with analyst(CARD, PROMPT, ANALYZE_CODE, settings) as peer:
+        yield peer
 
 
 def main() -> None:

@@ -9,8 +9,7 @@ from importlib.util import decode_source
 from io import BytesIO
 from pathlib import PurePosixPath
 
-from incidents.files import Content, DataFile, read_bytes
-from incidents.problems import FileProblem, guarded
+from incidents import Content, DataFile, FileProblem, guarded, read_bytes
 from services.code_analyst.findings import Finding, Severity
 
 _MOST_BYTES = 1 << 20

@@ -3,10 +3,17 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from incidents.logs import LogLine
-from incidents.report import Anomaly
-from incidents.text import cut
-from incidents.windows import Split
+from incidents import (
+    Anomaly,
+    DataRoots,
+    LogLine,
+    Split,
+    anomaly_report,
+    cut,
+    gaps,
+    read_logs,
+    split,
+)
 from services.log_analyst.changes import Changed, changed
 from services.log_analyst.flows import Departure, departures
 from services.log_analyst.peers import Peers
@@ -18,6 +25,17 @@ _EXAMPLES = 5
 _MOST_TEXT = 160
 
 
+def analyze(roots: DataRoots, data: str) -> JsonObject:
+    """Compare the logs of an incident with its baseline."""
+    case = roots.open_case(data)
+    baseline = read_logs(case.baseline.logs)
+    incident = read_logs(case.incident.logs)
+    lines = split(baseline.lines, incident.lines, lambda line: line.time, case.alert_time)
+    problems = [*case.problems, *incident.problems, *baseline.problems]
+    problems += gaps(lines, case=case.name, kind="logs")
+    return anomaly_report(findings(lines), source="logs", window=lines.window, problems=problems)
+
+
 def findings(lines: Split[LogLine]) -> list[Anomaly]:
     """Compare the incident's lines with the normal ones."""
     templates = mine([*lines.normal, *lines.onset, *lines.incident])
@@ -25,11 +43,11 @@ def findings(lines: Split[LogLine]) -> list[Anomaly]:
     onset = list(zip(lines.onset, templates[len(normal) :], strict=False))
     incident = list(zip(lines.incident, templates[len(normal) + len(onset) :], strict=True))
     peers = Peers(line.service for line, _ in [*normal, *onset, *incident])
-    found = [_departed(one, peers) for one in departures(normal, incident)]
-    found += [_shifted(one, peers) for one in shifts(normal, incident)]
-    found += [_change(one) for one in changed(normal, [*onset, *incident])]
+    anomalies = [_departed(one, peers) for one in departures(normal, incident)]
+    anomalies += [_shifted(one, peers) for one in shifts(normal, incident)]
+    anomalies += [_change(one) for one in changed(normal, [*onset, *incident])]
     spans = bursts(normal, incident, normal_seconds=lines.normal_seconds)
-    return found + [_burst(one) for one in spans]
+    return anomalies + [_burst(one) for one in spans]
 
 
 def _departed(one: Departure, peers: Peers) -> Anomaly:

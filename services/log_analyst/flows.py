@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
-from incidents.logs import LogLine
+from incidents import LogLine
 from services.log_analyst.templates import Template
 
 Event = tuple[LogLine, Template]

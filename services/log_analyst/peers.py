@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from incidents.logs import LogLine
+from incidents import LogLine
 from services.log_analyst.templates import Template
 
 _GAVE_UP = re.compile(

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from incidents.logs import LogLine
+from incidents import LogLine
 from services.log_analyst.templates import Template
 
 Event = tuple[LogLine, Template]

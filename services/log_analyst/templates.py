@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from drain3 import TemplateMiner  # type: ignore[import-untyped]
 from drain3.template_miner_config import TemplateMinerConfig  # type: ignore[import-untyped]
 
-from incidents.logs import LogLine
+from incidents import LogLine
 
 _TOKENS = 14
 _CHARACTERS = 400

@@ -2,13 +2,27 @@
 
 import math
 
-from incidents.report import Anomaly
+from incidents import Anomaly, DataRoots, anomaly_report, gaps, read_metrics
 from services.metrics_analyst.changes import Change, Table, changes
 from services.metrics_analyst.meanings import is_full, meaning
+from services.metrics_analyst.windows import cut
 from weft.core import JsonObject
 
 _SYMPTOMS = ("latency", "traffic", "other")
 _CLEAR = 25.0
+
+
+def analyze(roots: DataRoots, data: str) -> JsonObject:
+    """Compare the metrics of an incident with its baseline."""
+    case = roots.open_case(data)
+    baseline = read_metrics(case.baseline.metrics)
+    incident = read_metrics(case.incident.metrics)
+    parts = cut(baseline.series, incident.series, case.alert_time)
+    problems = [*case.problems, *incident.problems, *baseline.problems]
+    problems += gaps(parts.times, case=case.name, kind="metrics")
+    anomalies = findings(parts.normal, parts.incident)
+    window = parts.times.window
+    return anomaly_report(anomalies, source="metrics", window=window, problems=problems)
 
 
 def findings(normal: Table, incident: Table) -> list[Anomaly]:

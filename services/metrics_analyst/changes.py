@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from incidents.metrics import Series
+from incidents import Series
 from weft.core import Window
 
 _FEW = 3

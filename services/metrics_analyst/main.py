@@ -1,21 +1,17 @@
 """Metrics analyst: explains incidents from metrics: what left its usual range, per service."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
-from incidents.cases import DataRoots
-from incidents.defaults import with_data
-from services.metrics_analyst.agent import metrics_analyst
-from services.metrics_analyst.tools import metrics_tools
+from incidents.analyst import IncidentSettings, analyst
+from services.metrics_analyst.tools import ANALYZE_METRICS
 from weft.a2a import Card, Skill
 from weft.loop import Peer
-from weft.models import get_model
-from weft.service.isolation import processes_of
-from weft.service.serving import serve
-from weft.service.settings import SpecialistSettings
-from weft.service.specialist import agent_app
+from weft.service import agent_app, serve
 
+PROMPT = Path(__file__).parent / "prompts" / "system.md"
 CARD = Card(
     name="metrics_analyst",
     description="Explains incidents from metrics: what left its usual range, per service.",
@@ -47,17 +43,15 @@ CARD = Card(
 )
 
 
-class Settings(SpecialistSettings, env_prefix="METRICS_ANALYST_"):
+class Settings(IncidentSettings, env_prefix="METRICS_ANALYST_"):
     """Everything this service reads from outside itself."""
 
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Peer]:
-    """Yield a working agent; close what it holds on the way out."""
-    processes = processes_of(settings)
-    tools = metrics_tools(DataRoots(settings.roots), processes)
-    async with processes, aclosing(get_model(settings.model)) as model:
-        yield with_data(metrics_analyst(model, tools), settings.data)
+    """Yield a working analyst; close what it holds on the way out."""
+    async with analyst(CARD, PROMPT, ANALYZE_METRICS, settings) as peer:
+        yield peer
 
 
 def main() -> None:

@@ -3,8 +3,7 @@
 from array import array
 from typing import NamedTuple
 
-from incidents.metrics import Series
-from incidents.windows import Split, split
+from incidents import Series, Split, split
 from services.metrics_analyst.changes import Table
 
 

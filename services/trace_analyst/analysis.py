@@ -3,9 +3,16 @@
 import math
 from collections.abc import Sequence
 
-from incidents.report import Anomaly
-from incidents.traces import Span
-from incidents.windows import Split
+from incidents import (
+    Anomaly,
+    DataRoots,
+    Span,
+    Split,
+    anomaly_report,
+    gaps,
+    read_traces,
+    split,
+)
 from services.trace_analyst.failures import Failing, failures
 from services.trace_analyst.latency import Slowdown, blamed, measured, slowdowns
 from services.trace_analyst.shapes import Change, changes
@@ -16,6 +23,17 @@ _EXAMPLES = 5
 _LONG_PATH = 25
 _CLEAR_DELAY = 0.03
 _SLOWEST = 12
+
+
+def analyze(roots: DataRoots, data: str) -> JsonObject:
+    """Compare the traces of an incident with its baseline."""
+    case = roots.open_case(data)
+    baseline = read_traces(case.baseline.traces)
+    incident = read_traces(case.incident.traces)
+    spans = split(baseline.spans, incident.spans, lambda span: span.start, case.alert_time)
+    problems = [*case.problems, *incident.problems, *baseline.problems]
+    problems += gaps(spans, case=case.name, kind="traces")
+    return anomaly_report(findings(spans), source="traces", window=spans.window, problems=problems)
 
 
 def findings(spans: Split[Span]) -> list[Anomaly]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from incidents.traces import Span
+from incidents import Span
 from services.trace_analyst.trees import Node
 
 _EXAMPLES = 5

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from incidents.traces import Span
+from incidents import Span
 from services.trace_analyst.trees import Node, self_time
 
 Kind = Literal["self", "edge"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from incidents.traces import Span
+from incidents import Span
 
 Operation = tuple[str, str]
 _DEEPEST = 300

@@ -12,7 +12,8 @@ import pytest
 
 from incidents.files import DataFile
 from incidents.logs import LogLine, read_logs
-from incidents.names import moment, service_of
+from incidents.names import service_of
+from incidents.times import moment
 from services.log_analyst.changes import changed
 from services.log_analyst.peers import Peers
 from services.log_analyst.templates import mine

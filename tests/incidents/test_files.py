@@ -117,7 +117,7 @@ def test_an_archive_of_very_many_streams_is_refused(tmp_path: Path) -> None:
 def test_a_row_that_cannot_be_made_something_of_is_counted(tmp_path: Path) -> None:
     source = opened(made(tmp_path / "rows.log", b"1\n0\nx\n2\n"))
 
-    shares = list(source.each(source.lines(), lambda _, line: 1 / int(line)))
+    shares = list(source.made_of(source.lines(), lambda _, line: 1 / int(line)))
 
     assert shares == [1.0, 0.5]
     assert problems(source) == ["2 malformed rows were skipped"]

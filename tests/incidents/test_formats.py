@@ -12,7 +12,8 @@ import pytest
 from incidents.files import Bounds, DataFile
 from incidents.logs import LogLine, Logs, read_logs
 from incidents.metrics import Metrics, read_metrics
-from incidents.names import moment, service_of
+from incidents.names import service_of
+from incidents.times import moment
 from incidents.traces import Span, Traces, read_traces
 
 TRACE = "da3c9e6facfd6dd14f8df02fbe05fa27"

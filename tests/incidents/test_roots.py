@@ -15,8 +15,8 @@ from incidents.cases import DataRoots
 from incidents.files import DataFile, read_bytes
 from incidents.logs import read_logs
 from incidents.roots import Root
-from services.code_analyst.roots import SourceRoots
 from services.code_analyst.source import parsed
+from services.code_analyst.source_tree import source_tree
 from weft.core.errors import DataRefusedError
 
 READINGS = 1500
@@ -82,7 +82,7 @@ def lines(root: Path) -> str:
 
 
 def source(root: Path) -> str:
-    tree = SourceRoots([root]).open_source("case/source")
+    tree = source_tree(DataRoots([root]), "case/source")
     return " ".join(line for module in parsed(tree.files)[0] for line in module.lines)
 
 
@@ -237,7 +237,7 @@ def test_no_descriptor_is_left_open(root: Path) -> None:
 
     for _ in range(3):
         read_logs(DataRoots([root]).open_case("case").incident.logs)
-        SourceRoots([root]).open_source("case")
+        source_tree(DataRoots([root]), "case")
 
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     problems = DataRoots([root]).open_case("case").problems

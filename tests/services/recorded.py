@@ -9,15 +9,15 @@ from typing import Any
 from anyio import to_thread
 
 from incidents.cases import DataRoots
-from services.log_analyst.tools import log_tools
-from services.metrics_analyst.tools import metrics_tools
-from services.trace_analyst.tools import trace_tools
+from services.log_analyst.tools import ANALYZE_LOGS
+from services.metrics_analyst.tools import ANALYZE_METRICS
+from services.trace_analyst.tools import ANALYZE_TRACES
 from weft.core.record import dumps
 from weft.core.storable import storable_json
 from weft.tools import Tool
 
 NORMAL, INCIDENT = 1_700_000_000, 1_700_003_000
-TOOLS = {"logs": log_tools, "traces": trace_tools, "metrics": metrics_tools}
+ANALYSES = {"logs": ANALYZE_LOGS, "traces": ANALYZE_TRACES, "metrics": ANALYZE_METRICS}
 
 
 async def asked(tool: Tool, data: str) -> dict[str, Any]:
@@ -32,8 +32,7 @@ async def asked(tool: Tool, data: str) -> dict[str, Any]:
 
 
 async def analyzed(root: Path, signal: str, data: str = "case") -> dict[str, Any]:
-    (analyze,) = TOOLS[signal](DataRoots([root]))
-    return await asked(analyze, data)
+    return await asked(ANALYSES[signal].tool(DataRoots([root])), data)
 
 
 def written(folder: Path, name: bytes, content: bytes) -> None:

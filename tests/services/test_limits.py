@@ -9,15 +9,10 @@ import pytest
 from anyio import to_thread
 
 from incidents.cases import DataRoots
-from services.code_analyst.agent import code_analyst
-from services.code_analyst.roots import SourceRoots
-from services.code_analyst.tools import code_tools
-from services.log_analyst.agent import log_analyst
-from services.log_analyst.tools import log_tools
-from services.metrics_analyst.agent import metrics_analyst
-from services.metrics_analyst.tools import metrics_tools
-from services.trace_analyst.agent import trace_analyst
-from services.trace_analyst.tools import trace_tools
+from services.code_analyst.tools import ANALYZE_CODE
+from services.log_analyst.tools import ANALYZE_LOGS
+from services.metrics_analyst.tools import ANALYZE_METRICS
+from services.trace_analyst.tools import ANALYZE_TRACES
 from tests.services import bombs
 from weft import Agent
 from weft.testing import ScriptedModel, call
@@ -25,12 +20,7 @@ from weft.tools import Processes, Tool
 
 pytestmark = pytest.mark.timeout(180)
 DEMO = Path(__file__).parents[2] / "deploy" / "demo" / "incident"
-AGENTS = {
-    "analyze_code": code_analyst,
-    "analyze_logs": log_analyst,
-    "analyze_metrics": metrics_analyst,
-    "analyze_traces": trace_analyst,
-}
+ANALYSES = (ANALYZE_CODE, ANALYZE_LOGS, ANALYZE_METRICS, ANALYZE_TRACES)
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +38,7 @@ async def processes(anyio_backend: str) -> AsyncIterator[Processes]:
 
 def tools(root: Path, processes: Processes) -> dict[str, Tool]:
     data = DataRoots([root, DEMO])
-    made = [
-        *log_tools(data, processes),
-        *metrics_tools(data, processes),
-        *trace_tools(data, processes),
-        *code_tools(SourceRoots([root, DEMO]), processes),
-    ]
-    return {tool.name: tool for tool in made}
+    return {analysis.name: analysis.tool(data, processes) for analysis in ANALYSES}
 
 
 async def asked(
@@ -62,7 +46,7 @@ async def asked(
 ) -> tuple[str, dict[str, object]]:
     """Have the analyst use its tool; return the error and the result of the call."""
     made = await to_thread.run_sync(tools, root, processes)
-    agent: Agent = AGENTS[name](ScriptedModel([call(name, data=data), "done"]), [made[name]])
+    agent = Agent(ScriptedModel([call(name, data=data), "done"]), [made[name]])
     result = await agent.arun("Diagnose")
     (execution,) = result.tool_executions
     found = execution.structured if isinstance(execution.structured, dict) else {}

@@ -15,8 +15,8 @@ from anyio import to_thread
 
 from incidents.cases import DataRoots
 from tests.services.recorded import (
+    ANALYSES,
     INCIDENT,
-    TOOLS,
     analyzed,
     cause,
     otlp,
@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
     return recorded_case(tmp_path)
 
 
-@pytest.mark.parametrize("signal", TOOLS)
+@pytest.mark.parametrize("signal", ANALYSES)
 async def test_file_names_that_are_no_text_are_read_and_told_apart(root: Path, signal: str) -> None:
     (root / "case" / "case.json").unlink()
     names = {"logs": b"caf\xe9.log", "traces": b"trace\xff.json", "metrics": b"metrics\xfe.csv"}
@@ -52,7 +52,7 @@ async def test_file_names_that_are_no_text_are_read_and_told_apart(root: Path, s
 async def test_a_name_that_no_file_can_have_costs_only_itself(root: Path, name: str) -> None:
     write_case(root, logs=[name, "all.jsonl"], traces=[name, "all.json"])
 
-    for signal in TOOLS:
+    for signal in ANALYSES:
         found = await analyzed(root, signal)
         assert cause(found) == "payment"
         if signal != "metrics":
@@ -63,7 +63,7 @@ async def test_a_name_that_no_file_can_have_costs_only_itself(root: Path, name: 
 async def test_a_baseline_that_no_directory_can_be_is_told(root: Path, name: object) -> None:
     write_case(root, baseline=name)
 
-    for signal in TOOLS:
+    for signal in ANALYSES:
         assert "baseline" in told(await analyzed(root, signal))
 
 
@@ -71,13 +71,13 @@ async def test_a_baseline_that_no_directory_can_be_is_told(root: Path, name: obj
 async def test_an_alert_at_no_time_is_told(root: Path, alert: object) -> None:
     write_case(root, alert_time_unix=alert)
 
-    for signal in TOOLS:
+    for signal in ANALYSES:
         found = await analyzed(root, signal)
         assert cause(found) == "payment"
         assert "alert_time_unix is no time" in told(found)
 
 
-@pytest.mark.parametrize("signal", TOOLS)
+@pytest.mark.parametrize("signal", ANALYSES)
 @pytest.mark.parametrize("name", ["n" * 300, "\ud800", "\udcff/x"], ids=short)
 async def test_data_with_a_name_that_none_can_have_is_told_without_its_path(
     root: Path, signal: str, name: str
@@ -96,7 +96,7 @@ async def test_a_case_file_that_is_broken_leaves_the_files_beside_it(
 ) -> None:
     (root / "case" / "case.json").write_bytes(broken)
 
-    for signal in TOOLS:
+    for signal in ANALYSES:
         found = await analyzed(root, signal)
         assert "case.json: unreadable, so the directory's files are used" in told(found)
         assert "of normal times to compare with" in told(found)
@@ -165,13 +165,14 @@ def read_as_another(root: Path, data: str) -> dict[str, Any]:
     program = dedent(
         """
         import encodings.utf_8_sig, json, os, sys
-        from services.code_analyst.roots import SourceRoots
-        roots = SourceRoots([sys.argv[1]])
+        from incidents import DataRoots
+        from services.code_analyst.source_tree import source_tree
+        roots = DataRoots([sys.argv[1]])
         if os.geteuid() == 0:
             os.setgroups([]), os.setgid(65534), os.setuid(65534)
         case = roots.open_case(sys.argv[2])
         facts = os.path.exists(f"{sys.argv[1]}/{sys.argv[2]}/case.json")
-        tree = roots.open_source(f"{sys.argv[2]}/source" if facts else sys.argv[2])
+        tree = source_tree(roots, f"{sys.argv[2]}/source" if facts else sys.argv[2])
         told = lambda problems: [[each.file, each.problem] for each in problems]
         kinds = {kind: [file.name for file in getattr(case.incident, kind)]
                  for kind in ("logs", "traces", "metrics")}

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.services.recorded import (
+    ANALYSES,
     INCIDENT,
     NORMAL,
-    TOOLS,
     analyzed,
     cause,
     log_line,
@@ -110,7 +110,7 @@ async def test_a_character_that_cannot_be_kept_is_shown_in_the_findings(
         metrics = root / folder / "metrics.csv"
         metrics.write_text(metrics.read_text().replace("cpu", f"cpu{odd}"))
 
-    for signal in TOOLS:
+    for signal in ANALYSES:
         found = await analyzed(root, signal)
         assert cause(found) == "payment"
         assert not {"\0", "\x1b", "\u202e"} & set(json.dumps(found, ensure_ascii=False))
@@ -240,7 +240,7 @@ async def test_a_cause_is_found_however_long_its_texts_are(root: Path) -> None:
         metrics = samples(start, 95 if failing else 5, service="db", metric=f"cpu_{'m' * 50_000}")
         (root / folder / "metrics.csv").write_text(metrics)
 
-    for signal in TOOLS:
+    for signal in ANALYSES:
         found = await analyzed(root, signal)
         assert cause(found) == "db"
         assert len(dumps(found)) < 50_000
@@ -248,7 +248,7 @@ async def test_a_cause_is_found_however_long_its_texts_are(root: Path) -> None:
             assert "…" in found["findings"][0]["text"]
 
 
-@pytest.mark.parametrize("signal", TOOLS)
+@pytest.mark.parametrize("signal", ANALYSES)
 async def test_long_names_that_differ_only_at_their_end_stay_different(
     root: Path, signal: str
 ) -> None:
@@ -296,7 +296,7 @@ async def test_a_row_dated_far_from_all_others_moves_no_window(root: Path, time:
         traces=["0all.json", "all.json", "stray.json"],
     )  # fmt: skip
 
-    for signal in TOOLS:
+    for signal in ANALYSES:
         found = await analyzed(root, signal)
         assert cause(found) == "payment"
         assert found["claims"][0]["strength"] > 0.4

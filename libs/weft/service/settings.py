@@ -40,18 +40,9 @@ class SpecialistSettings(ServiceSettings):
     """A database URL; None is a SQLite file named after the service in `home`."""
     model: str | None = None
     """None lets the library choose by the credentials it finds."""
-    data_roots: tuple[Path, ...] = ()
-    """Directories below which the caller may name data; nothing else is opened."""
-    data: Path | None = None
-    """What is looked at where the caller names nothing."""
     processes: int = Field(default=2, ge=1)
     """Calls of its tools that compute at a time, each in a process of its own; the rest wait."""
     process_memory: int = Field(default=1 << 30, ge=1 << 26)
     """Bytes that one such call may take."""
     process_cpu_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     """CPU time that one such call may take."""
-
-    @property
-    def roots(self) -> tuple[Path, ...]:
-        """The data roots, and what is looked at by default."""
-        return (*self.data_roots, *([self.data] if self.data is not None else []))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.code_analyst.analysis import found_in
+from services.code_analyst.analysis import faults_in
 from services.code_analyst.source import Module
 from tests.services.code_analyst.modules import module
 
@@ -58,7 +58,7 @@ def seconds(code: Module) -> float:
     spent = []
     for _ in range(3):
         began = time.process_time()
-        found_in([code])
+        faults_in([code])
         spent.append(time.process_time() - began)
     return min(spent)
 
@@ -75,7 +75,7 @@ def test_four_times_the_code_takes_about_four_times_as_long(source: Callable[[in
 
 def test_a_long_way_is_told_in_short() -> None:
     (finding,) = [
-        one for one in found_in([module(chain(50))])[0] if one.rule == "blocking-call-in-async"
+        one for one in faults_in([module(chain(50))])[0] if one.rule == "blocking-call-in-async"
     ]
 
     assert finding.message.endswith(
@@ -84,7 +84,7 @@ def test_a_long_way_is_told_in_short() -> None:
 
 
 def test_each_blocking_call_is_told_once_however_many_reach_it() -> None:
-    found, _ = found_in([module(chain(20))])
+    found, _ = faults_in([module(chain(20))])
 
     assert [one.rule for one in found].count("blocking-call-in-async") == 1
 
@@ -97,7 +97,7 @@ def test_helpers_of_the_same_name_are_both_followed() -> None:
     )
     second = module("import time\ndef helper():\n    time.sleep(2)\n", name="other.py")
 
-    found, _ = found_in([first, second])
+    found, _ = faults_in([first, second])
 
     blocked = {one.file for one in found if one.rule == "blocking-call-in-async"}
     assert blocked == {"one.py", "other.py"}

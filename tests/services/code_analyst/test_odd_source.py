@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import ruff  # type: ignore[import-untyped]
 
-from incidents.files import DataFile
-from services.code_analyst.analysis import found_in
+from incidents import DataFile, DataRoots
+from services.code_analyst.analysis import faults_in
 from services.code_analyst.lint import linted
-from services.code_analyst.roots import SourceRoots
 from services.code_analyst.source import parsed
-from services.code_analyst.tools import code_tools
+from services.code_analyst.tools import ANALYZE_CODE
 from tests.services.recorded import asked
 from weft.core.record import dumps
 
@@ -22,8 +21,7 @@ PLACE = ("pay/good.py", 5)
 
 
 async def analyzed(root: Path) -> dict[str, Any]:
-    (analyze_code,) = code_tools(SourceRoots([root]))
-    return await asked(analyze_code, "case")
+    return await asked(ANALYZE_CODE.tool(DataRoots([root])), "case")
 
 
 @pytest.fixture
@@ -107,7 +105,7 @@ def test_a_rule_that_fails_on_a_file_costs_that_rule_there_only(case: Path) -> N
 
     files = [DataFile(path, path.name, case) for path in sorted(case.rglob("*.py"))]
     modules, problems = parsed(files)
-    findings, odd = found_in(modules)
+    findings, odd = faults_in(modules)
 
     assert problems == []
     assert [each.rule for each in findings] == ["blocking-call-in-async"]

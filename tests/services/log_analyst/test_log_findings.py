@@ -13,7 +13,7 @@ from incidents.logs import LogLine
 from services.log_analyst.changes import changed
 from services.log_analyst.peers import Peers
 from services.log_analyst.templates import mine
-from services.log_analyst.tools import log_tools
+from services.log_analyst.tools import ANALYZE_LOGS
 from weft.core import Claim
 from weft.core.errors import DataRefusedError
 
@@ -72,7 +72,7 @@ def happened(root: Path, serve: Serve) -> None:
 
 
 async def analyzed(root: Path, data: str = "case") -> dict[str, Any]:
-    (analyze_logs,) = log_tools(DataRoots([root]))
+    analyze_logs = ANALYZE_LOGS.tool(DataRoots([root]))
     found: dict[str, Any] = await to_thread.run_sync(analyze_logs, data)
     return found
 

@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from incidents.cases import DataRoots
 from services.metrics_analyst.meanings import meaning
-from services.metrics_analyst.tools import metrics_tools
+from services.metrics_analyst.tools import ANALYZE_METRICS
 from weft.core import Claim
 from weft.core.errors import DataRefusedError
 
@@ -60,7 +60,7 @@ def happened(root: Path, value: Value) -> None:
 
 
 async def analyzed(root: Path, data: str = "case") -> dict[str, Any]:
-    (analyze_metrics,) = metrics_tools(DataRoots([root]))
+    analyze_metrics = ANALYZE_METRICS.tool(DataRoots([root]))
     found: dict[str, Any] = await to_thread.run_sync(analyze_metrics, data)
     return found
 

@@ -12,9 +12,9 @@ import pytest
 from anyio import to_thread
 
 from incidents.cases import DataRoots
-from services.log_analyst.tools import log_tools
-from services.metrics_analyst.tools import metrics_tools
-from services.trace_analyst.tools import trace_tools
+from services.log_analyst.tools import ANALYZE_LOGS
+from services.metrics_analyst.tools import ANALYZE_METRICS
+from services.trace_analyst.tools import ANALYZE_TRACES
 from weft.core import Claim, EvidenceType
 from weft.tools import Tool
 
@@ -25,7 +25,7 @@ WEIGHTS = dict(zip(get_args(EvidenceType), (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6,
 
 def tools(root: Path) -> list[Tool]:
     roots = DataRoots([root])
-    return [*log_tools(roots), *metrics_tools(roots), *trace_tools(roots)]
+    return [one.tool(roots) for one in (ANALYZE_LOGS, ANALYZE_METRICS, ANALYZE_TRACES)]
 
 
 def labels(root: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from incidents.cases import DataRoots
 from incidents.traces import Span
-from services.trace_analyst.tools import trace_tools
+from services.trace_analyst.tools import ANALYZE_TRACES
 from services.trace_analyst.trees import critical_path, self_time, trees
 from weft.core import Claim
 from weft.core.errors import DataRefusedError
@@ -112,7 +112,7 @@ def happened(root: Path, serve: Serve) -> None:
 
 
 async def analyzed(root: Path, data: str = "case") -> dict[str, Any]:
-    (analyze_traces,) = trace_tools(DataRoots([root]))
+    analyze_traces = ANALYZE_TRACES.tool(DataRoots([root]))
     found: dict[str, Any] = await to_thread.run_sync(analyze_traces, data)
     return found
 

@@ -1,0 +1,56 @@
+"""What an analyst does: one analysis of the data that it may read, offered as a tool.
+
+The process that serves an analyst never loads the analysis itself: each call runs in a process of
+its own, forked from a server that has loaded it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+
+from incidents.cases import DataRoots
+from weft.core.record import JsonObject
+from weft.tools import Processes, Tool, tool
+
+__all__ = ["Analysis"]
+
+_WITHIN = 60.0
+_PRELOADED = ("encodings.utf_8_sig",)
+"""Loaded by every reader, in the midst of its work where it is not there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One analysis, and how a model is told of it."""
+
+    name: str
+    description: str
+    module: str
+    """Where `analyze(roots, data)` stands, by its dotted name; only the calls import it."""
+    preload: tuple[str, ...] = ()
+    """What `module` loads late: a call would otherwise do it anew."""
+
+    def tool(self, roots: DataRoots, processes: Processes | None = None) -> Tool:
+        """Return the tool that analyzes what lies below `roots`, each call in a process."""
+        processes = processes or Processes()
+        processes.preload(self.module, *self.preload, *_PRELOADED)
+        return tool(
+            name=self.name,
+            description=self.description,
+            labels={"read"},
+            timeout=_WITHIN,
+            isolation=processes,
+        )(partial(analyzed, self.module, roots))
+
+
+def analyzed(module: str, roots: DataRoots, data: str) -> JsonObject:
+    """Return what an analysis says of an incident.
+
+    Args:
+        module: Where the analysis stands.
+        roots: Below which directories data may be read.
+        data: Directory of the incident, below a data root.
+    """
+    analyze: Callable[[DataRoots, str], JsonObject] = import_module(module).analyze
+    return analyze(roots, data)

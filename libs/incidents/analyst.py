@@ -1,0 +1,64 @@
+"""A specialist for incidents: one analysis, a model, a prompt, and the data it may look at."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio
+
+from incidents.analysis import Analysis
+from incidents.cases import DataRoots
+from weft.a2a import Card
+from weft.loop import Agent, Peer, PeerRun, Task
+from weft.models import get_model
+from weft.service import SpecialistSettings, processes_of
+
+__all__ = ["IncidentSettings", "analyst"]
+
+_ITERATIONS = 6
+
+
+class IncidentSettings(SpecialistSettings):
+    """What an analyst of incidents reads from outside itself."""
+
+    data_roots: tuple[Path, ...] = ()
+    """Directories below which the caller may name data; nothing else is opened."""
+    data: Path | None = None
+    """What is looked at where the caller names nothing."""
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The data roots, and what is looked at by default."""
+        return (*self.data_roots, *([self.data] if self.data is not None else []))
+
+
+@asynccontextmanager
+async def analyst(
+    card: Card, prompt: Path, analysis: Analysis, settings: IncidentSettings
+) -> AsyncIterator[Peer]:
+    """Yield a working analyst, named as its card and told what stands in the file `prompt`."""
+    processes = processes_of(settings)
+    tool = analysis.tool(DataRoots(settings.roots), processes)
+    text = await anyio.Path(prompt).read_text(encoding="utf-8")
+    async with processes, aclosing(get_model(settings.model)) as model:
+        agent = Agent(model, [tool], text, name=card.name, max_iterations=_ITERATIONS)
+        yield with_data(agent, settings.data)
+
+
+def with_data(peer: Peer, data: Path | None) -> Peer:
+    """Return `peer`, given `data` as the request's metadata where it has none."""
+    return peer if data is None else _WithData(peer, str(data))
+
+
+@dataclass(frozen=True, slots=True)
+class _WithData:
+    peer: Peer
+    data: str
+
+    @property
+    def name(self) -> str:
+        return self.peer.name
+
+    def start(self, task: Task) -> PeerRun:
+        return self.peer.start(replace(task, metadata={"data": self.data, **task.metadata}))

@@ -1,0 +1,118 @@
+"""What is not as usual, and which service that points at."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from incidents.problems import FileProblem
+from incidents.report import Conclusion, report
+from weft.core.record import JsonObject
+from weft.core.result import Claim, EvidenceType, Window
+
+__all__ = ["Anomaly", "anomaly_report"]
+
+MOST_CAUSES = 8
+_REFS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One thing that is not as usual, with the numbers and places that show it."""
+
+    kind: str
+    service: str
+    text: str
+    strength: float
+    """How much this alone speaks for its service being the cause, 0 to 1."""
+    evidence: JsonObject = field(default_factory=dict)
+    type: EvidenceType = "specific_data"
+    symptom: bool = False
+    """It shows harm done elsewhere, so it makes no claim of a cause."""
+
+    def to_json(self) -> JsonObject:
+        return {
+            "kind": self.kind,
+            "service": self.service,
+            "text": self.text,
+            "strength": round(self.strength, 3),
+            "evidence": self.evidence,
+        }
+
+
+def anomaly_report(
+    anomalies: Iterable[Anomaly],
+    *,
+    source: str,
+    window: Window | None,
+    problems: Sequence[FileProblem] = (),
+) -> JsonObject:
+    """Rank what is not as usual, and draw one claim per service from it."""
+    ranked = sorted(anomalies, key=lambda one: (-one.strength, one.service, one.kind, one.text))
+    return report(ranked, partial(_concluded, source, window, problems), problems)
+
+
+def certainty(strengths: Iterable[float]) -> float:
+    """Join what several findings say of one service: the best counts, others add a little."""
+    best, *others = sorted(strengths, reverse=True)
+    return min(1.0, best + (1 - best) * 0.3 * (1 - math.exp(-sum(others))))
+
+
+def _concluded(
+    source: str,
+    window: Window | None,
+    problems: Sequence[FileProblem],
+    shown: Sequence[Anomaly],
+) -> Conclusion:
+    claims = _claims(shown, window)
+    return Conclusion(_summary(source, shown, claims, problems), claims)
+
+
+def _claims(shown: Sequence[Anomaly], window: Window | None) -> list[Claim]:
+    by_service: dict[str, list[int]] = defaultdict(list)
+    for index, finding in enumerate(shown):
+        if finding.service:
+            by_service[finding.service].append(index)
+    claims = [_claim(service, shown, indexes, window) for service, indexes in by_service.items()]
+    causes = [claim for claim in claims if claim.kind == "cause"]
+    causes.sort(key=lambda claim: (-claim.strength, claim.subject))
+    symptoms = [claim for claim in claims if claim.kind != "cause"]
+    return causes[:MOST_CAUSES] + symptoms[:MOST_CAUSES]
+
+
+def _claim(
+    service: str, shown: Sequence[Anomaly], indexes: Sequence[int], window: Window | None
+) -> Claim:
+    causes = [index for index in indexes if not shown[index].symptom]
+    chosen = causes or list(indexes)
+    lead = shown[chosen[0]]
+    return Claim(
+        text=f"{service}: {lead.text}",
+        type=lead.type,
+        kind="cause" if causes else "symptom",
+        strength=round(certainty(shown[index].strength for index in chosen), 3),
+        evidence_refs=tuple(f"#/findings/{index}" for index in chosen[:_REFS]),
+        subject=service,
+        predicate="root_cause" if causes else "affected",
+        window=window,
+    )
+
+
+def _summary(
+    source: str, shown: Sequence[Anomaly], claims: Sequence[Claim], problems: Sequence[FileProblem]
+) -> str:
+    causes = [claim for claim in claims if claim.kind == "cause"]
+    if causes:
+        best = causes[0]
+        words = f"{source}: the strongest sign of a cause is in {best.subject} "
+        words += f"({best.strength:.2f}): {shown[_index(best)].text}"
+    elif shown:
+        words = f"{source}: nothing points at a cause; most notable: {shown[0].text}"
+    else:
+        words = f"{source}: nothing differs from normal"
+    return f"{words}; {len(problems)} problems with the data" if problems else words
+
+
+def _index(claim: Claim) -> int:
+    return int(claim.evidence_refs[0].rsplit("/", 1)[-1])

@@ -1,0 +1,82 @@
+"""One helper makes every analyst: a card, a prompt, one analysis, and the data it may look at."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+
+from incidents import Analysis
+from incidents.analyst import IncidentSettings, analyst
+from services.log_analyst.tools import ANALYZE_LOGS
+from tests.conftest import ROOT
+from weft.a2a import Card
+from weft.core import JsonValue
+from weft.loop import Task
+from weft.testing import call, register_script
+
+pytestmark = pytest.mark.timeout(60)
+INCIDENT = ROOT / "deploy" / "demo" / "incident"
+CARD = Card(name="log_analyst", description="Explains incidents from logs.")
+
+
+@pytest.fixture
+def prompt(tmp_path: Path) -> Path:
+    file = tmp_path / "system.md"
+    file.write_text("You explain incidents.")
+    return file
+
+
+async def story(prompt: Path, settings: IncidentSettings, **metadata: JsonValue) -> str:
+    """Return, as JSON, everything an analyst does that is asked in few words."""
+    async with analyst(CARD, prompt, ANALYZE_LOGS, settings) as peer:
+        run = peer.start(Task("Diagnose the slowdown", "message-1", metadata=metadata))
+        events = [event.model_dump(mode="json") async for event in run]
+        result = await run
+    return json.dumps([*events, result.to_json()])
+
+
+async def test_where_the_caller_names_nothing_an_analyst_looks_at_the_data_it_was_set_to(
+    prompt: Path,
+) -> None:
+    settings = IncidentSettings(model="offline:", data=INCIDENT / "checkout-slowdown")
+
+    events = await story(prompt, settings)
+
+    assert f'"arguments": {{"data": "{settings.data}"}}' in events
+
+
+async def test_data_that_the_caller_names_comes_before_the_data_it_was_set_to(
+    prompt: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    await to_thread.run_sync(shutil.copytree, INCIDENT / "checkout-slowdown" / "logs", other)
+    settings = IncidentSettings(
+        model="offline:", data_roots=(tmp_path,), data=INCIDENT / "checkout-slowdown"
+    )
+
+    events = await story(prompt, settings, data="other")
+
+    assert '"arguments": {"data": "other"}' in events
+
+
+async def test_an_analyst_opens_nothing_else_than_its_data(
+    prompt: Path,
+) -> None:
+    register_script("curious", [call("analyze_logs", data="/etc"), "done"])
+    settings = IncidentSettings(model="scripted:curious", data_roots=(INCIDENT,))
+
+    events = await story(prompt, settings)
+
+    assert "data '/etc' is refused: name a directory below a data root" in events
+
+
+async def test_an_analysis_that_does_not_exist_costs_its_call_alone(prompt: Path) -> None:
+    register_script("hopeful", [call("nothing", data="x"), "done"])
+    missing = Analysis("nothing", description="Is not there.", module="services.nowhere")
+
+    async with analyst(CARD, prompt, missing, IncidentSettings(model="scripted:hopeful")) as peer:
+        result = await peer.start(Task("Diagnose", "message-1"))
+
+    assert result.text == "done"
