@@ -18,6 +18,7 @@ from weft.testing.store_values import (
     new_run,
     running,
     started,
+    step,
     thread_of,
 )
 
@@ -221,3 +222,27 @@ class ThreadStoreContract:
         assert await runs.claim("two", RUNS, limit=5) == []
         with pytest.raises(NotFoundError):
             await runs.read(ALICE, waiting.run.run_id)
+
+    @pytest.mark.requirement("GW-6", "CKPT-8")
+    async def test_what_a_deleted_run_still_writes_is_kept_nowhere(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        held = await running(checkpointer, new_run("t"))
+        await checkpointer.effects.intend(held, effect("e"))
+        assert await checkpointer.threads.delete(KEY, cancel=True)
+
+        recorded = await checkpointer.runs.record_step(held, step("late", "secret"))
+        for _ in range(2):
+            await checkpointer.effects.settle(held, "e", 1, EffectOutcome("done", "secret"))
+        known = await checkpointer.effects.find_effect("e")
+        await checkpointer.runs.release(held)
+        (claimed,) = await checkpointer.runs.claim("two", RUNS, limit=5)
+        await checkpointer.runs.finish(claimed.held, ending("canceled", step("last", "secret")))
+
+        assert recorded.outcome == {"text": "secret"}
+        assert known is not None
+        assert known.outcome == EffectOutcome("done", None)
+        assert claimed.steps == {}
+        assert await checkpointer.threads.erasing(KEY, limit=5) == (
+            Erasing(held.run_id, "acme", "alice", ()),
+        )

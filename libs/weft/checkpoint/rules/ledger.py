@@ -110,11 +110,11 @@ def settle(
     texts: Sequence[EventText],
 ) -> tuple[Envelope, ...]:
     """Record (kind, text) as the outcome of (key, attempt)."""
-    held_run(tables, held)
+    erased = held_run(tables, held).erased
     known = _attempt(tables, *row)
     kind, text = outcome
     if known.state in ("done", "not_done"):
-        if known.outcome is not None and same(known.outcome, text):
+        if known.state == kind and (known.outcome is None or same(known.outcome, text)):
             return ()
         raise EffectSettledError(f"attempt {known.attempt} at {known.tool!r} is settled already")
     newest = tables.effect(known.key)
@@ -124,6 +124,8 @@ def settle(
     if known.state == "intended" and not mine and _alive(tables, known):
         raise FencedError(held.run_id, held.epoch)
     tables.put_effect(known._replace(state=kind, outcome=text, recorded_at=tables.now()))
+    if erased:
+        tables.erase_run(held.run_id)
     return _tell(tables, held, texts)
 
 

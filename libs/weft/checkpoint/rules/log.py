@@ -46,6 +46,8 @@ def record_step(tables: Tables, held: Held, step: StepText) -> Recorded:
     if where is None:
         raise FencedError(held.run_id, held.epoch)
     events = write_numbered(tables, held.run_id, where, step.events)
+    if where.erased:
+        tables.erase_run(held.run_id)
     return Recorded(step.value, events)
 
 
@@ -94,6 +96,8 @@ def finish(tables: Tables, held: Held, ending: EndingText) -> tuple[Envelope, ..
     if row.erased:
         gone = ThreadDeleted(data=Deletion(thread_id=row.thread_id))
         texts += encode_events([gone])
+        # Its owner heard of the deletion later than some of this was done.
+        tables.erase_run(row.run_id)
     texts += ending.events
     if ending.turn is not None and not row.erased:
         add_turn(tables, row, ending.turn)
