@@ -14,7 +14,14 @@ from weft.core.edge_errors import (
     InterruptsIncompleteError,
     InvalidResponseError,
 )
-from weft.core.errors import ForbiddenError, InputError, NotFoundError, RunFinishedError
+from weft.core.errors import (
+    ForbiddenError,
+    InputError,
+    InterruptNotFoundError,
+    NotFoundError,
+    RunFinishedError,
+    RunNotInterruptedError,
+)
 from weft.core.misfits import misfits
 from weft.core.numbers import whole_number
 from weft.events import TERMINAL_EVENTS
@@ -168,6 +175,7 @@ class _Door:
         asked = body_of(request, ResumeRequest)
         run = await self._runs.read(principal, run_id)
         self._check_answers(principal, run, asked)
+        await self._check_questions(principal, run, asked)
         answers = {each.interrupt_id: _said(each) for each in asked.responses}
         # What is wrong with the wish for a stream is found before anything is answered.
         shown = _Shown(log_frames(request.query_params), cursor_of(request, run))
@@ -245,6 +253,29 @@ class _Door:
         left = [each.id for each in run.interrupts if each.id not in given]
         if left and not asked.partial and len(left) < len(run.interrupts):
             raise InterruptsIncompleteError(left)
+
+    async def _check_questions(self, principal: Principal, run: Run, asked: ResumeRequest) -> None:
+        """Return if each answer is to a question whose answers were just checked, or a repeated one.
+
+        A question may come up between that check and the answer's commit, and its id be guessed.
+
+        Raises:
+            RunNotInterruptedError, InterruptNotFoundError: One is to none that anybody could see.
+        """
+        checked = {interrupt.id for interrupt in run.interrupts}
+        for answer in asked.responses:
+            path = ("interrupt", answer.interrupt_id)
+            if answer.interrupt_id in checked:
+                continue
+            if await self._runs.checkpointer.runs.step(principal, run.run_id, path) is not None:
+                continue
+            if run.status != "interrupted":
+                raise RunNotInterruptedError(
+                    f"run {run.run_id} is {run.status} and waits for no answer"
+                )
+            raise InterruptNotFoundError(
+                f"run {run.run_id} has no interrupt {answer.interrupt_id!r}"
+            )
 
     def _check_person(
         self, principal: Principal, interrupt: Interrupt, answer: InterruptResponse

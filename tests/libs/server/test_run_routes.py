@@ -1,11 +1,13 @@
 """Runs over HTTP: created, awaited, read, cancelled, answered."""
 
+from dataclasses import replace
+
 import anyio
 import httpx
 import pytest
 
-from tests.libs.server.door import STORES, House, finished, opened
-from weft.checkpoint import Checkpointer
+from tests.libs.server.door import CALLER, STORES, House, finished, opened
+from weft.checkpoint import Checkpointer, Run
 from weft.core import new_id
 from weft.server.admission import ApiOptions
 
@@ -246,6 +248,25 @@ async def test_who_asks_for_an_action_approves_it_only_where_that_is_allowed(
             statuses.append((said.status_code, said.json().get("code")))
 
     assert statuses == [(403, "approval_not_allowed"), (202, None)]
+
+
+async def test_a_question_that_came_up_after_the_check_is_not_answered(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cal = await house.client("caller")
+    run = (await cal.post("/invoke", json={"prompt": "ask approval"})).json()
+    asked = await house.runs.read(CALLER, run["run_id"])
+
+    async def read_before(*_: object) -> Run:
+        return replace(asked, status="running", interrupts=())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.runs, "read", read_before)
+        answer = {"responses": [{"interrupt_id": "a" * 32, "payload": {"approved": True}}]}
+        said = await cal.post(f"/v1/runs/{run['run_id']}/resume", json=answer)
+
+    assert (said.status_code, said.json()["code"]) == (409, "run_not_interrupted")
+    assert (await cal.get(f"/v1/runs/{run['run_id']}")).json()["status"] == "interrupted"
 
 
 @pytest.mark.requirement("GW-29", "GW-35")
