@@ -18,6 +18,7 @@ from weft.server.requests import (
     RunRequest,
     body_of,
     idempotency_key,
+    path_id,
     principal_of,
     timeout_of,
 )
@@ -145,7 +146,7 @@ def json_response(
 def _on_thread(asked: RunRequest, thread_id: str) -> RunRequest:
     if asked.thread_id not in {None, thread_id}:
         raise InvalidFieldsError([("/thread_id", "the path names another thread")])
-    return asked.model_copy(update={"thread_id": thread_id})
+    return asked.model_copy(update={"thread_id": path_id(thread_id)})
 
 
 def _new_run(

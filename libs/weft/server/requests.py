@@ -54,6 +54,18 @@ def checked_id(value: str) -> str:
     return value
 
 
+def path_id(value: str) -> str:
+    """Return the thread id that a path names.
+
+    Raises:
+        InvalidFieldsError: It is no id.
+    """
+    try:
+        return checked_id(value)
+    except ValueError as error:
+        raise InvalidFieldsError([("/thread_id", str(error))]) from None
+
+
 def _metadata(value: JsonObject) -> JsonObject:
     if reserved := sorted(RESERVED_METADATA & value.keys()):
         raise ValueError(f"the server alone sets {', '.join(reserved)}")

@@ -1,6 +1,7 @@
 """Threads: what was said in one, and its end."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import anyio
 from fastapi import APIRouter
@@ -9,17 +10,17 @@ from starlette.responses import Response
 
 from weft.checkpoint import Run, Thread, ThreadKey
 from weft.core import JsonObject, JsonValue, Message, Principal, rfc3339
-from weft.core.edge_errors import InvalidFieldsError
 from weft.core.errors import InputError, NotFoundError
 from weft.runs import RoutedRequest, Runs
 from weft.server.admission import json_response
-from weft.server.requests import checked_id, principal_of
+from weft.server.requests import path_id, principal_of
 from weft.server.routes import described, router
 from weft.server.views import thread_status, usage_of
 
 ERASE_SECONDS = 2.0
 """How long a deletion waits for the agents that were called."""
 ERASE_PAUSE_SECONDS = 0.05
+DELETED = "its thread was deleted"
 MAX_RUNS = 1000
 """How far back a thread is told from its runs."""
 
@@ -95,7 +96,8 @@ class _Door:
             # Asked to stop, their owners let go at once; the deletion alone they would find out.
             for run in await self._store.runs.thread_runs(key):
                 if not run.terminal:
-                    await self._runs.cancel(principal, run.run_id, reason="its thread was deleted")
+                    with suppress(NotFoundError):  # who deletes it at the same time came first
+                        await self._runs.cancel(principal, run.run_id, reason=DELETED)
         deleted = await self._store.threads.delete(key, cancel=cancel == "true")
         pending = await self._still_there(key) if deleted else []
         return json_response({"deleted": deleted, "pending": pending})
@@ -120,10 +122,7 @@ class _Door:
 
 
 def _key(principal: Principal, request: Request) -> ThreadKey:
-    try:
-        thread_id = checked_id(request.path_params["thread_id"])
-    except ValueError as error:
-        raise InvalidFieldsError([("/thread_id", str(error))]) from None
+    thread_id = path_id(request.path_params["thread_id"])
     return ThreadKey(principal.tenant, principal.subject, thread_id)
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import anyio
 import httpx
 import pytest
 
 from tests.libs.server.door import STORES, House, finished, frames, opened
-from weft.checkpoint import Checkpointer
+from weft.checkpoint import Checkpointer, Run, ThreadKey
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core.errors import StoreUnavailableError
 from weft.server.admission import ApiOptions
@@ -189,3 +190,20 @@ async def test_the_root_links_to_routes_that_exist(ana: httpx.AsyncClient) -> No
 
     assert answers.pop("invoke") == answers.pop("stream") == answers.pop("runs") == 405
     assert set(answers.values()) == {200}
+
+
+async def test_two_deletions_of_a_thread_at_once_both_say_what_became_of_it(
+    house: House, ana: httpx.AsyncClient
+) -> None:
+    held = (await ana.post("/v1/threads/t/runs", json={"input": "hold"})).json()
+    cancel = house.runs.cancel
+
+    async def late(*args: Any, **options: Any) -> Run:  # noqa: ANN401 - handed on
+        await house.runs.checkpointer.threads.delete(ThreadKey("acme", "ana", "t"), cancel=True)
+        return await cancel(*args, **options)
+
+    house.runs.cancel = late  # type: ignore[method-assign]
+    second = await ana.delete("/threads/t", params={"cancel": "true"})
+
+    assert (second.status_code, second.json()) == (200, {"deleted": False, "pending": []})
+    assert (await ana.get(f"/v1/runs/{held['run_id']}")).status_code == 404

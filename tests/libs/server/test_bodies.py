@@ -67,6 +67,16 @@ async def test_a_thread_id_that_may_not_be_is_refused(ana: httpx.AsyncClient) ->
         assert answer.json()["errors"]
 
 
+@pytest.mark.requirement("SEC-46")
+async def test_a_thread_id_in_the_path_is_held_to_the_same_rules(ana: httpx.AsyncClient) -> None:
+    most = await ana.post(f"/v1/threads/{'t' * 128}/runs", json={"input": "x"})
+    for thread_id in ("t" * 129, "t" * 5000):
+        answer = await ana.post(f"/v1/threads/{thread_id}/runs", json={"input": "x"})
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert most.status_code == 202
+
+
 @pytest.mark.requirement("SEC-52", "SEC-53")
 async def test_metadata_is_data_whatever_its_names(ana: httpx.AsyncClient) -> None:
     metadata = {
