@@ -12,6 +12,10 @@ NUL_SHOWN = "\N{SYMBOL FOR NULL}"
 """Stands where a NUL stood: PostgreSQL keeps none, and a reader should see that there was one."""
 SURROGATE_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
+MAX_DEPTH = 100
+"""Levels of a value that came from outside; deeper ones can be read, but not written again."""
+_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
+
 _NUL = b"\\u0000"
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -48,9 +52,10 @@ def received(text: str | bytes) -> JsonValue:
     """Return the storable value of JSON text that came from outside.
 
     Raises:
-        ValueError: It is not JSON.
+        ValueError: It is not JSON, or nested deeper than `MAX_DEPTH`.
     """
     given = storable(text) if isinstance(text, str) else text
+    odd = _has_nul(given)
     try:
         value: JsonValue = orjson.loads(given)
     except orjson.JSONDecodeError:
@@ -58,12 +63,41 @@ def received(text: str | bytes) -> JsonValue:
         if not _ESCAPED_SURROGATE.search(whole):
             raise
         # Half a character is legal JSON, which the fast reader refuses.
-        try:
-            return _shown(json.loads(whole, parse_constant=_no_number))
-        except RecursionError as error:
-            raise ValueError("it is nested too deeply") from error
+        value, odd = _slowly(whole), True
+    if not _is_flat(given) and _nests(value):
+        raise ValueError(_TOO_DEEP)
     # Half characters were refused, and of a NUL the text must tell by an escape.
-    return _shown(value) if _has_nul(given) else value
+    return _shown(value) if odd else value
+
+
+def _slowly(text: str) -> JsonValue:
+    try:
+        value: JsonValue = json.loads(text, parse_constant=_no_number)
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+    return value
+
+
+def _is_flat(text: str | bytes) -> bool:
+    """Tell cheaply of most texts that they cannot nest deeper than `MAX_DEPTH`."""
+    if isinstance(text, str):
+        return text.count("[") + text.count("{") <= MAX_DEPTH
+    return text.count(b"[") + text.count(b"{") <= MAX_DEPTH
+
+
+def _nests(value: JsonValue) -> bool:
+    """Tell whether there are more than `MAX_DEPTH` levels."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for each in level
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def _has_nul(text: str | bytes) -> bool:

@@ -101,6 +101,7 @@ async def test_an_answer_of_many_artifacts_is_cut_at_eight_mebibytes() -> None:
         b'{"jsonrpc": "2.0", "id": 1, "error": {}}',
         b'{"jsonrpc": "2.0", "id": 1, "error": {"code": "x", "message": 5, "data": [1]}}',
         b"[" * 5000,
+        b'{"a":' * 500 + b'"\\u0000"' + b"}" * 500,
     ],
 )
 async def test_an_answer_outside_the_protocol_is_a_typed_failure(body: bytes) -> None:

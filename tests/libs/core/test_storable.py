@@ -55,3 +55,19 @@ def test_what_is_no_json_is_not_received(text: str | bytes) -> None:
 def test_what_is_nested_without_end_is_refused_and_no_crash() -> None:
     with pytest.raises(ValueError, match="nested"):
         received('["\\ud800",' + "[" * 100_000 + "]" * 100_001)
+
+
+@pytest.mark.parametrize("leaf", ["1", '"\\u0000"', '"\\ud800"', '"x", "y"'])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":[1,', "]}")])
+def test_what_is_nested_deeper_than_can_be_written_again_is_refused(
+    leaf: str, opening: str, closing: str
+) -> None:
+    levels = opening.count("[") + opening.count("{")
+
+    for depth in (98, 300, 600, 1000):
+        text = opening * (depth // levels) + f"[{leaf}]" + closing * (depth // levels)
+        if depth > 100:
+            with pytest.raises(ValueError, match=r"nest|JSON|[Rr]ecursion"):
+                received(text.encode())
+        else:
+            assert dumps(received(text.encode()))
