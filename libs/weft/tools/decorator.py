@@ -19,6 +19,9 @@ from weft.tools.schema import ArgumentSchema, argument_schema, json_schema_of
 from weft.tools.signature import doc_of, name_of
 
 logger = logging.getLogger(__name__)
+# Tools are made while modules are imported, mostly before anybody set logging up; Python would
+# then print the bare name of the event into whatever reads the lines of the process.
+logger.addHandler(logging.NullHandler())
 
 P = ParamSpec("P")
 R = TypeVar("R")

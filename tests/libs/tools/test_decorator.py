@@ -2,6 +2,8 @@
 
 import logging
 import socket
+import subprocess
+import sys
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -218,6 +220,15 @@ def test_an_idempotent_tool_that_cannot_find_out_says_so(
         tool(idempotent=True)(pay)
 
     assert caplog.messages == ["tool.unknown_outcomes_need_a_person"]
+
+
+@pytest.mark.requirement("FX-17")
+def test_it_prints_nothing_where_nobody_has_set_logging_up() -> None:
+    made = "from weft import tool\ndef pay(): ...\ntool(idempotent=True)(pay)"
+
+    done = subprocess.run([sys.executable, "-c", made], capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"")
 
 
 def _named(name: str) -> Tool:
