@@ -65,6 +65,10 @@ class Caller:
     depth: int = -1
     """-1 is a caller outside the mesh: what it starts stands at depth 0."""
     body: str | None = None
+    until: float | None = None
+    """When, by the clock on the wall, the work is over that the authority was given for."""
+    keys: frozenset[str] = frozenset()
+    """The ids of the keys that vouch for it."""
 
     def check_body(self, body: bytes) -> None:
         """Return if the token was made for a request of this body, or for any.
@@ -193,8 +197,9 @@ class Verifier:
             or not now - LEEWAY_SECONDS < claims.exp <= now + LIFETIME_SECONDS + LEEWAY_SECONDS
         ):
             raise UnauthenticatedError(_REFUSED)
+        lent = [(claims, key)]
         if not key.issuer:
-            await self._check_origin(claims, now)
+            lent += await self._lenders(claims, now)
         if claims.depth >= MAX_DEPTH:
             raise DepthExceededError(f"calls nest at most {MAX_DEPTH} deep")
         principal = Principal(
@@ -211,24 +216,35 @@ class Verifier:
             run=claims.run or None,
             depth=claims.depth,
             body=claims.body,
+            until=min(_over(each) for each, _ in lent),
+            keys=frozenset(each.kid for _, each in lent),
         )
 
-    async def _check_origin(self, claims: Claims, now: float) -> None:
-        """Return if the claims are part of what their issuer was given, and so up to the root.
+    async def stands(self, caller: Caller) -> bool:
+        """Tell whether a caller's authority still counts: its time, and every key behind it."""
+        if caller.until is not None and self._clock.now() > caller.until:
+            return False
+        for kid in caller.keys:
+            if await self._trust.find(kid) is None:
+                return False
+        return True
+
+    async def _lenders(self, claims: Claims, now: float) -> list[tuple[Claims, TrustedKey]]:
+        """Return what the issuer of the claims was given, they being a part of it, up to the root.
 
         Raises:
             UnauthenticatedError: They are its own invention.
         """
+        lent: list[tuple[Claims, TrustedKey]] = []
         while True:
             if claims.via is None:
                 raise UnauthenticatedError(_REFUSED)
             given, key = await self._read(claims.via)
-            # What was given lasts as long as the work it was given for.
-            over = given.exp + given.rem_ms / 1000 + LEEWAY_SECONDS
-            if given.iss != key.service or now > over or not _is_part(claims, given):
+            if given.iss != key.service or now > _over(given) or not _is_part(claims, given):
                 raise UnauthenticatedError(_REFUSED)
+            lent.append((given, key))
             if key.issuer:
-                return
+                return lent
             claims = given
 
     async def _read(self, token: str) -> tuple[Claims, TrustedKey]:
@@ -247,6 +263,11 @@ class Verifier:
             return Claims.model_validate_json(unb64(body)), key
         except (ValueError, ValidationError) as error:
             raise UnauthenticatedError(_REFUSED) from error
+
+
+def _over(claims: Claims) -> float:
+    """Return when a token says nothing any more: it lasts as long as the work it is given for."""
+    return claims.exp + claims.rem_ms / 1000 + LEEWAY_SECONDS
 
 
 def _is_part(claims: Claims, given: Claims) -> bool:

@@ -11,9 +11,9 @@ from weft.core.errors import WeftError
 from weft.runs import Runs
 from weft.server.admission import Admission, ApiOptions
 from weft.server.alias_routes import alias_routes
+from weft.server.credentials import BearerAuthenticator
 from weft.server.edge import Edge, EdgeRules
 from weft.server.gate import RequestGate
-from weft.server.leases import BearerAuthenticator
 from weft.server.requests import CancelRequest, ResumeRequest, RunRequest
 from weft.server.routes import definitions
 from weft.server.run_routes import run_routes

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import anyio
@@ -19,8 +20,9 @@ from weft.core.errors import ConfigError, UnauthenticatedError, WeftError
 from weft.core.jsonguard import parse_object
 from weft.core.numbers import MAX_DIGITS, whole_number
 from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError, MediaTypeError
+from weft.identity.leases import Lease
+from weft.server.credentials import BearerAuthenticator, stands_for
 from weft.server.gate import RequestGate
-from weft.server.leases import BearerAuthenticator, Lease
 from weft.server.rates import Fields
 from weft.service.problems import crashed, problem_response
 
@@ -119,7 +121,8 @@ class Edge:
         stream = self._gate.stream(scope, principal)
         if scope["method"] in _BODY_METHODS:
             state["body"] = await self._body(headers, receive)
-        with stream, Lease(self._authenticator, credential, principal) as lease:
+        stands = partial(stands_for, self._authenticator, credential, principal)
+        with stream, Lease(stands) as lease:
             await self._app(scope, receive, answer.send)
         if lease.lost:
             raise UnauthenticatedError("the credential ended while the request was answered")

@@ -13,7 +13,7 @@ from tests.libs.server.door import House, Names, gate_of, opened
 from weft.checkpoint import Checkpointer
 from weft.core import JsonObject, JsonValue, Principal, loads_object
 from weft.core.errors import ConfigError, StoreUnavailableError, UnauthenticatedError
-from weft.server import leases
+from weft.identity import leases
 from weft.server.admission import ApiOptions
 from weft.server.api import api
 from weft.server.edge import EdgeRules, accepted_hosts

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from typing import Protocol, TypeVar
 
 import orjson
@@ -52,6 +53,7 @@ from weft.core.protocol_errors import (
 from weft.events import Envelope
 from weft.identity import signatures
 from weft.identity.keys import SigningKey
+from weft.identity.leases import AuthorityWatch, Lease
 from weft.runs import Runs, cursor_in
 
 log = logging.getLogger(__name__)
@@ -79,6 +81,10 @@ class Authenticator(Protocol):
         Raises:
             UnauthenticatedError: Nothing valid says who it is.
         """
+        ...
+
+    async def stands(self, caller: Caller) -> bool:
+        """Tell whether what said so still counts."""
         ...
 
 
@@ -222,13 +228,21 @@ class A2AServer:
         asked = extensions.in_force(declared)
         ask = CallContext(caller, asked, request.headers.get("traceparent"))
         if (unary := self._unary.get(call.method)) is not None:
-            return http.reply(call.id, await unary(ask, call.params), asked)
+            with Lease(self._standing(caller)) as lease:
+                return http.reply(call.id, await unary(ask, call.params), asked)
+            if lease.lost:
+                raise UnauthenticatedError("the authority ended while the call was answered")
         if (streaming := self._streaming.get(call.method)) is not None:
             self._rates.check_streams(caller.principal, most=self._limits.streams)
             start = await streaming(ask, call.params, request)
             stream = self._stream(ask, call, start)
-            return StreamReply(stream, self._streams, self._rates.stream(caller.principal))
+            counted = self._rates.stream(caller.principal)
+            watch = AuthorityWatch(self._standing(caller), stream.stop)
+            return StreamReply(stream, self._streams, counted, watch)
         raise _unserved(call.method)
+
+    def _standing(self, caller: Caller) -> Callable[[], Awaitable[bool]]:
+        return partial(_stands, self._authenticator, caller)
 
     async def _send(self, ask: CallContext, params: object) -> JsonObject:
         return {"task": await self.tasks.send(ask, _request(ask, SendMessageRequest, params))}
@@ -296,8 +310,10 @@ class StreamReply(Response):
         stream: TaskStream,
         open_streams: set[TaskStream],
         counted: AbstractContextManager[None],
+        watch: AuthorityWatch,
     ) -> None:
         super().__init__()
+        self._watch = watch
         self._stream = stream
         self._open = open_streams
         self._counted = counted
@@ -305,7 +321,7 @@ class StreamReply(Response):
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         self._open.add(self._stream)
         try:
-            with self._counted:
+            with self._counted, self._watch:
                 await self._stream.run(receive, send)
         finally:
             self._open.discard(self._stream)
@@ -316,6 +332,10 @@ def _request(ask: CallContext, kind: type[R], params: object) -> R:
     if request.tenant and request.tenant != ask.caller.principal.tenant:
         raise InputError("the tenant is not the caller's own", field="tenant")
     return request
+
+
+async def _stands(authenticator: Authenticator | None, caller: Caller) -> bool:
+    return authenticator is None or await authenticator.stands(caller)
 
 
 def _unserved(method: str) -> WeftError:
