@@ -9,7 +9,7 @@ import grpc.aio
 
 from weft.a2a import Minter, read_control_card
 from weft.catalog import Catalog, Entry
-from weft.core import Deadline, JsonObject, Principal, dumps, loads_object, new_id
+from weft.core import Deadline, JsonObject, Principal, dumps, loads_object, new_id, parts_of
 from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ForbiddenError, InputError
 from weft.core.protocol_errors import CardRefusedError
@@ -48,7 +48,7 @@ class ControlClient:
             input=text, goal=dumps(goal) if goal is not None else b"", protocol=protocol or ""
         )
         task = Task(
-            prompt=text,
+            parts=parts_of(text),
             message_id=new_id(),
             principal=principal,
             deadline=Deadline.after(DEADLINE_SECONDS),

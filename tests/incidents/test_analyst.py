@@ -12,7 +12,7 @@ from incidents.analyst import IncidentSettings, analyst
 from services.log_analyst.tools import ANALYZE_LOGS
 from tests.conftest import ROOT
 from weft.a2a import Card
-from weft.core import JsonValue
+from weft.core import JsonValue, parts_of
 from weft.loop import Task
 from weft.testing import call, register_script
 
@@ -31,7 +31,7 @@ def prompt(tmp_path: Path) -> Path:
 async def story(prompt: Path, settings: IncidentSettings, **metadata: JsonValue) -> str:
     """Return, as JSON, everything an analyst does that is asked in few words."""
     async with analyst(CARD, prompt, ANALYZE_LOGS, settings) as peer:
-        run = peer.start(Task("Diagnose the slowdown", "message-1", metadata=metadata))
+        run = peer.start(Task(parts_of("Diagnose the slowdown"), "message-1", metadata=metadata))
         events = [event.model_dump(mode="json") async for event in run]
         result = await run
     return json.dumps([*events, result.to_json()])
@@ -77,6 +77,6 @@ async def test_an_analysis_that_does_not_exist_costs_its_call_alone(prompt: Path
     missing = Analysis("nothing", description="Is not there.", module="services.nowhere")
 
     async with analyst(CARD, prompt, missing, IncidentSettings(model="scripted:hopeful")) as peer:
-        result = await peer.start(Task("Diagnose", "message-1"))
+        result = await peer.start(Task(parts_of("Diagnose"), "message-1"))
 
     assert result.text == "done"

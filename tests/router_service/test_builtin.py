@@ -4,7 +4,7 @@ import pytest
 
 from router_service.builtin import ROLES, builtin_peers
 from tests.router_service.house import ANA, house, skill
-from weft.core import Message
+from weft.core import Message, parts_of
 from weft.core.protocol_errors import PeerUnavailableError
 from weft.loop import Agent, Task
 from weft.models import ModelRequest, ModelResponse, get_model
@@ -30,7 +30,7 @@ async def test_each_is_told_its_role_and_has_instructions_of_its_own(role: str) 
     peer = builtin_peers(FunctionModel(said))[role]
     assert isinstance(peer, Agent)
 
-    result = await peer.start(Task("go", "m", role=role))
+    result = await peer.start(Task(parts_of("go"), "m", role=role))
 
     assert result.ok
     assert result.text == f"{role}: You "
@@ -52,7 +52,7 @@ async def test_a_card_with_the_role_comes_before_the_one_brought_along() -> None
 async def test_without_a_model_the_answer_says_how_to_set_one() -> None:
     peer = builtin_peers(get_model("offline:"))["answer"]
 
-    result = await peer.start(Task("What is an SLO?", "m", role="answer"))
+    result = await peer.start(Task(parts_of("What is an SLO?"), "m", role="answer"))
 
     assert result.status == "failed"
     assert result.reasons[0].code == "no_applicable_tool"
@@ -62,7 +62,7 @@ async def test_without_a_model_the_answer_says_how_to_set_one() -> None:
 async def test_with_a_model_it_answers_in_the_models_words() -> None:
     async with ScriptedOpenAIServer(["A target for reliability."]) as server:
         model = get_model("openai:gpt-4o", base_url=server.base_url, api_key="k")
-        result = await builtin_peers(model)["answer"].start(Task("What is an SLO?", "m"))
+        result = await builtin_peers(model)["answer"].start(Task(parts_of("What is an SLO?"), "m"))
         await model.aclose()
 
     assert (result.status, result.text) == ("completed", "A target for reliability.")

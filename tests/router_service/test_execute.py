@@ -15,7 +15,7 @@ from weft.bus import MemoryBus
 from weft.catalog import Offers
 from weft.checkpoint import Claimed, Journal, NewRun, Run, ThreadKey
 from weft.checkpoint.memory import memory_checkpointer
-from weft.core import JsonObject, Message, Principal, new_id, new_run_id
+from weft.core import JsonObject, Message, Principal, Result, new_id, new_run_id, text_of
 from weft.events import Acceptance, RunAccepted
 from weft.loop import Peer
 from weft.models import ModelRequest, ModelResponse, get_model
@@ -87,7 +87,7 @@ async def routing(
 
 def answer_of(run: Run) -> str:
     assert run.result is not None
-    return str(run.result["text"])
+    return text_of(Result.answer_in(run.result))
 
 
 @pytest.mark.requirement("RT-32")

@@ -6,7 +6,8 @@ from weft.core.answers import DECLINED, approves, check_answer, option_of
 from weft.core.budget import NO_USAGE, Budget, Usage
 from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, SystemClock, earliest, rfc3339
 from weft.core.ids import HEX_ID, InterruptId, RunId, name_digest, new_id, new_run_id, secret_id
-from weft.core.messages import Message, Part, Role, ToolCall, ToolSpec
+from weft.core.messages import Message, Role, ToolCall, ToolSpec
+from weft.core.parts import Part, PartKind, Parts, data_of, parts_of, says_nothing, text_of
 from weft.core.principal import ALL_SCOPES, LOCAL, RUN_SCOPES, Allowance, Principal
 from weft.core.record import (
     JsonObject,
@@ -53,6 +54,8 @@ __all__ = [
     "JsonValue",
     "Message",
     "Part",
+    "PartKind",
+    "Parts",
     "Path",
     "Principal",
     "Reason",
@@ -71,6 +74,7 @@ __all__ = [
     "approves",
     "canonical",
     "check_answer",
+    "data_of",
     "dumps",
     "earliest",
     "loads",
@@ -79,6 +83,9 @@ __all__ = [
     "new_id",
     "new_run_id",
     "option_of",
+    "parts_of",
     "rfc3339",
+    "says_nothing",
     "secret_id",
+    "text_of",
 ]

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, model_validator
 
+from weft.core.parts import Part, Parts, in_parts, text_of
 from weft.core.record import JsonObject, Record
 
 __all__ = ["MAX_PROMPT", "prompt_fits"]
@@ -28,43 +29,41 @@ class ToolCall(Record):
     """What the model wrote instead of a JSON object; then `arguments` is empty."""
 
 
-class Part(Record):
-    """One piece of content: exactly one of text, data, url or bytes (base64)."""
-
-    text: str | None = None
-    data: JsonValue = None
-    url: str | None = None
-    bytes: str | None = None
-    media_type: str | None = None
-    filename: str | None = None
-
-
 class Message(Record):
-    """One turn of a conversation."""
+    """One entry of a conversation, made of parts; `content=` is short for a leading text."""
 
     role: Role
-    content: str = ""
-    parts: tuple[Part, ...] = ()
+    parts: Parts = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
     metadata: JsonObject = Field(default_factory=dict)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_parts(cls, values: object) -> object:
+        return in_parts(values, text="content")
+
+    @property
+    def content(self) -> str:
+        """What it says in words."""
+        return text_of(self.parts)
+
     @classmethod
     def system(cls, content: str) -> "Message":
-        return cls(role="system", content=content)
+        return cls(role="system", parts=_said(content))
 
     @classmethod
     def user(cls, content: str, *, metadata: JsonObject | None = None) -> "Message":
-        return cls(role="user", content=content, metadata=metadata or {})
+        return cls(role="user", parts=_said(content), metadata=metadata or {})
 
     @classmethod
     def assistant(cls, content: str = "", *, tool_calls: tuple[ToolCall, ...] = ()) -> "Message":
-        return cls(role="assistant", content=content, tool_calls=tool_calls)
+        return cls(role="assistant", parts=_said(content), tool_calls=tool_calls)
 
     @classmethod
     def tool(cls, content: str, *, call: ToolCall) -> "Message":
-        return cls(role="tool", content=content, tool_call_id=call.id, name=call.name)
+        return cls(role="tool", parts=_said(content), tool_call_id=call.id, name=call.name)
 
 
 class ToolSpec(Record):
@@ -79,3 +78,7 @@ class ToolSpec(Record):
     idempotent: bool = False
     isolation: Literal["process"] | None = None
     """Where the body runs, if not in the agent's own process."""
+
+
+def _said(content: str) -> Parts:
+    return (Part(text=content),) if content else ()

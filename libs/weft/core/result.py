@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from weft.core.budget import NO_USAGE, Usage
+from weft.core.parts import Part, Parts, data_of, in_parts, parts_of, says_nothing, text_of
 from weft.core.record import JsonObject, Record
 
 Path = tuple[str, ...]
@@ -47,9 +48,29 @@ class Artifact(Record):
 
     id: str
     name: str = ""
-    text: str | None = None
-    data: JsonValue = None
-    media_type: str | None = None
+    parts: Parts = Field(default=(), min_length=1)
+    """In short `text=` or `data=`, and `media_type=` for the first of them."""
+    metadata: JsonObject = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_parts(cls, values: object) -> object:
+        if not isinstance(values, dict) or "parts" in values:
+            return values
+        text, data, media_type = (values.get(name) for name in ("text", "data", "media_type"))
+        parts = [] if text is None else [Part(text=text, media_type=media_type)]
+        if data is not None or text is None:
+            parts.append(Part(data=data, media_type=media_type if text is None else None))
+        return {**values, "parts": parts}
+
+    @property
+    def text(self) -> str:
+        return text_of(self.parts)
+
+    @property
+    def data(self) -> JsonValue:
+        """The first value in it."""
+        return data_of(self.parts)
 
 
 class Reason(Record):
@@ -91,8 +112,8 @@ class Result(Record):
     """The outcome of a task or of a plan's step."""
 
     status: ResultStatus
-    text: str = ""
-    data: JsonValue = None
+    parts: Parts = ()
+    """The answer; `text=` and `data=` are short for parts that lead it."""
     artifacts: tuple[Artifact, ...] = ()
     claims: tuple[Claim, ...] = ()
     verdict: Verdict | None = None
@@ -104,6 +125,11 @@ class Result(Record):
     stop_reason: str | None = None
     """Why the agent behind it stopped, where an agent was."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_parts(cls, values: object) -> object:
+        return in_parts(values, text="text")
+
     @classmethod
     def failed(cls, code: str, message: str, *, retryable: bool = False) -> "Result":
         reason = Reason(code=code, message=message, retryable=retryable)
@@ -112,3 +138,30 @@ class Result(Record):
     @property
     def ok(self) -> bool:
         return self.status == "completed"
+
+    @property
+    def text(self) -> str:
+        """What the answer says in words."""
+        return text_of(self.parts)
+
+    @property
+    def data(self) -> JsonValue:
+        """The first value in the answer."""
+        return data_of(self.parts)
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing is answered at all."""
+        return says_nothing(self.parts)
+
+    @staticmethod
+    def answer_in(stored: JsonObject) -> Parts:
+        """Return the answer of a result in its JSON form, without reading all the rest."""
+        values = in_parts(stored, text="text")
+        listed = values.get("parts") if isinstance(values, dict) else None
+        return tuple(map(Part.model_validate, listed if isinstance(listed, list | tuple) else ()))
+
+    def with_text(self, text: str) -> "Result":
+        """Return the same, saying `text` in place of its words."""
+        rest = tuple(part for part in self.parts if part.kind != "text")
+        return self.model_copy(update={"parts": (*(parts_of(text) if text else ()), *rest)})

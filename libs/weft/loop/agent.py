@@ -20,6 +20,7 @@ from weft.core import (
     ToolSpec,
     name_digest,
     new_run_id,
+    parts_of,
 )
 from weft.core.errors import ConfigError, WeftError
 from weft.core.storable import storable_json
@@ -224,7 +225,7 @@ class Agent:
         if self._checkpointer is None and thread_id is None and not len(self._tools):
             outlet = self._outlet(hear, run_id, "")
             invocation = Invocation(
-                prompt=prompt,
+                parts=parts_of(prompt),
                 journal=LocalJournal(run_id=run_id, tell=outlet.relay),
                 principal=principal,
                 metadata=metadata,
@@ -267,7 +268,7 @@ class Agent:
             if current.owned.canceling is not None:
                 control.cancel("it was cancelled")
             invocation = Invocation(
-                prompt=request.prompt,
+                parts=parts_of(request.prompt),
                 journal=journal,
                 history=current.history,
                 principal=asker_of(run),
@@ -308,9 +309,8 @@ class Agent:
             outlet = BusOutlet(hear, self.name)
         journal = task.journal or _local_journal(task, control, outlet)
         invocation = Invocation(
-            prompt=task.prompt,
+            parts=task.parts,
             journal=journal,
-            arguments=task.arguments,
             history=task.history,
             principal=task.principal,
             metadata=_told(task),

@@ -11,6 +11,7 @@ from weft.core import (
     Deadline,
     JsonObject,
     Message,
+    Parts,
     Principal,
     ToolSpec,
 )
@@ -24,11 +25,10 @@ from weft.tools import ToolRegistry
 class Invocation:
     """One request to an agent."""
 
-    prompt: str
+    parts: Parts
+    """What is said."""
     journal: Journal
     """Where steps and effects are written; its ids are the run's."""
-    arguments: JsonObject = field(default_factory=dict)
-    """Structured input beside the prompt."""
     history: tuple[Message, ...] = ()
     principal: Principal = LOCAL
     metadata: JsonObject = field(default_factory=dict)

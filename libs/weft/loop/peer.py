@@ -12,9 +12,11 @@ from weft.core import (
     JsonObject,
     JsonValue,
     Message,
+    Parts,
     Path,
     Principal,
     Result,
+    text_of,
 )
 from weft.events import Event
 
@@ -23,11 +25,11 @@ from weft.events import Event
 class Task:
     """What a peer is asked to do, on whose behalf and within which limits."""
 
-    prompt: str
+    parts: Parts
+    """What is said: text, and what comes with it."""
     message_id: str
     """Equal for every transport retry of one attempt, so a peer can deduplicate."""
     principal: Principal = LOCAL
-    arguments: JsonObject = field(default_factory=dict)
     metadata: JsonObject = field(default_factory=dict)
     history: tuple[Message, ...] = ()
     """Earlier turns of the thread, where the caller hands them on."""
@@ -47,10 +49,26 @@ class Task:
     depth: int = 0
     traceparent: str | None = None
     answers: JsonObject = field(default_factory=dict)
-    """Answers to the peer's open interrupts, by interrupt id: the task goes on instead of anew."""
+    """Answers to the peer's open interrupts, by interrupt id: the task goes on instead of anew.
+
+    One that came as a message of several parts, or with a file, is `{"parts": [...]}`."""
     journal: Journal | None = None
     """Set when the task is a durable run of this process: the peer writes here, claims nothing
     and ends nothing."""
+
+    @property
+    def prompt(self) -> str:
+        """What is said in words."""
+        return text_of(self.parts)
+
+    @property
+    def arguments(self) -> JsonObject:
+        """The members of all objects among the parts; of two with one name the later."""
+        arguments: JsonObject = {}
+        for part in self.parts:
+            if isinstance(part.data, dict):
+                arguments.update(part.data)
+        return arguments
 
 
 class PeerRun(Protocol):

@@ -5,11 +5,12 @@ from functools import partial
 
 import anyio.to_thread
 
-from weft.core import Message, Part
+from weft.core import Message
 from weft.core.contained import contained_call
 from weft.core.storable import storable
 from weft.loop.append_only import Grown
 from weft.loop.invocation import Invocation, Setup
+from weft.loop.readable import readable
 from weft.loop.state import CONFIDENCE_THRESHOLD, AgentState
 
 UNKNOWN_OUTCOME = (
@@ -43,16 +44,18 @@ async def first_state(state: AgentState, setup: Setup, invocation: Invocation) -
         asking = partial(contained_call, partial(prompt, state))
         instructions = await anyio.to_thread.run_sync(asking, abandon_on_cancel=True)
     messages = Grown([Message.system(storable(instructions))] if instructions else [])
-    messages = messages.plus(*mended(invocation.history), asked(invocation))
+    messages = messages.plus(*mended(invocation.history), asked(invocation, setup))
     return state.with_messages(*messages)
 
 
-def asked(invocation: Invocation) -> Message:
-    """Return the message that the run answers."""
-    if not invocation.arguments:
-        return Message.user(invocation.prompt)
-    parts = (Part(data=invocation.arguments),)
-    return Message(role="user", content=invocation.prompt, parts=parts)
+def asked(invocation: Invocation, setup: Setup) -> Message:
+    """Return the message that the run answers.
+
+    Raises:
+        MediaTypeError: The agent's model cannot read it.
+    """
+    images = setup.model.capabilities.images
+    return Message(role="user", parts=readable(invocation.parts, images=images))
 
 
 def mended(history: Sequence[Message]) -> Iterator[Message]:

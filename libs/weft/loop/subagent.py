@@ -2,7 +2,7 @@
 
 from weft.checkpoint.journal import Journal
 from weft.checkpoint.nested import NestedJournal
-from weft.core import Result, name_digest
+from weft.core import Result, name_digest, parts_of
 from weft.core.errors import WeftError
 from weft.loop.peer import Peer, Task
 from weft.tools import Tool, ToolContext, tool
@@ -35,7 +35,7 @@ def agent_tool(peer: Peer, name: str, description: str) -> Tool:
 
 def _task(prompt: str, context: ToolContext) -> Task:
     return Task(
-        prompt=prompt,
+        parts=parts_of(prompt),
         message_id=name_digest(f"{context.run_id}\n{context.tool_call_id}"),
         principal=context.principal,
         metadata=context.metadata,

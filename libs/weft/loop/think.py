@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from weft.core import Clock, Deadline, JsonObject, Message, ToolSpec
+from weft.core import Clock, Deadline, JsonObject, Message, ToolSpec, says_nothing
 from weft.loop.state import AgentState
 from weft.loop.stream import (
     LoopEvent,
@@ -115,7 +115,7 @@ def with_reply(state: AgentState, response: ModelResponse) -> Thought:
 
 
 def is_empty(reply: Message) -> bool:
-    return not (reply.tool_calls or reply.parts or reply.content.strip())
+    return not reply.tool_calls and says_nothing(reply.parts)
 
 
 async def _called(state: AgentState, ask: ThinkOptions, tell: Tell) -> ModelResponse:

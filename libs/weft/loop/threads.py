@@ -154,5 +154,5 @@ def _shown(message: Message) -> Message:
     if message.role != "tool" or not message.parts:
         return message
     return message.model_copy(
-        update={"parts": tuple(part for part in message.parts if part.data is None)}
+        update={"parts": tuple(part for part in message.parts if part.kind != "data")}
     )

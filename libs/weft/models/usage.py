@@ -50,8 +50,7 @@ def priced(usage: ModelUsage, prices: Prices | None) -> ModelUsage:
 
 def _characters(message: Message) -> int:
     calls = sum(len(call.name) + len(arguments_text(call)) for call in message.tool_calls)
-    parts = sum(len(part.text or "") for part in message.parts)
-    return len(message.content) + parts + calls
+    return len(message.content) + calls
 
 
 def _tokens(characters: int) -> int:

@@ -46,9 +46,9 @@ def _skip(walk: Walk, at: At, steps: tuple[Node, ...]) -> None:
 
 def _kept(result: Result, earlier: Result | None) -> Result:
     """Keep what earlier steps brought, where the one that stopped brought nothing."""
-    if earlier is None or result.text or result.data is not None or not earlier.text:
+    if earlier is None or not result.blank or not earlier.text:
         return result
-    return result.model_copy(update={"text": earlier.text, "data": earlier.data, "partial": True})
+    return result.model_copy(update={"parts": earlier.parts, "partial": True})
 
 
 async def run_loop(walk: Walk, node: Node, at: At) -> Result:

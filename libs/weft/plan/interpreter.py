@@ -179,5 +179,5 @@ def _final(walk: Walk, result: Result) -> Result:
 
 def _did_something(walk: Walk, result: Result) -> bool:
     """Tell whether a call completed, and whether anything can be shown for it."""
-    shown = result.text or result.data is not None or result.artifacts or result.claims
-    return bool(shown) and "done" in walk.calls.values()
+    shown = not result.blank or bool(result.artifacts or result.claims)
+    return shown and "done" in walk.calls.values()

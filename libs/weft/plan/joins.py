@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.core import NO_USAGE, JsonValue, Path, Reason, Result
+from weft.core import NO_USAGE, JsonValue, Part, Path, Reason, Result, parts_of
 from weft.plan.model import Parallel
 from weft.plan.placeholders import shown
 from weft.plan.walk import Scope
@@ -119,12 +119,15 @@ def _peer_of(scope: Scope, branch: str, result: Result) -> str:
 
 def _mapped(ended: EndedBranches, chosen: Sequence[int]) -> Result:
     data: dict[str, JsonValue] = {}
-    texts = []
+    texts: list[str] = []
+    files: list[Part] = []
     for index in chosen:
         result, name = ended.results[index], ended.node.branches[index].id
         data[name] = result.text if result.data is None else result.data
         texts.append(f"{name}:\n{shown(result)}")
-    return Result(status="completed", text=ended.node.separator.join(texts), data=data)
+        files.extend(part for part in result.parts if part.kind in ("bytes", "url"))
+    parts = (*parts_of(ended.node.separator.join(texts), data), *files)
+    return Result(status="completed", parts=parts)
 
 
 def _failed(ended: EndedBranches, message: str) -> Result:
@@ -154,8 +157,10 @@ def report_over(branches: Sequence[Branch], *, goal: str) -> Result:
     # Built without another look at data that is checked JSON already.
     return Result.model_construct(
         status="completed",
-        text=report.summary,
-        data=report.to_json(),
+        parts=(
+            Part.model_construct(text=report.summary),
+            Part.model_construct(data=report.to_json()),
+        ),
         usage=NO_USAGE,
         generated_by="rules",
         partial=any(gap.code != NOTHING_FOUND for gap in report.gaps),

@@ -73,7 +73,7 @@ def _read(result: Result, choices: Sequence[str], at: At) -> Result:
     verdict = verdict_of(result, choices)
     if verdict is not None:
         text = result.text or ": ".join(filter(None, (verdict.choice, verdict.reasons)))
-        return result.model_copy(update={"verdict": verdict, "text": text})
+        return result.with_text(text).model_copy(update={"verdict": verdict})
     why = Reason(
         code=UNREADABLE,
         message=f"the answer is none of {', '.join(choices)}",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence as Many
 
-from weft.core import JsonValue, Result
+from weft.core import JsonValue, Result, parts_of
 from weft.plan.model import Node, Sequence
 
 SKIPPED = Result(status="skipped")
@@ -23,8 +23,7 @@ def in_sections(node: Sequence, ended: Many[Result]) -> Result:
     kept = not last.ok and any(each.ok for each in ended)
     return last.model_copy(
         update={
-            "text": "\n\n".join(texts),
-            "data": {"sections": sections},
+            "parts": parts_of("\n\n".join(texts), {"sections": sections}),
             "partial": last.partial or kept,
             "reasons": tuple(reason for each in ended for reason in each.reasons),
         }

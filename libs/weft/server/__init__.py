@@ -2,9 +2,9 @@
 
 from weft.server.admission import ApiOptions
 from weft.server.api import api
+from weft.server.credentials import BearerAuthenticator
 from weft.server.edge import EdgeRules, accepted_hosts
 from weft.server.gate import RequestGate
-from weft.server.leases import BearerAuthenticator
 from weft.server.overload import Overload, OverloadBounds
 from weft.server.rates import Rates
 from weft.server.requests import Body, principal_of, validated

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weft.checkpoint import Run, Thread, ThreadKey
-from weft.core import JsonObject, JsonValue, Message, Principal, rfc3339
+from weft.core import JsonObject, JsonValue, Message, Principal, Result, rfc3339, text_of
 from weft.core.errors import InputError, NotFoundError
 from weft.runs import RoutedRequest, Runs
 from weft.server.admission import json_response
@@ -136,8 +136,8 @@ def _messages(thread: Thread | None, runs: Sequence[Run]) -> list[JsonValue]:
     messages: list[JsonValue] = []
     for run in reversed(runs):
         messages.append(_shown(Message.user(RoutedRequest.model_validate(run.request).input)))
-        if run.result is not None and run.result.get("text"):
-            messages.append(_shown(Message.assistant(str(run.result["text"]))))
+        if run.result is not None and (text := text_of(Result.answer_in(run.result))):
+            messages.append(_shown(Message.assistant(text)))
     return messages
 
 

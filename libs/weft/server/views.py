@@ -4,7 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weft.checkpoint import Run
-from weft.core import SYSTEM_CLOCK, Budget, Clock, Interrupt, JsonObject, JsonValue, rfc3339
+from weft.core import (
+    SYSTEM_CLOCK,
+    Budget,
+    Clock,
+    Interrupt,
+    JsonObject,
+    JsonValue,
+    Parts,
+    Result,
+    data_of,
+    rfc3339,
+    text_of,
+)
 from weft.events import Envelope
 from weft.runs import RoutedRequest
 from weft.service.problems import named
@@ -171,20 +183,21 @@ def _at_rest(run: Run) -> bool:
 
 
 def _text(run: Run) -> str:
-    text = (run.result or {}).get("text")
-    return text if isinstance(text, str) else ""
+    return text_of(_answer(run))
+
+
+def _answer(run: Run) -> Parts:
+    return Result.answer_in(run.result or {})
 
 
 def _output(run: Run) -> JsonObject | None:
     if run.result is None:
         return None
-    text, data = _text(run), run.result.get("data")
-    if not text and data is None and run.status != "completed":
+    parts = _answer(run)
+    if not parts and run.status != "completed":
         return None
-    parts: list[JsonValue] = [{"text": text}] if text else []
-    if data is not None:
-        parts.append({"data": data})
-    return {"text": text, "parts": parts, "data": data}
+    shown: list[JsonValue] = [part.to_json() for part in parts]
+    return {"text": text_of(parts), "parts": shown, "data": data_of(parts)}
 
 
 def _budget(budget: Budget, usage: JsonObject | None) -> JsonObject:

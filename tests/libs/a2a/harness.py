@@ -25,7 +25,7 @@ from weft.a2a import (
 )
 from weft.bus.memory import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
-from weft.core import JsonObject, JsonValue, Principal, Result, new_id
+from weft.core import JsonObject, JsonValue, Principal, Result, new_id, parts_of
 from weft.events import Event
 from weft.identity import SigningKey, Trust
 from weft.identity.keys import b64, unb64
@@ -249,7 +249,7 @@ class Mesh:
         scope: str = "agents:*",
         **limits: Any,  # noqa: ANN401 - fields of a task
     ) -> dict[str, str]:
-        task = Task("", "m", principal=principal(subject, tenant, scope), **limits)
+        task = Task(parts_of(""), "m", principal=principal(subject, tenant, scope), **limits)
         return {"authorization": f"Bearer {Minter(self.router).mint(task, audience='echo', at='')}"}
 
     def bearer_with(self, **claims: JsonValue) -> dict[str, str]:
@@ -323,4 +323,5 @@ async def calling(served: Served, mesh: Mesh) -> AsyncIterator[A2AClient]:
 
 
 def a_task(prompt: str = "hello", **more: Any) -> Task:  # noqa: ANN401 - fields of a task
-    return Task(prompt, more.pop("message_id", None) or new_id(), principal=principal(), **more)
+    parts, message_id = more.pop("parts", None), more.pop("message_id", None)
+    return Task(parts or parts_of(prompt), message_id or new_id(), principal=principal(), **more)

@@ -29,6 +29,7 @@ from weft.core import (
     Reason,
     Result,
     Usage,
+    parts_of,
 )
 from weft.events import AnyData, Event, Origin
 from weft.loop import Task
@@ -100,10 +101,9 @@ async def test_large_events_are_told_in_pieces_that_a_reader_takes() -> None:
 async def test_a_task_arrives_whole() -> None:
     mesh, peer = Mesh(), ScriptedPeer(works)
     sent = Task(
-        "why?",
+        parts_of("why?", {"service": "checkout"}),
         "a" * 32,
         principal=principal(),
-        arguments={"service": "checkout"},
         metadata={"ticket": "T-1"},
         history=(Message.user("before"),),
         capability="metrics.query",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.libs.a2a.harness import Mesh, principal
 from weft.a2a import Caller, Minter, Verifier
-from weft.core import Budget, Clock, Deadline, Principal
+from weft.core import Budget, Clock, Deadline, Principal, parts_of
 from weft.core.errors import DeadlineExceededError, DepthExceededError, UnauthenticatedError
 from weft.identity import SigningKey, Trust
 from weft.loop import Task
@@ -38,7 +38,7 @@ KEY = MESH.router.private
 
 
 def a_task(**more: Any) -> Task:  # noqa: ANN401 - fields of a task
-    return Task("p", "m", principal=principal(), run_id="a" * 32, **more)
+    return Task(parts_of("p"), "m", principal=principal(), run_id="a" * 32, **more)
 
 
 def claims(**changed: object) -> dict[str, object]:
@@ -183,7 +183,7 @@ async def test_what_arrives_is_never_more_than_what_was_held(
     tokens: int | None, cost: float | None, seconds: float, depth: int, scopes: frozenset[str]
 ) -> None:
     task = Task(
-        "p",
+        parts_of("p"),
         "m",
         principal=Principal(tenant="t", subject="alice", scopes=scopes),
         budget=Budget(tokens=tokens, cost_usd=cost),

@@ -116,7 +116,7 @@ def test_nothing_of_a_result_is_lost_on_its_way(result: Result) -> None:
     assert isinstance(shown, list)
     assert isinstance(metadata, dict)
 
-    read = result_of(TASK, "TASK_STATE_COMPLETED", shown, metadata)  # type: ignore[arg-type]
+    read = result_of("TASK_STATE_COMPLETED", shown, metadata)  # type: ignore[arg-type]
 
     assert read == result
 
@@ -148,7 +148,7 @@ def test_of_a_foreign_agent_all_text_is_the_answer_and_data_stands_apart() -> No
         {"artifactId": "b", "name": "more", "parts": [{"text": "two"}]},
     ]
 
-    result = result_of(TASK, "TASK_STATE_COMPLETED", foreign, {})
+    result = result_of("TASK_STATE_COMPLETED", foreign, {})
 
     assert result.text == "one\ntwo"
     assert result.data == {"n": 1}

@@ -46,7 +46,7 @@ def test_pieces_of_an_artifact_are_joined_where_they_are_texts_side_by_side() ->
 
     (artifact,) = result.artifacts
     assert artifact.text == "tt\nt\nttt"
-    assert artifact.data == [1, 1, 1]
+    assert [part.data for part in artifact.parts if part.kind == "data"] == [1, 1, 1]
 
 
 @pytest.mark.requirement("A2A-63")

@@ -11,7 +11,7 @@ from tests.libs.a2a.harness import bound_socket, serving
 from weft.a2a import MeshVouch, Minter, Sealer, open_session, read_seal
 from weft.a2a.seals import LEEWAY_SECONDS, LIFETIME_SECONDS, PROOF_PATH
 from weft.catalog import Entry
-from weft.core import Clock, JsonObject, Principal
+from weft.core import Clock, JsonObject, Principal, parts_of
 from weft.core.protocol_errors import CardRefusedError
 from weft.identity import SigningKey, Trust
 from weft.identity.keys import b64
@@ -61,7 +61,7 @@ def by_hand(header: JsonObject, body: JsonObject, key: SigningKey = LOGS) -> byt
 
 HEADER: JsonObject = {"alg": "EdDSA", "kid": LOGS.kid, "typ": "weft-instance+jws"}
 BODY: JsonObject = {"entry": ENTRY.to_json(), "exp": NOW + 60, "nonce": ""}
-TASK = Task("p", "m", principal=Principal(tenant="t", subject="s"))
+TASK = Task(parts_of("p"), "m", principal=Principal(tenant="t", subject="s"))
 REFUSED = {
     "another service's key": sealed(CODE),
     "an unknown key": sealed(SigningKey.generate("logs")),

@@ -117,7 +117,7 @@ async def test_answers_by_id_reach_their_questions() -> None:
     assert [each["id"] for each in listed] == ["q1", "q2"]
     assert plain["error"]["code"] == -32602
     assert unknown["error"]["code"] == -32602
-    assert done["result"]["task"]["artifacts"][0]["parts"][0]["data"]["data"] == {
+    assert done["result"]["task"]["artifacts"][0]["parts"][0]["data"] == {
         "q1": 1,
         "q2": {"b": 2},
     }
@@ -302,10 +302,10 @@ async def test_claims_and_data_stand_beside_the_text() -> None:
     async with agent(ScriptedPeer(claims)) as served:
         task = (await served.call("SendMessage", message("go")))["result"]["task"]
 
-    text, data = task["artifacts"][0]["parts"]
+    text, data, findings = task["artifacts"][0]["parts"]
     assert text == {"text": "slow"}
-    assert data["data"]["claims"][0]["text"] == "p99 up"
-    assert data["data"]["data"] == {"n": 1}
+    assert data == {"data": {"n": 1}}
+    assert findings["data"]["claims"][0]["text"] == "p99 up"
 
 
 def answering(task_id: str, answers: JsonObject) -> JsonObject:

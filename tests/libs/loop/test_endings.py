@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import pytest
 
-from weft.core import Result
+from weft.core import Result, parts_of
 from weft.core.errors import RunFailedError
 from weft.loop import Agent, AgentResult, InterruptEvent, PeerRun, Task
 from weft.models import ModelUnavailableError
@@ -46,7 +46,7 @@ async def test_a_task_that_outlives_its_grace_is_unknown() -> None:
             began.set()
             await leave.wait()
 
-    run = Agent(ScriptedModel([call("stubborn")]), [stubborn]).start(Task("go", "m"))
+    run = Agent(ScriptedModel([call("stubborn")]), [stubborn]).start(Task(parts_of("go"), "m"))
     working = asyncio.ensure_future(result_of(run))
     with anyio.fail_after(5):
         await began.wait()

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from weft.core import JsonObject, JsonValue, ToolCall
+from weft.core import JsonObject, JsonValue, ToolCall, parts_of
 from weft.events import PREVIEW_LENGTH, Event, hidden
 from weft.loop import Agent, LoopEvent, Task, stream
 from weft.loop import events as agent_events
@@ -50,8 +50,8 @@ def an_interrupted_run() -> Agent:
 
 
 async def told() -> list[Event]:
-    events = [event async for event in a_run().start(Task("go", "m"))]
-    return events + [event async for event in an_interrupted_run().start(Task("go", "m"))]
+    events = [event async for event in a_run().start(Task(parts_of("go"), "m"))]
+    return events + [event async for event in an_interrupted_run().start(Task(parts_of("go"), "m"))]
 
 
 def declared(module: ModuleType, base: type) -> set[str]:
@@ -117,7 +117,7 @@ async def test_payloads_carry_previews_of_at_most_240_characters_and_total_token
         return LONG
 
     model = ScriptedModel([ScriptedTurn(text=LONG, calls=(call("talk"),)), LONG])
-    events = [event async for event in Agent(model, [talk]).start(Task("go", "m"))]
+    events = [event async for event in Agent(model, [talk]).start(Task(parts_of("go"), "m"))]
 
     previews = dict(_previews([event.to_json() for event in events]))
     assert {"reasoning_preview", "output_preview", "final_message_preview"} <= set(previews)

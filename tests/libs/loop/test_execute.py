@@ -226,7 +226,7 @@ async def test_a_shortened_result_goes_whole_beside_its_text_and_not_into_the_th
 
     seen = model.requests[-1].messages[-1]
     assert (seen.role, len(seen.content) < 33_000) == ("tool", True)
-    assert [part.data for part in seen.parts] == [rows]
+    assert [part.data for part in seen.parts if part.kind == "data"] == [rows]
     thread = await checkpointer.threads.load(ThreadKey(LOCAL.tenant, LOCAL.subject, "t"))
     assert thread is not None
     assert all(len(entry) < 40_000 for entry in thread.entries)

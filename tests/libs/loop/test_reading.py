@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from weft.checkpoint import memory_checkpointer
+from weft.core import parts_of
 from weft.core.errors import CanceledError, NothingToResumeError
 from weft.events import Event
 from weft.loop import Agent, ModelChunkEvent, Task, ToolProgressEvent
@@ -79,7 +80,7 @@ async def test_a_reader_who_comes_late_loses_progress_and_nothing_else() -> None
 async def test_pieces_for_a_peers_reader_are_joined_too() -> None:
     pieces = tuple("x" * LONGEST_PIECE if n == 5 else f"{n}," for n in range(2 * CROWDED))
     run = Agent(ScriptedModel([call("talkative"), ScriptedTurn(chunks=pieces)]), [talkative]).start(
-        Task("go", "m")
+        Task(parts_of("go"), "m")
     )
     reader = aiter(run)
 

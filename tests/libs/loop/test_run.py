@@ -6,7 +6,7 @@ import gc
 import anyio
 import pytest
 
-from weft.core import LOCAL, Result, RunId
+from weft.core import LOCAL, Result, RunId, parts_of
 from weft.loop import (
     Agent,
     AgentResult,
@@ -223,7 +223,7 @@ async def test_no_effect_starts_after_a_cancel_and_one_under_way_is_recorded() -
     calls = tuple(call("pay", amount=n) for n in range(3))
     journal = LocalJournal()
     agent = Agent(ScriptedModel([calls]), [pay], tool_execution="sequential")
-    run = agent.start(Task("go", "m", journal=journal))
+    run = agent.start(Task(parts_of("go"), "m", journal=journal))
     ending = asyncio.ensure_future(_peer(run))
     with anyio.fail_after(5):
         await begun.wait()

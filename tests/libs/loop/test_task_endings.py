@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft.core import Budget, Deadline, JsonObject, Message
+from weft.core import Budget, Deadline, JsonObject, Message, parts_of
 from weft.loop import Agent, Task
 from weft.models import ModelRequest, ModelResponse, ModelUsage
 from weft.testing.models import FunctionModel, ScriptedModel, ScriptedTurn, call
@@ -18,14 +18,14 @@ async def plain() -> str:
 async def test_a_streaming_model_is_shown_while_it_speaks() -> None:
     model = ScriptedModel([ScriptedTurn(chunks=("to ", "be"))])
 
-    events = [event async for event in Agent(model).start(Task("go", "m1"))]
+    events = [event async for event in Agent(model).start(Task(parts_of("go"), "m1"))]
 
     chunks = [event.to_json()["data"] for event in events if event.type == "agent.model.chunk"]
     assert "".join(each["content"] for each in chunks) == "to be"  # type: ignore[index, misc, call-overload]
 
 
 async def test_an_answer_that_was_to_be_json_becomes_data_or_a_failure() -> None:
-    task = Task("go", "m1", output_schema={"type": "object"})
+    task = Task(parts_of("go"), "m1", output_schema={"type": "object"})
 
     good = await Agent(ScriptedModel(['{"a": 1}'])).start(task)
     bad = await Agent(ScriptedModel(["a is 1"])).start(task)
@@ -35,8 +35,10 @@ async def test_an_answer_that_was_to_be_json_becomes_data_or_a_failure() -> None
 
 
 async def test_a_run_without_budget_or_time_names_what_ran_out() -> None:
-    spent = await Agent(ScriptedModel([])).start(Task("go", "m1", budget=Budget(calls=0)))
-    late = await Agent(ScriptedModel([])).start(Task("go", "m1", deadline=Deadline.after(0)))
+    spent = await Agent(ScriptedModel([])).start(Task(parts_of("go"), "m1", budget=Budget(calls=0)))
+    late = await Agent(ScriptedModel([])).start(
+        Task(parts_of("go"), "m1", deadline=Deadline.after(0))
+    )
 
     assert [each.reasons[0].code for each in (spent, late)] == [
         "budget_exhausted",
@@ -51,7 +53,7 @@ async def test_what_was_cut_short_is_never_completed() -> None:
 
     async def status(budget: Budget) -> str:
         agent = Agent(ScriptedModel([reply]), [plain], max_iterations=1)
-        return (await agent.start(Task("go", "m1", budget=budget))).status
+        return (await agent.start(Task(parts_of("go"), "m1", budget=budget))).status
 
     assert await status(Budget()) == "failed"
     assert await status(Budget(tokens=5)) == "failed"
@@ -66,8 +68,8 @@ async def test_a_model_is_told_the_role_of_its_task_whatever_the_request_says() 
 
     agent = Agent(FunctionModel(answer))
     sent: JsonObject = {"role": "judge", "data": "/d"}
-    await agent.start(Task("go", "m1", role="validate", metadata=sent, arguments={"role": "x"}))
-    await agent.start(Task("go", "m2", metadata=sent))
+    await agent.start(Task(parts_of("go", {"role": "x"}), "m1", role="validate", metadata=sent))
+    await agent.start(Task(parts_of("go"), "m2", metadata=sent))
 
     assert [each["role"] for each in told] == ["validate", "judge"]
     assert told[0]["data"] == "/d"

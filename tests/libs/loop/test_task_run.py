@@ -17,6 +17,8 @@ from weft.core import (
     Result,
     RunId,
     ToolCall,
+    data_of,
+    parts_of,
 )
 from weft.core.errors import FencedError, StoreUnavailableError
 from weft.events import Event
@@ -57,7 +59,7 @@ def a_peer(agent: Agent) -> Peer:
 async def test_a_task_gives_events_of_the_mesh_and_a_result_with_claims_and_evidence() -> None:
     agent = Agent(ScriptedModel([(call("probe"), call("plain")), "slow"]), [probe, plain], name="m")
 
-    run = a_peer(agent).start(Task("why?", "m1"))
+    run = a_peer(agent).start(Task(parts_of("why?"), "m1"))
     events = [event async for event in run]
     result = await run
 
@@ -81,7 +83,7 @@ async def test_a_task_gives_events_of_the_mesh_and_a_result_with_claims_and_evid
 
 @pytest.mark.requirement("EV-19")
 async def test_token_events_add_up_to_the_usage_of_the_result() -> None:
-    run = Agent(ScriptedModel([call("plain"), "x"]), [plain]).start(Task("why?", "m1"))
+    run = Agent(ScriptedModel([call("plain"), "x"]), [plain]).start(Task(parts_of("why?"), "m1"))
 
     events = [event async for event in run]
     told = [event.to_json()["data"] for event in events if event.type == "agent.tokens.used"]
@@ -102,8 +104,8 @@ async def test_a_task_hands_on_history_metadata_arguments_and_identity() -> None
 
     model = ScriptedModel([call("look"), "fine"])
     task = Task(
-        "go on", "m1", run_id="root", thread_id="t1", history=(Message.user("first"),),
-        metadata={"m": 1}, arguments={"window": "1h"}, budget=Budget(tokens=10_000),
+        parts_of("go on", {"window": "1h"}), "m1", run_id="root", thread_id="t1", history=(Message.user("first"),),
+        metadata={"m": 1}, budget=Budget(tokens=10_000),
         deadline=Deadline.after(60),
     )  # fmt: skip
 
@@ -113,7 +115,7 @@ async def test_a_task_hands_on_history_metadata_arguments_and_identity() -> None
     assert result.ok
     assert request.metadata == {"m": 1, "window": "1h"}
     assert [message.content for message in request.messages[1:]] == ["first", "go on"]
-    assert request.messages[-1].parts[0].data == {"window": "1h"}
+    assert data_of(request.messages[-1].parts) == {"window": "1h"}
     assert (seen[0].root_id, seen[0].thread_id, seen[0].metadata) == (
         "root", "t1", {"m": 1, "window": "1h"},
     )  # fmt: skip
@@ -132,7 +134,7 @@ async def test_a_call_left_open_in_the_history_gets_a_result_that_says_so() -> N
     )
     model = ScriptedModel(["so"])
 
-    await Agent(model, [plain]).start(Task("next", "m1", history=history))
+    await Agent(model, [plain]).start(Task(parts_of("next"), "m1", history=history))
 
     messages = model.requests[0].messages
     assert [message.tool_call_id for message in messages[3:5]] == ["a", "b"]
@@ -153,7 +155,7 @@ async def test_a_failure_is_a_failed_result_with_a_reason(
 ) -> None:
     agent = Agent(ScriptedModel([*script, ""]), [plain], max_iterations=1)  # type: ignore[list-item]
 
-    result = await agent.start(Task("go", "m1"))
+    result = await agent.start(Task(parts_of("go"), "m1"))
 
     assert result.status == "failed"
     assert result.reasons[0].code == code
@@ -164,7 +166,7 @@ async def test_a_prompt_function_that_raises_is_a_failed_result() -> None:
     def broken(_: object) -> str:
         raise KeyError("x")
 
-    result = await Agent(ScriptedModel([]), system_prompt=broken).start(Task("go", "m1"))
+    result = await Agent(ScriptedModel([]), system_prompt=broken).start(Task(parts_of("go"), "m1"))
 
     assert (result.status, result.reasons[0].code) == ("failed", "internal")
 
@@ -180,7 +182,7 @@ async def test_cancelling_a_task_ends_it_at_once_and_reports_each_call() -> None
         await anyio.sleep_forever()
 
     agent = Agent(ScriptedModel([(call("plain"), call("hang"))]), [hang, plain])
-    run = agent.start(Task("go", "m1"))
+    run = agent.start(Task(parts_of("go"), "m1"))
     ending = asyncio.ensure_future(_result(run))
     with anyio.fail_after(5):
         await started.wait()
@@ -208,7 +210,7 @@ async def test_a_cancelled_call_that_only_reads_leaves_no_doubt_to_report() -> N
         started.set()
         await anyio.sleep_forever()
 
-    run = Agent(ScriptedModel([call("look")]), [look]).start(Task("go", "m1"))
+    run = Agent(ScriptedModel([call("look")]), [look]).start(Task(parts_of("go"), "m1"))
     ending = asyncio.ensure_future(_result(run))
     with anyio.fail_after(5):
         await started.wait()
@@ -223,7 +225,7 @@ async def _result(run: PeerRun) -> Result:
 
 async def test_a_task_cancelled_before_it_starts_calls_nothing() -> None:
     model = ScriptedModel([])
-    run = Agent(model).start(Task("go", "m1"))
+    run = Agent(model).start(Task(parts_of("go"), "m1"))
 
     assert await run.cancel() == {"outcome": "not_started", "effects": []}
 
@@ -243,7 +245,9 @@ async def test_cancelling_the_awaiting_task_cancels_the_work() -> None:
             ended.set()
         return ""
 
-    awaiting = asyncio.ensure_future(_result(Agent(FunctionModel(hang)).start(Task("go", "m1"))))
+    awaiting = asyncio.ensure_future(
+        _result(Agent(FunctionModel(hang)).start(Task(parts_of("go"), "m1")))
+    )
     with anyio.fail_after(5):
         await started.wait()
         awaiting.cancel()
@@ -271,7 +275,7 @@ async def test_the_reply_is_durable_before_its_tools_and_the_results_before_the_
     journal = Told()
     agent = Agent(ScriptedModel([call("plain"), "done"]), [plain])
 
-    run = agent.start(Task("go", "m1", journal=journal))
+    run = agent.start(Task(parts_of("go"), "m1", journal=journal))
     assert [event async for event in run] == []
     assert (await run).ok
 
@@ -321,7 +325,9 @@ async def test_recovery_with_open_calls_asks_no_model_and_repeats_only_idempoten
     await journal.record(("think#1",), stored)
     model = ScriptedModel(["so be it"])
 
-    result = await Agent(model, [charge, transfer]).start(Task("go", "m1", journal=journal))
+    result = await Agent(model, [charge, transfer]).start(
+        Task(parts_of("go"), "m1", journal=journal)
+    )
 
     assert result.text == "so be it"
     assert bodies == ["transfer 2"]
@@ -341,7 +347,7 @@ async def test_recovery_makes_a_lost_call_that_only_reads_again() -> None:
     await journal.record(("think#1",), ModelResponse(message=asked).to_json())
     model = ScriptedModel(["done"])
 
-    await Agent(model, [look]).start(Task("go", "m1", journal=journal))
+    await Agent(model, [look]).start(Task(parts_of("go"), "m1", journal=journal))
 
     assert model.requests[0].messages[-1].content == "seen"
 
@@ -351,10 +357,12 @@ async def test_recovery_makes_a_lost_call_that_only_reads_again() -> None:
 async def test_recovery_after_the_results_calls_neither_the_model_nor_the_tools_again() -> None:
     journal = Told()
     first = Agent(ScriptedModel([CALLS, RuntimeError("died here")]), [charge, transfer])
-    await first.start(Task("go", "m1", journal=journal))
+    await first.start(Task(parts_of("go"), "m1", journal=journal))
     model = ScriptedModel(["done"])
 
-    result = await Agent(model, [charge, transfer]).start(Task("go", "m1", journal=journal))
+    result = await Agent(model, [charge, transfer]).start(
+        Task(parts_of("go"), "m1", journal=journal)
+    )
 
     assert result.text == "done"
     assert sorted(bodies) == ["charge 1", "transfer 2"]
@@ -367,11 +375,11 @@ async def test_recovery_after_the_results_calls_neither_the_model_nor_the_tools_
 async def test_a_redelivered_run_shows_its_user_message_once() -> None:
     journal = Told()
     await Agent(ScriptedModel([call("plain"), RuntimeError("x")]), [plain]).start(
-        Task("my question", "m1", journal=journal)
+        Task(parts_of("my question"), "m1", journal=journal)
     )
     model = ScriptedModel(["done"])
 
-    await Agent(model, [plain]).start(Task("my question", "m1", journal=journal))
+    await Agent(model, [plain]).start(Task(parts_of("my question"), "m1", journal=journal))
 
     contents = [message.content for message in model.requests[0].messages]
     assert contents.count("my question") == 1
@@ -383,13 +391,13 @@ async def test_an_answered_question_resumes_where_it_stood() -> None:
     calls = (CALLS[0], ToolCall(id="q", name="ask_user", arguments={"question": "Sure?"}))
     tools: list[Tool] = [charge, ask_user]
     agent = Agent(ScriptedModel([calls]), tools, tool_execution="sequential")
-    asked = await agent.start(Task("go", "m1", journal=journal))
+    asked = await agent.start(Task(parts_of("go"), "m1", journal=journal))
     model = ScriptedModel(["then so"])
     question = asked.interrupts[0]
 
-    again = await Agent(model, tools).start(Task("go", "m1", journal=journal))
+    again = await Agent(model, tools).start(Task(parts_of("go"), "m1", journal=journal))
     result = await Agent(model, tools).start(
-        Task("go", "m1", journal=journal, answers={question.id: "yes"})
+        Task(parts_of("go"), "m1", journal=journal, answers={question.id: "yes"})
     )
 
     assert (asked.status, asked.stop_reason) == ("interrupted", "interrupted")
@@ -425,9 +433,9 @@ async def test_recovery_never_repeats_a_call_that_was_answered_and_then_begun() 
     journal = Dying()
     tools = [charge_if_allowed]
     asked = await Agent(ScriptedModel([call("charge_if_allowed")]), tools).start(
-        Task("go", "m", journal=journal)
+        Task(parts_of("go"), "m", journal=journal)
     )
-    task = Task("go", "m", journal=journal, answers={asked.interrupts[0].id: "yes"})
+    task = Task(parts_of("go"), "m", journal=journal, answers={asked.interrupts[0].id: "yes"})
     journal.dies = True
     died = await Agent(ScriptedModel([]), tools).start(task)
     journal.dies = False
@@ -443,11 +451,13 @@ async def test_recovery_never_repeats_a_call_that_was_answered_and_then_begun() 
 async def test_an_answer_that_the_store_recorded_needs_not_be_handed_over() -> None:
     journal = Told()
     ask = call("ask_user", question="Sure?")
-    asked = await Agent(ScriptedModel([ask]), [ask_user]).start(Task("go", "m", journal=journal))
+    asked = await Agent(ScriptedModel([ask]), [ask_user]).start(
+        Task(parts_of("go"), "m", journal=journal)
+    )
     await journal.record(("interrupt", asked.interrupts[0].id), {"answer": "yes"})
     model = ScriptedModel(["fine"])
 
-    result = await Agent(model, [ask_user]).start(Task("go", "m", journal=journal))
+    result = await Agent(model, [ask_user]).start(Task(parts_of("go"), "m", journal=journal))
 
     assert result.ok
     assert model.requests[0].messages[-1].content == "yes"
@@ -466,7 +476,7 @@ async def test_a_lost_claim_is_handed_to_whoever_brought_the_journal() -> None:
     agent = Agent(ScriptedModel([call("plain")] * 2), [plain])
 
     with pytest.raises(FencedError):
-        await agent.start(Task("go", "m1", journal=Lost()))
+        await agent.start(Task(parts_of("go"), "m1", journal=Lost()))
     with pytest.raises(FencedError):
-        async for _ in agent.start(Task("go", "m1", journal=Lost())):
+        async for _ in agent.start(Task(parts_of("go"), "m1", journal=Lost())):
             pass

@@ -18,7 +18,17 @@ from weft.checkpoint import (
     Turn,
     get_checkpointer,
 )
-from weft.core import LOCAL, Interrupt, JsonObject, Principal, Result, RunId, new_id, new_run_id
+from weft.core import (
+    LOCAL,
+    Interrupt,
+    JsonObject,
+    Principal,
+    Result,
+    RunId,
+    new_id,
+    new_run_id,
+    text_of,
+)
 from weft.core.errors import NotFoundError
 from weft.events import Acceptance, AnyData, Envelope, Event, RunAccepted
 from weft.runs import MESH_RUN, Execute, RunOutcome, Runs, Worker
@@ -101,7 +111,7 @@ async def test_a_run_submitted_here_is_executed_there_and_followed_without_gap(
     assert kinds.count("agent.custom") == 3
     assert ended.status == "completed"
     assert ended.result is not None
-    assert ended.result["text"] == "hi"
+    assert text_of(Result.answer_in(ended.result)) == "hi"
 
 
 async def test_following_from_a_cursor_starts_behind_it(checkpointer: Checkpointer) -> None:
@@ -305,7 +315,7 @@ async def test_events_that_somebody_made_up_on_the_bus_are_shown_to_nobody(
 
         async def wait() -> None:
             ended = await front.wait(LOCAL, run.run_id, seconds=30)
-            assert (ended.result or {})["text"] == "true"
+            assert text_of(Result.answer_in(ended.result or {})) == "true"
 
         with anyio.fail_after(10):
             async with anyio.create_task_group() as tasks:

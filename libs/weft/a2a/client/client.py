@@ -89,7 +89,7 @@ class A2AClient:
         """
         until = asyncio.get_running_loop().time() + within
         task = Task(
-            prompt="",
+            parts=(),
             message_id=new_id(),
             principal=principal,
             deadline=Deadline.after(within),

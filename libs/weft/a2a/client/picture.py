@@ -75,11 +75,11 @@ class Picture:
         """
         if self._message is not None:
             parts: JsonObject = {"artifactId": "message", "parts": self._message.get("parts")}
-            return result_of("", "TASK_STATE_COMPLETED", [parts], {})
+            return result_of("TASK_STATE_COMPLETED", [parts], {})
         if not self.settled or self.task_id is None:
             raise InvalidPeerAnswerError("the peer's task neither ended nor asks for anything")
         try:
-            result = result_of(self.task_id, self.state, self._whole(), self._metadata)
+            result = result_of(self.state, self._whole(), self._metadata)
             questions = self._questions()
         except ValueError as error:
             raise InvalidPeerAnswerError("the peer's outcome has not the form it must") from error
@@ -89,7 +89,7 @@ class Picture:
             reason = Reason(code="peer_failed", message=self._said() or "the peer failed")
             return result.model_copy(update={"reasons": (reason,)})
         if not result.text and not self._artifacts and result.status == "completed":
-            return result.model_copy(update={"text": self._said() or self._last_turn()})
+            return result.with_text(self._said() or self._last_turn())
         return result
 
     def _whole(self) -> list[JsonObject]:

@@ -106,7 +106,7 @@ class A2AServer:
     ) -> None:
         self._limits = limits or TaskLimits()
         self._rates = CallRates()
-        self.tasks = Tasks(runs, agent=card.name, limits=self._limits)
+        self.tasks = Tasks(runs, card=card, limits=self._limits)
         self._url = url
         self._required = card.required_extensions
         self.show(card.to_wire(url, delegated=authenticator is not None), key)

@@ -48,12 +48,11 @@ def task_in(claimed: Claimed, journal: Journal) -> Task:
     told = metadata.get(OWN_METADATA)
     own = told if isinstance(told, dict) else {}
     return Task(
-        prompt=message.text(),
+        parts=message.content,
         message_id=message.message_id,
         principal=Principal(
             tenant=run.tenant, subject=run.subject, scopes=run.scopes, kind="delegated"
         ),
-        arguments=_arguments(message),
         metadata={name: value for name, value in metadata.items() if name not in _TAKEN},
         history=tuple(Message.model_validate(each) for each in _list(own.get("history"))),
         capability=_text(metadata.get("skillId")),
@@ -74,10 +73,8 @@ def task_in(claimed: Claimed, journal: Journal) -> Task:
 
 def _answered(result: Result) -> Result:
     """Return the result, or a failure where success brought nothing at all."""
-    nothing = not (
-        result.text or result.artifacts or result.claims or result.verdict or result.partial
-    )
-    if result.status == "completed" and nothing and result.data is None:
+    more = result.artifacts or result.claims or result.verdict or result.partial
+    if result.status == "completed" and result.blank and not more:
         return result.model_copy(update={"status": "failed", "reasons": (NO_ANSWER,)})
     return result
 
@@ -95,11 +92,6 @@ def _answers(claimed: Claimed) -> JsonObject:
         for path, outcome in claimed.steps.items()
         if len(path) == 2 and path[0] == "interrupt"  # noqa: PLR2004 - (kind, id)
     }
-
-
-def _arguments(message: WireMessage) -> JsonObject:
-    found = [data for data in message.data() if isinstance(data, dict)]
-    return found[0] if found else {}
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from weft.a2a.delegation import Caller
 from weft.a2a.server import views
 from weft.a2a.wire import extensions
-from weft.a2a.wire.cards import TEXT_MODES
+from weft.a2a.wire.cards import Card
 from weft.a2a.wire.models import (
     CancelTaskRequest,
     GetTaskRequest,
@@ -17,8 +17,20 @@ from weft.a2a.wire.models import (
     WireMessage,
     body_hash,
 )
+from weft.a2a.wire.parts import fits, media_of, to_wire
 from weft.checkpoint import Inbound, NewRun, OnBusy, Run
-from weft.core import DECLINED, Budget, JsonObject, JsonValue, RunId, new_id, new_run_id
+from weft.core import (
+    DECLINED,
+    Budget,
+    Interrupt,
+    JsonObject,
+    JsonValue,
+    Part,
+    RunId,
+    new_id,
+    new_run_id,
+    text_of,
+)
 from weft.core.errors import IdempotencyKeyReusedError, InputError, NotFoundError
 from weft.core.protocol_errors import (
     MediaTypeError,
@@ -65,9 +77,10 @@ class Sent:
 class Tasks:
     """Serves one agent's tasks to callers that are told apart by tenant and subject."""
 
-    def __init__(self, runs: Runs, *, agent: str, limits: TaskLimits | None = None) -> None:
+    def __init__(self, runs: Runs, *, card: Card, limits: TaskLimits | None = None) -> None:
         self.runs = runs
-        self.agent = agent
+        self.agent = card.name
+        self._card = card
         self._limits = limits or TaskLimits()
 
     async def accept(self, ask: CallContext, request: SendMessageRequest) -> Sent:
@@ -76,12 +89,13 @@ class Tasks:
         Raises:
             NotFoundError: It names a task that is absent or another's.
             InputError: It contradicts itself or an earlier message of the same id.
+            MediaTypeError: The agent takes no such part, or gives no such answer.
             UnsupportedOperationError: The task it names takes no message now.
         """
         message = request.message
         if request.configuration.task_push_notification_config is not None:
             raise PushNotSupportedError
-        _check_media(message)
+        self._check_media(request)
         if message.task_id:
             return await self._follow_up(ask, message)
         new = self._new(ask, request)
@@ -152,6 +166,21 @@ class Tasks:
         )
         return views.report_in(events[-1]) if events else None
 
+    def _check_media(self, request: SendMessageRequest) -> None:
+        skill = (request.message.metadata or {}).get("skillId")
+        named = skill if isinstance(skill, str) else None
+        takes = self._card.takes(named)
+        for part in request.message.content:
+            if not fits(media_of(part), takes):
+                raise MediaTypeError(f"parts of type {media_of(part)[:80]!r} are not taken here")
+        accepted, gives = request.configuration.accepted_output_modes, self._card.gives(named)
+        if (
+            accepted
+            and not any(fits(one, gives) for one in accepted)
+            and not any(fits(one, accepted) for one in gives)
+        ):
+            raise MediaTypeError(f"answers are given as {', '.join(dict.fromkeys(gives))} only")
+
     async def _follow_up(self, ask: CallContext, message: WireMessage) -> Sent:
         run = await self.read(ask, message.task_id or "")
         # An id that is not unique by form may be used twice for two messages.
@@ -187,7 +216,7 @@ class Tasks:
         told = message.metadata or {}
         budget, seconds = _limits(caller, told if extensions.BUDGET in ask.extensions else {})
         run_id = new_run_id()
-        text = message.text()
+        text = text_of(message.content)
         return NewRun(
             run_id=run_id,
             principal=caller.principal,
@@ -237,15 +266,6 @@ def _settled(run: Run) -> bool:
     return run.terminal or run.status == "interrupted"
 
 
-def _check_media(message: WireMessage) -> None:
-    for part in message.parts:
-        media = part.media_type
-        if media is None and (part.raw is not None or part.url is not None):
-            media = "application/octet-stream"
-        if media is not None and media.partition(";")[0].strip().lower() not in TEXT_MODES:
-            raise MediaTypeError(f"parts of type {media[:80]!r} are not taken here")
-
-
 def _limits(caller: Caller, told: Mapping[str, JsonValue]) -> tuple[Budget, float | None]:
     """Return the smallest of token and message; a value that is no limit is refused."""
     if not told:
@@ -277,21 +297,37 @@ def _whole(told: Mapping[str, JsonValue], name: str) -> int | None:
 
 def _answers(run: Run, message: WireMessage) -> dict[str, JsonValue]:
     """Return what the message answers: the named questions, or the only open one."""
-    responses = [
-        each
-        for data in message.data()
-        if isinstance(data, dict) and isinstance(data.get("responses"), list)
-        for each in data["responses"]  # type: ignore[union-attr] # a list, one line above
-        if isinstance(each, dict)
-    ]
-    if responses:
-        return {str(each.get("interruptId")): _answer(each) for each in responses}
+    listed = next((each for part in message.content if (each := _responses(part))), None)
+    if listed is not None:
+        if len(message.content) > 1:
+            raise InputError(
+                "a message with `responses` holds nothing beside them", field="message.parts"
+            )
+        return {str(each.get("interruptId")): _answer(each) for each in listed}
     if len(run.interrupts) != 1:
         raise InputError(
             "the task asks several questions: answer each by its id in a `responses` data part",
             field="message.parts",
         )
-    return {run.interrupts[0].id: message.text() or (message.data() or [None])[0]}
+    return {run.interrupts[0].id: _said(run.interrupts[0], message)}
+
+
+def _responses(part: Part) -> list[JsonObject]:
+    listed = part.data.get("responses") if isinstance(part.data, dict) else None
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+
+
+def _said(question: Interrupt, message: WireMessage) -> JsonValue:
+    """Return the words or the value where no more was said, else all parts."""
+    parts = message.content
+    closed = question.options or question.response_schema or question.reason == "approval"
+    plain = closed or not any(part.filename or part.metadata for part in parts)
+    kinds = {part.kind for part in parts}
+    if plain and kinds == {"text"}:
+        return text_of(parts)
+    if plain and kinds == {"data"} and len(parts) == 1:
+        return parts[0].data
+    return {"parts": [part.to_json() for part in parts]}
 
 
 def _answer(response: JsonObject) -> JsonValue:
@@ -305,12 +341,15 @@ def _answer(response: JsonObject) -> JsonValue:
 
 
 def _stored(message: WireMessage) -> JsonObject:
-    return message.model_dump(
-        mode="json",
-        by_alias=True,
-        exclude_none=True,
-        include={"message_id", "role", "parts", "metadata"},
-    )
+    """Return the message as its task's history shows it."""
+    stored: JsonObject = {
+        "messageId": message.message_id,
+        "role": message.role,
+        "parts": to_wire(message.content),
+    }
+    if message.metadata is not None:
+        stored["metadata"] = message.metadata
+    return stored
 
 
 def _trace_id(traceparent: str | None) -> str | None:

@@ -1,12 +1,13 @@
 """What an agent says of itself, on the wire and read back."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import urljoin, urlsplit
 
 import orjson
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from weft.a2a.wire import extensions
 from weft.a2a.wire.models import VERSION
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 WELL_KNOWN = "/.well-known/agent-card.json"
 TEXT_MODES = ("text/plain", "application/json")
+Modes = Annotated[tuple[str, ...], Field(min_length=1)]
 MAX_CARD = 256 * 1024
 _RISKS: tuple[RiskLevel, ...] = ("low", "medium", "high")
 
@@ -34,17 +36,18 @@ class Skill(Record):
     description: str
     tags: tuple[str, ...] = ("general",)
     examples: tuple[str, ...] = ()
-    input_modes: tuple[str, ...] = TEXT_MODES
-    output_modes: tuple[str, ...] = TEXT_MODES
+    input_modes: tuple[str, ...] = ()
+    """Media types it takes; () are those of the card, like `output_modes`."""
+    output_modes: tuple[str, ...] = ()
 
-    def to_wire(self) -> JsonObject:
+    def to_wire(self, card: "Card") -> JsonObject:
         shown: JsonObject = {
             "id": self.id,
             "name": self.name,
             "description": self.description,
             "tags": list(self.tags),
-            "inputModes": list(self.input_modes),
-            "outputModes": list(self.output_modes),
+            "inputModes": list(self.input_modes or card.input_modes),
+            "outputModes": list(self.output_modes or card.output_modes),
         }
         if self.examples:
             shown["examples"] = list(self.examples)
@@ -62,6 +65,19 @@ class Card(Record):
     skills: tuple[Skill, ...] = ()
     required_extensions: tuple[str, ...] = ()
     """Those a caller must declare to be served at all."""
+    input_modes: Modes = TEXT_MODES
+    """Media types the agent takes, `image/*` for a kind; a part of another is refused at the door."""
+    output_modes: Modes = TEXT_MODES
+
+    def takes(self, skill: str | None) -> tuple[str, ...]:
+        """Return the media types that a message may hold: those of the skill it names, else all."""
+        named = {each.id: each.input_modes for each in self.skills}
+        return _modes(skill, self.input_modes, named)
+
+    def gives(self, skill: str | None) -> tuple[str, ...]:
+        """Return the media types that an answer may have."""
+        named = {each.id: each.output_modes for each in self.skills}
+        return _modes(skill, self.output_modes, named)
 
     def _extensions(self) -> list[JsonValue]:
         optional = [uri for uri in extensions.ALL if uri not in self.required_extensions]
@@ -85,15 +101,23 @@ class Card(Record):
                 "extendedAgentCard": False,
                 "extensions": self._extensions(),
             },
-            "defaultInputModes": list(TEXT_MODES),
-            "defaultOutputModes": list(TEXT_MODES),
-            "skills": [skill.to_wire() for skill in skills],
+            "defaultInputModes": list(self.input_modes),
+            "defaultOutputModes": list(self.output_modes),
+            "skills": [skill.to_wire(self) for skill in skills],
         }
         if delegated:
             bearer: JsonObject = {"scheme": "Bearer", "bearerFormat": "JWT"}
             shown["securitySchemes"] = {"delegation": {"httpAuthSecurityScheme": bearer}}
             shown["securityRequirements"] = [{"schemes": {"delegation": {}}}]
         return shown
+
+
+def _modes(
+    skill: str | None, default: tuple[str, ...], named: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    if skill is not None and skill in named:
+        return named[skill] or default
+    return (*default, *(mode for modes in named.values() for mode in modes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,17 @@
 import hashlib
 
 from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA
+from weft.a2a.wire.parts import to_wire
 from weft.core import JsonObject, JsonValue
 from weft.loop import Task
 
 
 def message_of(task: Task, *, context_id: str | None) -> JsonObject:
     """Return the message; equal tasks give equal content, so a repeat is known as one."""
-    parts: list[JsonValue] = [{"text": task.prompt}]
-    if task.arguments:
-        parts.append({"data": task.arguments})
     message: JsonObject = {
         "messageId": task.message_id,
         "role": "ROLE_USER",
-        "parts": parts,
+        "parts": to_wire(task.parts),
         "metadata": _metadata(task),
     }
     if context_id is not None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import cached_property
 from typing import Annotated, Literal, TypeVar
 
 import orjson
@@ -12,11 +13,13 @@ from pydantic import (
     Field,
     JsonValue,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 
-from weft.core import JsonObject
+from weft.a2a.wire.parts import plain_base64, to_wire
+from weft.core import JsonObject, Part, Parts
 from weft.core.edge_errors import InvalidFieldsError
 from weft.core.faults import faults_of
 
@@ -68,23 +71,45 @@ class Wire(BaseModel):
 
 
 class WirePart(Wire):
-    """One piece of content."""
+    """One piece of content, as it is asked for; `part` is what it says."""
 
     text: str | None = None
     raw: str | None = None
     url: str | None = None
     data: JsonValue = None
-    media_type: str | None = None
-    filename: str | None = None
+    media_type: Annotated[Name | None, Field(min_length=1)] = None
+    filename: Name | None = None
+    metadata: JsonObject | None = None
+
+    @field_validator("raw")
+    @classmethod
+    def _is_base64(cls, raw: str | None) -> str | None:
+        try:
+            return None if raw is None else plain_base64(raw)
+        except ValueError as error:
+            raise ValueError("raw content is base64") from error
 
     @model_validator(mode="after")
-    def _one_content(self) -> "WirePart":
+    def _has_one_content(self) -> "WirePart":
         given = [name for name in ("text", "raw", "url") if getattr(self, name) is not None]
         if self.data is not None or ("data" in self.model_fields_set and not given):
             given.append("data")
         if len(given) != 1:
             raise ValueError("a part has exactly one of text, raw, url and data")
         return self
+
+    @property
+    def part(self) -> Part:
+        content = {"text": self.text, "bytes": self.raw, "url": self.url}
+        given = {name: value for name, value in content.items() if value is not None}
+        return Part.model_validate(
+            {
+                **(given or {"data": self.data}),
+                "media_type": self.media_type,
+                "filename": self.filename,
+                "metadata": self.metadata or {},
+            }
+        )
 
 
 class WireMessage(Wire):
@@ -102,12 +127,9 @@ class WireMessage(Wire):
         """Whether the id is unique by form, so that a second use of it is a repeat."""
         return _UNIQUE.search(self.message_id) is not None
 
-    def text(self) -> str:
-        """Return the text parts, a line each."""
-        return "\n".join(part.text for part in self.parts if part.text)
-
-    def data(self) -> list[JsonValue]:
-        return [part.data for part in self.parts if part.data is not None]
+    @cached_property
+    def content(self) -> Parts:
+        return tuple([each.part for each in self.parts])
 
 
 class Sparse(Wire):
@@ -179,5 +201,10 @@ def parse(kind: type[T], params: object) -> T:
 
 def body_hash(message: WireMessage) -> str:
     """Return what makes two messages of one id the same: everything but their metadata."""
-    content = message.model_dump(include={"context_id", "task_id", "role", "parts"})
+    content = {
+        "context_id": message.context_id,
+        "task_id": message.task_id,
+        "role": message.role,
+        "parts": to_wire(message.content),
+    }
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

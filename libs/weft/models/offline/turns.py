@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from weft.core import JsonObject, JsonValue, Message, ToolCall, canonical, loads
+from weft.core import JsonObject, JsonValue, Message, ToolCall, canonical, data_of, loads
 from weft.models.base import ModelRequest
 
 ASK = "ask_user"
@@ -82,13 +82,13 @@ class CurrentTurn:
         messages = request.messages
         users = [at for at, message in enumerate(messages) if message.role == "user"]
         newest = users[-1] if users else -1
-        asked, quoted = parted(_text(messages[newest])) if users else ("", ())
+        asked, quoted = parted(messages[newest].content) if users else ("", ())
         since = messages[newest + 1 :]
         calls = {call.id: call for message in since for call in message.tool_calls}
         outcomes = [_outcome(m, calls) for m in since if m.role == "tool" and m.name != ASK]
         return cls(
             text=asked.strip(),
-            earlier=tuple(parted(_text(messages[at]))[0] for at in users[:-1]),
+            earlier=tuple(parted(messages[at].content)[0] for at in users[:-1]),
             outcomes=(*outcomes, *quoted),
             called=frozenset(identity(c.name, c.arguments) for c in calls.values()),
             rounds=sum(bool(message.tool_calls) for message in since),
@@ -154,15 +154,10 @@ def identity(name: str, arguments: JsonObject) -> tuple[str, bytes]:
         return name, repr(sorted(arguments.items())).encode()
 
 
-def _text(message: Message) -> str:
-    parts = [part.text for part in message.parts if part.text]
-    return message.content or "\n".join(parts)
-
-
 def _outcome(message: Message, calls: Mapping[str, ToolCall]) -> ToolReply:
     known = calls.get(message.tool_call_id or "")
     tool = message.name or (known.name if known else "tool")
-    data = next((part.data for part in message.parts if part.data is not None), None)
+    data = data_of(message.parts)
     error = message.metadata.get("error") or _spoken_error(message.content)
     if error:
         return ToolReply(

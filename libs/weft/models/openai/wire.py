@@ -143,10 +143,9 @@ def _arguments(call: ToolCall) -> str:
 
 
 def _content(message: Message) -> Any:  # noqa: ANN401 - text, or a list of parts
-    if not message.parts:
+    if all(part.kind == "text" for part in message.parts):
         return message.content
-    texts = [{"type": "text", "text": message.content}] if message.content else []
-    return [*texts, *(_part(part) for part in message.parts)]
+    return [_part(part) for part in message.parts]
 
 
 def _part(part: Part) -> dict[str, Any]:

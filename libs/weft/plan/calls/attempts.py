@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from weft.checkpoint.nested import NestedJournal
-from weft.core import JsonObject, JsonValue, Path, Reason, Result
+from weft.core import JsonObject, JsonValue, Parts, Path, Reason, Result, parts_of
 from weft.core.contained import contained
 from weft.core.errors import FencedError, StoreUnavailableError, WeftError
 from weft.loop import PeerRun, Task
@@ -95,10 +95,9 @@ def _task(walk: Walk, call: PeerCall, at: At, attempt: Attempt) -> Task:
     budget = at.purse.left()
     hops = None if budget.hops is None else budget.hops - 1
     return Task(
-        prompt=call.prompt,
+        parts=_said(call),
         message_id=attempt.message_id,
         principal=mandate.principal,
-        arguments=call.arguments,
         metadata=_metadata(mandate.metadata, at),
         history=mandate.history if call.context == "thread" else (),
         capability=call.target.capability,
@@ -116,6 +115,10 @@ def _task(walk: Walk, call: PeerCall, at: At, attempt: Attempt) -> Task:
         answers=answers_for(walk, call.path),
         journal=NestedJournal(journal, call.path),
     )
+
+
+def _said(call: PeerCall) -> Parts:
+    return parts_of(call.prompt, call.arguments) if call.arguments else parts_of(call.prompt)
 
 
 def _metadata(metadata: JsonObject, at: At) -> JsonObject:
