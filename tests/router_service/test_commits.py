@@ -21,7 +21,7 @@ from weft.checkpoint.store import DatabaseRuns
 from weft.core import JsonValue, Result
 from weft.events import Event
 from weft.identity import Trust
-from weft.loop import PeerRun, Task
+from weft.loop import Peer, PeerRun, Task
 from weft.runs import A2A_SEND, MESH_RUN, Runs, TaskPublisher, Worker
 from weft.testing.store_values import RUNS
 
@@ -73,7 +73,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[RunStore]:
 
 
 @asynccontextmanager
-async def specialist(name: str, mesh: House, store: Path) -> AsyncIterator[SqliteCheckpointer]:
+async def specialist(peer: Peer, mesh: House, store: Path) -> AsyncIterator[SqliteCheckpointer]:
+    """Serve `peer` over A2A, with a database of its own in the file `store`."""
+    name = peer.name
     bound, bus = bound_socket(), MemoryBus()
     url = f"http://127.0.0.1:{bound.getsockname()[1]}/"
     skill = Skill(id=f"{name}.look", name="Look", description="Diagnose.", tags=TAGS)
@@ -81,7 +83,7 @@ async def specialist(name: str, mesh: House, store: Path) -> AsyncIterator[Sqlit
         checkpointer = await stack.enter_async_context(aclosing(sqlite_checkpointer(store)))
         runs = Runs(checkpointer, bus, pool=name, publisher=TaskPublisher(bus, name))
         await stack.enter_async_context(runs.listening())
-        worker = Worker(runs, execute_task(AtOnce(name)), operations=(A2A_SEND,), name=f"{name}/1")
+        worker = Worker(runs, execute_task(peer), operations=(A2A_SEND,), name=f"{name}/1")
         await stack.enter_async_context(worker.working())
         verifier = Verifier(Trust((ROUTER_KEY.trusted(),)), audience=name)
         card = Card(name=name, description=name, skills=(skill,))
@@ -100,7 +102,7 @@ async def test_a_run_over_three_specialists_takes_five_commits_here_and_two_ther
     async with AsyncExitStack() as stack:
         mesh = await stack.enter_async_context(house())
         theirs = [
-            await stack.enter_async_context(specialist(name, mesh, tmp_path / name))
+            await stack.enter_async_context(specialist(AtOnce(name), mesh, tmp_path / name))
             for name in NAMES
         ]
         store = await stack.enter_async_context(aclosing(sqlite_checkpointer(tmp_path / "runs")))

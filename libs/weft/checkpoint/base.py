@@ -153,6 +153,8 @@ class Ending:
     """Written in the same commit, and refused unless each stored outcome is the one given."""
     turn: Turn | None = None
     events: tuple[Event, ...] = ()
+    recorded: Mapping[Path, JsonObject] = field(default_factory=dict)
+    """Steps that are stored already: what of the result stands there is not kept again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from weft.checkpoint import Journal
 from weft.core import JsonObject, JsonValue, Path
 from weft.models import ModelResponse
 from weft.tools import ToolExecution
+from weft.tools.rendering import as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,23 @@ def answers_in(steps: Mapping[Path, JsonObject]) -> JsonObject:
 
 
 def _plain(execution: ToolExecution) -> JsonValue:
-    """Return JSON without copying the result, which is JSON already and may be large."""
-    return {**execution.__dict__, "blocks": [each.to_json() for each in execution.blocks]}
+    """Return JSON without copying the result, which is JSON already and may be large.
+
+    Text that only spells out the structured result is left out: it is spelled out again when read.
+    """
+    plain = {**execution.__dict__, "blocks": [part.to_json() for part in execution.blocks]}
+    structured = execution.structured
+    if structured is not None and execution.content == as_text(structured):
+        del plain["content"]
+    return plain
 
 
 def _executions(stored: JsonObject) -> tuple[ToolExecution, ...]:
     results = stored.get("results")
-    found = results if isinstance(results, list) else []
-    return tuple(map(ToolExecution.model_validate, found))
+    return tuple(map(_execution, results)) if isinstance(results, list) else ()
+
+
+def _execution(stored: JsonValue) -> ToolExecution:
+    if isinstance(stored, dict) and "content" not in stored:
+        stored = {**stored, "content": as_text(stored.get("structured"))}
+    return ToolExecution.model_validate(stored)

@@ -1,8 +1,9 @@
 """What executing a run comes to, and the ending it makes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from weft.checkpoint import Claimed, Ending, Journal, Run, StepWrite, TerminalStatus, Turn
 from weft.core import Interrupt, JsonObject, Path, Reason, Result
@@ -44,7 +45,13 @@ Execute = Callable[[Claimed, Journal], Awaitable[RunOutcome]]
 NO_REASON = Reason(code="internal", message="the run failed without saying why")
 
 
-def ending(outcome: RunOutcome, *, pending: tuple[Event, ...], seconds: float) -> Ending:
+def ending(
+    outcome: RunOutcome,
+    *,
+    pending: tuple[Event, ...],
+    seconds: float,
+    recorded: Mapping[Path, JsonObject] = MappingProxyType({}),
+) -> Ending:
     """Return how the run ends: status, error, and the terminal event as the last."""
     result = outcome.result
     status = _status(result)
@@ -59,6 +66,7 @@ def ending(outcome: RunOutcome, *, pending: tuple[Event, ...], seconds: float) -
         result=result.to_json(),
         error=_error(result).to_json() if status == "failed" else None,
         steps=steps,
+        recorded=recorded,
         turn=outcome.turn,
         events=(*pending, *outcome.events, last),
     )

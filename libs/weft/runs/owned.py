@@ -136,7 +136,7 @@ class OwnedRun:
                 await patiently(partial(self._store.park, self.held, interrupts, events))
             )
         seconds = self._clock.monotonic() - self._began
-        end = ending(outcome, pending=pending, seconds=seconds)
+        end = ending(outcome, pending=pending, seconds=seconds, recorded=self.journal.steps)
         envelopes = await patiently(partial(self._store.finish, self.held, end))
         known = end.status == "completed" and envelopes
         run = completed(self.run, end, envelopes[-1]) if known else None

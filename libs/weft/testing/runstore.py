@@ -12,6 +12,7 @@ from weft.testing.effectstore import EffectStoreContract
 from weft.testing.runstore_admission import AdmissionContract
 from weft.testing.runstore_backlog import BacklogContract
 from weft.testing.runstore_claims import ClaimContract
+from weft.testing.runstore_content import ContentContract
 from weft.testing.runstore_dead import DeadRunsContract
 from weft.testing.runstore_log import LogContract
 from weft.testing.runstore_messages import MessageContract
@@ -28,6 +29,7 @@ class RunStoreContract(
     AdmissionContract,
     BacklogContract,
     ClaimContract,
+    ContentContract,
     DeadRunsContract,
     OwnershipContract,
     LogContract,

@@ -16,6 +16,8 @@ from weft.core.storable import storable, storable_json
 from weft.tools.decorator import tool
 from weft.tools.definition import Tool
 
+__all__ = ["as_text"]
+
 logger = logging.getLogger(__name__)
 
 NO_OUTPUT = "(no output)"

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import secrets
 import sqlite3
 import subprocess
 import sys
@@ -241,7 +242,7 @@ async def test_an_older_layout_is_brought_forward(
 async def test_a_full_disk_refuses_the_write_and_reads_go_on(them: SqliteCheckpointer) -> None:
     kept = await running(them)
     await _limit_pages(them, 0)
-    large: JsonObject = {"text": "x" * 400_000}
+    large: JsonObject = {"text": secrets.token_hex(200_000)}
 
     answers = await all_of(
         them.runs.accept(new_run(key=f"k{n}", request=large), on_busy="reject") for n in range(5)

@@ -1,6 +1,7 @@
 """A store that is away or full costs a warning and a retry, never a worker."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -229,10 +230,10 @@ async def test_a_worker_lives_through_a_full_disk_and_ends_its_runs_once_there_i
     started, room = asyncio.Event(), asyncio.Event()
 
     async def large(_: Claimed, journal: Journal) -> RunOutcome:
-        journal.emit(said("x" * 300_000))
+        journal.emit(said(secrets.token_hex(150_000)))
         started.set()
         await room.wait()
-        return RunOutcome(Result(status="completed", text="y" * 300_000))
+        return RunOutcome(Result(status="completed", text=secrets.token_hex(150_000)))
 
     async with aclosing(sqlite_checkpointer(tmp_path / "db")) as store:
         runs = Runs(store, MemoryBus(), pool="router")
@@ -244,7 +245,7 @@ async def test_a_worker_lives_through_a_full_disk_and_ends_its_runs_once_there_i
             await _limit_pages(store, 1)
             room.set()
             with pytest.raises(StoreFullError):
-                await runs.submit(request("z" * 300_000), on_busy="reject")
+                await runs.submit(request(secrets.token_hex(150_000)), on_busy="reject")
             await _limit_pages(store, 1_000_000)
 
             assert await ended(runs, accepted.run.run_id) == "completed"

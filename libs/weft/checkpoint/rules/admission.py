@@ -16,7 +16,7 @@ from weft.checkpoint.inbound import Inbound
 from weft.checkpoint.rules.asking import expiry, resolved
 from weft.checkpoint.rules.claimant import Claimant
 from weft.checkpoint.rules.closing import close, stop
-from weft.checkpoint.rules.writing import owned, run_of, steps_of, tell, waiting, write
+from weft.checkpoint.rules.writing import owned, run_of, steps_of, tell, waiting, whole_run, write
 from weft.checkpoint.tables import ALL, AT_WORK, NONE, MessageRow, RunRow, Tables
 from weft.checkpoint.text import EventText, decode_path, encode, encode_events, same
 from weft.core import Interrupt, JsonObject, JsonValue, Principal, RunId, check_answer
@@ -124,7 +124,7 @@ def accept(
 def _replay(tables: Tables, known: RunRow, row: RunRow, claimant: Claimant | None) -> Accepted:
     if known.body_hash != row.body_hash:
         raise IdempotencyKeyReusedError(row.idem_key)
-    run = run_of(known, tables.now())
+    run = whole_run(tables, known, tables.now())
     # The same run id is the same request again after a lost acknowledgement, not a duplicate of
     # it: whoever got the claim then never heard of it.
     repeated = known.run_id == row.run_id
@@ -186,7 +186,7 @@ def cancel(
     if row.status not in TERMINAL:
         stop(tables, row, by=principal.subject, reason=reason, grace_s=grace_s)
         row = owned(tables, principal, run_id)
-    return run_of(row, tables.now())
+    return whole_run(tables, row, tables.now())
 
 
 def resume(
@@ -199,14 +199,14 @@ def resume(
     row = owned(tables, principal, run_id)
     now = tables.now()
     if message is not None and _is_repeated(tables, row, message):
-        return run_of(row, now)
+        return whole_run(tables, row, now)
     new = _unanswered(tables, run_id, answers)
     if new and row.status != "interrupted":
         raise RunNotInterruptedError(f"run {run_id} is {row.status} and waits for no answer")
     if message is not None:
         _receive(tables, row, message)
     if not new:
-        return run_of(row, now)
+        return whole_run(tables, row, now)
     entries = {_id(entry): entry for entry in waiting(row)}
     for interrupt_id, answer in new.items():
         _take(tables, run_id, entries.get(interrupt_id), interrupt_id, answer)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from weft.checkpoint.base import TERMINAL, Ending, Held, Turn
+from weft.checkpoint.folding import folded, names_result, without_output
 from weft.checkpoint.rules.threads import add_turn
 from weft.checkpoint.rules.writing import held_run, write, write_numbered
 from weft.checkpoint.steps import Recorded
@@ -54,7 +55,7 @@ def record_step(tables: Tables, held: Held, step: StepText) -> Recorded:
 class EndingText:
     """An ending ready to be stored."""
 
-    __slots__ = ("error", "events", "result", "status", "steps", "turn")
+    __slots__ = ("error", "events", "last", "result", "status", "steps", "turn")
 
     def __init__(self, ending: Ending) -> None:
         kinds = [event.type for event in ending.events]
@@ -62,7 +63,8 @@ class EndingText:
             raise InputError(f"the last event of this ending must be run.{ending.status}")
         refuse_terminal(kinds[:-1])
         self.status = ending.status
-        self.result = encode(ending.result)
+        steps = {**ending.recorded, **{step.path: step.outcome for step in ending.steps}}
+        self.result = encode(folded(ending.result, steps))
         self.error = None if ending.error is None else encode(ending.error)
         self.steps = [
             StepText(encode(step.path), step.outcome, encode_events(step.events))
@@ -70,6 +72,13 @@ class EndingText:
         ]
         self.turn: Turn | None = ending.turn
         self.events = encode_events(ending.events)
+        self.last: str | None = None
+        """The data of the last event as it is told, where less of it is kept."""
+        *_, last = ending.events
+        if names_result(last, ending.result):
+            text = self.events[-1]
+            self.last = text.data
+            self.events = (*self.events[:-1], text._replace(data=encode(without_output(last))))
 
 
 def refuse_terminal(kinds: Sequence[str]) -> None:
@@ -111,7 +120,11 @@ def finish(tables: Tables, held: Held, ending: EndingText) -> tuple[Envelope, ..
         updated=max(row.updated, tables.now()),
     )
     tables.save_run(row)
-    return write(tables, row, texts)
+    envelopes = write(tables, row, texts)
+    if ending.last is None:
+        return envelopes
+    last = envelopes[-1].model_copy(update={"data": loads_object(ending.last)})
+    return (*envelopes[:-1], last)
 
 
 def _settle_step(tables: Tables, held: Held, step: StepText) -> tuple[EventText, ...]:

@@ -4,21 +4,22 @@ from collections.abc import Sequence
 
 from weft.checkpoint.backlog import Backlog, Share
 from weft.checkpoint.base import Run, ThreadKey
+from weft.checkpoint.folding import with_output
 from weft.checkpoint.inbound import Received
-from weft.checkpoint.rules.writing import owned, run_of, steps_of
+from weft.checkpoint.rules.writing import owned, result_of, steps_of, whole_run
 from weft.checkpoint.tables import Tables
 from weft.checkpoint.text import encode, envelope
 from weft.core import JsonObject, Path, Principal, RunId, loads_object
-from weft.events import Envelope
+from weft.events import TERMINAL_EVENTS, Envelope
 
 
 def read(tables: Tables, principal: Principal, run_id: RunId) -> Run:
-    return run_of(owned(tables, principal, run_id), tables.now())
+    return whole_run(tables, owned(tables, principal, run_id), tables.now())
 
 
 def find(tables: Tables, principal: Principal, operation: str, idem_key: str) -> Run | None:
     row = tables.run_by_key(principal.tenant, principal.subject, operation, idem_key)
-    return None if row is None or row.erased else run_of(row, tables.now())
+    return None if row is None or row.erased else whole_run(tables, row, tables.now())
 
 
 def received(tables: Tables, principal: Principal, operation: str, key: str) -> Received | None:
@@ -31,7 +32,11 @@ def events(
 ) -> tuple[Envelope, ...]:
     run = owned(tables, principal, run_id)
     rows = tables.events(run_id, after, limit)
-    return tuple([envelope(row, run.tenant, run.thread_id, run.trace_id) for row in rows])
+    envelopes = [envelope(row, run.tenant, run.thread_id, run.trace_id) for row in rows]
+    if envelopes and envelopes[-1].type in TERMINAL_EVENTS:
+        data = with_output(envelopes[-1].data, lambda: result_of(tables, run))
+        envelopes[-1] = envelopes[-1].model_copy(update={"data": data})
+    return tuple(envelopes)
 
 
 def steps(tables: Tables, principal: Principal, run_id: RunId) -> dict[Path, JsonObject]:
@@ -48,7 +53,7 @@ def step(tables: Tables, principal: Principal, run_id: RunId, path: Path) -> Jso
 def thread_runs(tables: Tables, key: ThreadKey, limit: int) -> tuple[Run, ...]:
     now = tables.now()
     rows = tables.thread_runs(key, max(limit, 0))
-    return tuple([run_of(row, now) for row in rows if not row.erased])
+    return tuple([whole_run(tables, row, now) for row in rows if not row.erased])
 
 
 def last_seqs(tables: Tables, run_ids: Sequence[RunId]) -> dict[RunId, int]:

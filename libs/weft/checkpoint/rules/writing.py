@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from weft.checkpoint.base import TERMINAL, Held, Run
+from weft.checkpoint.folding import unfolded
 from weft.checkpoint.tables import Advance, RunRow, Tables
 from weft.checkpoint.text import (
     EventRow,
     EventText,
     decode_object,
     decode_path,
+    encode,
     encode_events,
     envelope,
 )
@@ -17,8 +19,13 @@ from weft.core.errors import FencedError, NotFoundError
 from weft.events import Envelope, Event
 
 
-def run_of(row: RunRow, now: float) -> Run:
-    """Return the run as callers see it, with its time left at `now`."""
+def whole_run(tables: Tables, row: RunRow, now: float) -> Run:
+    """Return a run that may have ended as callers see it, with its time left at `now`."""
+    return run_of(row, now, result_of(tables, row))
+
+
+def run_of(row: RunRow, now: float, result: JsonObject | None = None) -> Run:
+    """As `whole_run`, for a run that has no result yet."""
     remaining = row.rest if row.deadline is None else row.deadline - now
     return Run(
         run_id=RunId(row.run_id),
@@ -36,7 +43,7 @@ def run_of(row: RunRow, now: float) -> Run:
         trace_id=row.trace_id,
         interrupts=open_interrupts(row),
         cancel=decode_object(row.cancel),
-        result=decode_object(row.result),
+        result=result,
         error=decode_object(row.error),
         remaining_s=None if row.status in TERMINAL else remaining,
         created_at=row.created,
@@ -48,6 +55,16 @@ def run_of(row: RunRow, now: float) -> Run:
 def steps_of(tables: Tables, run_id: str) -> dict[Path, JsonObject]:
     """Return the outcomes of the run's finished steps, in the order they were recorded."""
     return {decode_path(path): loads_object(text) for path, text in tables.steps(run_id)}
+
+
+def result_of(tables: Tables, row: RunRow) -> JsonObject | None:
+    """Return the whole result, with what stands in the run's steps."""
+
+    def step(path: Path) -> JsonObject | None:
+        return decode_object(tables.step(row.run_id, encode(path)))
+
+    stored = decode_object(row.result)
+    return None if stored is None else unfolded(stored, step)
 
 
 def waiting(row: RunRow) -> list[JsonObject]:

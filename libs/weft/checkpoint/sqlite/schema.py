@@ -10,7 +10,7 @@ from weft.core.private_files import FILE_MODE, create_private
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 2
+LAYOUT = 3
 
 _LAYOUT_1 = (
     """CREATE TABLE runs (
@@ -124,7 +124,9 @@ _LAYOUT_2 = (
     )""",
     "CREATE INDEX runs_erasing ON runs (position) WHERE erased = 1",
 )
-_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2}
+_LAYOUT_3: tuple[str, ...] = ()
+"""The same tables: long texts are compressed, and a result names what stands in its run's steps."""
+_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2, 3: _LAYOUT_3}
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PATIENCE = 1.5
 """Seconds to wait for another process's transaction."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from weft.checkpoint.base import LEASE_SECONDS, Held, ThreadKey
 from weft.checkpoint.faults import Faults
+from weft.checkpoint.sqlite.packing import packed, unpacked
 from weft.checkpoint.tables import (
     CLOCK_SLACK,
     Advance,
@@ -122,6 +123,8 @@ _PUT_EFFECT = """INSERT OR REPLACE INTO ledger (key, attempt, tenant, scope, sco
 # `unixepoch('subsec')` is NULL before 3.42; the Julian day has milliseconds everywhere.
 _NOW = "SELECT (julianday('now') - 2440587.5) * 86400.0"
 _REQUEST_AT = RunRow._fields.index("request")
+_RESULT_AT = RunRow._fields.index("result")
+_OUTCOME_AT = EffectRow._fields.index("outcome")
 
 
 class SqliteTables(Tables):
@@ -152,18 +155,18 @@ class SqliteTables(Tables):
 
     def open_runs(self, key: ThreadKey) -> list[RunRow]:
         rows = self.connection.execute(_OPEN, (key.tenant, key.subject, key.thread_id))
-        return [RunRow._make(row) for row in rows]
+        return [_run_row(RunRow._make(row)) for row in rows]
 
     def thread_runs(self, key: ThreadKey, limit: int) -> list[RunRow]:
         found = (key.tenant, key.subject, key.thread_id, limit)
-        return [RunRow._make(row) for row in self.connection.execute(_OF_THREAD, found)]
+        return [_run_row(RunRow._make(row)) for row in self.connection.execute(_OF_THREAD, found)]
 
     def rooted_runs(self, tenant: str, subject: str, root_id: str) -> list[RunRow]:
         rows = self.connection.execute(_ROOTED, (tenant, subject, root_id))
-        return [RunRow._make(row) for row in rows]
+        return [_run_row(RunRow._make(row)) for row in rows]
 
     def erasing_runs(self, limit: int) -> list[RunRow]:
-        return [RunRow._make(row) for row in self.connection.execute(_ERASING, (limit,))]
+        return [_run_row(RunRow._make(row)) for row in self.connection.execute(_ERASING, (limit,))]
 
     def accepted(self) -> int:
         (count,) = self.connection.execute(_ACCEPTED).fetchone()
@@ -187,10 +190,13 @@ class SqliteTables(Tables):
     def insert_run(self, row: RunRow) -> None:
         columns = row[1:_REQUEST_AT] + row[_REQUEST_AT + 1 :]
         position = self.connection.execute(_INSERT_RUN, columns).lastrowid
-        self.connection.execute(_INSERT_REQUEST, (position, row.request))
+        self.connection.execute(_INSERT_REQUEST, (position, packed(row.request)))
 
     def save_run(self, row: RunRow) -> None:
-        self.connection.execute(_SAVE_RUN, (*row[_REQUEST_AT + 1 :], row.run_id))
+        columns: list[object] = [*row[_REQUEST_AT + 1 :], row.run_id]
+        if row.result is not None:
+            columns[_RESULT_AT - _REQUEST_AT - 1] = packed(row.result)
+        self.connection.execute(_SAVE_RUN, columns)
 
     def advance(self, held: Held, count: int, *, step: bool) -> Advance | None:
         found = (count, self.now(), step, held.run_id, held.epoch)
@@ -216,21 +222,22 @@ class SqliteTables(Tables):
         self.connection.execute(_ADD_MESSAGE, row)
 
     def add_events(self, rows: Sequence[EventRow]) -> None:
-        self.connection.executemany(_ADD_EVENT, rows)
+        self.connection.executemany(_ADD_EVENT, [(*row[:-1], packed(row.data)) for row in rows])
 
     def events(self, run_id: str, after: int, limit: int) -> list[EventRow]:
         rows = self.connection.execute(_EVENTS, (run_id, after, max(limit, 0)))
-        return [EventRow._make(row) for row in rows]
+        return [EventRow._make((*row[:-1], unpacked(row[-1]))) for row in rows]
 
     def add_step(self, run_id: str, path: str, outcome: str) -> bool:
-        return self.connection.execute(_ADD_STEP, (run_id, path, outcome)).rowcount == 1
+        return self.connection.execute(_ADD_STEP, (run_id, path, packed(outcome))).rowcount == 1
 
     def step(self, run_id: str, path: str) -> str | None:
-        row: tuple[str] | None = self.connection.execute(_STEP, (run_id, path)).fetchone()
-        return None if row is None else row[0]
+        row = self.connection.execute(_STEP, (run_id, path)).fetchone()
+        return None if row is None else unpacked(row[0])
 
     def steps(self, run_id: str) -> list[tuple[str, str]]:
-        return self.connection.execute(_STEPS, (run_id,)).fetchall()
+        rows = self.connection.execute(_STEPS, (run_id,))
+        return [(path, unpacked(outcome)) for path, outcome in rows]
 
     def erase_run(self, run_id: str) -> None:
         self.erased = True
@@ -266,15 +273,28 @@ class SqliteTables(Tables):
 
     def effect(self, key: str) -> EffectRow | None:
         row = self.connection.execute(_NEWEST, (key,)).fetchone()
-        return None if row is None else EffectRow._make(row)
+        return None if row is None else _effect_row(EffectRow._make(row))
 
     def attempt(self, key: str, attempt: int) -> EffectRow | None:
         row = self.connection.execute(_ATTEMPT, (key, attempt)).fetchone()
-        return None if row is None else EffectRow._make(row)
+        return None if row is None else _effect_row(EffectRow._make(row))
 
     def put_effect(self, row: EffectRow) -> None:
-        self.connection.execute(_PUT_EFFECT, row)
+        columns: list[object] = list(row)
+        if row.outcome is not None:
+            columns[_OUTCOME_AT] = packed(row.outcome)
+        self.connection.execute(_PUT_EFFECT, columns)
 
     def _one(self, statement: str, found: Sequence[str | float]) -> RunRow | None:
         row = self.connection.execute(statement, found).fetchone()
-        return None if row is None else RunRow._make(row)
+        return None if row is None else _run_row(RunRow._make(row))
+
+
+def _run_row(row: RunRow) -> RunRow:
+    """Return the row with its long texts as they are read."""
+    result = None if row.result is None else unpacked(row.result)
+    return row._replace(request=unpacked(row.request), result=result)
+
+
+def _effect_row(row: EffectRow) -> EffectRow:
+    return row if row.outcome is None else row._replace(outcome=unpacked(row.outcome))
