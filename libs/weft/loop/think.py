@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from weft.core import Clock, Deadline, JsonObject, Message, ToolSpec, says_nothing
 from weft.loop.state import AgentState
@@ -13,8 +14,18 @@ from weft.loop.stream import (
     ModelRetryEvent,
     ThinkEvent,
 )
-from weft.models import ChunkJoiner, Model, ModelChunk, ModelRequest, ModelResponse
-from weft.models.retry import ModelRetryConfig, Retrying, RetryNotice, attempts
+from weft.models import (
+    ChunkJoiner,
+    Model,
+    ModelChunk,
+    ModelRequest,
+    ModelResponse,
+    Retrying,
+    RetryNotice,
+    complete,
+    streamed,
+)
+from weft.models.retry import ModelRetryConfig
 
 Tell = Callable[[LoopEvent], None]
 
@@ -137,26 +148,32 @@ async def _called(state: AgentState, ask: ThinkOptions, tell: Tell) -> ModelResp
 
 async def _replied(ask: ThinkOptions, request: ModelRequest, tell: Tell) -> ModelResponse:
     retrying = Retrying(ask.retry, deadline=ask.deadline, clock=ask.clock)
+    if not ask.stream:
+        again = partial(_tell_retry, ask, tell)
+        return await complete(ask.model, request, retrying, tell=again)
     joiner, shown = ChunkJoiner(), _Shown(ask, tell)
-    stream = attempts(ask.model, request, retrying, stream=ask.stream)
-    async with aclosing(stream) as pieces:
+    async with aclosing(streamed(ask.model, request, retrying)) as pieces:
         async for piece in pieces:
             if isinstance(piece, RetryNotice):
                 joiner = ChunkJoiner()
                 shown.forget()
-                tell(
-                    ModelRetryEvent(
-                        attempt=piece.attempt,
-                        max_retries=ask.retry.max_retries,
-                        delay_seconds=piece.delay_seconds,
-                        reason=piece.reason,
-                        status_code=piece.status_code,
-                    )
-                )
+                _tell_retry(ask, tell, piece)
             else:
                 joiner.add(piece)
                 shown.add(piece)
     return joiner.response()
+
+
+def _tell_retry(ask: ThinkOptions, tell: Tell, notice: RetryNotice) -> None:
+    tell(
+        ModelRetryEvent(
+            attempt=notice.attempt,
+            max_retries=ask.retry.max_retries,
+            delay_seconds=notice.delay_seconds,
+            reason=notice.reason,
+            status_code=notice.status_code,
+        )
+    )
 
 
 class _Shown:
@@ -170,8 +187,6 @@ class _Shown:
         self._since = ask.clock.monotonic()
 
     def add(self, chunk: ModelChunk) -> None:
-        if not self._ask.stream:
-            return
         self._content.append(chunk.content)
         self._reasoning.append(chunk.reasoning)
         waited = self._ask.clock.monotonic() - self._since

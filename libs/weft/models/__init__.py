@@ -32,7 +32,7 @@ from weft.models.errors import (
 )
 from weft.models.fallback import FallbackModel
 from weft.models.registry import ModelProvider, add_provider, get_model, known_providers
-from weft.models.retry import ModelRetryConfig, Retrying, RetryNotice, attempts
+from weft.models.retry import ModelRetryConfig, Retrying, RetryNotice, complete, streamed
 
 __all__ = [
     "FREE",
@@ -67,8 +67,9 @@ __all__ = [
     "ToolCallDelta",
     "UnknownProviderError",
     "add_provider",
-    "attempts",
+    "complete",
     "get_model",
     "joined",
     "known_providers",
+    "streamed",
 ]

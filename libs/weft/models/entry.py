@@ -1,15 +1,30 @@
-"""What a model says, made storable where it enters a run; calls are when they are put together."""
+"""What a model says, made storable where it enters a run: a reply as a whole, or chunk by chunk."""
 
-from weft.core import JsonObject
+import operator
+
+from weft.core import JsonObject, Message, ToolCall
 from weft.core.storable import storable, storable_json
-from weft.models.base import ModelChunk
+from weft.models.base import ModelChunk, ModelResponse
+from weft.models.chunks import arguments_text, parsed_call
 
 _HIGH = ("\ud800", "\udbff")
 """A stream may cut a character written as two between its halves; the first is one of these."""
 
 
+def storable_reply(response: ModelResponse) -> ModelResponse:
+    """Return `response` such that every database can keep it: the same one, as a rule."""
+    cleaned = {
+        "message": _message(response.message),
+        "model": storable(response.model),
+        "provider_state": _object(response.provider_state),
+    }
+    if all(value is getattr(response, name) for name, value in cleaned.items()):
+        return response
+    return response.model_copy(update=cleaned)
+
+
 class AttemptChunks:
-    """Takes the chunks of one attempt, in order."""
+    """Takes the chunks of one attempt, in order; calls are cleaned when they are put together."""
 
     def __init__(self) -> None:
         self._half = ""
@@ -29,6 +44,26 @@ class AttemptChunks:
         if all(value is getattr(chunk, name) for name, value in cleaned.items()):
             return chunk
         return chunk.model_copy(update=cleaned)
+
+
+def _message(message: Message) -> Message:
+    content = storable(message.content)
+    calls = tuple([_call(call) for call in message.tool_calls])
+    if content is message.content and all(map(operator.is_, calls, message.tool_calls)):
+        return message
+    return message.model_copy(update={"content": content, "tool_calls": calls})
+
+
+def _call(call: ToolCall) -> ToolCall:
+    """Return the call; one that cannot be kept goes the way of those that come as text."""
+    if (
+        call.malformed_arguments is None
+        and storable(call.id) is call.id
+        and storable(call.name) is call.name
+        and storable_json(call.arguments) is call.arguments
+    ):
+        return call
+    return parsed_call(call.id, call.name, arguments_text(call))
 
 
 def _object(state: JsonObject) -> JsonObject:

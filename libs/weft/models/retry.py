@@ -11,8 +11,7 @@ from pydantic import Field
 
 from weft.core import SYSTEM_CLOCK, Clock, Deadline, Record, StrictRecord
 from weft.models.base import NO_TOKENS, Model, ModelChunk, ModelRequest, ModelResponse, ModelUsage
-from weft.models.chunks import ChunkJoiner, split
-from weft.models.entry import AttemptChunks
+from weft.models.entry import AttemptChunks, storable_reply
 from weft.models.errors import AllModelsFailedError, ModelError
 
 
@@ -69,54 +68,92 @@ class Retrying:
         return min(budget, self.config.unreachable_budget_seconds)
 
 
-async def attempts(
-    model: Model, request: ModelRequest, retrying: Retrying, *, stream: bool = True
+@dataclass(slots=True)
+class _Attempts:
+    """The attempts at one reply so far."""
+
+    retrying: Retrying
+    started: float
+    retries: int = 0
+    spent: ModelUsage = NO_TOKENS
+
+    def next(self, error: ModelError) -> RetryNotice | None:
+        """Return what is told of the attempt to come, or None if `error` is to be raised now.
+
+        The error's usage then includes what earlier attempts spent.
+        """
+        delay = self.retrying.delay(error, self.retries, self.started)
+        error.usage = self.spent = self.spent + error.usage
+        if delay is None:
+            return None
+        self.retries += 1
+        return RetryNotice(
+            attempt=self.retries + 1,
+            delay_seconds=delay,
+            reason=error.code,
+            status_code=error.status,
+        )
+
+
+def untold(_: RetryNotice) -> None:
+    """Tell nobody of retries."""
+
+
+async def complete(
+    model: Model,
+    request: ModelRequest,
+    retrying: Retrying,
+    *,
+    tell: Callable[[RetryNotice], None] = untold,
+) -> ModelResponse:
+    """Return the reply after as many attempts as it takes; `tell` hears of each but the first.
+
+    Its usage includes what failed attempts spent.
+
+    Raises:
+        ModelError: the call failed for good.
+    """
+    attempts = _Attempts(retrying, retrying.clock.monotonic())
+    while True:
+        try:
+            response = storable_reply(await model.complete(request))
+        except ModelError as error:
+            notice = attempts.next(error)
+            if notice is None:
+                raise
+        else:
+            if attempts.spent == NO_TOKENS:
+                return response
+            return response.model_copy(update={"usage": response.usage + attempts.spent})
+        tell(notice)
+        await retrying.sleep(notice.delay_seconds)
+
+
+async def streamed(
+    model: Model, request: ModelRequest, retrying: Retrying
 ) -> AsyncGenerator[ModelChunk | RetryNotice, None]:
-    """Yield the chunks of one reply, and a `Retry` wherever an attempt failed and is repeated.
+    """Yield the chunks of one reply, and a notice wherever an attempt failed and is repeated.
 
     The last chunk's usage includes what failed attempts spent.
 
     Raises:
         ModelError: the call failed for good.
     """
-    started, retries, spent = retrying.clock.monotonic(), 0, NO_TOKENS
+    attempts = _Attempts(retrying, retrying.clock.monotonic())
     while True:
         entry = AttemptChunks()
         try:
-            async with aclosing(_one(model, request, stream=stream)) as chunks:
+            async with aclosing(model.stream(request)) as chunks:
                 async for chunk in chunks:
-                    yield _with_spent(entry.take(chunk), spent)
+                    yield _with_spent(entry.take(chunk), attempts.spent)
         except ModelError as error:
-            delay = retrying.delay(error, retries, started)
-            error.usage = spent = spent + error.usage
-            if delay is None:
+            notice = attempts.next(error)
+            if notice is None:
                 raise
-            retries += 1
-            yield RetryNotice(
-                attempt=retries + 1,
-                delay_seconds=delay,
-                reason=error.code,
-                status_code=error.status,
-            )
-            await retrying.sleep(delay)
         else:
             return
-
-
-async def complete(model: Model, request: ModelRequest, retrying: Retrying) -> ModelResponse:
-    """Return the reply after as many attempts as it takes.
-
-    Raises:
-        ModelError: the call failed for good.
-    """
-    joiner = ChunkJoiner()
-    async with aclosing(attempts(model, request, retrying, stream=False)) as pieces:
-        async for piece in pieces:
-            if isinstance(piece, RetryNotice):
-                joiner = ChunkJoiner()
-            else:
-                joiner.add(piece)
-    return joiner.response()
+        yield notice
+        await retrying.sleep(notice.delay_seconds)
 
 
 def is_retryable(error: Exception) -> bool:
@@ -147,18 +184,6 @@ def retry_after(error: Exception, clock: Clock) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - clock.now())
     except ValueError:
         return None
-
-
-async def _one(
-    model: Model, request: ModelRequest, *, stream: bool
-) -> AsyncGenerator[ModelChunk, None]:
-    if not (stream and model.capabilities.stream):
-        for chunk in split(await model.complete(request)):
-            yield chunk
-        return
-    async with aclosing(model.stream(request)) as chunks:
-        async for chunk in chunks:
-            yield chunk
 
 
 def _with_spent(chunk: ModelChunk, spent: ModelUsage) -> ModelChunk:

@@ -1,6 +1,6 @@
 """Repeating a call: when, how long, and what becomes of its chunks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -10,15 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.core import Deadline
+from weft.core import Deadline, JsonObject, Message, ToolCall
 from weft.models import (
     AllModelsFailedError,
+    ChunkJoiner,
     ContentFilterError,
     ContextLengthError,
     ModelAuthError,
     ModelChunk,
     ModelError,
+    ModelRequest,
     ModelRequestError,
+    ModelResponse,
     ModelRetryConfig,
     ModelTimeoutError,
     ModelUnavailableError,
@@ -26,10 +29,12 @@ from weft.models import (
     RateLimitedError,
     Retrying,
     RetryNotice,
-    attempts,
+    complete,
+    streamed,
 )
+from weft.models.chunks import split
 from weft.models.errors import ErrorOrigin
-from weft.models.retry import complete, is_retryable
+from weft.models.retry import is_retryable
 from weft.testing.model_contract import ASKED
 from weft.testing.models import ScriptedModel, ScriptedTurn
 
@@ -204,7 +209,7 @@ async def test_each_retry_is_told_before_its_wait() -> None:
     waits = Waits()
     seen: list[tuple[RetryNotice | ModelChunk, int]] = []
 
-    async for piece in attempts(model, ASKED, retrying(waits)):
+    async for piece in streamed(model, ASKED, retrying(waits)):
         seen.append((piece, len(waits.waits)))  # noqa: PERF401 - an async for over a side effect
 
     first, waited = seen[0]
@@ -221,7 +226,7 @@ async def test_a_broken_stream_starts_over_and_its_chunks_are_void() -> None:
     text = ""
     retries = 0
 
-    async for piece in attempts(model, ASKED, retrying(Waits())):
+    async for piece in streamed(model, ASKED, retrying(Waits())):
         if isinstance(piece, RetryNotice):
             text, retries = "", retries + 1
         else:
@@ -238,6 +243,81 @@ async def test_what_failed_attempts_spent_counts() -> None:
     reply = await complete(ScriptedModel([failed, answer]), ASKED, retrying(Waits()))
 
     assert reply.usage.total_tokens == 11
+
+
+class Saying(ScriptedModel):
+    """Replies with what it was given, whatever that is."""
+
+    def __init__(self, response: ModelResponse) -> None:
+        super().__init__([])
+        self._response = response
+
+    async def complete(self, request: ModelRequest) -> ModelResponse:
+        del request
+        return self._response
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
+        del request
+        for chunk in split(self._response):
+            yield chunk
+
+
+async def test_a_reply_that_is_not_streamed_is_handed_on_as_it_is() -> None:
+    whole = ModelResponse(
+        message=Message.assistant("found", tool_calls=(ToolCall(id="a", name="look"),)),
+        provider_state={"turn": 1},
+    )
+
+    reply = await complete(Saying(whole), ASKED, retrying(Waits()))
+
+    assert reply is whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        ({"line": "a\0b", "n\0": ["\ud800"]}, {"line": "a␀b", "n␀": ["\N{REPLACEMENT CHARACTER}"]}),
+        ({"count": 10**100}, {"count": 1e100}),
+    ],
+    ids=["text", "number"],
+)
+async def test_what_no_database_keeps_is_replaced_in_a_whole_reply_as_in_a_stream(
+    arguments: JsonObject, kept: JsonObject
+) -> None:
+    odd = ModelResponse(
+        message=Message.assistant(
+            "\0 said", tool_calls=(ToolCall(id="\0", name="look\0", arguments=arguments),)
+        ),
+        model="m\0",
+        provider_state={"\0": "\ud800"},
+    )
+    model = Saying(odd)
+
+    reply = await complete(model, ASKED, retrying(Waits()))
+
+    (made,) = reply.message.tool_calls
+    assert (reply.message.content, reply.model, made.name) == ("␀ said", "m␀", "look␀")
+    assert made.arguments == kept
+    joiner = ChunkJoiner()
+    async for piece in streamed(model, ASKED, retrying(Waits())):
+        assert isinstance(piece, ModelChunk)
+        joiner.add(piece)
+    assert joiner.response() == reply
+
+
+async def test_each_retry_of_a_whole_reply_is_told_before_its_wait() -> None:
+    waits, notices = Waits(), list[tuple[RetryNotice, int]]()
+
+    await complete(
+        ScriptedModel([limited("3"), "done"]),
+        ASKED,
+        retrying(waits),
+        tell=lambda notice: notices.append((notice, len(waits.waits))),
+    )
+
+    assert [(notice.attempt, notice.delay_seconds, waited) for notice, waited in notices] == [
+        (2, 3.0, 0)
+    ]
 
 
 async def test_waiting_ends_on_cancel() -> None:
