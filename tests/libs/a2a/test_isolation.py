@@ -148,6 +148,20 @@ async def test_without_an_authenticator_only_loopback_is_bound_and_answered() ->
     assert status == 401
 
 
+@pytest.mark.requirement("A2A-62", "SEC-71")
+async def test_without_an_authenticator_only_the_names_of_this_machine_are_answered_to() -> None:
+    async with agent() as served:
+        for host in ("127.0.0.1:80", "localhost", "[::1]:9", "LOCALHOST:1"):
+            answer = await served.call("SendMessage", message("hi"), {"host": host})
+            assert "result" in answer, host
+        heard = len(served.peer.runs)
+        for host in ("evil.example", "localhost.evil.example:80", "10.0.0.7", "[::1", ""):
+            answer = await served.call("SendMessage", message("hi"), {"host": host})
+            assert answer["error"]["data"][0]["metadata"] == {"code": "invalid_host"}, host
+
+    assert len(served.peer.runs) == heard
+
+
 async def status_for(server: A2AServer, *, client: str) -> int:
     """Return what a caller from another machine is answered."""
     sent: list[dict[str, object]] = []

@@ -38,6 +38,7 @@ from weft.a2a.wire.models import (
 from weft.catalog import Entry
 from weft.checkpoint import Run
 from weft.core import LOCAL, JsonObject, new_id
+from weft.core.edge_errors import InvalidHostError
 from weft.core.errors import (
     ConfigError,
     ForbiddenError,
@@ -217,6 +218,8 @@ class A2AServer:
             return await self._authenticator.authenticate(request.headers)
         if request.client is not None and not http.loopback(request.client.host):
             raise UnauthenticatedError("this server answers its own machine only")
+        if request.client is not None and not http.named_here(request.headers.get("host", "")):
+            raise InvalidHostError("this server answers to the names of its own machine only")
         return Caller(LOCAL)
 
     async def _answer(self, caller: Caller, call: rpc.RpcCall, request: Request) -> Response:

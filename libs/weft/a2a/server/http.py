@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import orjson
 from starlette.requests import Request
@@ -92,6 +93,17 @@ def echo(asked: frozenset[str]) -> dict[str, str]:
     if not asked:
         return {}
     return {extensions.HEADER: ",".join(uri for uri in extensions.ALL if uri in asked)}
+
+
+def named_here(host: str) -> bool:
+    """Tell whether a Host header names this machine by what only it is called.
+
+    A page of somebody else's may have its own name lead here, and then speak as one of ours.
+    """
+    try:
+        return loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
 
 
 def loopback(host: str) -> bool:
