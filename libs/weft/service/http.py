@@ -1,6 +1,7 @@
 """The HTTP/1.1 protocol of every service: uvicorn's, with the bounds it lacks."""
 
 import asyncio
+import re
 import resource
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ MAX_FIELDS = 100
 SPARE_WIRE = 64 * 1024
 """A body may take twice its bytes plus this on the wire: chunk sizes, extensions, trailers."""
 MAX_CONNECTIONS = max(min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 512), 64)
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 _CODES = {
     LOOKS[code].http: code
@@ -75,8 +77,10 @@ class GuardedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._timer is None and self._in_head:
-            self._await_more()
+        if self._in_head:
+            data = _without_upgrade(data)
+            if self._timer is None:
+                self._await_more()
         # The head may end within its bound although the same read brought more.
         room = MAX_HEAD - self._wire
         self._wire += len(data)
@@ -176,6 +180,17 @@ class GuardedHttp(HttpToolsProtocol):
         if cycle is None or cycle.response_complete:
             return False
         return self._in_head or cycle.response_started or bool(self.pipeline)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Return the bytes of a head, and what came with it, with the wish for another protocol unread.
+
+    None is spoken here, and the parser would leave the body of such a request unread: clients that
+    would rather have HTTP/2 wish for it with their first request, whatever that is.
+    """
+    end = data.find(b"\r\n\r\n")
+    head, rest = (data, b"") if end < 0 else (data[:end], data[end:])
+    return _UPGRADE.sub(b"\r\nUpgrad_:", head) + rest
 
 
 def _problem(status: int) -> bytes:

@@ -121,6 +121,17 @@ async def test_odd_forms_of_a_request_are_refused(port: int) -> None:
     assert await lives(port)
 
 
+async def test_a_body_is_read_whatever_protocol_its_sender_would_rather_speak(port: int) -> None:
+    wish = b"connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+    sent = post(b'{"prompt":"\\r\\nupgrade: me"}', head=HEAD + wish)
+
+    whole = await asked(port, sent)
+    behind = await asked(port, post(b'{"prompt":"a"}'), sent)
+
+    assert (whole.status, behind.status) == (200, 200)
+    assert whole.json["message"] == "echo: \r\nupgrade: me"
+
+
 @pytest.mark.requirement("SEC-75")
 async def test_methods_that_nobody_serves(port: int) -> None:
     trace = await asked(port, get().replace(b"GET", b"TRACE"))
