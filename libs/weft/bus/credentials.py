@@ -6,6 +6,7 @@ from stat import S_IMODE
 import orjson
 
 from weft.core.errors import ConfigError
+from weft.core.private_files import read_file
 from weft.core.record import Record
 
 __all__ = ["FOLDER", "SPECIALIST", "BusUser", "read_user"]
@@ -31,7 +32,7 @@ def read_user(home: Path, service: str) -> BusUser | None:
     for name in (service, SPECIALIST):
         path = home / FOLDER / f"{name}.json"
         try:
-            mode, text = path.stat().st_mode, path.read_bytes()
+            mode, text = path.stat().st_mode, read_file(path)
         except FileNotFoundError:
             continue
         if S_IMODE(mode) & 0o077:

@@ -7,17 +7,15 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from weft.catalog.base import Entry
+from weft.core.private_files import read_file
 
 _ENTRIES = TypeAdapter(list[Entry])
-MAX_BYTES = 64 * 1024 * 1024
 
 
 def read(path: Path) -> list[Entry]:
     """Return the entries of the file, none where there is no readable one; it blocks."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return []
-        return _ENTRIES.validate_json(path.read_bytes())
+        return _ENTRIES.validate_json(read_file(path))
     except (OSError, ValidationError):
         # It only saves time: whoever is there says so again.
         return []

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from weft.cli.text import printable
 from weft.core import JsonObject, JsonValue, loads_object, new_id
 from weft.core.errors import WeftError
+from weft.core.private_files import read_file
 from weft.events import TERMINAL_EVENTS, Envelope
 from weft.local.credentials import CREDENTIALS, Credentials
 
@@ -182,7 +183,7 @@ def read_credentials(home: Path, *, url: str | None, key: str | None) -> Credent
 
 def _stored(home: Path) -> Credentials | None:
     try:
-        return Credentials.model_validate_json((home / CREDENTIALS).read_bytes())
+        return Credentials.model_validate_json(read_file(home / CREDENTIALS))
     except (OSError, ValidationError):
         return None
 

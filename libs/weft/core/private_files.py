@@ -1,8 +1,10 @@
 """Files that only their owner reads, written whole or not at all; call these off the event loop."""
 
+import errno
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,10 +12,12 @@ from pathlib import Path
 __all__ = [
     "FILE_MODE",
     "UMASK",
+    "NotAFileError",
     "create_private",
     "locked",
     "make_private_directory",
     "open_private",
+    "read_file",
     "write_private",
 ]
 
@@ -21,6 +25,38 @@ FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 UMASK = 0o077
 """For a process whose libraries make files of their own."""
+
+
+MOST_BYTES = 64 * 1024 * 1024
+
+
+class NotAFileError(OSError):
+    """What stands there is no regular file, and never will be one by waiting."""
+
+
+def read_file(path: Path) -> bytes:
+    """Return what is in a regular file; a pipe is not waited for, nor a device read without end.
+
+    Raises:
+        NotAFileError: It is something else, or a link that leads nowhere but to itself.
+        OSError: It cannot be read, or holds more than `MOST_BYTES`.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotAFileError(error.errno, "is a link to itself", str(path)) from error
+        raise
+    try:
+        info = os.fstat(descriptor)
+        if not stat.S_ISREG(info.st_mode):
+            raise NotAFileError(errno.EINVAL, "is no regular file", str(path))
+        if info.st_size > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"is larger than {MOST_BYTES} bytes", str(path))
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def make_private_directory(path: Path) -> None:

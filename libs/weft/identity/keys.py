@@ -18,7 +18,13 @@ from pydantic import ValidationError
 
 from weft.core import SYSTEM_CLOCK, Clock, Record
 from weft.core.errors import ConfigError
-from weft.core.private_files import create_private, make_private_directory, write_private
+from weft.core.private_files import (
+    NotAFileError,
+    create_private,
+    make_private_directory,
+    read_file,
+    write_private,
+)
 from weft.core.supervision import guarded
 
 __all__ = ["b64", "unb64"]
@@ -178,8 +184,8 @@ def _load(path: Path) -> Ed25519PrivateKey:
     if S_IMODE(path.stat().st_mode) & 0o077:
         raise ConfigError(f"others can read the key file {path.name}: run chmod 600 on it")
     try:
-        return Ed25519PrivateKey.from_private_bytes(path.read_bytes())
-    except ValueError as error:
+        return Ed25519PrivateKey.from_private_bytes(read_file(path))
+    except (ValueError, NotAFileError) as error:
         raise ConfigError(
             f"the key file {path} holds no key: remove it, and a new one is made at the next start"
         ) from error
@@ -209,9 +215,9 @@ def _read_all(directory: Path) -> dict[str, TrustedKey]:
     found: dict[str, TrustedKey] = {}
     for file in sorted(directory.glob("*.json")):
         try:
-            key = PublicKey.model_validate_json(file.read_bytes())
+            key = PublicKey.model_validate_json(read_file(file))
             public = Ed25519PublicKey.from_public_bytes(unb64(key.public.encode()))
-        except (FileNotFoundError, IsADirectoryError, PermissionError, ValidationError, ValueError):
+        except (FileNotFoundError, NotAFileError, PermissionError, ValidationError, ValueError):
             # Gone meanwhile, or no key of ours.
             continue
         found[key.kid] = TrustedKey(key.kid, key.service, public, key.issuer)

@@ -17,7 +17,12 @@ from pydantic import ValidationError
 
 from weft.core import ALL_SCOPES, SYSTEM_CLOCK, dumps
 from weft.core.errors import ConfigError, leaves
-from weft.core.private_files import make_private_directory, open_private, write_private
+from weft.core.private_files import (
+    make_private_directory,
+    open_private,
+    read_file,
+    write_private,
+)
 from weft.local.credentials import CREDENTIALS, Credentials
 from weft.local.nats_users import make_users
 from weft.local.orphans import orphan_guard
@@ -246,7 +251,7 @@ def _own_key(home: Path) -> str:
     """
     file = KeyFile(home / "keys.json")
     try:
-        kept = Credentials.model_validate_json((home / CREDENTIALS).read_bytes()).key
+        kept = Credentials.model_validate_json(read_file(home / CREDENTIALS)).key
     except (OSError, ValidationError):
         kept = ""
     own = [record for record in file.records() if record.name == KEY_NAME]

@@ -16,7 +16,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from weft.core import RUN_SCOPES, SYSTEM_CLOCK, Allowance, Clock, Principal, Record, secret_id
 from weft.core.errors import ConfigError, UnauthenticatedError
-from weft.core.private_files import locked, make_private_directory, write_private
+from weft.core.private_files import (
+    NotAFileError,
+    locked,
+    make_private_directory,
+    read_file,
+    write_private,
+)
 
 __all__ = ["KeyFile", "new_key"]
 
@@ -144,11 +150,11 @@ class KeyFile:
             stamp = (stat.st_ino, stat.st_mtime_ns, size)
             if self._stamp == stamp:
                 return
-            records = _RECORDS.validate_json(self.path.read_bytes())
+            records = _RECORDS.validate_json(read_file(self.path))
         except FileNotFoundError:
             self._keys, self._stamp = {}, None
             return
-        except ValidationError as error:
+        except (ValidationError, NotAFileError) as error:
             what = "is not a key file" if size else "is empty"
             raise ConfigError(
                 f"{self.path} {what}: put a copy of the right one there, or remove it and make new "

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from weft.core.private_files import (
+    NotAFileError,
     create_private,
     locked,
     make_private_directory,
     open_private,
+    read_file,
     write_private,
 )
 
@@ -90,3 +92,39 @@ def test_one_process_at_a_time_holds_a_lock(tmp_path: Path) -> None:
         each.join(60)
 
     assert (tmp_path / "number").read_text() == "100"
+
+
+def put_in_its_place(path: Path, what: str) -> None:
+    """Put at `path` what is no regular file."""
+    match what:
+        case "pipe":
+            os.mkfifo(path)
+        case "directory":
+            path.mkdir()
+        case "link to itself":
+            path.symlink_to(path.name)
+        case "link to a device":
+            path.symlink_to("/dev/zero")
+
+
+ODD = pytest.mark.parametrize("what", ["pipe", "directory", "link to itself", "link to a device"])
+
+
+@ODD
+def test_what_is_no_file_is_neither_waited_for_nor_read(tmp_path: Path, what: str) -> None:
+    put_in_its_place(tmp_path / "f", what)
+
+    with pytest.raises(NotAFileError):
+        read_file(tmp_path / "f")
+
+
+def test_a_file_is_read_whole_through_a_link_and_not_beyond_its_bound(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"words")
+    (tmp_path / "link").symlink_to("f")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 40)
+
+    assert read_file(tmp_path / "link") == b"words"
+    with pytest.raises(OSError, match="larger") as caught:
+        read_file(tmp_path / "large")
+    assert not isinstance(caught.value, NotAFileError)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.libs.core.test_private_files import ODD, put_in_its_place
 from weft.core import SystemClock
 from weft.core.errors import ConfigError
 from weft.identity import SigningKey, Trust, open_key, publish
@@ -90,6 +91,15 @@ async def test_a_broken_file_does_not_hide_the_others(tmp_path: Path) -> None:
     await asyncio.to_thread(publish, key, tmp_path)
     (tmp_path / "a.json").write_text("{")
     (tmp_path / "b.json").write_text('{"kid": "x", "service": "y", "public": "zz"}')
+
+    assert await Trust(directory=tmp_path).find(key.kid) is not None
+
+
+@ODD
+async def test_what_is_no_file_hides_no_key(tmp_path: Path, what: str) -> None:
+    key = SigningKey.generate("metrics")
+    await asyncio.to_thread(publish, key, tmp_path)
+    put_in_its_place(tmp_path / "another.json", what)
 
     assert await Trust(directory=tmp_path).find(key.kid) is not None
 

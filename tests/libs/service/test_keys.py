@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.libs.core.test_private_files import ODD, put_in_its_place
 from weft.core.errors import ConfigError, UnauthenticatedError
 from weft.service.keys import REREAD_SECONDS, KeyFile, NewKey, new_key
 
@@ -122,3 +123,21 @@ async def test_a_file_that_breaks_later_leaves_the_last_good_keys(
 async def test_without_a_file_nobody_has_a_key(keys: KeyFile) -> None:
     with pytest.raises(UnauthenticatedError):
         await keys.authenticate(new_key("one").text)
+
+
+@ODD
+async def test_what_is_put_in_the_place_of_the_key_file_stops_nobody(
+    keys: KeyFile, clock: Hands, what: str
+) -> None:
+    made = new_key("ana")
+    await write(keys, made)
+    await keys.authenticate(made.text)
+    keys.path.unlink()
+    put_in_its_place(keys.path, what)
+
+    for _ in range(2):
+        clock.at += REREAD_SECONDS
+        with anyio.fail_after(5):
+            principal = await keys.authenticate(made.text)
+
+    assert principal == made.record.principal()
