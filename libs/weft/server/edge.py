@@ -118,11 +118,11 @@ class Edge:
         credential, principal = await self._authenticate(headers)
         state["principal"] = principal
         self._gate.admit(scope, principal, answer.fields)
-        stream = self._gate.stream(scope, principal)
-        if scope["method"] in _BODY_METHODS:
-            state["body"] = await self._body(headers, receive)
         stands = partial(stands_for, self._authenticator, credential, principal)
-        with stream, Lease(stands) as lease:
+        # Counted before its body is awaited: so long as none has come, all would pass.
+        with self._gate.hold(scope, principal), Lease(stands) as lease:
+            if scope["method"] in _BODY_METHODS:
+                state["body"] = await self._body(headers, receive)
             await self._app(scope, receive, answer.send)
         if lease.lost:
             raise UnauthenticatedError("the credential ended while the request was answered")

@@ -50,15 +50,19 @@ class RequestGate:
             return None
         return self._overload.over_quota(principal, most=allowance.active + allowance.queued)
 
-    def stream(self, scope: Scope, principal: Principal) -> AbstractContextManager[None]:
-        """Count the request's stream, if it asks for one, for as long as the context lasts.
+    def hold(self, scope: Scope, principal: Principal) -> AbstractContextManager[None]:
+        """Count a request that streams or waits for as long as the context lasts.
+
+        Each holds a connection, of which there are so many for everybody.
 
         Raises:
             TooManyCallsError: The caller holds as many open as it may.
         """
-        if not _streams(scope):
-            return nullcontext()
-        return self._rates.stream(principal)
+        if _streams(scope):
+            return self._rates.stream(principal)
+        if _waits(scope):
+            return self._rates.wait(principal)
+        return nullcontext()
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -69,6 +73,12 @@ class RequestGate:
 
 def _creates(path: str) -> bool:
     return path in _CREATING or (path.startswith("/v1/threads/") and path.endswith("/runs"))
+
+
+def _waits(scope: Scope) -> bool:
+    if scope["path"] == "/invoke":
+        return True
+    return any(name == b"prefer" and b"wait" in value.lower() for name, value in scope["headers"])
 
 
 def _streams(scope: Scope) -> bool:

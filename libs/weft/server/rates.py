@@ -1,4 +1,4 @@
-"""How often one principal may ask, and how many streams it may hold open, in this process."""
+"""How often one principal may ask, and how many answers it may hold open, in this process."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -17,6 +17,7 @@ class Rates:
     def __init__(self, allowance: Allowance, clock: Clock = SYSTEM_CLOCK) -> None:
         self._allowance = allowance
         self._accounts = CallRates(clock=clock)
+        self._waits = CallRates(clock=clock)
 
     def allowance_of(self, principal: Principal) -> Allowance | None:
         """Return what the principal may ask for; None is as much as it likes."""
@@ -52,5 +53,16 @@ class Rates:
         allowance = self.allowance_of(principal)
         if allowance is None:
             return nullcontext()
-        self._accounts.check_streams(principal, most=allowance.streams)
-        return self._accounts.stream(principal)
+        return self._accounts.stream(principal, most=allowance.streams)
+
+    def wait(self, principal: Principal) -> AbstractContextManager[None]:
+        """Count a request that waits, of which nobody has more at once than runs to wait for.
+
+        Raises:
+            TooManyCallsError: The caller has as many under way as it may.
+        """
+        allowance = self.allowance_of(principal)
+        if allowance is None:
+            return nullcontext()
+        most = allowance.active + allowance.queued
+        return self._waits.stream(principal, most=most, what="requests that wait")

@@ -1,5 +1,6 @@
 """Too much at once: what is refused, to whom, and what still passes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -259,3 +260,45 @@ async def test_a_rate_holds_nobody_from_cancelling() -> None:
         answer = await caller.post(f"/v1/runs/{run['run_id']}/cancel")
 
         assert answer.status_code in {200, 202}
+
+
+@pytest.mark.requirement("GW-36")
+async def test_streams_are_counted_before_their_bodies_are_awaited() -> None:
+    body, awaited = asyncio.Event(), asyncio.Event()
+
+    async def late() -> AsyncIterator[bytes]:
+        awaited.set()
+        await body.wait()
+        yield b'{"prompt": "hello", "agent": "metrics"}'
+
+    async with front(rate=Allowance(per_s=1e6, burst=100, streams=1)) as house:
+        caller = await house.client("caller", **{"content-type": "application/json"})
+        with anyio.fail_after(5):
+            async with asyncio.TaskGroup() as tasks:
+                first = tasks.create_task(caller.post("/stream", content=late()))
+                await awaited.wait()
+                second = await caller.post("/stream", content=late())
+                body.set()
+
+    assert (first.result().status_code, second.status_code) == (200, 429)
+
+
+@pytest.mark.requirement("GW-36")
+async def test_nobody_holds_more_connections_by_waiting_than_he_may_have_runs() -> None:
+    few = Allowance(per_s=1e6, burst=100, active=1, queued=1)
+    async with front(rate=few) as house:
+        caller = await house.client("caller")
+        run = (await caller.post("/v1/runs", json={"prompt": "hold", "agent": "metrics"})).json()
+        place, waiting = f"/v1/runs/{run['run_id']}", {"prefer": "wait=600"}
+        async with asyncio.TaskGroup() as tasks:
+            held = [tasks.create_task(caller.get(place, headers=waiting)) for _ in range(2)]
+            await asyncio.sleep(0)
+            refused = await caller.get(place, headers=waiting)
+            plain = await caller.get(place)
+            house.script.go.set()
+        after = await caller.get(place, headers=waiting)
+
+    assert refused.status_code == 429
+    assert refused.json()["detail"] == "too many requests that wait; close one first"
+    assert [task.result().status_code for task in held] == [200, 200]
+    assert (plain.status_code, after.status_code) == (200, 200)

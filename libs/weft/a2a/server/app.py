@@ -6,7 +6,7 @@ It executes nothing: it submits runs to the agent's own store and follows their 
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
@@ -236,12 +236,13 @@ class A2AServer:
             if lease.lost:
                 raise UnauthenticatedError("the authority ended while the call was answered")
         if (streaming := self._streaming.get(call.method)) is not None:
-            self._rates.check_streams(caller.principal, most=self._limits.streams)
-            start = await streaming(ask, call.params, request)
-            stream = self._stream(ask, call, start)
-            counted = self._rates.stream(caller.principal)
-            watch = AuthorityWatch(self._standing(caller), stream.stop)
-            return StreamReply(stream, self._streams, counted, watch)
+            with ExitStack() as counted:
+                most = self._limits.streams
+                counted.enter_context(self._rates.stream(caller.principal, most=most))
+                start = await streaming(ask, call.params, request)
+                stream = self._stream(ask, call, start)
+                watch = AuthorityWatch(self._standing(caller), stream.stop)
+                return StreamReply(stream, self._streams, counted.pop_all(), watch)
         raise _unserved(call.method)
 
     def _standing(self, caller: Caller) -> Callable[[], Awaitable[bool]]:

@@ -46,24 +46,22 @@ class CallRates:
         return account.tokens
 
     @contextmanager
-    def stream(self, principal: Principal) -> Iterator[None]:
-        """Count a stream for as long as the context lasts."""
+    def stream(
+        self, principal: Principal, *, most: int, what: str = "open streams"
+    ) -> Iterator[None]:
+        """Count a stream, or whatever else is counted here, for as long as the context lasts.
+
+        Raises:
+            TooManyCallsError: The caller must close one first.
+        """
         account = self._account(principal)
+        if account.streams >= most:
+            raise TooManyCallsError(f"too many {what}; close one first")
         account.streams += 1
         try:
             yield
         finally:
             account.streams -= 1
-
-    def check_streams(self, principal: Principal, *, most: int) -> None:
-        """Return if the caller may open another stream.
-
-        Raises:
-            TooManyCallsError: It must close one first.
-        """
-        account = self._accounts.get((principal.tenant, principal.subject))
-        if (account.streams if account is not None else 0) >= most:
-            raise TooManyCallsError("too many open streams; close one first")
 
     def _account(self, principal: Principal) -> _Account:
         key = (principal.tenant, principal.subject)
