@@ -1,7 +1,7 @@
 """The peers that the router brings along: one for each role that a model alone can play.
 
-They are used where no card offers the role, and hold no tools: whoever needs more deploys a
-specialist with the role in its card.
+They are used where no card offers the role, and have no tools but those that their call grants:
+whoever needs more deploys a specialist with the role in its card.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,8 @@ from weft.models import Model
 
 ROLES = ("plan", "execute", "validate", "argue", "judge", "code", "answer", "synthesize")
 """All roles but `test`: running a test takes more than words."""
+ITERATIONS = 12
+"""Model calls of one task: what is granted may be used a few times, one after the other."""
 PROMPTS = Path(__file__).parent / "prompts"
 
 
@@ -22,7 +24,7 @@ def builtin_peers(model: Model) -> Mapping[str, Peer]:
             model,
             system_prompt=(PROMPTS / f"{role}.md").read_text(encoding="utf-8"),
             name=f"builtin_{role}",
-            max_iterations=3,
+            max_iterations=ITERATIONS,
         )
         for role in ROLES
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from weft.a2a import A2AClient, Minter, provider_of, read_card
-from weft.catalog import Catalog, Effects, Entry, Offers, Provider, RiskLevel, Snapshot
+from weft.catalog import Capability, Catalog, Effects, Entry, Offers, Provider, RiskLevel, Snapshot
 from weft.core import SYSTEM_CLOCK, Clock, JsonValue, Principal, Result
 from weft.core.errors import ForbiddenError
 from weft.core.protocol_errors import CardRefusedError, PeerUnavailableError
@@ -17,12 +17,15 @@ from weft.events import Event
 from weft.identity import Trust
 from weft.loop import Peer, PeerRun, Task
 from weft.plan import PickedPeer, Target
+from weft.routing import CapabilityIndex
 
 log = logging.getLogger(__name__)
 
 ROUTER = "router"
 FRESH_SECONDS = 0.25
 REFUSED_SECONDS = 0.3
+Stake = tuple[Effects, RiskLevel]
+"""What a call may change, and how bad it is if nobody can tell whether it did."""
 _RISKS: tuple[RiskLevel, ...] = ("low", "medium", "high")
 _NO_ANSWER = frozenset({"peer_unavailable", "outcome_unknown"})
 LATELY_SECONDS = 30.0
@@ -61,6 +64,8 @@ class MeshPeers:
     _left: dict[str, float] = field(default_factory=dict)
     """When services of which no instance is left were there for the last time."""
     _began: float = field(init=False)
+    _indexes: dict[frozenset[str], CapabilityIndex] = field(default_factory=dict)
+    """Of the offers as they are now, one for each set of rights."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -134,6 +139,7 @@ class MeshPeers:
         if providers != self._offers.providers:
             self._note_left(providers)
             self._offers = Offers(self._offers.revision + 1, providers)
+            self._indexes.clear()
             self._changed.set()
             self._changed = asyncio.Event()
 
@@ -173,17 +179,35 @@ class MeshPeers:
         if fitting and not allowed:
             raise ForbiddenError(f"agents:{fitting[0].entry.service}")
         if not allowed:
-            return self._spare(target)
+            return self._spare(target, principal)
         best = min(allowed, key=lambda each: _preference(each, target))
-        effects, risk = _at_stake(best.provider, target)
+        effects, risk = self._with_grants(_at_stake(best.provider, target), target, principal)
         return PickedPeer(_Counted(best), effects=effects, risk=risk)
 
-    def _spare(self, target: Target) -> PickedPeer:
+    def describe(self, capability: str, principal: Principal) -> Capability | None:
+        """Return what the providers of `capability` that the principal may call say of it."""
+        rights = principal.agents
+        if rights not in self._indexes:
+            self._indexes[rights] = CapabilityIndex.of(self._offers, principal)
+        return next(iter(self._indexes[rights].lookup([capability]).found), None)
+
+    def _with_grants(self, own: Stake, target: Target, principal: Principal) -> Stake:
+        """Return what a call may change that may use others, and how bad that is."""
+        effects, risk = own
+        for name in target.grants:
+            granted = self.describe(name, principal)
+            if granted is None or granted.effects != "none":
+                effects = "unknown"
+            risk = max(risk, "medium" if granted is None else granted.risk, key=_RISKS.index)
+        return effects, risk
+
+    def _spare(self, target: Target, principal: Principal) -> PickedPeer:
         wanted = target.capability or target.peer or target.role or "a peer"
         peer = self.builtin.get(target.role or "")
         if peer is None or target.capability or target.peer:
             raise PeerUnavailableError(f"nobody offers {wanted!r} now")
-        return PickedPeer(peer, effects="none")
+        effects, risk = self._with_grants(("none", "low"), target, principal)
+        return PickedPeer(peer, effects=effects, risk=risk)
 
     def bound(self, target: Target) -> bool:
         """Tell that any name may turn up: peers come and go while a plan runs."""
@@ -201,7 +225,7 @@ def _fits(provider: Provider, target: Target) -> bool:
     return any(target.role in each.roles for each in provider.capabilities)
 
 
-def _at_stake(provider: Provider, target: Target) -> tuple[Effects, RiskLevel]:
+def _at_stake(provider: Provider, target: Target) -> Stake:
     """Return what the call may change, and how bad it is if nobody can tell whether it did.
 
     An agent that is asked as a whole may use any of its skills; one that says of none that it is

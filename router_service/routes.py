@@ -80,7 +80,7 @@ class Routes:
         compilers = self._compilers
         if compilers.revision != known.revision:
             compilers = self._compilers = _Compilers(known.revision)
-        rights = frozenset(scope for scope in principal.scopes if scope.startswith("agents:"))
+        rights = principal.agents
         compiler = compilers.by_rights.get(rights)
         if compiler is None:
             compiler = CognitiveCompiler(CapabilityIndex.of(known, principal))

@@ -28,10 +28,14 @@ def test_the_specialist_of_the_readme_joins_the_mesh_and_answers(tmp_path: Path)
     with mesh_running(tmp_path / "home", project=project) as mesh, mesh.client() as client:
         body = {"input": "Greet somebody", "agent": "greeter"}
         answer = client.post("/v1/runs", json=body, headers={"prefer": "wait=30"}).json()
+        asked = mesh.weft("ask", "Greet Ada")
 
     assert answer["status"] == "completed", answer
     assert "Hello, world!" in answer["output"]["text"]
     assert "no language model" in answer["output"]["text"].splitlines()[0].lower()
+    assert asked.returncode == 0, asked.stderr
+    assert "Hello, " in asked.stdout
+    assert "finished by greeter" in asked.stderr
 
 
 def test_every_command_of_the_readme_exists() -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from router_service.builtin import ROLES, builtin_peers
-from tests.router_service.house import ANA, house, skill
-from weft.core import Message, parts_of
+from tests.router_service.house import ANA, house, may_call, skill
+from weft.core import Message, Principal, parts_of
 from weft.core.protocol_errors import PeerUnavailableError
 from weft.loop import Agent, Task
 from weft.models import ModelRequest, ModelResponse, get_model
@@ -47,6 +47,22 @@ async def test_a_card_with_the_role_comes_before_the_one_brought_along() -> None
         assert mesh.peers.pick(Target(role="plan"), ANA).peer.name == "builtin_plan"
         with pytest.raises(PeerUnavailableError, match="'test'"):
             mesh.peers.pick(Target(role="test"), ANA)
+
+
+@pytest.mark.requirement("PLAN-16")
+async def test_what_it_was_granted_is_what_its_call_may_change() -> None:
+    async with house(builtin_peers(FunctionModel(said))) as mesh:
+        await mesh.joins("shop", skill("look", "effects:none"), skill("pay", "risk:high"))
+
+        def at_stake(*grants: str, who: Principal = ANA) -> tuple[str, str]:
+            picked = mesh.peers.pick(Target(role="answer", grants=grants), who)
+            return picked.effects, picked.risk
+
+        assert at_stake() == ("none", "low")
+        assert at_stake("look") == ("none", "low")
+        assert at_stake("look", "pay") == ("unknown", "high")
+        # Whether it could be called is nobody's to say, so it is not taken for harmless.
+        assert at_stake("look", who=may_call("other")) == ("unknown", "medium")
 
 
 async def test_without_a_model_the_answer_says_how_to_set_one() -> None:

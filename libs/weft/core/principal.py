@@ -37,6 +37,11 @@ class Principal(Record):
     def may_call(self, agent: str) -> bool:
         return "agents:*" in self.scopes or f"agents:{agent}" in self.scopes
 
+    @property
+    def agents(self) -> frozenset[str]:
+        """Return the scopes that name agents: equal ones may call the same."""
+        return frozenset(scope for scope in self.scopes if scope.startswith("agents:"))
+
 
 ALL_SCOPES = frozenset(
     {

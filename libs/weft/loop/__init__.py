@@ -21,6 +21,7 @@ from weft.loop.stream import (
     ToolProgressEvent,
     ToolStartEvent,
 )
+from weft.loop.subagent import SubagentFailedError
 
 __all__ = [
     "Agent",
@@ -41,6 +42,7 @@ __all__ = [
     "ReasoningStep",
     "ReflectEvent",
     "RunError",
+    "SubagentFailedError",
     "Task",
     "TaskRun",
     "TerminateEvent",

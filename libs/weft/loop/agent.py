@@ -318,6 +318,7 @@ class Agent:
             deadline=task.deadline,
             answers={**answers_in(journal.steps), **task.answers},
             output_schema=task.output_schema,
+            grants=task.grants,
         )
         try:
             result = await self._driven(invocation, control, outlet)
@@ -336,18 +337,20 @@ class Agent:
         """Return what follows from the tools: what models are told, and when runs stop."""
         return self._tools.specs, stop_condition(self._config, self._tools)
 
+    def _setup(self, grants: Sequence[Tool]) -> Setup:
+        """Return what one run works with; a tool of the agent's own comes before a granted one."""
+        tools, specs, stop_when = self._tools.snapshot(), self._specs, self._stop_when
+        if grants:
+            tools.add_all(each for each in grants if each.name not in tools)
+            specs, stop_when = tools.specs, stop_condition(self._config, tools)
+        return Setup(
+            config=self._config, model=self._model, tools=tools, specs=specs, stop_when=stop_when
+        )
+
     async def _driven(
         self, invocation: Invocation, control: RunControl, outlet: Outlet
     ) -> AgentResult:
-        tools = self._tools.snapshot()
-        setup = Setup(
-            config=self._config,
-            model=self._model,
-            tools=tools,
-            specs=self._specs,
-            stop_when=self._stop_when,
-        )
-        driver = Driver(setup, invocation, outlet)
+        driver = Driver(self._setup(invocation.grants), invocation, outlet)
         control.attach(driver)
         self._active.add(control)
         try:

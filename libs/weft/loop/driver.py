@@ -14,9 +14,8 @@ import anyio.lowlevel
 from weft.core import NO_USAGE, JsonObject, Message, ToolCall, Usage
 from weft.core.contained import contained
 from weft.core.errors import WeftError
-from weft.events import ErrorData, Event
+from weft.events import ErrorData
 from weft.loop.event_sink import Outlet
-from weft.loop.events import AgentTerminated
 from weft.loop.execute import Executed, Hands, canceled, execute, unstarted, with_results
 from weft.loop.final_answer import final_message, last_words
 from weft.loop.invocation import Invocation, Setup
@@ -94,7 +93,8 @@ class Driver:
     def report(self) -> JsonObject:
         """What became of each tool call so far; a durable journal itself knows those of its ledger.
 
-        Calls that only read are none of them: nothing outside can be in doubt.
+        Calls that only read are none of them: nothing outside can be in doubt. Calls with steps of
+        their own are told by these.
         """
         durable, tools = self._invocation.journal.held is not None, self._setup.tools
         told = [
@@ -102,7 +102,7 @@ class Driver:
             for each in self._calls.values()
             if not (
                 (tool := tools.get(str(each["tool"])))
-                and (tool.only_reads or (durable and tool.idempotent))
+                and (tool.only_reads or tool.resumes or (durable and tool.idempotent))
             )
         ]
         return {"effects": [*told]}
@@ -242,7 +242,7 @@ class Driver:
     def _only_once(self, call: ToolCall) -> bool:
         """Tell whether making the call a second time might do something a second time."""
         tool = self._setup.tools.get(call.name)
-        if tool is None or tool.idempotent or tool.only_reads:
+        if tool is None or tool.idempotent or tool.only_reads or tool.resumes:
             return False
         return tool.fn is not ask_user.fn
 
@@ -295,7 +295,8 @@ class Driver:
             journal=invocation.journal,
             answers=invocation.answers,
             clock=self._clock,
-            emit=self._relay,
+            emit=self._outlet.relay,
+            spend=self._spend,
         )
         limit = ResultLimit(
             config.max_tool_result_length,
@@ -316,11 +317,8 @@ class Driver:
         spent, self._children = self._children, NO_USAGE
         return spent
 
-    def _relay(self, event: Event) -> None:
-        """Pass on what tools tell; what an agent among them spent is this run's too."""
-        if event.path and isinstance(event, AgentTerminated):
-            self._children += event.data.usage
-        self._outlet.relay(event)
+    def _spend(self, usage: Usage) -> None:
+        self._children += usage
 
     def _moment(self, reply: Message | None = None, *, loops_on: bool = False) -> Moment:
         """Return what the conditions see now."""

@@ -297,4 +297,5 @@ def _placed(context: ToolContext, call: ToolCall, span_id: str) -> ToolContext:
         answers=context.answers,
         clock=context.clock,
         emit=context.emit,
+        spend=context.spend,
     )

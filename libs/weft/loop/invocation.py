@@ -18,7 +18,7 @@ from weft.core import (
 from weft.loop.config import AgentConfig
 from weft.models import Model
 from weft.termination import Condition
-from weft.tools import ToolRegistry
+from weft.tools import Tool, ToolRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Invocation:
     deadline: Deadline | None = None
     answers: JsonObject = field(default_factory=dict)
     output_schema: JsonObject | None = None
+    grants: tuple[Tool, ...] = ()
+    """Tools for this request alone."""
 
     @property
     def run_id(self) -> str:

@@ -19,6 +19,7 @@ from weft.core import (
     text_of,
 )
 from weft.events import Event
+from weft.tools import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Task:
     """Earlier turns of the thread, where the caller hands them on."""
     capability: str | None = None
     role: str | None = None
-    grants: tuple[str, ...] = ()
+    grants: tuple[Tool, ...] = ()
+    """Tools of the caller's that the peer may use beside its own."""
     output_schema: JsonObject | None = None
     budget: Budget = field(default_factory=Budget)
     deadline: Deadline | None = None

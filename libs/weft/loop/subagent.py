@@ -28,7 +28,9 @@ def agent_tool(peer: Peer, name: str, description: str) -> Tool:
         run = peer.start(_task(task, context))
         async for event in run:
             context.emit(event.under((context.tool_call_id,)))
-        return _answer(await run, name, context.tool_call_id)
+        result = await run
+        context.spend(result.usage)
+        return _answer(result, name, context.tool_call_id)
 
     return tool(name=name, description=description)(ask)
 

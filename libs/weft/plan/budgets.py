@@ -1,5 +1,6 @@
 """What is left to spend where: a purse per node, each inside its parent's."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from weft.core import NO_USAGE, Budget, Usage
@@ -30,11 +31,20 @@ class Purse:
 
     def spend(self, usage: Usage) -> None:
         """Count one peer call with what it reported."""
-        purse: Purse | None = self
-        while purse is not None:
+        for purse in self._outwards():
             if usage is not NO_USAGE:
                 purse.spent = purse.spent + usage
             purse.calls += 1 + usage.model_calls
+
+    def count(self, calls: int) -> None:
+        """Count calls whose usage somebody else reports with their own."""
+        for purse in self._outwards():
+            purse.calls += calls
+
+    def _outwards(self) -> "Iterator[Purse]":
+        purse: Purse | None = self
+        while purse is not None:
+            yield purse
             purse = purse.parent
 
     def child(self, own: Budget | None) -> "Purse":

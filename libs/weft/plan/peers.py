@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from weft.catalog import Effects, RiskLevel
+from weft.catalog import Capability, Effects, RiskLevel
 from weft.core import Principal
 from weft.loop import Peer
 
@@ -20,6 +20,8 @@ class Target:
     """Names that failed in this step; another provider is better."""
     authors: frozenset[str] = frozenset()
     """Names behind the work to be judged; anybody else is better."""
+    grants: tuple[str, ...] = ()
+    """Capabilities that whoever is picked may use: what they may change, it may change."""
 
     @property
     def name(self) -> str:
@@ -48,6 +50,10 @@ class PeerSource(Protocol):
             PeerUnavailableError: There is none now.
             ForbiddenError: The principal may call none of them.
         """
+        ...
+
+    def describe(self, capability: str, principal: Principal) -> Capability | None:
+        """Return what its providers say of `capability`, as far as the principal may call them."""
         ...
 
     def bound(self, target: Target) -> bool:

@@ -20,8 +20,8 @@ JUDGE_ATTEMPTS = 3
 class Price(Record):
     """Upper bounds of one run of a plan; waiting for a person is not counted."""
 
-    calls: int
-    """Peer calls, every attempt counted."""
+    calls: Bound
+    """Peer calls, every attempt counted; nothing bounds how often a call uses what it is granted."""
     seconds: Bound
     tokens: Bound
     cost_usd: Bound
@@ -31,28 +31,27 @@ def price(plan: Plan) -> Price:
     """Return what no run of `plan` exceeds."""
     calls, seconds = _calls(plan.root), _seconds(plan.root)
     if plan.budget is not None:
-        calls = _capped(calls, plan.budget.calls)
+        calls = _least(calls, plan.budget.calls)
         seconds = _least(seconds, plan.budget.seconds)
-    spends: Bound = UNBOUNDED if calls else 0.0
+    spends: Bound = 0.0 if calls == 0 else UNBOUNDED
     return Price(calls=calls, seconds=seconds, tokens=spends, cost_usd=spends)
 
 
-def _calls(node: Node) -> int:
+def _calls(node: Node) -> Bound:
     calls = _own_calls(node)
     if node.fallback is not None:
-        calls += _calls(node.fallback)
-    return calls if node.budget is None else _capped(calls, node.budget.calls)
+        calls = _sum((calls, _calls(node.fallback)))
+    return calls if node.budget is None else _least(calls, node.budget.calls)
 
 
-def _own_calls(node: Node) -> int:
+def _own_calls(node: Node) -> Bound:
     if isinstance(node, Call):
-        return 1 + node.retries
+        return UNBOUNDED if node.grants else 1 + node.retries
     if isinstance(node, Judge):
         return JUDGE_ATTEMPTS
     if isinstance(node, Choose):
-        return max(map(_calls, node.children()))
-    total = sum(map(_calls, node.children()))
-    return total * node.max if isinstance(node, Loop) else total
+        return _most(map(_calls, node.children()))
+    return _times(_sum(map(_calls, node.children())), node)
 
 
 def _seconds(node: Node) -> Bound:
@@ -70,14 +69,15 @@ def _own_seconds(node: Node) -> Bound:
         return 0.0
     if isinstance(node, Choose) or (isinstance(node, Parallel) and len(below) <= node.max_parallel):
         return _most(below)
-    total = _sum(below)
-    if isinstance(node, Loop) and total != UNBOUNDED:
-        return total * node.max
-    return total
+    return _times(_sum(below), node)
+
+
+def _times(total: Bound, node: Node) -> Bound:
+    return total * node.max if isinstance(node, Loop) and total != UNBOUNDED else total
 
 
 def _sum(bounds: Iterable[Bound]) -> Bound:
-    total = 0.0
+    total: float = 0
     for bound in bounds:
         if bound == UNBOUNDED:
             return UNBOUNDED
@@ -86,7 +86,7 @@ def _sum(bounds: Iterable[Bound]) -> Bound:
 
 
 def _most(bounds: Iterable[Bound]) -> Bound:
-    most = 0.0
+    most: float = 0
     for bound in bounds:
         if bound == UNBOUNDED:
             return UNBOUNDED
@@ -98,7 +98,3 @@ def _least(bound: Bound, limit: float | None) -> Bound:
     if limit is None:
         return bound
     return limit if bound == UNBOUNDED else min(bound, limit)
-
-
-def _capped(calls: int, limit: int | None) -> int:
-    return calls if limit is None else min(calls, limit)

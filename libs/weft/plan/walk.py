@@ -105,6 +105,8 @@ class At:
     feedback: Result | None = None
     iteration: int = 1
     approval: JsonObject | None = None
+    depth: int = 1
+    """Of a task that a call here starts, below the run's own."""
 
     def inside(self, scope: Scope) -> "At":
         return replace(self, scope=scope)

@@ -5,7 +5,7 @@ from weft.tools.builtin import TERMINAL, ask_user, task_complete
 from weft.tools.calling import CallLimits, call_by_name, call_tool, failed_call, validated
 from weft.tools.context import ToolContext
 from weft.tools.decorator import ToolOptions, tool
-from weft.tools.definition import NOT_DONE, UNKNOWN, Reconciled, Tool, done
+from weft.tools.definition import NOT_DONE, READ, UNKNOWN, Reconciled, Tool, done
 from weft.tools.interrupts import InterruptRaised
 from weft.tools.not_done import EffectNotDone
 from weft.tools.processes import Processes
@@ -15,6 +15,7 @@ from weft.tools.result import ToolExecution, ToolOutcome, ToolResult
 
 __all__ = [
     "NOT_DONE",
+    "READ",
     "TERMINAL",
     "UNKNOWN",
     "CallLimits",

@@ -11,7 +11,7 @@ import anyio
 from weft.checkpoint.journal import Journal
 from weft.core import ToolCall, rfc3339
 from weft.core.contained import contained, described
-from weft.core.errors import ConfigError, InputError
+from weft.core.errors import ConfigError, FencedError, InputError, StoreUnavailableError
 from weft.core.storable import storable
 from weft.events import redact
 from weft.tools.background import EffectHost
@@ -163,6 +163,11 @@ async def _plain(call: _Call) -> Performed:
             return Performed("ok", as_json(await run_body(call.tool, call.arguments, call.context)))
     except InterruptRaised:
         raise
+    except (FencedError, StoreUnavailableError) as error:
+        if call.tool.resumes:
+            # Its own steps cannot be kept: the run is not this process's to go on with.
+            raise
+        return Performed("error", message=described(error))
     except Exception as error:  # a body may raise anything; its own call alone fails
         logger.exception("tool.failed", extra={"tool": call.tool.name})
         return Performed("error", message=described(error))

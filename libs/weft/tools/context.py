@@ -15,6 +15,7 @@ from weft.core import (
     Message,
     Path,
     Principal,
+    Usage,
 )
 from weft.core.storable import storable
 from weft.events import Event
@@ -23,6 +24,10 @@ from weft.tools.events import ProgressData, ToolProgress
 
 def _unheard(_event: Event) -> None:
     """Nobody listens."""
+
+
+def _uncounted(_usage: Usage) -> None:
+    """Nobody counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class ToolContext:
     clock: Clock = SYSTEM_CLOCK
     emit: Callable[[Event], None] = _unheard
     """Tells the run's log; safe to call from a worker thread once a body runs."""
+    spend: Callable[[Usage], None] = _uncounted
+    """Takes what agents behind the call spent: it is the run's, and counts against its budget."""
 
     def report_progress(
         self, progress: float, total: float | None = None, message: str = ""

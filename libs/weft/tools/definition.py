@@ -67,6 +67,8 @@ class Tool(Generic[P, R]):
     tags: frozenset[str] = frozenset()
     examples: tuple[str, ...] = ()
     is_async: bool = field(default=False)
+    resumes: bool = False
+    """Steps of its own say how far it came: a call that a crash lost is made again, and goes on."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.fn(*args, **kwargs)

@@ -108,7 +108,6 @@ async def test_a_task_arrives_whole() -> None:
         history=(Message.user("before"),),
         capability="metrics.query",
         role="execute",
-        grants=("logs.search",),
         output_schema={"type": "object"},
         budget=Budget(tokens=100, cost_usd=0.5, hops=3),
         deadline=Deadline.after(30),
@@ -126,7 +125,7 @@ async def test_a_task_arrives_whole() -> None:
         name: getattr(sent, name)
         for name in (
             "prompt", "message_id", "arguments", "metadata", "history", "capability", "role",
-            "grants", "output_schema", "budget", "run_id", "traceparent",
+            "output_schema", "budget", "run_id", "traceparent",
         )
     }  # fmt: skip
     assert {name: getattr(got, name) for name in same} == same

@@ -92,3 +92,15 @@ async def test_a_childs_effects_are_kept_in_its_parents_ledger(tmp_path: Path) -
     await kept.aclose()
     assert found is not None
     assert found.state == "settled"
+
+
+async def test_what_a_grandchild_spends_is_counted_once() -> None:
+    grandchild = Agent(ScriptedModel(["deep"]), name="grandchild")
+    child = Agent(
+        ScriptedModel([call("grandchild", task="dig"), "dug"]), [grandchild.as_tool()], name="child"
+    )
+    parent = Agent(ScriptedModel([call("child", task="go"), "gone"]), [child.as_tool()])
+
+    result = await parent.arun("go")
+
+    assert result.state.model_calls == 5

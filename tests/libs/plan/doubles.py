@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from weft.catalog import Capability
 from weft.core import JsonObject, JsonValue, Path, Principal, Result, RunId
 from weft.core.protocol_errors import PeerUnavailableError
 from weft.events import Event
@@ -97,6 +98,8 @@ class Peers:
         self.principals: list[Principal] = []
         self.safe = False
         """Whether every peer is free of effects."""
+        self.offered: dict[str, Capability] = {}
+        """What is said of capabilities that calls are granted."""
 
     def pick(self, target: Target, principal: Principal) -> PickedPeer:
         self.targets.append(target)
@@ -106,6 +109,10 @@ class Peers:
         if peer is None:
             raise PeerUnavailableError(f"nobody offers {wanted!r}")
         return PickedPeer(peer, effects="none" if self.safe else "unknown")
+
+    def describe(self, capability: str, principal: Principal) -> Capability | None:
+        self.principals.append(principal)
+        return self.offered.get(capability)
 
     def bound(self, target: Target) -> bool:
         return target.peer in self.by_name

@@ -27,6 +27,10 @@ async def carry_out(
     return await Interpreter(peers, Journal(), approvals=approvals).run(plan)
 
 
+def granted(task: Task) -> list[str]:
+    return [grant.name for grant in task.grants]
+
+
 def answers(*results: Result) -> FakePeer:
     return FakePeer("peer", list(results))
 
@@ -55,7 +59,7 @@ async def test_direct_response_is_one_answer_with_the_eligible_as_grants() -> No
     outcome = await carry_out(frame("answer"), peers)
 
     assert outcome.result.text == "42"
-    assert peers["answer"].tasks[0].grants == ("log.analyze",)
+    assert granted(peers["answer"].tasks[0]) == ["log_analyze"]
 
 
 async def test_plan_execute_validate_plans_without_grants_and_works_until_it_passes() -> None:
@@ -70,7 +74,7 @@ async def test_plan_execute_validate_plans_without_grants_and_works_until_it_pas
     assert outcome.result.text == "final"
     assert peers["plan"].tasks[0].grants == ()
     assert "first, then" in peers["execute"].tasks[0].prompt
-    assert peers["execute"].tasks[0].grants == ("log.analyze",)
+    assert granted(peers["execute"].tasks[0]) == ["log_analyze"]
 
 
 @pytest.mark.requirement("PROTO-4")

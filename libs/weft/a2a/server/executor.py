@@ -57,7 +57,6 @@ def task_in(claimed: Claimed, journal: Journal) -> Task:
         history=tuple(Message.model_validate(each) for each in _list(own.get("history"))),
         capability=_text(metadata.get("skillId")),
         role=_text(own.get("role")),
-        grants=tuple(str(each) for each in _list(own.get("grants"))),
         output_schema=_object(own.get("outputSchema")),
         budget=request.budget,
         deadline=None if run.remaining_s is None else Deadline.after(run.remaining_s),

@@ -64,7 +64,6 @@ def _metadata(task: Task) -> JsonObject:
         metadata["skillId"] = task.capability
     own: JsonObject = {
         "role": task.role,
-        "grants": list(task.grants),
         "outputSchema": task.output_schema,
         "history": [message.to_json() for message in task.history],
     }

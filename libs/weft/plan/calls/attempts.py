@@ -110,7 +110,7 @@ def _task(walk: Walk, call: PeerCall, at: At, attempt: Attempt) -> Task:
         run_id=journal.root_id,
         thread_id=journal.thread_id or None,
         act=mandate.act,
-        depth=mandate.depth + 1,
+        depth=mandate.depth + at.depth,
         traceparent=mandate.traceparent,
         answers=answers_for(walk, call.path),
         journal=NestedJournal(journal, call.path),

@@ -8,6 +8,7 @@ from typing import Literal
 from weft.catalog import RiskLevel
 from weft.core import JsonObject, Path, Reason, Result
 from weft.plan.peers import Target
+from weft.tools import Tool
 
 LONGEST_PATH = 80
 
@@ -21,7 +22,8 @@ class PeerCall:
     target: Target
     prompt: str
     arguments: JsonObject = field(default_factory=dict)
-    grants: tuple[str, ...] = ()
+    grants: tuple[Tool, ...] = ()
+    """With which the peer uses what it was granted."""
     context: Literal["none", "thread"] = "none"
     risk: RiskLevel = "low"
     output_schema: JsonObject | None = None

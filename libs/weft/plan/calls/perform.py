@@ -8,6 +8,7 @@ from weft.core.errors import WeftError
 from weft.plan import events
 from weft.plan.calls.attempts import attempt_once
 from weft.plan.calls.call import Attempt, PeerCall, failed, message_id_of
+from weft.plan.calls.grants import granted
 from weft.plan.calls.questions import UNKNOWN, decision, settled, was_asked
 from weft.plan.calls.records import (
     Spent,
@@ -52,10 +53,16 @@ async def run_call(walk: Walk, node: Node, at: At) -> Result:
     call = PeerCall(
         kind="call",
         path=at.path,
-        target=Target(node.capability, node.peer, node.role, str(frame.get("domain", "general"))),
+        target=Target(
+            node.capability,
+            node.peer,
+            node.role,
+            str(frame.get("domain", "general")),
+            grants=node.grants,
+        ),
         prompt=prompt_of(walk, node.prompt, at),
         arguments=node.arguments or {},
-        grants=node.grants,
+        grants=granted(walk, node, at, perform=perform),
         context=node.context,
         risk=node.risk,
         output_schema=node.output_schema,
