@@ -2,15 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
 
 from incidents.analysis import Analysis
 from incidents.cases import DataRoots
+from incidents.data_gate import DataGate
 from weft.a2a import Card
-from weft.loop import Agent, Peer, PeerRun, Task
+from weft.loop import Agent, Peer
 from weft.models import get_model
 from weft.service import SpecialistSettings, processes_of
 
@@ -39,26 +39,9 @@ async def analyst(
 ) -> AsyncIterator[Peer]:
     """Yield a working analyst, named as its card and told what stands in the file `prompt`."""
     processes = processes_of(settings)
-    tool = analysis.tool(DataRoots(settings.roots), processes)
+    roots = DataRoots(settings.roots)
+    tool = analysis.tool(roots, processes)
     text = await anyio.Path(prompt).read_text(encoding="utf-8")
     async with processes, aclosing(get_model(settings.model)) as model:
         agent = Agent(model, [tool], text, name=card.name, max_iterations=_ITERATIONS)
-        yield with_data(agent, settings.data)
-
-
-def with_data(peer: Peer, data: Path | None) -> Peer:
-    """Return `peer`, given `data` as the request's metadata where it has none."""
-    return peer if data is None else _WithData(peer, str(data))
-
-
-@dataclass(frozen=True, slots=True)
-class _WithData:
-    peer: Peer
-    data: str
-
-    @property
-    def name(self) -> str:
-        return self.peer.name
-
-    def start(self, task: Task) -> PeerRun:
-        return self.peer.start(replace(task, metadata={"data": self.data, **task.metadata}))
+        yield DataGate(agent, roots, settings.data)

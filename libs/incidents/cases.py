@@ -15,6 +15,7 @@ from incidents.places import Place, directory_above, place_of, refusal
 from incidents.problems import FileProblem, guarded
 from incidents.text import cut, shown_path
 from incidents.times import moment
+from weft.core.errors import DataRefusedError
 from weft.core.record import JsonObject
 
 __all__ = ["DataRoots", "case_facts"]
@@ -50,21 +51,32 @@ class DataRoots:
         """
         return place_of(self._roots, data)
 
+    def check(self, data: str) -> Place:
+        """Return where `data`, a path below a root, stands; blocking.
+
+        Raises:
+            DataRefusedError: It is outside every root, or nothing that can be read.
+        """
+        place = self.place(data)
+        look = place.look()
+        if look.kind not in {"file", "directory"}:
+            words = f"data {cut(shown_path(data), _MOST_SHOWN)!r} is refused: it {look.why}"
+            raise DataRefusedError(words, field="data")
+        return place
+
     def open_case(self, data: str) -> IncidentCase:
         """Find what `data`, a path below a root, holds; blocking, and reads `case.json` only.
 
         Raises:
-            DataRefusedError: It is outside every root, whether or not it exists.
+            DataRefusedError: It is outside every root, or nothing that can be read.
         """
-        place = self.place(data)
+        place = self.check(data)
         name = shown_path(place.name)
         look = place.look()
         if look.kind == "file":
             kind = kind_of(place.path)
             signals = Signals(**{kind: (place.file(name),)}) if kind else NOTHING
             return IncidentCase(PurePosixPath(name).stem, signals)
-        if look.kind != "directory":
-            return IncidentCase(name, NOTHING, problems=(FileProblem(shown_path(data), look.why),))
         problems: list[FileProblem] = []
         facts = case_facts(place, problems)
         if facts is None:

@@ -35,13 +35,11 @@ def source_tree(roots: DataRoots, data: str) -> SourceTree:
     """Find the source that `data` tells of or is; blocking, and reads `case.json` only.
 
     Raises:
-        DataRefusedError: `data` is outside every root, whether or not it exists.
+        DataRefusedError: `data` is outside every root, or nothing that can be read.
     """
-    place = roots.place(data)
-    look = place.look()
-    if look.kind != "directory":
-        unusable = look.kind == "unusable"
-        return _none(shown_path(data), look.why if unusable else "is no directory")
+    place = roots.check(data)
+    if place.look().kind != "directory":
+        return _none(shown_path(data), "is no directory")
     problems: list[FileProblem] = []
     facts = case_facts(place, problems)
     if problems:

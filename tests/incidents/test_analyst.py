@@ -80,3 +80,35 @@ async def test_an_analysis_that_does_not_exist_costs_its_call_alone(prompt: Path
         result = await peer.start(Task(parts_of("Diagnose"), "message-1"))
 
     assert result.text == "done"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [("typo", "does not exist"), ("/etc", "below a data root"), ("../x", "below"), (7, "the path")],
+)
+async def test_a_task_about_data_that_is_not_there_fails_before_anybody_looks(
+    prompt: Path, data: JsonValue, why: str
+) -> None:
+    settings = IncidentSettings(model="offline:", data_roots=(INCIDENT,))
+
+    async with analyst(CARD, prompt, ANALYZE_LOGS, settings) as peer:
+        run = peer.start(Task(parts_of("Diagnose"), "message-1", metadata={"data": data}))
+        events = [event.type async for event in run]
+        result = await run
+
+    assert events == []
+    assert (result.status, result.reasons[0].code) == ("failed", "data_refused")
+    assert why in result.reasons[0].message
+
+
+async def test_a_run_that_is_cancelled_while_its_data_is_looked_for_does_not_begin(
+    prompt: Path,
+) -> None:
+    settings = IncidentSettings(model="offline:", data=INCIDENT / "checkout-slowdown")
+
+    async with analyst(CARD, prompt, ANALYZE_LOGS, settings) as peer:
+        run = peer.start(Task(parts_of("Diagnose"), "message-1"))
+        report = await run.cancel("enough")
+        result = await run
+
+    assert (report, result.status) == ({"outcome": "not_started"}, "canceled")

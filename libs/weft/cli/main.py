@@ -122,6 +122,8 @@ def ask_command(
 ) -> None:
     """Ask the mesh, watch the run, print the report."""
     data = data.resolve() if data else None
+    if data is not None and not data.exists() and context.obj.credentials().on_this_machine:
+        sys.exit(_fail(f"there is no directory {data}", USAGE))
     question = Goal(text, data=data, thread_id=thread, protocol=protocol)
     asking = partial(ask, question=question)
     sys.exit(_run(_answered(context.obj, asking, as_json=as_json)))

@@ -245,7 +245,7 @@ async def test_without_source_nothing_is_claimed_and_the_reason_is_told(
         ("case/empty", "holds no Python source"),
         ("case/gone", "unreadable"),
         ("case/named", "does not exist"),
-        ("case/absent", "is no directory"),
+        ("case/empty/note.txt", "is no directory"),
     ):
         found = await analyzed(root, data)
         assert (found["findings"], found["claims"]) == ([], [])
