@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 LOCK = ROOT / "deploy" / "locks" / "dev.txt"
 STAMP = VENV / "weft-environment"
+OUR_OWN = (ROOT, ROOT / "libs" / "incidents")
+"""The distributions that are made here."""
 INCIDENT = ROOT / "deploy" / "demo" / "incident"
 QUESTION = "Diagnose the checkout slowdown"
 CHECKS = (
@@ -121,8 +123,12 @@ def _installed(install: list[str], lock: Path) -> list[list[str]]:
         # The lock is complete. Left to resolve, pip looks anew for every name with an extra, and
         # stops at the first version that is newer than the pinned one.
         [*install, "--no-deps", "--require-hashes", "-r", str(lock)],
-        [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)],
+        [*install, "--no-deps", "--no-build-isolation", *_editable()],
     ]
+
+
+def _editable() -> list[str]:
+    return [word for project in OUR_OWN for word in ("-e", str(project))]
 
 
 def failed(step: list[str]) -> str | None:
@@ -170,7 +176,7 @@ def _python() -> Path:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256(sys.version.encode())
-    for file in (LOCK, ROOT / "pyproject.toml"):
+    for file in (LOCK, *(project / "pyproject.toml" for project in OUR_OWN)):
         digest.update(file.read_bytes())
     return f"{digest.hexdigest()} {ROOT}"
 
