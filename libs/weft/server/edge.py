@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -18,8 +18,8 @@ from weft.core.edge_errors import (
 )
 from weft.core.errors import ConfigError, UnauthenticatedError, WeftError
 from weft.core.jsonguard import parse_object
-from weft.core.numbers import MAX_DIGITS, whole_number
-from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError, MediaTypeError
+from weft.core.protocol_errors import InvalidJsonError, MediaTypeError
+from weft.core.request_body import check_type, collected, declared_length
 from weft.identity.leases import Lease
 from weft.server.credentials import BearerAuthenticator, stands_for
 from weft.server.gate import RequestGate
@@ -170,22 +170,13 @@ class Edge:
             raise refused from error
 
     async def _body(self, headers: Headers, receive: Receive) -> JsonObject | None:
-        length = _length(headers)
-        if length == 0:
+        chunked = b"transfer-encoding" in headers
+        length = None if chunked else declared_length(_texts(headers, b"content-length"))
+        if not chunked and not length:
             return None
-        self._check_type(headers.get(b"content-type", ()))
-        if length is not None and length > self._rules.max_body:
-            raise BodyTooLargeError(self._rules.max_body)
-        return parse_object(await _read(receive, self._rules.max_body))
-
-    def _check_type(self, declared: Sequence[bytes]) -> None:
-        kind, _, parameters = b"".join(declared).decode("latin-1").lower().partition(";")
-        for parameter in parameters.split(";"):
-            name, _, value = parameter.strip().partition("=")
-            if name == "charset" and value.strip('"') not in {"utf-8", "utf8", "us-ascii"}:
-                raise MediaTypeError("send the body in UTF-8")
-        if len(declared) != 1 or kind.strip() not in self._rules.content_types:
-            raise MediaTypeError(f"send the body as {' or '.join(self._rules.content_types)}")
+        check_type(_texts(headers, b"content-type"), accepted=self._rules.content_types)
+        most = self._rules.max_body
+        return parse_object(await collected(_chunks(receive), most=most, declared=length))
 
 
 class _Answer:
@@ -220,18 +211,6 @@ async def _nothing() -> Message:
     return {"type": "http.disconnect"}
 
 
-def _length(headers: Headers) -> int | None:
-    """Return the declared length of the body; None where it comes in chunks."""
-    if b"transfer-encoding" in headers:
-        return None
-    lengths = headers.get(b"content-length", (b"0",))
-    text = lengths[0].decode("latin-1") if len(lengths) == 1 else ""
-    length = whole_number(text, least=0, most=10**MAX_DIGITS)
-    if length is None:
-        raise InvalidRequestLineError("there must be one Content-Length, a number")
-    return length
-
-
 def _is_utf8(escaped: bytes) -> bool:
     try:
         unquote_to_bytes(escaped).decode()
@@ -240,21 +219,18 @@ def _is_utf8(escaped: bytes) -> bool:
     return True
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
     more = True
     while more:
-        message: Message = await receive()
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise InvalidJsonError("the body ended early")
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLargeError(limit)
-        chunks.append(chunk)
+        yield message.get("body", b"")
         more = message.get("more_body", False)
-    return b"".join(chunks)
+
+
+def _texts(headers: Headers, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for value in headers.get(name, ())]
 
 
 def _grouped(scope: Scope) -> dict[bytes, list[bytes]]:

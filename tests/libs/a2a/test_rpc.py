@@ -109,7 +109,14 @@ async def test_a_refusal_says_what_why_and_where_it_is_specified(served: Served)
     ]
 
 
-@pytest.mark.parametrize("headers", [{"content-type": "text/plain"}, {"content-encoding": "gzip"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "text/plain"},
+        {"content-type": "application/json; charset=utf-16"},
+        {"content-encoding": "gzip"},
+    ],
+)
 async def test_another_media_type_is_refused(served: Served, headers: dict[str, str]) -> None:
     error = await refused(served, b"{}", **headers)
 

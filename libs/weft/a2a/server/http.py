@@ -13,8 +13,8 @@ from weft.a2a.wire.models import VERSION
 from weft.core import JsonObject
 from weft.core.error_table import look
 from weft.core.errors import WeftError
-from weft.core.numbers import whole_number
-from weft.core.protocol_errors import BodyTooLargeError, MediaTypeError, VersionNotSupportedError
+from weft.core.protocol_errors import MediaTypeError, VersionNotSupportedError
+from weft.core.request_body import check_type, collected, declared_length
 
 VERSION_HEADER = "A2A-Version"
 JSON_TYPES = frozenset({"application/json", "application/a2a+json"})
@@ -25,24 +25,15 @@ async def read_body(request: Request) -> bytes:
 
     Raises:
         MediaTypeError: It is not JSON by its own account.
+        InvalidRequestLineError: How long it is cannot be read.
         BodyTooLargeError: It goes beyond the limit.
     """
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media not in JSON_TYPES:
-        raise MediaTypeError("a call is sent as application/json")
-    if "content-encoding" in request.headers:
-        raise MediaTypeError("a call is sent without content encoding")
-    length = request.headers.get("content-length")
-    if length is not None and whole_number(length, least=0, most=rpc.MAX_BODY) is None:
-        raise BodyTooLargeError(rpc.MAX_BODY)
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > rpc.MAX_BODY:
-            raise BodyTooLargeError(rpc.MAX_BODY)
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    headers = request.headers
+    if "content-encoding" in headers:
+        raise MediaTypeError("compressed bodies are not accepted")
+    check_type(headers.getlist("content-type"), accepted=JSON_TYPES)
+    length = declared_length(headers.getlist("content-length"))
+    return await collected(request.stream(), most=rpc.MAX_BODY, declared=length)
 
 
 def check_version(headers: Mapping[str, str], query: Mapping[str, str]) -> None:
