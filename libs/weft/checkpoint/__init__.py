@@ -29,7 +29,7 @@ from weft.checkpoint.base import (
 from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectScope, EffectStore, Intent
 from weft.checkpoint.faults import Faults
-from weft.checkpoint.inbound import Inbound, Received
+from weft.checkpoint.inbound import Inbound, Received, entry_path
 from weft.checkpoint.journal import Journal
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.text import keepable
@@ -74,6 +74,7 @@ __all__ = [
     "ThreadKey",
     "ThreadStore",
     "Turn",
+    "entry_path",
     "get_checkpointer",
     "keepable",
     "memory_checkpointer",

@@ -280,8 +280,9 @@ class RunStore(ABC):
     ) -> Run:
         """Answer interrupts once each; with none left open the run is `queued` again.
 
-        An answer is kept as the step `("interrupt", <id>)`, and told as `interrupt.resolved`. The
-        same `message` again changes nothing, whatever the run has come to since.
+        An answer is kept as the step `("interrupt", <id>)`, and told as `interrupt.resolved`; the
+        entry of a message as the next step `entry_path`. The same `message` again changes nothing,
+        whatever the run has come to since.
 
         Raises:
             NotFoundError: No such run of this principal.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from weft.core import JsonValue, RunId
+from weft.core import JsonObject, JsonValue, Path, RunId
 
 Answers = Mapping[str, JsonValue]
 """What somebody says to open interrupts, by their ids."""
@@ -15,6 +15,13 @@ class Inbound:
 
     key: str
     body_hash: str
+    entry: JsonObject | None = None
+    """What the run's conversation keeps of it, as the step `entry_path` names."""
+
+
+def entry_path(number: int) -> Path:
+    """Return where the entry of a run's message stands, counted from 1."""
+    return ("message", str(number))
 
 
 @dataclass(frozen=True, slots=True)

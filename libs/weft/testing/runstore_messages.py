@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft.checkpoint import Checkpointer, Held, Inbound, OnBusy, Received
+from weft.checkpoint import Checkpointer, Held, Inbound, OnBusy, Received, entry_path
 from weft.core import RunId
 from weft.core.errors import (
     IdempotencyKeyReusedError,
@@ -10,6 +10,7 @@ from weft.core.errors import (
     InterruptNotFoundError,
     NotFoundError,
     QueueFullError,
+    RunNotInterruptedError,
     StoreUnavailableError,
 )
 from weft.testing.store_values import (
@@ -60,6 +61,25 @@ class MessageContract:
         assert steps[("interrupt", "b")] == {"answer": 2}
         found = await runs.received(ALICE, taken.run.operation, SAID.key)
         assert found == Received(held.run_id, SAID.body_hash)
+
+    @pytest.mark.requirement("A2A-2")
+    async def test_each_message_has_its_entry_in_the_order_in_which_they_came(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        runs = checkpointer.runs
+        held = await parked(checkpointer, "a", "b")
+        for name in ("a", "b"):
+            said = Inbound(f"message-{name}", "hash", {"said": name})
+            await runs.resume(ALICE, held.run_id, {name: 1}, message=said)
+            await runs.resume(ALICE, held.run_id, {name: 1}, message=said)
+        refused = Inbound("message-c", "hash", {"said": "c"})
+        with pytest.raises(RunNotInterruptedError):
+            await runs.resume(ALICE, held.run_id, {"c": 1}, message=refused)
+
+        entries = [await runs.step(ALICE, held.run_id, entry_path(each)) for each in (1, 2, 3)]
+        (claimed,) = await runs.claim("two", RUNS, limit=1)
+        assert entries == [{"said": "a"}, {"said": "b"}, None]
+        assert claimed.steps[entry_path(2)] == {"said": "b"}
 
     @pytest.mark.requirement("A2A-84")
     async def test_a_key_that_was_used_is_refused_for_anything_else(

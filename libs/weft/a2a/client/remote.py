@@ -211,7 +211,11 @@ class RemoteRun:
         else:
             message = self._message()
         method = "SendStreamingMessage" if self._client.card.streaming else "SendMessage"
-        return await self._open(method, {"message": message})
+        params: JsonObject = {"message": message}
+        if self._client.card.trusted:
+            # What a member of the mesh answers stands in its artifacts, and what was said is known.
+            params["configuration"] = {"historyLength": 0}
+        return await self._open(method, params)
 
     async def _open(
         self, method: str, params: JsonObject, *, last_event_id: int | None = None

@@ -23,6 +23,7 @@ from weft.a2a import erasure
 from weft.a2a.delegation import Caller
 from weft.a2a.server import http, views
 from weft.a2a.server.call_rates import CallRates
+from weft.a2a.server.conversation import history, opening
 from weft.a2a.server.streams import Log, TaskStream, Updates
 from weft.a2a.server.tasks import CallContext, TaskLimits, Tasks
 from weft.a2a.wire import errors, extensions, rpc
@@ -262,10 +263,12 @@ class A2AServer:
         return await erasure.erase(self.tasks.runs, ask.caller.principal, request)
 
     async def _send_stream(self, ask: CallContext, params: object, _: Request) -> "StreamStart":
-        sent = await self.tasks.accept(ask, _request(ask, SendMessageRequest, params))
+        request = _request(ask, SendMessageRequest, params)
+        sent, length = await self.tasks.accept(ask, request), request.configuration.history_length
         if sent.after == 0:
-            return StreamStart(sent.run, 0, views.submitted(sent.run), told=sent.told)
-        task = views.task_of(sent.run, ask.extensions, history=0)
+            messages = history(sent.run, opening(sent.run), length)
+            return StreamStart(sent.run, 0, views.submitted(sent.run, messages), told=sent.told)
+        task = await self.tasks.snapshot(ask, sent.run, length)
         return StreamStart(sent.run, sent.after, task)
 
     async def _subscribe(self, ask: CallContext, params: object, request: Request) -> "StreamStart":
@@ -275,7 +278,7 @@ class A2AServer:
             return StreamStart(run, cursor_in(run, seen, "Last-Event-ID"), subscription=True)
         if run.terminal:
             raise UnsupportedOperationError("the task has ended: get it instead")
-        task = views.task_of(run, ask.extensions, history=0)
+        task = await self.tasks.snapshot(ask, run, None)
         return StreamStart(run, run.last_seq, task, subscription=True)
 
     def _stream(self, ask: CallContext, call: rpc.RpcCall, start: "StreamStart") -> TaskStream:

@@ -152,8 +152,9 @@ class Updates:
         if run is None:
             run = await self._tasks.read(self._ask, self._run.run_id)
         if last.type == "run.interrupted" and run.status != "interrupted":
-            # Answered meanwhile: its questions are no longer open.
-            update = views.working(run, "TASK_STATE_INPUT_REQUIRED", last.ts)
+            # Answered meanwhile: its questions are no longer open, but they were put.
+            question = await self._tasks.question(self._ask, run, last.seq)
+            update = views.working(run, "TASK_STATE_INPUT_REQUIRED", last.ts, message=question)
             return [(self._with(update, told), last.seq)]
         updates = views.settled(run, self._ask.extensions, views.report_in(last))
         self.over = run.terminal or self._stop_at_question

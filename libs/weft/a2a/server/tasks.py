@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from weft.a2a.delegation import Caller
 from weft.a2a.server import views
+from weft.a2a.server.conversation import conversation, entry_of, history, stored
 from weft.a2a.wire import extensions
 from weft.a2a.wire.cards import Card
 from weft.a2a.wire.models import (
@@ -17,7 +18,7 @@ from weft.a2a.wire.models import (
     WireMessage,
     body_hash,
 )
-from weft.a2a.wire.parts import fits, media_of, to_wire
+from weft.a2a.wire.parts import fits, media_of
 from weft.checkpoint import Inbound, NewRun, OnBusy, Run
 from weft.core import (
     DECLINED,
@@ -114,11 +115,11 @@ class Tasks:
             run = await self.runs.wait(
                 ask.caller.principal, run.run_id, seconds=self._limits.block_s
             )
-        return await self._shown(ask, run, history=request.configuration.history_length)
+        return await self._shown(ask, run, length=request.configuration.history_length)
 
     async def get(self, ask: CallContext, request: GetTaskRequest) -> JsonObject:
         run = await self.read(ask, request.id)
-        return await self._shown(ask, run, history=request.history_length)
+        return await self._shown(ask, run, length=request.history_length)
 
     async def read(self, ask: CallContext, task_id: str) -> Run:
         """Return the task's run; the one guard of everything that names a task.
@@ -151,13 +152,31 @@ class Tasks:
         )
         if run.terminal and run.status != "canceled":
             raise TaskNotCancelableError(run.run_id)
-        return await self._shown(ask, run, history=0)
+        return await self._shown(ask, run, length=0)
 
-    async def _shown(self, ask: CallContext, run: Run, *, history: int | None) -> JsonObject:
+    async def history(self, ask: CallContext, run: Run, length: int | None) -> list[JsonObject]:
+        """Return the last `length` messages of the task, all where None."""
+        if length == 0:
+            return []
+        messages = await conversation(self.runs.checkpointer.runs, ask.caller.principal, run)
+        return history(run, messages, length)
+
+    async def question(self, ask: CallContext, run: Run, seq: int) -> JsonObject | None:
+        """Return what the task asked when it told event `seq`, though it was answered since."""
+        told_as = views.question_id(run, seq)
+        messages = await self.history(ask, run, None)
+        return next((each for each in messages if each.get("messageId") == told_as), None)
+
+    async def snapshot(self, ask: CallContext, run: Run, length: int | None) -> JsonObject:
+        """Return the task as it is now, with the last `length` of its messages."""
+        return views.task_of(run, ask.extensions, history=await self.history(ask, run, length))
+
+    async def _shown(self, ask: CallContext, run: Run, *, length: int | None) -> JsonObject:
         report = None
         if run.status == "canceled" and extensions.CANCELLATION in ask.extensions:
             report = await self.report(ask, run)
-        return views.task_of(run, ask.extensions, history=history, report=report)
+        messages = await self.history(ask, run, length)
+        return views.task_of(run, ask.extensions, history=messages, report=report)
 
     async def report(self, ask: CallContext, run: Run) -> JsonObject | None:
         """Return what the run's cancellation came to, from its last event."""
@@ -183,10 +202,15 @@ class Tasks:
 
     async def _follow_up(self, ask: CallContext, message: WireMessage) -> Sent:
         run = await self.read(ask, message.task_id or "")
-        # An id that is not unique by form may be used twice for two messages.
-        sent = Inbound(message.message_id, body_hash(message)) if message.unique else None
+        question = views.status_of(run, frozenset()).get("message")
+        sent = Inbound(
+            # An id that is not unique by form may be used twice for two messages.
+            message.message_id if message.unique else f"{message.message_id}:{new_id()}",
+            body_hash(message),
+            entry_of(question if isinstance(question, dict) else None, message),
+        )
         # Read after the run: what was taken before it was read is found.
-        if sent is not None and await self._has(ask, run, sent):
+        if message.unique and await self._has(ask, run, sent):
             return Sent(run, run.last_seq)
         if message.context_id and message.context_id != run.thread_id:
             raise InputError("the task belongs to another context", field="message.contextId")
@@ -226,7 +250,7 @@ class Tasks:
             body_hash=body_hash(message),
             thread_id=message.context_id or new_id(),
             request=PeerRequest(
-                message=_stored(message),
+                message=stored(message),
                 budget=budget,
                 act=caller.act,
                 depth=caller.depth + 1,
@@ -338,18 +362,6 @@ def _answer(response: JsonObject) -> JsonValue:
             "the status of a response is 'resolved' or 'canceled'", field="message.parts"
         )
     return DECLINED if status == "canceled" else response.get("payload")
-
-
-def _stored(message: WireMessage) -> JsonObject:
-    """Return the message as its task's history shows it."""
-    stored: JsonObject = {
-        "messageId": message.message_id,
-        "role": message.role,
-        "parts": to_wire(message.content),
-    }
-    if message.metadata is not None:
-        stored["metadata"] = message.metadata
-    return stored
 
 
 def _trace_id(traceparent: str | None) -> str | None:

@@ -10,7 +10,6 @@ from weft.a2a.wire.outcomes import artifacts_of, metadata_of, question_parts
 from weft.checkpoint import Run
 from weft.core import JsonObject, JsonValue, Result, rfc3339
 from weft.events import Envelope
-from weft.runs import PeerRequest
 
 Extensions = frozenset[str]
 
@@ -44,11 +43,11 @@ def task_of(
     run: Run,
     asked: Extensions,
     *,
-    history: int | None = None,
+    history: Sequence[JsonObject] = (),
     artifacts: bool = True,
     report: JsonObject | None = None,
 ) -> JsonObject:
-    """Return the task as it is now; `history` limits the messages, None gives all."""
+    """Return the task as it is now, with these of its messages."""
     shown: JsonObject = {
         "id": run.run_id,
         "contextId": run.thread_id,
@@ -57,21 +56,23 @@ def task_of(
     result = result_in(run)
     if result is not None and artifacts and (found := artifacts_of(result, run.run_id)):
         shown["artifacts"] = [*found]
-    if history != 0 and run.operation == PeerRequest.operation:
-        message = PeerRequest.of(run).message
-        shown["history"] = [{**message, "taskId": run.run_id, "contextId": run.thread_id}]
+    if history:
+        shown["history"] = [*history]
     if metadata := metadata_for(run, result, asked, report=report):
         shown["metadata"] = metadata
     return shown
 
 
-def submitted(run: Run) -> JsonObject:
+def submitted(run: Run, history: Sequence[JsonObject]) -> JsonObject:
     """Return the task as it was when it was accepted: the first thing on a send's stream."""
     status: JsonObject = {
         "state": "TASK_STATE_SUBMITTED",
         "timestamp": rfc3339(run.created_at),
     }
-    return {"id": run.run_id, "contextId": run.thread_id, "status": status}
+    task: JsonObject = {"id": run.run_id, "contextId": run.thread_id, "status": status}
+    if history:
+        task["history"] = [*history]
+    return task
 
 
 def status_of(run: Run, asked: Extensions) -> JsonObject:
@@ -85,13 +86,18 @@ def status_of(run: Run, asked: Extensions) -> JsonObject:
         parts = [{"text": "the task's time was over before it ended"}]
     if parts:
         status["message"] = {
-            "messageId": f"{run.run_id}-{run.last_seq}",
+            "messageId": question_id(run, run.last_seq),
             "role": "ROLE_AGENT",
             "taskId": run.run_id,
             "contextId": run.thread_id,
             "parts": parts,
         }
     return status
+
+
+def question_id(run: Run, seq: int) -> str:
+    """Return the id of the message that the task's status has since event `seq`."""
+    return f"{run.run_id}-{seq}"
 
 
 def metadata_for(
@@ -115,9 +121,12 @@ def result_in(run: Run) -> Result | None:
     return None if run.result is None else Result.model_validate(run.result)
 
 
-def working(run: Run, state: TaskState, ts: str) -> JsonObject:
-    """Return an update that shows `state` and nothing else."""
-    return _update(run, {"state": state, "timestamp": ts})
+def working(
+    run: Run, state: TaskState, ts: str, *, message: JsonObject | None = None
+) -> JsonObject:
+    """Return an update that shows `state`, and what was said with it."""
+    said: JsonObject = {} if message is None else {"message": message}
+    return _update(run, {"state": state, "timestamp": ts, **said})
 
 
 def settled(run: Run, asked: Extensions, report: JsonObject | None) -> list[JsonObject]:

@@ -121,6 +121,8 @@ class WireMessage(Wire):
     context_id: Name | None = None
     task_id: Name | None = None
     metadata: JsonObject | None = None
+    extensions: tuple[str, ...] | None = None
+    reference_task_ids: tuple[Name, ...] | None = None
 
     @property
     def unique(self) -> bool:

@@ -12,7 +12,7 @@ from weft.checkpoint.base import (
     OnBusy,
     Run,
 )
-from weft.checkpoint.inbound import Inbound
+from weft.checkpoint.inbound import Inbound, entry_path
 from weft.checkpoint.rules.asking import expiry, resolved
 from weft.checkpoint.rules.claimant import Claimant
 from weft.checkpoint.rules.closing import close, stop
@@ -238,6 +238,10 @@ def _is_repeated(tables: Tables, row: RunRow, message: Inbound) -> bool:
 
 
 def _receive(tables: Tables, row: RunRow, message: Inbound) -> None:
+    if message.entry is not None:
+        number = 1
+        while not tables.add_step(row.run_id, encode(entry_path(number)), encode(message.entry)):
+            number += 1
     tables.add_message(
         MessageRow(
             row.tenant,

@@ -1,0 +1,66 @@
+"""What caller and agent said to each other about a task: a list of messages, kept as they came.
+
+The message that made the task stands in its request. Each one after it is kept in the commit that
+takes it, behind the question that it answers.
+"""
+
+from collections.abc import Sequence
+
+from weft.a2a.wire.models import WireMessage
+from weft.a2a.wire.parts import to_wire
+from weft.checkpoint import Run, RunStore, entry_path
+from weft.core import JsonObject, Principal
+from weft.runs import PeerRequest
+
+_UNANSWERED = frozenset({"running", "completed", "failed"})
+"""A run in such a state that was claimed once only was never answered."""
+
+
+def stored(message: WireMessage) -> JsonObject:
+    """Return the message as its task keeps it."""
+    kept: JsonObject = {
+        "messageId": message.message_id,
+        "role": message.role,
+        "parts": to_wire(message.content),
+    }
+    for name, value in (
+        ("metadata", message.metadata),
+        ("extensions", message.extensions),
+        ("referenceTaskIds", message.reference_task_ids),
+    ):
+        if value:
+            kept[name] = [*value] if isinstance(value, tuple) else value
+    return kept
+
+
+def entry_of(question: JsonObject | None, message: WireMessage) -> JsonObject:
+    """Return what a task keeps of a further message: the question as it was put, and the answer."""
+    if question is None:
+        return {"messages": [stored(message)]}
+    kept: JsonObject = {name: question[name] for name in ("messageId", "role", "parts")}
+    return {"messages": [kept, stored(message)]}
+
+
+def opening(run: Run) -> list[JsonObject]:
+    """Return the message that made the task, and no other."""
+    return [PeerRequest.of(run).message] if run.operation == PeerRequest.operation else []
+
+
+async def conversation(store: RunStore, principal: Principal, run: Run) -> list[JsonObject]:
+    """Return all messages of the task, oldest first; an open question stands in its status."""
+    messages = opening(run)
+    if run.epoch <= 1 and run.status in _UNANSWERED:
+        return messages
+    number = 1
+    while (entry := await store.step(principal, run.run_id, entry_path(number))) is not None:
+        listed = entry.get("messages")
+        if isinstance(listed, list):
+            messages.extend(each for each in listed if isinstance(each, dict))
+        number += 1
+    return messages
+
+
+def history(run: Run, messages: Sequence[JsonObject], length: int | None) -> list[JsonObject]:
+    """Return the last `length` messages as the task shows them, all where None."""
+    last = messages if length is None else messages[len(messages) - min(length, len(messages)) :]
+    return [{**message, "taskId": run.run_id, "contextId": run.thread_id} for message in last]
