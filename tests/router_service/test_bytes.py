@@ -16,7 +16,7 @@ from weft import tool
 from weft.bus import MemoryBus
 from weft.checkpoint import Run
 from weft.checkpoint.sqlite import sqlite_checkpointer
-from weft.core import JsonObject, JsonValue, dumps
+from weft.core import JsonObject, JsonValue, Result, dumps
 from weft.events import Envelope
 from weft.loop import Agent, Peer
 from weft.runs import MESH_RUN, Runs, Worker
@@ -102,8 +102,9 @@ async def test_what_is_kept_once_is_read_whole(tmp_path: Path) -> None:
     run, events = await diagnosed(tmp_path)
 
     assert run.result is not None
-    quoted = dumps(run.result["data"]).decode()
+    result = Result.model_validate(run.result)
+    quoted = dumps(result.data).decode()
     assert all(f"{name} {at}: " in quoted for name in NAMES for at in CLAIMED)
     last = events[-1]
     assert last.type == "run.completed"
-    assert last.data["output"] == {"text": run.result["text"], "data": run.result["data"]}
+    assert last.data["output"] == {"text": result.text, "data": result.data}

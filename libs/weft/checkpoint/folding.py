@@ -8,7 +8,7 @@ content can be taken for one.
 from collections.abc import Callable, Iterator, Mapping
 
 from weft.checkpoint.bounds import MOST_BYTES, bounded
-from weft.core import JsonObject, JsonValue, Path, dumps
+from weft.core import JsonObject, JsonValue, Path, Result, data_of, dumps, text_of
 from weft.events import Event, RunCompleted, RunFailed
 
 FROM_BYTES = 2_048
@@ -66,8 +66,7 @@ def names_result(event: Event, result: JsonObject) -> bool:
             output = data.output.to_json()
         case _:
             return False
-    members = {"text": result.get("text", ""), "data": result.get("data")}
-    return output == members and len(dumps(output)) >= FROM_BYTES
+    return output == _output(result) and len(dumps(output)) >= FROM_BYTES
 
 
 def without_output(event: Event) -> JsonObject:
@@ -79,9 +78,14 @@ def with_output(data: JsonObject, result: Callable[[], JsonObject | None]) -> Js
     """Return the data of a run's last event as it was told; `result` returns the run's."""
     if data.get("output") != _IN_RESULT:
         return data
-    whole = result() or {}
-    told = {**data, "output": {"text": whole.get("text", ""), "data": whole.get("data")}}
+    told = {**data, "output": _output(result() or {})}
     return told if len(dumps(told)) <= MOST_BYTES else bounded(told)
+
+
+def _output(result: JsonObject) -> JsonObject:
+    """Return what a run's last event says of its result."""
+    parts = Result.answer_in(result)
+    return {"text": text_of(parts), "data": data_of(parts)}
 
 
 def _whole(result: JsonObject) -> JsonObject:

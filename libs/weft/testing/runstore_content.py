@@ -59,10 +59,8 @@ class ContentContract:
             await runs.cancel(ALICE, held.run_id, reason="late", grace_s=1),
         ]
         assert [run and run.result for run in read] == [written.result] * 5
-        assert told.data["output"] == {
-            "text": written.result["text"],
-            "data": written.result["data"],
-        }
+        kept = Result.model_validate(written.result)
+        assert told.data["output"] == {"text": kept.text, "data": kept.data}
         assert (await runs.events(ALICE, held.run_id))[-1] == told
         assert await runs.finish(held, end) == ()
 
