@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 import grpc
 import grpc.aio
 
-from weft.a2a import Minter, read_control_card
+from weft.a2a import read_control_card
 from weft.catalog import Catalog, Entry
-from weft.core import Deadline, JsonObject, Principal, dumps, loads_object, new_id, parts_of
+from weft.core import Authority, Deadline, JsonObject, dumps, loads_object
+from weft.core import trace as tracing
 from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ForbiddenError, InputError
 from weft.core.protocol_errors import CardRefusedError
-from weft.identity import Trust
-from weft.loop import Task
+from weft.identity import Minter, Trust
 from weftapi.v1 import control_pb2, control_pb2_grpc
 
 log = logging.getLogger(__name__)
@@ -36,9 +36,9 @@ class ControlClient:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def explain(
-        self, principal: Principal, *, text: str, goal: JsonObject | None, protocol: str | None
+        self, authority: Authority, *, text: str, goal: JsonObject | None, protocol: str | None
     ) -> JsonObject:
-        """Return how the router would handle a request; nothing runs.
+        """Return how the router would handle a request of whoever has `authority`; nothing runs.
 
         Raises:
             InputError: The goal or protocol is not one.
@@ -47,22 +47,19 @@ class ControlClient:
         request = control_pb2.ExplainRequest(
             input=text, goal=dumps(goal) if goal is not None else b"", protocol=protocol or ""
         )
-        task = Task(
-            parts=parts_of(text),
-            message_id=new_id(),
-            principal=principal,
-            deadline=Deadline.after(DEADLINE_SECONDS),
-            run_id=new_id(),
-        )
+        authority = authority.narrowed(deadline=Deadline.after(DEADLINE_SECONDS))
         entry, channel = await self._router()
         body = request.SerializeToString(deterministic=True)
-        token = self._minter.mint(task, audience=ROUTER, at=entry.url, body=body)
+        token = self._minter.mint(authority, audience=ROUTER, at=entry.url, body=body)
+        metadata = [("authorization", f"Bearer {token}")]
+        if authority.trace is not None:
+            metadata.append((tracing.HEADER, authority.trace.child().header))
         stub = control_pb2_grpc.ControlStub(channel)  # type: ignore[no-untyped-call]  # generated without types
         try:
             reply = await stub.Explain(
                 request,
                 timeout=DEADLINE_SECONDS,
-                metadata=(("authorization", f"Bearer {token}"),),
+                metadata=tuple(metadata),
             )
         except grpc.aio.AioRpcError as error:
             raise _refusal(error) from error

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gateway.control import ControlClient
-from weft.core import JsonObject, dumps
+from weft.core import Authority, JsonObject, dumps
 from weft.core.errors import InputError
 from weft.core.messages import MAX_PROMPT, prompt_fits
 from weft.core.protocol_errors import BodyTooLargeError
@@ -38,8 +38,9 @@ def explain_routes(router: ControlClient) -> APIRouter:
             raise InputError("say what to explain: input, goal or both", field="input")
         if not prompt_fits(asked.input):
             raise BodyTooLargeError(MAX_PROMPT, "input")
+        authority = Authority(principal, trace=request.state.trace)
         answer = await router.explain(
-            principal, text=asked.input, goal=asked.goal, protocol=asked.protocol
+            authority, text=asked.input, goal=asked.goal, protocol=asked.protocol
         )
         return Response(dumps(answer), media_type="application/json")
 

@@ -6,8 +6,8 @@ from functools import partial
 
 from gateway.control import control
 from gateway.explain import explain_routes
-from weft.a2a import Minter
 from weft.core import Allowance
+from weft.identity import Minter
 from weft.runs import MESH_RUN, Runs
 from weft.server import (
     ApiOptions,

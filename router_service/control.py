@@ -1,7 +1,7 @@
 """The router's control calls over gRPC, each with a verified delegation token and a deadline."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import grpc
@@ -9,10 +9,11 @@ import grpc.aio
 
 from router_service.peers import MeshPeers
 from router_service.routes import Routes
-from weft.a2a import Verifier
-from weft.core import JsonObject, dumps, loads_object
+from weft.core import JsonObject, TraceContext, dumps, loads_object, logged_under
+from weft.core import trace as tracing
 from weft.core.error_table import look
 from weft.core.errors import ConfigError, ForbiddenError, InputError, WeftError
+from weft.identity import Verifier
 from weft.runs import RoutedRequest
 from weftapi.v1 import control_pb2, control_pb2_grpc
 
@@ -36,26 +37,28 @@ class ControlService(control_pb2_grpc.ControlServicer):
         context: grpc.aio.ServicerContext[control_pb2.ExplainRequest, control_pb2.ExplainReply],
     ) -> control_pb2.ExplainReply:
         """Say how a request would be routed."""
-        try:
-            explanation = await self._explain(request, context)
-        except WeftError as error:
-            await context.abort(grpc.StatusCode[look(error).grpc], str(error))
-            raise
-        except Exception:
-            # The edge of a call: what went wrong stays here.
-            log.exception("explain_crashed")
-            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
-            raise
+        headers = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
+        with logged_under(TraceContext.joined(headers.get(tracing.HEADER))):
+            try:
+                explanation = await self._explain(request, context, headers)
+            except WeftError as error:
+                await context.abort(grpc.StatusCode[look(error).grpc], str(error))
+                raise
+            except Exception:
+                # The edge of a call: what went wrong stays here.
+                log.exception("explain_crashed")
+                await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+                raise
         return control_pb2.ExplainReply(explanation=dumps(explanation))
 
     async def _explain(
         self,
         request: control_pb2.ExplainRequest,
         context: grpc.aio.ServicerContext[control_pb2.ExplainRequest, control_pb2.ExplainReply],
+        headers: Mapping[str, str],
     ) -> JsonObject:
         if context.time_remaining() is None:
             raise InputError("a deadline is required")
-        headers = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
         caller = await self._verifier.authenticate(headers)
         caller.check_body(request.SerializeToString(deterministic=True))
         if not caller.principal.may("runs:read"):

@@ -16,9 +16,9 @@ from weft.checkpoint import (
     ThreadKey,
     Turn,
 )
-from weft.core import Deadline, JsonObject, Message, Result, StrictRecord
-from weft.plan import Interpreter, Mandate, Plan
-from weft.runs import PLAN_STEP, Execute, RoutedRequest, RunOutcome, asker_of
+from weft.core import JsonObject, Message, Result, StrictRecord
+from weft.plan import Interpreter, Plan
+from weft.runs import PLAN_STEP, Execute, RoutedRequest, RunOutcome
 
 HISTORY = 40
 """Messages of the thread that a plan may hand on."""
@@ -44,7 +44,9 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
         )
         interpreter = Interpreter(peers, journal)
         try:
-            outcome = await interpreter.run(plan, _mandate(run, request, thread))
+            outcome = await interpreter.run(
+                plan, run.authority(), metadata=request.metadata, history=_history(thread)
+            )
         finally:
             journal.report = interpreter.report
         return RunOutcome(
@@ -64,7 +66,7 @@ def prepare_run(peers: MeshPeers, routes: Routes) -> Prepare:
     """
 
     def prepare(run: Run) -> StepWrite | None:
-        chosen = routes.choose(RoutedRequest.of(run), asker_of(run), peers.offers)
+        chosen = routes.choose(RoutedRequest.of(run), run.principal, peers.offers)
         if chosen.plan is None:
             return None
         return StepWrite(PLAN_STEP, _stored(chosen, chosen.plan), tuple(chosen.events))
@@ -82,7 +84,7 @@ async def _plan(
 ) -> Plan:
     stored = journal.steps.get(PLAN_STEP)
     if stored is None:
-        principal = asker_of(run)
+        principal = run.principal
         chosen = await choose_patiently(
             lambda offers: routes.choose(request, principal, offers),
             peers,
@@ -96,16 +98,6 @@ async def _plan(
         if stored == made:
             return chosen.plan
     return Plan.from_json(StoredPlan.model_validate(stored).plan)
-
-
-def _mandate(run: Run, request: RoutedRequest, thread: Thread | None) -> Mandate:
-    return Mandate(
-        principal=asker_of(run),
-        deadline=None if run.remaining_s is None else Deadline.after(run.remaining_s),
-        budget=request.budget,
-        metadata=request.metadata,
-        history=_history(thread),
-    )
 
 
 def _history(thread: Thread | None) -> tuple[Message, ...]:

@@ -15,10 +15,11 @@ from router_service.erasures import Erasures
 from router_service.execute import execute_run, prepare_run
 from router_service.peers import ROUTER, MeshPeers
 from router_service.routes import Routes
-from weft.a2a import Minter, Sealer, Verifier, control_card
+from weft.a2a import Sealer, control_card
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK, dumps
 from weft.core.supervision import kept_going
+from weft.identity import Minter, Verifier
 from weft.identity.signatures import sign
 from weft.models import get_model
 from weft.runs import MESH_RUN, Runs, Worker

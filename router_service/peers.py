@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from weft.a2a import A2AClient, Minter, provider_of, read_card
+from weft.a2a import A2AClient, provider_of, read_card
 from weft.catalog import Capability, Catalog, Effects, Entry, Offers, Provider, RiskLevel, Snapshot
 from weft.core import SYSTEM_CLOCK, Clock, JsonValue, Principal, Result
 from weft.core.errors import ForbiddenError
 from weft.core.protocol_errors import CardRefusedError, PeerUnavailableError
 from weft.events import Event
-from weft.identity import Trust
+from weft.identity import Minter, Trust
 from weft.loop import Peer, PeerRun, Task
 from weft.plan import PickedPeer, Target
 from weft.routing import CapabilityIndex

@@ -14,13 +14,13 @@ from router_service.control import control_server
 from router_service.routes import Routes
 from tests.conftest import free_port
 from tests.router_service.house import ANA, ROUTER_KEY, House, house, skill
-from weft.a2a import Minter, Verifier, control_card
+from weft.a2a import control_card
 from weft.catalog import Entry
 from weft.catalog.memory import MemoryCatalog
-from weft.core import Principal, dumps
+from weft.core import Authority, Principal, dumps
 from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ConfigError, ForbiddenError, InputError
-from weft.identity import SigningKey, Trust
+from weft.identity import Minter, SigningKey, Trust, Verifier
 from weft.identity.signatures import sign
 from weftapi.v1 import control_pb2, control_pb2_grpc
 
@@ -97,13 +97,13 @@ async def calling(address: str) -> AsyncIterator[ControlClient]:
 async def test_a_call_carries_a_deadline_and_a_token_for_the_router() -> None:
     servicer = Scripted()
     async with scripted(servicer) as address, calling(address) as calls:
-        answer = await calls.explain(READER, text="why?", goal=None, protocol=None)
+        answer = await calls.explain(Authority(READER), text="why?", goal=None, protocol=None)
 
     caller = await Verifier(TRUST, audience="router").verify(servicer.tokens[0].split()[1])
     assert answer == {"input": "why?"}
     assert servicer.seconds[0] is not None
     assert 0 < servicer.seconds[0] <= DEADLINE_SECONDS
-    assert (caller.principal.subject, caller.act) == ("ana", ("gateway",))
+    assert (caller.principal.subject, caller.authority.act) == ("ana", ("gateway",))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_each_refusal_is_what_the_caller_can_do_about_it(
 ) -> None:
     async with scripted(Scripted(code)) as address, calling(address) as calls:
         with pytest.raises(error):
-            await calls.explain(READER, text="why?", goal=None, protocol=None)
+            await calls.explain(Authority(READER), text="why?", goal=None, protocol=None)
 
 
 @pytest.mark.parametrize("listed", [True, False])
@@ -131,7 +131,7 @@ async def test_without_a_router_it_is_unavailable(*, listed: bool) -> None:
     entries = [router(f"127.0.0.1:{free_port()}")] if listed else []
     async with control(MemoryCatalog(entries), Minter(GATEWAY_KEY), TRUST) as calls:
         with pytest.raises(RouterUnavailableError, match="router"):
-            await calls.explain(READER, text="why?", goal=None, protocol=None)
+            await calls.explain(Authority(READER), text="why?", goal=None, protocol=None)
 
 
 async def test_the_newest_router_is_asked_and_connections_to_gone_ones_are_closed() -> None:
@@ -142,12 +142,14 @@ async def test_the_newest_router_is_asked_and_connections_to_gone_ones_are_close
         scripted(Scripted()) as address,
     ):
         with pytest.raises(RouterUnavailableError):
-            await calls.explain(READER, text="why?", goal=None, protocol=None)
+            await calls.explain(Authority(READER), text="why?", goal=None, protocol=None)
         await catalog.publish(router(address, instance="new", started_at=2.0))
 
-        assert await calls.explain(READER, text="a", goal=None, protocol=None) == {"input": "a"}
+        assert await calls.explain(Authority(READER), text="a", goal=None, protocol=None) == {
+            "input": "a"
+        }
         await catalog.withdraw(killed)
-        await calls.explain(READER, text="b", goal=None, protocol=None)
+        await calls.explain(Authority(READER), text="b", goal=None, protocol=None)
         assert list(calls._channels) == [address]
 
 
@@ -155,13 +157,19 @@ async def test_the_routers_own_server_explains_and_refuses() -> None:
     async with house() as mesh, real(mesh) as address:
         await mesh.joins("log_analyst", skill("log", "domain:observability", "effects:none"))
         async with control(MemoryCatalog([router(address)]), Minter(GATEWAY_KEY), TRUST) as calls:
-            told = await calls.explain(READER, text="Diagnose it", goal=None, protocol=None)
+            told = await calls.explain(
+                Authority(READER), text="Diagnose it", goal=None, protocol=None
+            )
             with pytest.raises(InputError):
-                await calls.explain(READER, text="", goal={"primary_goal": "x"}, protocol=None)
+                await calls.explain(
+                    Authority(READER), text="", goal={"primary_goal": "x"}, protocol=None
+                )
             with pytest.raises(InputError, match="larger"):
-                await calls.explain(READER, text="x", goal={"a": "x" * MAX_MESSAGE}, protocol=None)
+                await calls.explain(
+                    Authority(READER), text="x", goal={"a": "x" * MAX_MESSAGE}, protocol=None
+                )
             with pytest.raises(ForbiddenError, match="runs:read"):
-                await calls.explain(ANA, text="Diagnose it", goal=None, protocol=None)
+                await calls.explain(Authority(ANA), text="Diagnose it", goal=None, protocol=None)
 
     assert "parts" in told
 
@@ -216,7 +224,7 @@ async def test_a_forged_router_is_told_nothing(how: str, caplog: pytest.LogCaptu
         }
         async with control(MemoryCatalog([forged[how]]), Minter(GATEWAY_KEY), trust) as calls:
             with pytest.raises(RouterUnavailableError, match="no router"):
-                await calls.explain(READER, text="secret", goal=None, protocol=None)
+                await calls.explain(Authority(READER), text="secret", goal=None, protocol=None)
 
     assert servicer.tokens == []
     assert "router_refused" in [record.message for record in caplog.records]
@@ -225,7 +233,7 @@ async def test_a_forged_router_is_told_nothing(how: str, caplog: pytest.LogCaptu
 async def test_a_token_for_one_explanation_buys_no_other() -> None:
     servicer = Scripted()
     async with scripted(servicer) as address, calling(address) as calls:
-        await calls.explain(READER, text="why?", goal=None, protocol=None)
+        await calls.explain(Authority(READER), text="why?", goal=None, protocol=None)
     stolen = (("authorization", servicer.tokens[0]),)
     async with (
         house() as mesh,

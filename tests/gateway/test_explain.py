@@ -12,7 +12,7 @@ from gateway.explain import explain_routes
 from tests.libs.server.door import ANA, Bounded, gate_of
 from weft.bus import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
-from weft.core import JsonObject, Principal
+from weft.core import Authority, JsonObject, Principal
 from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ForbiddenError, UnauthenticatedError
 from weft.core.messages import MAX_PROMPT
@@ -40,10 +40,15 @@ class Told:
         self.error: Exception | None = None
 
     async def explain(
-        self, principal: Principal, *, text: str, goal: JsonObject | None, protocol: str | None
+        self, authority: Authority, *, text: str, goal: JsonObject | None, protocol: str | None
     ) -> JsonObject:
         self.asked.append(
-            {"subject": principal.subject, "text": text, "goal": goal, "protocol": protocol}
+            {
+                "subject": authority.principal.subject,
+                "text": text,
+                "goal": goal,
+                "protocol": protocol,
+            }
         )
         if self.error is not None:
             raise self.error

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from router_service.peers import MeshPeers
-from weft.a2a import Card, Minter, Skill, open_session
+from weft.a2a import Card, Skill, open_session
 from weft.catalog import Entry
 from weft.catalog.memory import MemoryCatalog
 from weft.core import Clock, Principal, dumps
-from weft.identity import SigningKey, Trust
+from weft.identity import Minter, SigningKey, Trust
 from weft.identity.keys import TrustedKey
 from weft.identity.signatures import sign
 from weft.loop import Peer

@@ -13,14 +13,14 @@ from router_service.routes import Routes
 from tests.libs.a2a.harness import bound_socket, serving
 from tests.router_service.house import ANA, ROUTER_KEY, House, house
 from tests.router_service.test_execute import new_run
-from weft.a2a import A2AServer, Card, Skill, Verifier, execute_task
+from weft.a2a import A2AServer, Card, Skill, execute_task
 from weft.bus import MemoryBus
 from weft.checkpoint import RunStore
 from weft.checkpoint.sqlite import SqliteCheckpointer, Stats, sqlite_checkpointer
 from weft.checkpoint.store import DatabaseRuns
 from weft.core import JsonValue, Result
 from weft.events import Event
-from weft.identity import Trust
+from weft.identity import Trust, Verifier
 from weft.loop import Peer, PeerRun, Task
 from weft.runs import A2A_SEND, MESH_RUN, Runs, TaskPublisher, Worker
 from weft.testing.store_values import RUNS

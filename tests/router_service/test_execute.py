@@ -15,7 +15,17 @@ from weft.bus import MemoryBus
 from weft.catalog import Offers
 from weft.checkpoint import Claimed, Journal, NewRun, Run, ThreadKey
 from weft.checkpoint.memory import memory_checkpointer
-from weft.core import JsonObject, Message, Principal, Result, new_id, new_run_id, text_of
+from weft.core import (
+    Authority,
+    Deadline,
+    JsonObject,
+    Message,
+    Principal,
+    Result,
+    new_id,
+    new_run_id,
+    text_of,
+)
 from weft.events import Acceptance, RunAccepted
 from weft.loop import Peer
 from weft.models import ModelRequest, ModelResponse, get_model
@@ -55,14 +65,13 @@ class Router:
 def new_run(request: Mapping[str, object], thread: str = "th") -> NewRun:
     return NewRun(
         run_id=new_run_id(),
-        principal=ANA,
+        authority=Authority(ANA, deadline=Deadline.after(60)),
         operation="run",
         idem_key=new_id(),
         body_hash="0" * 64,
         thread_id=thread,
         request=RoutedRequest.model_validate(request).to_json(),
         accepted=RunAccepted(data=Acceptance(subject=ANA.subject)),
-        timeout_s=60,
     )
 
 

@@ -13,13 +13,13 @@ from router_service.routes import Routes
 from tests.libs.a2a.harness import bound_socket, serving
 from tests.router_service.house import ANA, ROUTER_KEY, House, house
 from tests.router_service.test_execute import new_run
-from weft.a2a import A2AServer, Card, Skill, Verifier, execute_task
+from weft.a2a import A2AServer, Card, Skill, execute_task
 from weft.bus import MemoryBus
 from weft.checkpoint import Run
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonObject, Result
 from weft.events import Envelope
-from weft.identity import Trust
+from weft.identity import Trust, Verifier
 from weft.loop import Agent, Peer
 from weft.models import Model, get_model
 from weft.runs import A2A_SEND, MESH_RUN, Runs, Worker

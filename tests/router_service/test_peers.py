@@ -11,7 +11,7 @@ from router_service.peers import REFUSED_SECONDS, MeshPeers
 from tests.router_service.house import ANA, House, house, may_call, skill
 from weft.a2a import A2AClient
 from weft.catalog import Entry
-from weft.core import JsonValue, Result, parts_of
+from weft.core import Authority, JsonValue, Result, parts_of
 from weft.core.errors import ForbiddenError
 from weft.core.protocol_errors import PeerUnavailableError
 from weft.events import Event
@@ -87,7 +87,7 @@ def open_calls(peers: MeshPeers) -> list[int]:
     return [known.open for known in peers._known.values()]
 
 
-TASK = Task(parts_of("look"), "m", principal=ANA)
+TASK = Task(parts_of("look"), "m", authority=Authority(ANA))
 
 
 @pytest.mark.requirement("RT-4")

@@ -2,7 +2,6 @@
 
 from weft.a2a.client.client import A2AClient, fetch_card
 from weft.a2a.client.transport import open_session
-from weft.a2a.delegation import Caller, Minter, Verifier
 from weft.a2a.seals import MeshVouch, Sealer, read_seal
 from weft.a2a.server.app import A2AServer, Authenticator
 from weft.a2a.server.executor import execute_task
@@ -23,15 +22,12 @@ __all__ = [
     "A2AClient",
     "A2AServer",
     "Authenticator",
-    "Caller",
     "Card",
     "MeshVouch",
-    "Minter",
     "PeerCard",
     "Sealer",
     "Skill",
     "TaskLimits",
-    "Verifier",
     "capabilities_of",
     "control_card",
     "execute_task",

@@ -14,7 +14,17 @@ from typing import Literal
 from weft.checkpoint.backlog import Backlog
 from weft.checkpoint.inbound import Answers, Inbound, Received
 from weft.checkpoint.steps import Recorded, StepWrite
-from weft.core import Interrupt, JsonObject, Path, Principal, RunId
+from weft.core import (
+    SYSTEM_CLOCK,
+    Authority,
+    Deadline,
+    Interrupt,
+    JsonObject,
+    Path,
+    Principal,
+    RunId,
+    TraceContext,
+)
 from weft.events import Envelope, Event
 
 RunStatus = Literal[
@@ -53,7 +63,8 @@ class NewRun:
     """A request about to become durable."""
 
     run_id: RunId
-    principal: Principal
+    authority: Authority
+    """Of whoever asks; its deadline becomes one of the database's clock."""
     operation: str
     """What the key is unique within, such as `run` or `a2a.send`."""
     idem_key: str
@@ -63,10 +74,6 @@ class NewRun:
     request: JsonObject
     accepted: Event
     """The `run.accepted` event."""
-    trace_id: str | None = None
-    root_id: str | None = None
-    """The mesh-wide run this one works for; None makes it its own root."""
-    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,8 @@ class Run:
     owner: str | None
     last_seq: int
     root_id: str
+    terms: JsonObject = field(default_factory=dict)
+    """What of its authority no other field says, as `Authority.terms` wrote it."""
     trace_id: str | None = None
     interrupts: tuple[Interrupt, ...] = ()
     cancel: JsonObject | None = None
@@ -94,6 +103,8 @@ class Run:
     error: JsonObject | None = None
     remaining_s: float | None = None
     """Seconds to the deadline when it was read, by the database's clock."""
+    read_at: float = field(default_factory=SYSTEM_CLOCK.monotonic, compare=False)
+    """The same moment by the clock of this process."""
     created_at: float = 0.0
     """Seconds since the Unix epoch, by the database's clock, like the two below."""
     started_at: float | None = None
@@ -102,6 +113,25 @@ class Run:
     @property
     def terminal(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(tenant=self.tenant, subject=self.subject, scopes=self.scopes)
+
+    @property
+    def trace(self) -> TraceContext | None:
+        header = self.terms.get("traceparent")
+        return TraceContext.read(header) if isinstance(header, str) else None
+
+    def authority(self) -> Authority:
+        """Return what whoever works for the run may do."""
+        left = self.remaining_s
+        held = Authority(
+            principal=self.principal,
+            deadline=None if left is None else Deadline(self.read_at + left),
+            root_id=self.root_id,
+        )
+        return held.with_terms(self.terms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,13 +72,14 @@ class DatabaseRuns(RunStore):
         owner: str | None = None,
         prepare: Prepare | None = None,
     ) -> Accepted:
-        principal = new.principal
+        principal, deadline = new.authority.principal, new.authority.deadline
+        timeout_s = None if deadline is None else deadline.remaining()
         checked(principal.tenant, principal.subject, new.operation, new.idem_key, new.thread_id)
         row, texts = admission.fresh(new), encode_events([new.accepted])
         claimant = None if owner is None else Claimant(owner, frozenset({new.operation}), prepare)
         return await self._database.write(
             lambda tables: admission.accept(
-                tables, row, texts, timeout_s=new.timeout_s, on_busy=on_busy, claimant=claimant
+                tables, row, texts, timeout_s=timeout_s, on_busy=on_busy, claimant=claimant
             )
         )
 

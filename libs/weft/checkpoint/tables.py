@@ -38,6 +38,8 @@ class RunRow(NamedTuple):
     """For which older open runs of its thread it waits: for `ALL`, for those `AT_WORK`, or `NONE`,
     and then none waits for it."""
     request: str
+    authority: str
+    """What of it stands in no other column, as JSON."""
     status: RunStatus
     epoch: int
     owner: str | None

@@ -1,9 +1,10 @@
-"""Ids, errors, clock, principal, budget and the values everything else exchanges."""
+"""Ids, errors, clock, principal, authority and the values everything else exchanges."""
 
 from pydantic import JsonValue
 
 from weft.core.answers import DECLINED, approves, check_answer, option_of
-from weft.core.budget import NO_USAGE, Budget, Usage
+from weft.core.authority import MAX_DEPTH, Authority
+from weft.core.budget import NO_USAGE, UNLIMITED, Budget, Usage
 from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, SystemClock, earliest, rfc3339
 from weft.core.ids import HEX_ID, InterruptId, RunId, name_digest, new_id, new_run_id, secret_id
 from weft.core.messages import Message, Role, ToolCall, ToolSpec
@@ -31,17 +32,21 @@ from weft.core.result import (
     Verdict,
     Window,
 )
+from weft.core.trace import TraceContext, logged_trace_id, logged_under
 
 __all__ = [
     "ALL_SCOPES",
     "DECLINED",
     "HEX_ID",
     "LOCAL",
+    "MAX_DEPTH",
     "NO_USAGE",
     "RUN_SCOPES",
     "SYSTEM_CLOCK",
+    "UNLIMITED",
     "Allowance",
     "Artifact",
+    "Authority",
     "Budget",
     "Claim",
     "ClaimKind",
@@ -68,6 +73,7 @@ __all__ = [
     "SystemClock",
     "ToolCall",
     "ToolSpec",
+    "TraceContext",
     "Usage",
     "Verdict",
     "Window",
@@ -79,6 +85,8 @@ __all__ = [
     "earliest",
     "loads",
     "loads_object",
+    "logged_trace_id",
+    "logged_under",
     "name_digest",
     "new_id",
     "new_run_id",

@@ -17,8 +17,23 @@ class Budget(StrictRecord):
 
     def within(self, outer: "Budget") -> "Budget":
         """Return the smaller of both limits, field by field."""
+        # Made for every call: what limits nothing is not worth a check of all its fields.
+        if outer == UNLIMITED:
+            return self
+        if self == UNLIMITED:
+            return outer
         mine, theirs = self.model_dump(), outer.model_dump()
         return Budget(**{name: _least(mine[name], theirs[name]) for name in mine})
+
+    def covers(self, other: "Budget") -> bool:
+        """Tell whether `other` allows no more than this of anything but time."""
+        limits = (
+            (self.tokens, other.tokens),
+            (self.cost_usd, other.cost_usd),
+            (self.calls, other.calls),
+            (self.hops, other.hops),
+        )
+        return all(is_within(theirs, mine) for mine, theirs in limits)
 
     def minus(self, usage: "Usage", *, calls: int = 0) -> "Budget":
         """Return what is left after `usage`, never below 0."""
@@ -34,6 +49,9 @@ class Budget(StrictRecord):
         """Return the name of the first dimension with nothing left."""
         spent = (name for name in ("tokens", "cost_usd", "calls") if getattr(self, name) == 0)
         return next(spent, None)
+
+
+UNLIMITED = Budget()
 
 
 class Usage(Record):
@@ -71,6 +89,11 @@ class Usage(Record):
 
 
 NO_USAGE = Usage()
+
+
+def is_within(value: float | None, limit: float | None) -> bool:
+    """Tell whether a limit of `value` allows no more than `limit`; None is no limit."""
+    return limit is None or (value is not None and value <= limit)
 
 
 def _least(mine: float | None, theirs: float | None) -> float | None:

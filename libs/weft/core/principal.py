@@ -42,6 +42,23 @@ class Principal(Record):
         """Return the scopes that name agents: equal ones may call the same."""
         return frozenset(scope for scope in self.scopes if scope.startswith("agents:"))
 
+    def shared(self, scopes: frozenset[str]) -> frozenset[str]:
+        """Return those of `scopes` that this principal has, and those of its own that they cover."""
+        return frozenset(
+            {scope for scope in scopes if _is_within(scope, self.scopes)}
+            | {scope for scope in self.scopes if _is_within(scope, scopes)}
+        )
+
+    def covers(self, other: "Principal") -> bool:
+        """Tell whether `other` is the same subject with no scope beyond these."""
+        same = (self.tenant, self.subject) == (other.tenant, other.subject)
+        return same and all(_is_within(scope, self.scopes) for scope in other.scopes)
+
+
+def _is_within(scope: str, scopes: frozenset[str]) -> bool:
+    """Tell whether `scopes` give `scope`; `agents:*` gives single agents without naming them."""
+    return scope in scopes or (scope.startswith("agents:") and "agents:*" in scopes)
+
 
 ALL_SCOPES = frozenset(
     {

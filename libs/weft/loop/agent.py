@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 from weft.checkpoint import Claimed, get_checkpointer, memory_checkpointer
 from weft.core import (
     LOCAL,
+    Authority,
     Budget,
     Deadline,
     JsonObject,
@@ -18,6 +19,7 @@ from weft.core import (
     Result,
     RunId,
     ToolSpec,
+    TraceContext,
     name_digest,
     new_run_id,
     parts_of,
@@ -43,7 +45,7 @@ from weft.loop.terminate import stop_condition
 from weft.loop.threads import Threads
 from weft.models import Model
 from weft.models.registry import get_model
-from weft.runs import AgentRequest, LocalJournal, asker_of
+from weft.runs import AgentRequest, LocalJournal
 from weft.termination import Condition
 from weft.tools import Tool, ToolRegistry
 from weft.tools.builtin import ask_user, task_complete
@@ -217,32 +219,35 @@ class Agent:
         control: RunControl,
         hear: Callable[[LoopEvent], None] | None,
     ) -> AgentResult:
-        principal = options.get("principal") or LOCAL
         run_id, thread_id = RunId(control.run_id), control.thread_id
         seconds = options.get("deadline")
-        budget = options.get("budget") or Budget()
+        authority = Authority(
+            options.get("principal") or LOCAL,
+            options.get("budget") or Budget(),
+            trace=TraceContext.begun(),
+        )
         metadata = options.get("metadata") or {}
         if self._checkpointer is None and thread_id is None and not len(self._tools):
             outlet = self._outlet(hear, run_id, "")
             invocation = Invocation(
                 parts=parts_of(prompt),
                 journal=LocalJournal(run_id=run_id, tell=outlet.relay),
-                principal=principal,
+                authority=authority.narrowed(
+                    deadline=None if seconds is None else Deadline.after(seconds)
+                ),
                 metadata=metadata,
-                budget=budget,
-                deadline=None if seconds is None else Deadline.after(seconds),
             )
             return await self._driven(invocation, control, outlet)
-        limits = _least(budget, seconds)
-        request = AgentRequest(
-            prompt=prompt, metadata=metadata, limits=limits, kept=thread_id is not None
-        )
+        if seconds is not None:
+            # A duration: what is stored outlives the clock of this process.
+            authority = authority.narrowed(budget=Budget(seconds=max(seconds, 0.0)))
+        request = AgentRequest(prompt=prompt, metadata=metadata, kept=thread_id is not None)
         claim = partial(
             self._durable().accept,
             request,
             run_id=run_id,
             thread_id=thread_id or run_id,
-            principal=principal,
+            authority=authority,
         )
         return await self._kept(claim, control, hear)
 
@@ -271,9 +276,8 @@ class Agent:
                 parts=parts_of(request.prompt),
                 journal=journal,
                 history=current.history,
-                principal=asker_of(run),
+                authority=run.authority(),
                 metadata=request.metadata,
-                budget=request.limits,
                 answers=answers_in(journal.steps),
             )
             try:
@@ -312,10 +316,8 @@ class Agent:
             parts=task.parts,
             journal=journal,
             history=task.history,
-            principal=task.principal,
+            authority=task.authority,
             metadata=_told(task),
-            budget=task.budget,
-            deadline=task.deadline,
             answers={**answers_in(journal.steps), **task.answers},
             output_schema=task.output_schema,
             grants=task.grants,
@@ -359,10 +361,6 @@ class Agent:
             self._active.discard(control)
 
 
-def _least(budget: Budget, seconds: float | None) -> Budget:
-    return budget if seconds is None else budget.within(Budget(seconds=max(seconds, 0.0)))
-
-
 def _told(task: Task) -> JsonObject:
     """Return what a model is told beside the prompt; the role is the caller's plan, not its data."""
     role: JsonObject = {} if task.role is None else {"role": task.role}
@@ -372,7 +370,7 @@ def _told(task: Task) -> JsonObject:
 def _local_journal(task: Task, control: RunControl, outlet: Outlet) -> LocalJournal:
     run_id, thread_id = RunId(control.run_id), task.thread_id or ""
     journal = LocalJournal(run_id=run_id, thread_id=thread_id, tell=outlet.relay)
-    journal.root_id = task.run_id or run_id
+    journal.root_id = task.authority.root_id or run_id
     return journal
 
 

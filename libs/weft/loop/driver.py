@@ -281,14 +281,11 @@ class Driver:
         config, invocation, state = self._setup.config, self._invocation, self._state
         context = ToolContext(
             run_id=invocation.run_id,
-            root_id=invocation.journal.root_id,
             thread_id=invocation.thread_id,
             agent_id=self._setup.agent_id,
             iteration=state.iteration,
-            principal=invocation.principal,
+            authority=self._limits.for_calls(state),
             metadata=state.metadata,
-            budget=self._limits.left(state),
-            deadline=self._limits.deadline_for_calls(),
             messages=state.messages,
             confidence=state.confidence,
             place=invocation.journal.path,

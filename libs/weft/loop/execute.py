@@ -278,17 +278,14 @@ def _placed(context: ToolContext, call: ToolCall, span_id: str) -> ToolContext:
     """Return the run's context for one call; `replace` would cost three times as much."""
     return ToolContext(
         run_id=context.run_id,
-        root_id=context.root_id,
         thread_id=context.thread_id,
         agent_id=context.agent_id,
         iteration=context.iteration,
         tool_call_id=call.id,
         tool_name=call.name,
         span_id=span_id,
-        principal=context.principal,
+        authority=context.authority,
         metadata=context.metadata,
-        budget=context.budget,
-        deadline=context.deadline,
         messages=context.messages,
         confidence=context.confidence,
         path=context.path,

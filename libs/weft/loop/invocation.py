@@ -1,20 +1,9 @@
-"""What one run is asked, within which limits, and with what it works."""
+"""What one run is asked, with what authority, and with what it works."""
 
 from dataclasses import dataclass, field
 
 from weft.checkpoint import Journal
-from weft.core import (
-    LOCAL,
-    SYSTEM_CLOCK,
-    Budget,
-    Clock,
-    Deadline,
-    JsonObject,
-    Message,
-    Parts,
-    Principal,
-    ToolSpec,
-)
+from weft.core import SYSTEM_CLOCK, Authority, Clock, JsonObject, Message, Parts, ToolSpec
 from weft.loop.config import AgentConfig
 from weft.models import Model
 from weft.termination import Condition
@@ -30,10 +19,8 @@ class Invocation:
     journal: Journal
     """Where steps and effects are written; its ids are the run's."""
     history: tuple[Message, ...] = ()
-    principal: Principal = LOCAL
+    authority: Authority = field(default_factory=Authority)
     metadata: JsonObject = field(default_factory=dict)
-    budget: Budget = field(default_factory=Budget)
-    deadline: Deadline | None = None
     answers: JsonObject = field(default_factory=dict)
     output_schema: JsonObject | None = None
     grants: tuple[Tool, ...] = ()

@@ -5,32 +5,20 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from weft.checkpoint.journal import Journal
-from weft.core import (
-    LOCAL,
-    Budget,
-    Deadline,
-    JsonObject,
-    JsonValue,
-    Message,
-    Parts,
-    Path,
-    Principal,
-    Result,
-    text_of,
-)
+from weft.core import Authority, JsonObject, JsonValue, Message, Parts, Path, Result, text_of
 from weft.events import Event
 from weft.tools import Tool
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a peer is asked to do, on whose behalf and within which limits."""
+    """What a peer is asked to do, and with what authority."""
 
     parts: Parts
     """What is said: text, and what comes with it."""
     message_id: str
     """Equal for every transport retry of one attempt, so a peer can deduplicate."""
-    principal: Principal = LOCAL
+    authority: Authority = field(default_factory=Authority)
     metadata: JsonObject = field(default_factory=dict)
     history: tuple[Message, ...] = ()
     """Earlier turns of the thread, where the caller hands them on."""
@@ -39,17 +27,9 @@ class Task:
     grants: tuple[Tool, ...] = ()
     """Tools of the caller's that the peer may use beside its own."""
     output_schema: JsonObject | None = None
-    budget: Budget = field(default_factory=Budget)
-    deadline: Deadline | None = None
     path: Path = ()
     """Where in the caller's run the task stands; a peer's own events do not repeat it."""
-    run_id: str = ""
-    """The mesh-wide run the task works for (the root's id)."""
     thread_id: str | None = None
-    act: tuple[str, ...] = ()
-    """The callers before this one, outermost first."""
-    depth: int = 0
-    traceparent: str | None = None
     answers: JsonObject = field(default_factory=dict)
     """Answers to the peer's open interrupts, by interrupt id: the task goes on instead of anew.
 

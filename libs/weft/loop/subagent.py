@@ -39,11 +39,8 @@ def _task(prompt: str, context: ToolContext) -> Task:
     return Task(
         parts=parts_of(prompt),
         message_id=name_digest(f"{context.run_id}\n{context.tool_call_id}"),
-        principal=context.principal,
+        authority=context.authority,
         metadata=context.metadata,
-        budget=context.budget,
-        deadline=context.deadline,
-        run_id=context.root_id or context.run_id,
         answers=context.answers,
         journal=_journal(context),
     )

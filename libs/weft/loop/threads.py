@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from weft.checkpoint import Checkpointer, Claimed, NewRun, Run, ThreadKey, Turn
-from weft.core import LOCAL, JsonValue, Message, Principal, Reason, Result, RunId, dumps
+from weft.core import LOCAL, Authority, JsonValue, Message, Reason, Result, RunId, dumps
 from weft.core.errors import InputError, NothingToResumeError
 from weft.events import Acceptance, Envelope, RunAccepted, preview
 from weft.loop.result import AgentResult, as_peer_result
@@ -37,19 +37,21 @@ class Threads:
         self._owner = SoleOwner(checkpointer, name=agent, operation=AgentRequest.operation)
 
     async def accept(
-        self, request: AgentRequest, *, run_id: RunId, thread_id: str, principal: Principal
+        self, request: AgentRequest, *, run_id: RunId, thread_id: str, authority: Authority
     ) -> Claimed:
         """Make the request durable and claim it. Raises as `SoleOwner.accept`."""
-        stored = request.to_json()
+        stored, budget = request.to_json(), authority.budget.to_json()
         acceptance = Acceptance(
-            input_preview=preview(request.prompt), subject=principal.subject, agent=self._agent
+            input_preview=preview(request.prompt),
+            subject=authority.principal.subject,
+            agent=self._agent,
         )
         new = NewRun(
             run_id=run_id,
-            principal=principal,
+            authority=authority,
             operation=request.operation,
             idem_key=run_id,
-            body_hash=hashlib.sha256(dumps(stored)).hexdigest(),
+            body_hash=hashlib.sha256(dumps([stored, budget])).hexdigest(),
             thread_id=thread_id,
             request=stored,
             accepted=RunAccepted(data=acceptance),

@@ -40,7 +40,7 @@ from weft.plan.model import (
 )
 from weft.plan.peers import PeerSource, PickedPeer, Target
 from weft.plan.price import Price, price
-from weft.plan.walk import Mandate, Scope, StepPatience
+from weft.plan.walk import Scope, StepPatience
 
 __all__ = [
     "AllOf",
@@ -56,7 +56,6 @@ __all__ = [
     "Join",
     "Judge",
     "Loop",
-    "Mandate",
     "Negated",
     "Node",
     "Parallel",

@@ -55,7 +55,7 @@ def _shown(node: Gate, at: At) -> dict[str, Result]:
 
 def _digest(walk: Walk, node: Gate, seen: dict[str, Result]) -> str:
     """Return what the approval is bound to: body, principal and what the approver saw."""
-    principal = walk.mandate.principal
+    principal = walk.authority.principal
     bound: JsonObject = {
         "body": node.body.model_dump(mode="json"),
         "principal": [principal.tenant, principal.subject],

@@ -8,13 +8,13 @@ from types import MappingProxyType
 from weft.checkpoint import Journal, StepWrite
 from weft.core import (
     SYSTEM_CLOCK,
+    Authority,
     Clock,
-    Deadline,
     Interrupt,
     JsonObject,
+    Message,
     Reason,
     Result,
-    earliest,
 )
 from weft.plan.budgets import Purse
 from weft.plan.calls import run_call
@@ -26,7 +26,7 @@ from weft.plan.model import Call, Choose, Loop, Plan
 from weft.plan.outcomes import report_of
 from weft.plan.parallel import run_parallel
 from weft.plan.peers import PeerSource, Target
-from weft.plan.walk import At, Handler, Mandate, Scope, StepPatience, Walk
+from weft.plan.walk import At, Handler, Scope, StepPatience, Walk
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
@@ -78,7 +78,14 @@ class Interpreter:
         self._pace = pace or StepPatience()
         self._walk: Walk | None = None
 
-    async def run(self, plan: Plan, mandate: Mandate | None = None) -> PlanOutcome:
+    async def run(
+        self,
+        plan: Plan,
+        authority: Authority | None = None,
+        *,
+        metadata: JsonObject | None = None,
+        history: tuple[Message, ...] = (),
+    ) -> PlanOutcome:
         """Carry `plan` out and return what it came to; a failure is a result too.
 
         Cancelling the task tells every open peer and then re-raises; `report` says what became of
@@ -87,17 +94,13 @@ class Interpreter:
         Raises:
             FencedError: Another owner has the run.
         """
-        walk = self._open(plan, mandate or Mandate())
+        walk = self._open(plan, authority or Authority())
+        walk.metadata, walk.history = metadata or {}, history
         unbound = self._unbound(plan)
         if unbound is not None:
             return PlanOutcome(Result(status="failed", reasons=(unbound,)))
-        budget = walk.mandate.budget
-        if plan.budget is not None:
-            budget = plan.budget.within(budget)
-        deadline = walk.mandate.deadline
-        if budget.seconds is not None:
-            deadline = earliest(deadline, Deadline.after(budget.seconds, self._clock))
-        at = At((), Purse(budget), Scope(), deadline)
+        limited = walk.authority.narrowed(budget=plan.budget).begun(self._clock)
+        at = At((), Purse(limited.budget), Scope(), limited.deadline)
         result = await walk.run(plan.root, at)
         if result.status == "interrupted":
             await walk.last_step.settle()
@@ -122,12 +125,12 @@ class Interpreter:
             return {"peers": [], "effects": []}
         return report_of(self._walk)
 
-    def _open(self, plan: Plan, mandate: Mandate) -> Walk:
+    def _open(self, plan: Plan, authority: Authority) -> Walk:
         self._walk = Walk(
             plan=plan,
             journal=self._journal,
             peers=self._peers,
-            mandate=mandate,
+            authority=authority,
             handlers=HANDLERS,
             predicates=self._predicates,
             approvals=self._parks,
@@ -165,7 +168,7 @@ def _final(walk: Walk, result: Result) -> Result:
     """Say what the walk as a whole came to: nothing done is no success."""
     if walk.canceling and result.status != "completed":
         return result.model_copy(update={"status": "canceled"})
-    deadline = walk.mandate.deadline
+    deadline = walk.authority.deadline
     if result.status == "failed" and deadline is not None:
         if deadline.remaining(walk.clock) <= 0:
             late = Reason(code="deadline_exceeded", message="the run's time is over")

@@ -7,19 +7,17 @@ from typing import Literal
 from weft.checkpoint import Journal
 from weft.core import (
     SYSTEM_CLOCK,
-    Budget,
+    Authority,
     Clock,
     Deadline,
     Interrupt,
     JsonObject,
     Message,
     Path,
-    Principal,
     Reason,
     Result,
     earliest,
 )
-from weft.core.principal import LOCAL
 from weft.loop import PeerRun
 from weft.plan.budgets import Purse
 from weft.plan.last_step import LastStep
@@ -37,20 +35,6 @@ class StepPatience:
     """Before a step's second attempt; it doubles before each further one."""
     restart_seconds: float = 20.0
     """For a peer that is gone: a restart takes less."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mandate:
-    """On whose behalf a plan runs, within which limits, and with what at hand."""
-
-    principal: Principal = LOCAL
-    deadline: Deadline | None = None
-    budget: Budget = field(default_factory=Budget)
-    metadata: JsonObject = field(default_factory=dict)
-    history: tuple[Message, ...] = ()
-    act: tuple[str, ...] = ()
-    depth: int = 0
-    traceparent: str | None = None
 
 
 @dataclass(slots=True)
@@ -105,8 +89,6 @@ class At:
     feedback: Result | None = None
     iteration: int = 1
     approval: JsonObject | None = None
-    depth: int = 1
-    """Of a task that a call here starts, below the run's own."""
 
     def inside(self, scope: Scope) -> "At":
         return replace(self, scope=scope)
@@ -122,13 +104,18 @@ class Walk:
     plan: Plan
     journal: Journal
     peers: PeerSource
-    mandate: Mandate
+    authority: Authority
+    """As the run holds it; each place of the tree has limits of its own inside these."""
     handlers: Mapping[str, Handler]
     predicates: Mapping[str, Callable[[Scope], bool]]
     approvals: bool = False
     """Whether a gate may park the run; without a store it refuses."""
     on_approval: Callable[[Interrupt], Awaitable[bool]] | None = None
     """Asked in place of parking."""
+    metadata: JsonObject = field(default_factory=dict)
+    """What peers are told beside their prompts."""
+    history: tuple[Message, ...] = ()
+    """Earlier turns of the thread."""
     clock: Clock = SYSTEM_CLOCK
     pace: StepPatience = field(default_factory=StepPatience)
     last_step: LastStep = field(init=False)

@@ -13,7 +13,6 @@ from weft.runs.requests import (
     PeerRequest,
     RoutedRequest,
     StoredRequest,
-    asker_of,
 )
 from weft.runs.runs import POLL_SECONDS, Runs
 from weft.runs.sole_owner import SoleOwner
@@ -43,7 +42,6 @@ __all__ = [
     "StoredRequest",
     "TaskPublisher",
     "Worker",
-    "asker_of",
     "cursor_in",
     "event_number",
     "told_all",

@@ -20,7 +20,6 @@ from weft.events import Envelope, Event
 from weft.runs.adoption import Adoption
 from weft.runs.effect_report import EFFECT_EVENTS, EffectReport
 from weft.runs.event_log import EventLog, Sink, discard
-from weft.runs.requests import asker_of
 
 __all__ = ["RunJournal"]
 
@@ -150,7 +149,7 @@ class RunJournal(Journal):
 
     async def _events(self, after: int) -> Sequence[Envelope]:
         try:
-            return await self._store.events(asker_of(self._run), self.run_id, after=after)
+            return await self._store.events(self._run.principal, self.run_id, after=after)
         except NotFoundError:
             # Its thread was deleted: what is left to do is its end.
             return ()

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from weft.checkpoint import Run
-from weft.core import Budget, JsonObject, Principal, Record
+from weft.core import JsonObject, Record
 from weft.core.errors import InputError
 from weft.runs.operations import A2A_SEND, AGENT_RUN, MESH_RUN, Operation
 
@@ -14,7 +14,6 @@ __all__ = [
     "PeerRequest",
     "RoutedRequest",
     "StoredRequest",
-    "asker_of",
 ]
 
 
@@ -52,7 +51,6 @@ class RoutedRequest(StoredRequest):
     """A frame that was given with the request instead of being read from `input`."""
     protocol: str | None = None
     metadata: JsonObject = Field(default_factory=dict)
-    budget: Budget = Field(default_factory=Budget)
 
 
 class AgentRequest(StoredRequest):
@@ -62,7 +60,6 @@ class AgentRequest(StoredRequest):
 
     prompt: str = ""
     metadata: JsonObject = Field(default_factory=dict)
-    limits: Budget = Field(default_factory=Budget)
     kept: bool = False
     """The thread outlives the run."""
 
@@ -74,13 +71,3 @@ class PeerRequest(StoredRequest):
 
     message: JsonObject
     """As it was sent, without what the run's row says already."""
-    budget: Budget = Field(default_factory=Budget)
-    act: tuple[str, ...] = ()
-    """The callers before this one, outermost first."""
-    depth: int = 0
-    traceparent: str | None = None
-
-
-def asker_of(run: Run) -> Principal:
-    """Return on whose behalf the run works."""
-    return Principal(tenant=run.tenant, subject=run.subject, scopes=run.scopes)

@@ -110,7 +110,8 @@ class Runs:
 
     async def _signal_stopped(self, new: NewRun) -> None:
         """Signal the owners of runs that `new` took its thread from; they would poll otherwise."""
-        key = ThreadKey(new.principal.tenant, new.principal.subject, new.thread_id)
+        principal = new.authority.principal
+        key = ThreadKey(principal.tenant, principal.subject, new.thread_id)
         for run in await self.checkpointer.runs.thread_runs(key):
             if run.status == "canceling":
                 self.bus.publish(subjects.cancel(self.pool, run.run_id), b"")

@@ -20,7 +20,6 @@ from weft.runs.event_log import Sink
 from weft.runs.lease import RENEW_SECONDS, Leases
 from weft.runs.operations import Operation
 from weft.runs.owned import OwnedRun
-from weft.runs.requests import asker_of
 
 __all__ = ["SoleOwner"]
 
@@ -66,7 +65,7 @@ class SoleOwner:
                 question = run.interrupts[0].message if run.interrupts else ""
                 raise InputError(f"the run waits for an answer to {question!r}", field="response")
             answers = {interrupt_id or run.interrupts[0].id: response}
-            run = await self._runs.resume(asker_of(run), run.run_id, answers)
+            run = await self._runs.resume(run.principal, run.run_id, answers)
         return await self._claim(run)
 
     @asynccontextmanager
@@ -81,7 +80,7 @@ class SoleOwner:
 
     async def _check(self, run: Run, interrupt_id: str | None) -> None:
         """Refuse what cannot be resumed, before anything is changed."""
-        steps = await self._runs.steps(asker_of(run), run.run_id)
+        steps = await self._runs.steps(run.principal, run.run_id)
         if interrupt_id is not None and ("interrupt", interrupt_id) in steps:
             raise InterruptAnsweredError(f"interrupt {interrupt_id!r} is answered already")
         open_ids = {interrupt.id for interrupt in run.interrupts}

@@ -11,7 +11,7 @@ from typing import NotRequired, TypedDict, Unpack
 
 from weft.bus import subjects
 from weft.checkpoint import Claimed, Held, Prepare, Run, StepWrite
-from weft.core import SYSTEM_CLOCK, Clock, Result, RunId
+from weft.core import SYSTEM_CLOCK, Clock, Result, RunId, logged_under
 from weft.core.errors import FencedError, StoreError, WeftError
 from weft.core.supervision import guarded, kept_going
 from weft.runs.lease import Leases
@@ -168,6 +168,10 @@ class Worker:
                 return
 
     async def _own(self, owned: OwnedRun) -> None:
+        with logged_under(owned.run.trace):
+            await self._traced(owned)
+
+    async def _traced(self, owned: OwnedRun) -> None:
         held = owned.held
         try:
             async with owned:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weft.checkpoint import Accepted, NewRun, Run, ThreadKey
-from weft.core import Budget, JsonObject, Principal, RunId, dumps, new_id
+from weft.core import Authority, Budget, Deadline, JsonObject, Principal, RunId, dumps, new_id
 from weft.core.edge_errors import InvalidFieldsError, UnknownAgentError
 from weft.core.errors import NotFoundError, WeftError
 from weft.events import Acceptance, RunAccepted, preview
@@ -177,17 +177,16 @@ def _new_run(
         goal=asked.goal,
         protocol=asked.protocol,
         metadata=asked.metadata,
-        budget=budget,
     )
     return NewRun(
         run_id=run_id,
-        principal=principal,
+        authority=Authority(
+            principal, budget, Deadline.after(timeout_s), trace=request.state.trace
+        ),
         operation=routed.operation,
         idem_key=key or new_id(),
         body_hash=asked.fingerprint(text),
         thread_id=asked.thread_id or new_id(),
         request=routed.to_json(),
         accepted=RunAccepted(data=data),
-        trace_id=request.state.trace_id,
-        timeout_s=timeout_s,
     )

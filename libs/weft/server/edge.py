@@ -10,7 +10,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from weft.core import JsonObject, Principal, new_id
+from weft.core import JsonObject, Principal, TraceContext, logged_under
+from weft.core import trace as tracing
 from weft.core.edge_errors import (
     InvalidHostError,
     InvalidRequestLineError,
@@ -35,9 +36,7 @@ LAST_WORDS_SECONDS = 1.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}+\]|[^:\[\]]{1,253}+)(?::([0-9]{1,5}+))?")
 _EVERYWHERE = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - what it is compared with
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_UNTRACED = "0" * 32
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _BODY_METHODS | _READING | {"DELETE"}
@@ -79,7 +78,7 @@ def accepted_hosts(names: str, *, bound: str, url: str | None) -> tuple[str, ...
 class Edge:
     """ASGI middleware in front of every route.
 
-    Routes find `trace_id`, `principal` (absent on open paths) and `body` (a parsed object, or None
+    Routes find `trace`, `trace_id`, `principal` (absent on open paths) and `body` (a parsed object, or None
     where none was sent) in the request's state.
     """
 
@@ -95,17 +94,21 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        trace = _trace(scope)
+        state: dict[str, object] = scope.setdefault("state", {})
+        state["trace"], state["trace_id"] = trace, trace.trace_id
         answer = _Answer(send)
-        try:
-            await self._answered(scope, receive, answer)
-        except WeftError as error:
-            await answer.refuse(error, scope)
-        except Exception as error:  # noqa: BLE001 - the one place where a bug ends its request only
-            await answer.refuse(crashed(error, trace_id=scope["state"]["trace_id"]), scope)
+        answer.fields.append((tracing.HEADER.encode(), trace.header.encode()))
+        with logged_under(trace):
+            try:
+                await self._answered(scope, receive, answer)
+            except WeftError as error:
+                await answer.refuse(error, scope)
+            except Exception as error:  # noqa: BLE001 - the one place where a bug ends its request only
+                await answer.refuse(crashed(error, trace_id=trace.trace_id), scope)
 
     async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        state: dict[str, object] = scope.setdefault("state", {})
-        state["trace_id"] = _trace_id(scope)
+        state = scope["state"]
         headers = _grouped(scope)
         self._check_form(scope, headers)
         state["body"] = None
@@ -187,7 +190,7 @@ class _Answer:
         self._begun = False
         self._ended = False
         self.fields: Fields = []
-        """What the gate adds to every answer."""
+        """What is added to every answer, refused or not."""
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -240,9 +243,8 @@ def _grouped(scope: Scope) -> dict[bytes, list[bytes]]:
     return headers
 
 
-def _trace_id(scope: Scope) -> str:
-    """Return the caller's W3C trace id where it is well-formed, else a new one."""
-    values = [value for name, value in scope["headers"] if name == b"traceparent"]
-    match = _TRACEPARENT.fullmatch(values[0]) if len(values) == 1 else None
-    given = match[1].decode() if match else _UNTRACED
-    return new_id() if given == _UNTRACED else given
+def _trace(scope: Scope) -> TraceContext:
+    """Return where in the caller's trace this request stands; a header that is none begins one."""
+    name = tracing.HEADER.encode()
+    values = [value for header, value in scope["headers"] if header == name]
+    return TraceContext.joined(values[0].decode("latin-1") if len(values) == 1 else None)

@@ -58,7 +58,7 @@ def run_view(run: Run, *, details: Details = NO_DETAILS, clock: Clock = SYSTEM_C
         "stop_reason": stop_reason(run),
         "error": error_of(run),
         "usage": usage,
-        "budget": _budget(request.budget, usage),
+        "budget": _budget(run.authority().budget, usage),
         "deadline": None if run.remaining_s is None else rfc3339(clock.now() + run.remaining_s),
         "interrupts": interrupts_of(run),
         "cancel": _cancel(run, details.report or {}),

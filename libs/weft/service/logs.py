@@ -9,14 +9,14 @@ from typing import Final
 
 import orjson
 
-from weft.core import rfc3339
+from weft.core import logged_trace_id, rfc3339
 from weft.events import REDACTED, is_secret, redact
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, event name, then the fields.
+    """One JSON object a line: time, level, logger, event name, the trace it belongs to, then the fields.
 
     Of an exception it says type and place: what it says itself may hold a prompt or SQL, and
     comes with its stack only where `traces` asks for it.
@@ -35,6 +35,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "event": redact(record.getMessage()),
         }
+        if (trace_id := logged_trace_id()) is not None:
+            line["trace_id"] = trace_id
         for name, value in vars(record).items():
             if name not in _STANDARD:
                 line[name] = _plain(value, secret=is_secret(name))

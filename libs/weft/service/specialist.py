@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
-from weft.a2a import A2AServer, Card, Sealer, Verifier, execute_task
+from weft.a2a import A2AServer, Card, Sealer, execute_task
 from weft.core import SYSTEM_CLOCK
+from weft.identity import Verifier
 from weft.loop import Peer
 from weft.runs import A2A_SEND, Runs, TaskPublisher, Worker
 from weft.service.mesh import Member, announced, member

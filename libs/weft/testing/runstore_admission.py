@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from weft.checkpoint import Checkpointer, Claimed, NewRun, ThreadKey
-from weft.core import Principal, RunId
+from weft.core import Authority, Budget, Deadline, Principal, RunId, TraceContext
 from weft.core.errors import (
     IdempotencyKeyReusedError,
     InputError,
@@ -59,6 +59,34 @@ class AdmissionContract:
         assert len({answer.run.run_id for answer in accepted}) == 1
         assert sum(not answer.replayed for answer in accepted) == 1
         assert sum(answer.claimed is not None for answer in accepted) == 1
+
+    @pytest.mark.requirement("A2A-65")
+    async def test_a_run_keeps_the_authority_it_was_accepted_with(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        authority = Authority(
+            ALICE,
+            Budget(tokens=5, cost_usd=0.0),
+            Deadline.after(60),
+            act=("gateway", "router"),
+            depth=2,
+            trace=TraceContext.begun(),
+            root_id="f" * 32,
+        )
+        new = replace(new_run(), authority=authority)
+
+        claimed = await started(checkpointer, new)
+
+        read = await checkpointer.runs.read(ALICE, new.run_id)
+        events = await checkpointer.runs.events(ALICE, new.run_id)
+        for run in (claimed.run, read):
+            kept = run.authority()
+            assert kept == run.authority()
+            assert replace(kept, deadline=authority.deadline) == authority
+            # The database's clock counts milliseconds.
+            assert 50 < (kept.remaining() or 0) <= 60.002
+        assert authority.trace is not None
+        assert {read.trace_id, *(event.trace_id for event in events)} == {authority.trace.trace_id}
 
     @pytest.mark.requirement("RS-2")
     async def test_a_key_with_another_body_is_refused(self, checkpointer: Checkpointer) -> None:

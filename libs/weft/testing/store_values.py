@@ -18,7 +18,16 @@ from weft.checkpoint import (
     TerminalStatus,
     ThreadKey,
 )
-from weft.core import Interrupt, JsonObject, Principal, Result, new_id, new_run_id
+from weft.core import (
+    Authority,
+    Deadline,
+    Interrupt,
+    JsonObject,
+    Principal,
+    Result,
+    new_id,
+    new_run_id,
+)
 from weft.core.errors import StoreUnavailableError, WeftError
 from weft.events import (
     Acceptance,
@@ -83,14 +92,15 @@ def new_run(
     """Return a request in a thread of its own."""
     return NewRun(
         run_id=new_run_id(),
-        principal=principal,
+        authority=Authority(
+            principal, deadline=None if timeout_s is None else Deadline.after(timeout_s)
+        ),
         operation="run",
         idem_key=key or new_id(),
         body_hash="hash",
         thread_id=thread_id or new_id(),
         request=request or {"prompt": "hello"},
         accepted=RunAccepted(data=Acceptance(subject=principal.subject, input="hello")),
-        timeout_s=timeout_s,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from weft.checkpoint import Checkpointer, EffectOutcome, Erasing, ThreadKey, Turn
-from weft.core import RunId
+from weft.core import Authority, RunId
 from weft.core.errors import FencedError, NotFoundError, StaleThreadError, ThreadBusyError
 from weft.events import AnyData, Event
 from weft.testing.runstore_admission import HOSTILE, new_run_in
@@ -140,7 +140,7 @@ class ThreadStoreContract:
         self, checkpointer: Checkpointer
     ) -> None:
         for thread, root in (("t", "r1"), ("u", "r1"), ("t", "r1"), ("v", "r2")):
-            new = replace(new_run(thread), root_id=root)
+            new = replace(new_run(thread), authority=Authority(ALICE, root_id=root))
             await checkpointer.runs.finish((await started(checkpointer, new)).held, ending())
 
         rooted = checkpointer.threads.rooted

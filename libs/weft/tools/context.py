@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from weft.checkpoint.journal import Journal
 from weft.core import (
-    LOCAL,
     SYSTEM_CLOCK,
+    Authority,
     Budget,
     Clock,
     Deadline,
@@ -35,18 +35,15 @@ class ToolContext:
     """Injected into a tool's parameter of this type; never part of its schema."""
 
     run_id: str = ""
-    root_id: str = ""
-    """The mesh-wide run this one works for: the id behind effect scope "run"; "" means `run_id`."""
     thread_id: str = ""
     agent_id: str = ""
     iteration: int = 0
     tool_call_id: str = ""
     tool_name: str = ""
     span_id: str = ""
-    principal: Principal = LOCAL
+    authority: Authority = field(default_factory=Authority)
+    """What the call may do: on whose behalf, within which limits, for which mesh-wide run."""
     metadata: JsonObject = field(default_factory=dict)
-    budget: Budget = field(default_factory=Budget)
-    deadline: Deadline | None = None
     idempotency_key: str | None = None
     """The effect's key, the same in every attempt; None in a tool that is not idempotent."""
     attempt: int = 1
@@ -64,6 +61,18 @@ class ToolContext:
     """Tells the run's log; safe to call from a worker thread once a body runs."""
     spend: Callable[[Usage], None] = _uncounted
     """Takes what agents behind the call spent: it is the run's, and counts against its budget."""
+
+    @property
+    def principal(self) -> Principal:
+        return self.authority.principal
+
+    @property
+    def budget(self) -> Budget:
+        return self.authority.budget
+
+    @property
+    def deadline(self) -> Deadline | None:
+        return self.authority.deadline
 
     def report_progress(
         self, progress: float, total: float | None = None, message: str = ""

@@ -63,7 +63,7 @@ def _told_apart(tool: Tool, arguments: Arguments) -> JsonValue:
 
 def _scope(tool: Tool, context: ToolContext, journal: Journal) -> _Scope:
     if tool.scope == "run":
-        root = journal.root_id or context.root_id or context.run_id
+        root = journal.root_id or context.authority.root_id or context.run_id
         return _Scope(root, root)
     if tool.scope == "thread":
         thread = journal.thread_id or context.thread_id

@@ -9,8 +9,9 @@ import anyio
 import orjson
 
 from tests.libs.a2a.harness import Mesh, a_task
-from weft.a2a import A2AClient, Minter, PeerCard, open_session
+from weft.a2a import A2AClient, PeerCard, open_session
 from weft.core import JsonObject, Result
+from weft.identity import Minter
 
 Answer = Callable[["Peer", JsonObject, asyncio.StreamWriter], Awaitable[None]]
 TASK = "b" * 32

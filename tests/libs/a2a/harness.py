@@ -12,22 +12,12 @@ import aiohttp
 import orjson
 import uvicorn
 
-from weft.a2a import (
-    A2AClient,
-    A2AServer,
-    Card,
-    Minter,
-    Skill,
-    TaskLimits,
-    Verifier,
-    execute_task,
-    open_session,
-)
+from weft.a2a import A2AClient, A2AServer, Card, Skill, TaskLimits, execute_task, open_session
 from weft.bus.memory import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
-from weft.core import JsonObject, JsonValue, Principal, Result, new_id, parts_of
+from weft.core import Authority, JsonObject, JsonValue, Principal, Result, new_id, parts_of
 from weft.events import Event
-from weft.identity import SigningKey, Trust
+from weft.identity import Minter, SigningKey, Trust, Verifier
 from weft.identity.keys import b64, unb64
 from weft.loop import Task
 from weft.runs import A2A_SEND, Runs, Worker
@@ -247,10 +237,11 @@ class Mesh:
         subject: str = "s",
         tenant: str = "t",
         scope: str = "agents:*",
-        **limits: Any,  # noqa: ANN401 - fields of a task
+        **limits: Any,  # noqa: ANN401 - fields of an authority
     ) -> dict[str, str]:
-        task = Task(parts_of(""), "m", principal=principal(subject, tenant, scope), **limits)
-        return {"authorization": f"Bearer {Minter(self.router).mint(task, audience='echo', at='')}"}
+        authority = Authority(principal(subject, tenant, scope), **limits)
+        token = Minter(self.router).mint(authority, audience="echo", at="")
+        return {"authorization": f"Bearer {token}"}
 
     def bearer_with(self, **claims: JsonValue) -> dict[str, str]:
         """Return a token of the router's that says more, or less, than its minter would."""
@@ -323,5 +314,7 @@ async def calling(served: Served, mesh: Mesh) -> AsyncIterator[A2AClient]:
 
 
 def a_task(prompt: str = "hello", **more: Any) -> Task:  # noqa: ANN401 - fields of a task
+    limits = {name: more.pop(name) for name in ("budget", "deadline") if name in more}
     parts, message_id = more.pop("parts", None), more.pop("message_id", None)
-    return Task(parts or parts_of(prompt), message_id or new_id(), principal=principal(), **more)
+    authority = Authority(principal(), **limits)
+    return Task(parts or parts_of(prompt), message_id or new_id(), authority=authority, **more)

@@ -9,10 +9,9 @@ import anyio
 import pytest
 
 from tests.libs.a2a.harness import Mesh, ScriptedPeer, ScriptedRun, Served, agent, message
-from weft.a2a import Verifier
 from weft.core import JsonObject, Result
 from weft.events import Event
-from weft.identity import Trust, keys, leases, publish
+from weft.identity import Trust, Verifier, keys, leases, publish
 
 
 async def hold(run: ScriptedRun) -> AsyncIterator[Event | Result]:

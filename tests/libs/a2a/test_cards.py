@@ -17,7 +17,6 @@ from tests.libs.a2a.harness import CARD, Mesh, ScriptedPeer, a_task, agent
 from weft.a2a import (
     A2AClient,
     Card,
-    Minter,
     Skill,
     capabilities_of,
     fetch_card,
@@ -28,7 +27,7 @@ from weft.a2a import (
 )
 from weft.core import JsonObject
 from weft.core.protocol_errors import CardRefusedError
-from weft.identity import SigningKey, Trust
+from weft.identity import Minter, SigningKey, Trust
 from weft.identity.keys import unb64
 from weft.identity.signatures import sign
 

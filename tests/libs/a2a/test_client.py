@@ -20,6 +20,7 @@ from tests.libs.a2a.harness import (
 )
 from weft.core import (
     Artifact,
+    Authority,
     Budget,
     Claim,
     Deadline,
@@ -28,6 +29,7 @@ from weft.core import (
     Principal,
     Reason,
     Result,
+    TraceContext,
     Usage,
     parts_of,
 )
@@ -103,19 +105,21 @@ async def test_a_task_arrives_whole() -> None:
     sent = Task(
         parts_of("why?", {"service": "checkout"}),
         "a" * 32,
-        principal=principal(),
+        authority=Authority(
+            principal(),
+            budget=Budget(tokens=100, cost_usd=0.5, hops=3),
+            deadline=Deadline.after(30),
+            act=("gateway",),
+            depth=2,
+            trace=TraceContext("d" * 32, "e" * 16),
+            root_id="c" * 32,
+        ),
         metadata={"ticket": "T-1"},
         history=(Message.user("before"),),
         capability="metrics.query",
         role="execute",
         output_schema={"type": "object"},
-        budget=Budget(tokens=100, cost_usd=0.5, hops=3),
-        deadline=Deadline.after(30),
-        run_id="c" * 32,
         thread_id="thread",
-        act=("gateway",),
-        depth=2,
-        traceparent=f"00-{'a' * 32}-{'b' * 16}-01",
     )
     async with agent(peer, mesh=mesh) as served, calling(served, mesh) as client:
         await client.start(sent)
@@ -124,17 +128,21 @@ async def test_a_task_arrives_whole() -> None:
     same = {
         name: getattr(sent, name)
         for name in (
-            "prompt", "message_id", "arguments", "metadata", "history", "capability", "role",
-            "output_schema", "budget", "run_id", "traceparent",
+            "prompt", "message_id", "arguments", "metadata", "history", "role", "output_schema",
         )
     }  # fmt: skip
     assert {name: getattr(got, name) for name in same} == same
-    assert got.principal == Principal(
+    assert got.authority.budget == sent.authority.budget
+    assert got.authority.root_id == "c" * 32
+    assert got.authority.trace is not None
+    assert got.authority.trace.trace_id == "d" * 32
+    assert got.authority.trace.span_id != "e" * 16
+    assert got.authority.principal == Principal(
         tenant="t", subject="s", scopes=frozenset({"agents:*"}), kind="delegated"
     )
-    assert (got.depth, got.act) == (3, ("gateway", "router"))
-    assert got.deadline is not None
-    assert 25 < got.deadline.remaining() < 30
+    assert (got.authority.depth, got.authority.act) == (3, ("gateway", "router"))
+    assert got.authority.deadline is not None
+    assert 25 < got.authority.deadline.remaining() < 30
     assert got.journal is not None
 
 
@@ -149,8 +157,8 @@ async def test_the_smallest_limit_applies_and_zero_is_none_left() -> None:
                 "SendMessage", message("go", metadata=dict(told)), {**limits, **bearer}
             )
 
-    budgets = [run.task.budget for run in peer.runs]
-    seconds = [run.task.deadline.remaining() for run in peer.runs if run.task.deadline]
+    budgets = [run.task.authority.budget for run in peer.runs]
+    seconds = [run.task.authority.remaining() or 0 for run in peer.runs]
     assert [each.tokens for each in budgets] == [5, 10, 10]
     assert [each.cost_usd for each in budgets] == [None, 0, None]
     assert seconds[0] < 2
@@ -165,7 +173,7 @@ async def test_a_loop_of_agents_ends_at_the_eighth_call() -> None:
     async with agent(peer, mesh=mesh) as served, calling(served, mesh) as client:
 
         async def calls_itself(run: ScriptedRun) -> AsyncIterator[Event | Result]:
-            inner = replace(run.task, message_id=f"{run.task.depth:032x}", journal=None)
+            inner = replace(run.task, message_id=f"{run.task.authority.depth:032x}", journal=None)
             yield await client.start(inner)
 
         peer.script = calls_itself
@@ -173,7 +181,7 @@ async def test_a_loop_of_agents_ends_at_the_eighth_call() -> None:
             result = await client.start(a_task(thread_id="one"))
 
     assert result.reasons[0].code == "depth_exceeded"
-    assert [run.task.depth for run in peer.runs] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [run.task.authority.depth for run in peer.runs] == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 async def test_the_same_task_sent_again_is_executed_once() -> None:

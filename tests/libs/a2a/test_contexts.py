@@ -30,7 +30,7 @@ async def test_a_waiting_task_neither_blocks_nor_fails_the_next_of_its_context(
     *, token: bool
 ) -> None:
     mesh = Mesh() if token else None
-    headers = mesh.bearer(run_id="r" * 32, thread_id="t") if mesh else None
+    headers = mesh.bearer(root_id="r" * 32) if mesh else None
     async with agent(ScriptedPeer(does_as_told), mesh=mesh) as served:
         with anyio.fail_after(10):
             asking = await served.call("SendMessage", message("ask", contextId="c"), headers)
@@ -66,7 +66,7 @@ async def test_tasks_of_one_context_run_side_by_side_however_many() -> None:
 @pytest.mark.requirement("A2A-85")
 async def test_tasks_of_one_thread_of_the_mesh_work_one_after_another() -> None:
     mesh, peer = Mesh(), ScriptedPeer(does_as_told)
-    headers = mesh.bearer(run_id="r" * 32)
+    headers = mesh.bearer(root_id="r" * 32)
     async with agent(peer, mesh=mesh) as served:
         with anyio.fail_after(10):
             first: JsonObject = {**message("wait", contextId="c"), **AT_ONCE}

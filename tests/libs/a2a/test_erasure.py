@@ -20,7 +20,7 @@ async def test_what_was_done_for_a_run_is_erased_for_its_owner_only() -> None:
     async with agent(mesh=mesh) as served:
         tasks = {}
         for name, run in (("alice", "r1"), ("alice", "r2"), ("bob", "r1")):
-            sent = await served.call("SendMessage", message("x"), mesh.bearer(name, run_id=run))
+            sent = await served.call("SendMessage", message("x"), mesh.bearer(name, root_id=run))
             tasks[name, run] = sent["result"]["task"]["id"]
 
         erased = await served.call("EraseRuns", {"runs": ["r1", "r9"]}, mesh.bearer("alice"))
@@ -40,7 +40,7 @@ async def test_what_is_under_way_for_a_deleted_run_is_stopped() -> None:
     async with agent(peer, mesh=mesh) as served:
         at_once: JsonObject = {"configuration": {"returnImmediately": True}}
         sent = await served.call(
-            "SendMessage", {**message("x"), **at_once}, mesh.bearer("alice", run_id="r1")
+            "SendMessage", {**message("x"), **at_once}, mesh.bearer("alice", root_id="r1")
         )
         task_id = sent["result"]["task"]["id"]
 

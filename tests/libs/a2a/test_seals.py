@@ -8,14 +8,13 @@ import pytest
 from starlette.applications import Starlette
 
 from tests.libs.a2a.harness import bound_socket, serving
-from weft.a2a import MeshVouch, Minter, Sealer, open_session, read_seal
+from weft.a2a import MeshVouch, Sealer, open_session, read_seal
 from weft.a2a.seals import LEEWAY_SECONDS, LIFETIME_SECONDS, PROOF_PATH
 from weft.catalog import Entry
-from weft.core import Clock, JsonObject, Principal, parts_of
+from weft.core import Authority, Clock, JsonObject, Principal
 from weft.core.protocol_errors import CardRefusedError
-from weft.identity import SigningKey, Trust
+from weft.identity import Minter, SigningKey, Trust
 from weft.identity.keys import b64
-from weft.loop import Task
 from weft.service.presence import proving
 
 LOGS, CODE = SigningKey.generate("logs"), SigningKey.generate("code", issuer=True)
@@ -61,7 +60,7 @@ def by_hand(header: JsonObject, body: JsonObject, key: SigningKey = LOGS) -> byt
 
 HEADER: JsonObject = {"alg": "EdDSA", "kid": LOGS.kid, "typ": "weft-instance+jws"}
 BODY: JsonObject = {"entry": ENTRY.to_json(), "exp": NOW + 60, "nonce": ""}
-TASK = Task(parts_of("p"), "m", principal=Principal(tenant="t", subject="s"))
+AUTHORITY = Authority(Principal(tenant="t", subject="s"))
 REFUSED = {
     "another service's key": sealed(CODE),
     "an unknown key": sealed(SigningKey.generate("logs")),
@@ -73,7 +72,7 @@ REFUSED = {
     "no expiry": by_hand(HEADER, {"entry": ENTRY.to_json()}),
     "a far expiry": by_hand(HEADER, {**BODY, "exp": NOW + 10_000}),
     "an answer to somebody": sealed(nonce="a" * 32),
-    "a token": Minter(LOGS, clock=Fixed(NOW)).mint(TASK, audience="logs", at="x").encode(),
+    "a token": Minter(LOGS, clock=Fixed(NOW)).mint(AUTHORITY, audience="logs", at="x").encode(),
     "noise": b"\xff.\x00.",
     "nothing": b"",
     "too much": b"a" * 600_000,

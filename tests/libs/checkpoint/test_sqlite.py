@@ -1,4 +1,5 @@
 import asyncio
+import json
 import logging
 import secrets
 import sqlite3
@@ -16,7 +17,7 @@ from weft.checkpoint import Accepted, Faults, Held, sqlite_checkpointer
 from weft.checkpoint.sqlite import SqliteCheckpointer, schema, tables, worker
 from weft.checkpoint.store import DatabaseCheckpointer
 from weft.checkpoint.tables import Tables
-from weft.core import JsonObject, RunId
+from weft.core import Budget, JsonObject, RunId
 from weft.core.errors import (
     ConfigError,
     FencedError,
@@ -236,6 +237,34 @@ async def test_an_older_layout_is_brought_forward(
     with closing(sqlite3.connect(tmp_path / "db")) as found:
         assert found.execute("PRAGMA user_version").fetchone() == (schema.LAYOUT,)
         assert found.execute("SELECT note FROM runs").fetchall() == [(None,)]
+
+
+@pytest.mark.requirement("CKPT-14")
+async def test_a_run_of_an_older_layout_keeps_the_limits_it_was_accepted_with(
+    tmp_path: Path,
+) -> None:
+    asked = {
+        "message": {}, "budget": {"tokens": 5, "calls": None}, "act": ["router"], "depth": 1,
+        "traceparent": None,
+    }  # fmt: skip
+    with closing(sqlite3.connect(tmp_path / "db")) as older:
+        for layout in (1, 2):
+            for statement in schema._STEPS_TO[layout]:
+                older.execute(statement)
+        older.execute(
+            """INSERT INTO runs VALUES (1, 'r1', 'acme', 'alice', '["runs:read"]', 'run', 'k', 'h',
+            't', 'root', NULL, 0, 'queued', 0, NULL, 0, NULL, NULL, '[]', NULL, NULL, 0, 1, 0,
+            NULL, NULL, 0, NULL, 0, 2)"""
+        )
+        older.execute("INSERT INTO requests VALUES (1, ?)", (json.dumps(asked),))
+        older.execute("PRAGMA user_version = 2")
+        older.commit()
+
+    async with aclosing(sqlite_checkpointer(tmp_path / "db")) as them:
+        authority = (await them.runs.read(ALICE, RunId("r1"))).authority()
+
+    assert authority.budget == Budget(tokens=5)
+    assert (authority.act, authority.depth, authority.root_id) == (("router",), 1, "root")
 
 
 @pytest.mark.requirement("RS-23", "CKPT-12")

@@ -103,7 +103,7 @@ def put_in_its_place(path: Path, what: str) -> None:
             path.mkdir()
         case "link to itself":
             path.symlink_to(path.name)
-        case "link to a device":
+        case _:
             path.symlink_to("/dev/zero")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft.core import Budget, Deadline, JsonObject, Message, parts_of
+from weft.core import Authority, Budget, Deadline, JsonObject, Message, parts_of
 from weft.loop import Agent, Task
 from weft.models import ModelRequest, ModelResponse, ModelUsage
 from weft.testing.models import FunctionModel, ScriptedModel, ScriptedTurn, call
@@ -35,9 +35,11 @@ async def test_an_answer_that_was_to_be_json_becomes_data_or_a_failure() -> None
 
 
 async def test_a_run_without_budget_or_time_names_what_ran_out() -> None:
-    spent = await Agent(ScriptedModel([])).start(Task(parts_of("go"), "m1", budget=Budget(calls=0)))
+    spent = await Agent(ScriptedModel([])).start(
+        Task(parts_of("go"), "m1", authority=Authority(budget=Budget(calls=0)))
+    )
     late = await Agent(ScriptedModel([])).start(
-        Task(parts_of("go"), "m1", deadline=Deadline.after(0))
+        Task(parts_of("go"), "m1", authority=Authority(deadline=Deadline.after(0)))
     )
 
     assert [each.reasons[0].code for each in (spent, late)] == [
@@ -53,7 +55,9 @@ async def test_what_was_cut_short_is_never_completed() -> None:
 
     async def status(budget: Budget) -> str:
         agent = Agent(ScriptedModel([reply]), [plain], max_iterations=1)
-        return (await agent.start(Task(parts_of("go"), "m1", budget=budget))).status
+        return (
+            await agent.start(Task(parts_of("go"), "m1", authority=Authority(budget=budget)))
+        ).status
 
     assert await status(Budget()) == "failed"
     assert await status(Budget(tokens=5)) == "failed"

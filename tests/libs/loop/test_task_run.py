@@ -9,6 +9,7 @@ import pytest
 from weft.checkpoint import Held
 from weft.core import (
     Artifact,
+    Authority,
     Budget,
     Deadline,
     Interrupt,
@@ -104,10 +105,8 @@ async def test_a_task_hands_on_history_metadata_arguments_and_identity() -> None
 
     model = ScriptedModel([call("look"), "fine"])
     task = Task(
-        parts_of("go on", {"window": "1h"}), "m1", run_id="root", thread_id="t1", history=(Message.user("first"),),
-        metadata={"m": 1}, budget=Budget(tokens=10_000),
-        deadline=Deadline.after(60),
-    )  # fmt: skip
+        parts_of("go on", {"window": "1h"}), "m1", authority=Authority(budget=Budget(tokens=10_000), deadline=Deadline.after(60), root_id="root"), thread_id="t1", history=(Message.user("first"),),
+        metadata={"m": 1}, )  # fmt: skip
 
     result = await Agent(model, [look]).start(task)
 
@@ -116,10 +115,10 @@ async def test_a_task_hands_on_history_metadata_arguments_and_identity() -> None
     assert request.metadata == {"m": 1, "window": "1h"}
     assert [message.content for message in request.messages[1:]] == ["first", "go on"]
     assert data_of(request.messages[-1].parts) == {"window": "1h"}
-    assert (seen[0].root_id, seen[0].thread_id, seen[0].metadata) == (
+    assert (seen[0].authority.root_id, seen[0].thread_id, seen[0].metadata) == (
         "root", "t1", {"m": 1, "window": "1h"},
     )  # fmt: skip
-    assert seen[0].deadline == task.deadline
+    assert seen[0].deadline == task.authority.deadline
     assert seen[0].budget.tokens is not None
     assert seen[0].budget.tokens < 10_000
 

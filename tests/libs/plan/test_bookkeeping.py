@@ -5,10 +5,10 @@ import pytest
 
 from tests.libs.plan.doubles import Answer, FakePeer, Journal, Peers, done, failed
 from tests.libs.plan.doubles import interpreter as quick
-from weft.core import Budget, Result, Usage
+from weft.core import Authority, Budget, Result, Usage
 from weft.core.errors import FencedError
 from weft.loop import Task
-from weft.plan import Call, Loop, Mandate, Node, Parallel, Plan, PlanOutcome, Sequence, Synthesize
+from weft.plan import Call, Loop, Node, Parallel, Plan, PlanOutcome, Sequence, Synthesize
 from weft.plan.joins import EndedBranches, joined
 from weft.plan.walk import Scope
 
@@ -32,12 +32,12 @@ def call(name: str, **fields: object) -> Call:
 async def run(
     root: Node,
     journal: Journal | None = None,
-    mandate: Mandate | None = None,
+    authority: Authority | None = None,
     **peers: FakePeer | Answer,
 ) -> PlanOutcome:
     with anyio.fail_after(5):
         plan = Plan(id="p", goal="why?", root=root)
-        return await quick(Peers(**peers), journal or Journal()).run(plan, mandate)
+        return await quick(Peers(**peers), journal or Journal()).run(plan, authority)
 
 
 @pytest.mark.requirement("PLAN-23")
@@ -123,7 +123,7 @@ async def test_a_step_sees_its_own_neighbour_before_one_of_the_same_name_deeper_
     assert "deep" not in seen.tasks[0].prompt
 
 
-@pytest.mark.parametrize("where", ["node", "plan", "mandate"])
+@pytest.mark.parametrize("where", ["node", "plan", "run"])
 async def test_the_seconds_of_any_budget_end_the_call(where: str) -> None:
     async def never(_: Task) -> Result:
         await anyio.sleep_forever()
@@ -132,21 +132,21 @@ async def test_the_seconds_of_any_budget_end_the_call(where: str) -> None:
     short = Budget(seconds=0.05)
     root = call("a", budget=short if where == "node" else None)
     plan = Plan(id="p", goal="why?", root=root, budget=short if where == "plan" else None)
-    mandate = Mandate(budget=short if where == "mandate" else Budget())
+    authority = Authority(budget=short if where == "run" else Budget())
 
     with anyio.fail_after(5):
-        outcome = await quick(Peers(a=never), Journal()).run(plan, mandate)
+        outcome = await quick(Peers(a=never), Journal()).run(plan, authority)
 
     assert outcome.result.status == "failed"
     assert outcome.result.reasons[0].code == "deadline_exceeded"
 
 
-async def test_the_smaller_of_the_plans_and_the_mandates_budget_holds() -> None:
+async def test_the_smaller_of_the_plans_and_the_runs_budget_holds() -> None:
     for own, given in ((100, 40), (40, 100)):
         peers = Peers(a=done())
         plan = Plan(id="p", goal="why?", root=call("a"), budget=Budget(tokens=own))
-        await quick(peers, Journal()).run(plan, Mandate(budget=Budget(tokens=given)))
-        assert peers["a"].tasks[0].budget.tokens == 40
+        await quick(peers, Journal()).run(plan, Authority(budget=Budget(tokens=given)))
+        assert peers["a"].tasks[0].authority.budget.tokens == 40
 
 
 async def test_a_call_counts_itself_and_the_model_calls_it_made() -> None:
@@ -154,10 +154,10 @@ async def test_a_call_counts_itself_and_the_model_calls_it_made() -> None:
     root = Sequence(id="s", steps=(call("a"), call("b")))
 
     await quick(peers, Journal()).run(
-        Plan(id="p", goal="why?", root=root), Mandate(budget=Budget(calls=5))
+        Plan(id="p", goal="why?", root=root), Authority(budget=Budget(calls=5))
     )
 
-    assert [peers[name].tasks[0].budget.calls for name in ("a", "b")] == [5, 3]
+    assert [peers[name].tasks[0].authority.budget.calls for name in ("a", "b")] == [5, 3]
 
 
 async def test_what_a_branch_spends_its_parents_have_spent() -> None:
@@ -166,11 +166,11 @@ async def test_what_a_branch_spends_its_parents_have_spent() -> None:
     root = Sequence(id="s", steps=(inner, call("b")))
 
     await quick(peers, Journal()).run(
-        Plan(id="p", goal="why?", root=root), Mandate(budget=Budget(tokens=100))
+        Plan(id="p", goal="why?", root=root), Authority(budget=Budget(tokens=100))
     )
 
-    assert peers["a"].tasks[0].budget.tokens == 80
-    assert peers["b"].tasks[0].budget.tokens == 40
+    assert peers["a"].tasks[0].authority.budget.tokens == 80
+    assert peers["b"].tasks[0].authority.budget.tokens == 40
 
 
 async def test_branches_before_a_synthesis_leave_a_tenth_for_it() -> None:
@@ -178,10 +178,10 @@ async def test_branches_before_a_synthesis_leave_a_tenth_for_it() -> None:
     root = Parallel(id="f", branches=(call("a"),), join="synthesize")
 
     await quick(peers, Journal()).run(
-        Plan(id="p", goal="why?", root=root), Mandate(budget=Budget(tokens=1000))
+        Plan(id="p", goal="why?", root=root), Authority(budget=Budget(tokens=1000))
     )
 
-    assert peers["a"].tasks[0].budget.tokens == 900
+    assert peers["a"].tasks[0].authority.budget.tokens == 900
 
 
 async def test_an_outcome_that_another_owner_wrote_first_ends_this_ones_walk() -> None:

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.libs.plan.doubles import FakePeer, Journal, Peers, done
-from weft.core import Budget, Result, Usage
+from weft.core import Authority, Budget, Result, Usage
 from weft.loop import Task
-from weft.plan import Call, Interpreter, Mandate, Parallel, Plan
+from weft.plan import Call, Interpreter, Parallel, Plan
 from weft.plan.budgets import Purse
 
 CALL = 7
@@ -20,7 +20,7 @@ async def greedy(task: Task) -> Result:
     spent = 0
     for _ in range(3):
         await anyio.lowlevel.checkpoint()
-    while task.budget.tokens is not None and spent < task.budget.tokens:
+    while task.authority.budget.tokens is not None and spent < task.authority.budget.tokens:
         spent += CALL
     return done(usage=Usage(total_tokens=spent))
 
@@ -37,7 +37,7 @@ async def test_a_fan_out_overspends_by_at_most_one_model_call_per_branch(
     peers = Peers(**{name: FakePeer(name, [greedy]) for name in names})
 
     outcome = await Interpreter(peers, Journal()).run(
-        Plan(id="p", goal="g", root=root), Mandate(budget=Budget(tokens=tokens))
+        Plan(id="p", goal="g", root=root), Authority(budget=Budget(tokens=tokens))
     )
 
     assert outcome.result.usage.total_tokens < tokens + branches * CALL

@@ -9,6 +9,7 @@ import pytest
 from tests.libs.plan.doubles import RUN_ID, FakePeer, Journal, Peers, done, failed
 from tests.libs.plan.doubles import interpreter as quick
 from weft.core import (
+    Authority,
     Budget,
     Deadline,
     Interrupt,
@@ -21,7 +22,7 @@ from weft.core import (
 )
 from weft.events import AnyData, Event
 from weft.loop import Task
-from weft.plan import Call, Interpreter, Mandate, Node, Plan, Sequence, StepPatience, message_id_of
+from weft.plan import Call, Interpreter, Node, Plan, Sequence, StepPatience, message_id_of
 
 
 def plan(root: Node) -> Plan:
@@ -413,18 +414,20 @@ async def test_an_unbound_predicate_or_peer_fails_before_the_first_step() -> Non
         assert peers["a"].tasks == []
 
 
-async def test_the_mandate_reaches_the_peer_with_one_hop_less() -> None:
+async def test_the_authority_reaches_the_peer_with_one_hop_less() -> None:
     peers = Peers(a=done())
     deadline = Deadline.after(60)
 
     await quick(peers, Journal()).run(
         plan(Call(id="a", capability="a", grants=("x",), arguments={"n": 1})),
-        Mandate(deadline=deadline, budget=Budget(hops=8, tokens=10), depth=2),
+        Authority(deadline=deadline, budget=Budget(hops=8, tokens=10), depth=2),
     )
 
     [task] = peers["a"].tasks
-    assert (task.budget.hops, task.budget.tokens, task.depth) == (7, 10, 3)
-    assert task.deadline == deadline
+    assert (task.authority.budget.hops, task.authority.budget.tokens) == (7, 10)
+    # No service lies between yet: only a call to another one adds to the depth.
+    assert task.authority.depth == 2
+    assert task.authority.deadline == deadline
     assert [grant.name for grant in task.grants] == ["x"]
     assert (task.arguments, task.path) == ({"n": 1}, ("a",))
 
@@ -449,10 +452,10 @@ async def test_a_budget_of_seconds_is_a_deadline_and_a_late_run_says_so_for_itse
     node = Call(id="a", capability="a")
     with anyio.fail_after(5):
         spent = await quick(Peers(a=forever), Journal()).run(
-            plan(node), Mandate(budget=Budget(seconds=0.01))
+            plan(node), Authority(budget=Budget(seconds=0.01))
         )
         late = await quick(Peers(a=forever), Journal()).run(
-            plan(node), Mandate(deadline=Deadline.after(0.01))
+            plan(node), Authority(deadline=Deadline.after(0.01))
         )
 
     assert [reason.path for reason in spent.result.reasons] == [("a",)]

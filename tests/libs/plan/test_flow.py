@@ -4,7 +4,7 @@ import pytest
 
 from tests.libs.plan.doubles import RUN_ID, Answer, FakePeer, Journal, Peers, done, failed
 from tests.libs.plan.doubles import interpreter as quick
-from weft.core import JsonObject, JsonValue, Path, Principal, Result
+from weft.core import Authority, JsonObject, JsonValue, Path, Principal, Result
 from weft.loop import Task
 from weft.plan import (
     Call,
@@ -13,7 +13,6 @@ from weft.plan import (
     Gate,
     Judge,
     Loop,
-    Mandate,
     Node,
     Parallel,
     Plan,
@@ -247,7 +246,7 @@ async def test_an_approval_is_void_for_another_proposal_body_or_principal() -> N
     answer: dict[Path, JsonObject] = {("interrupt", question.id): {"answer": True}}
     other_body = Gate(id="gate", reasons=("risk high",), body=Call(id="act", role="erase"))
     first = gated().steps[0]
-    somebody = Mandate(principal=Principal(tenant="t", subject="eve"))
+    somebody = Authority(principal=Principal(tenant="t", subject="eve"))
     plan = Plan(id="p", goal="ship it", root=gated())
 
     proposal = await run(gated(), Peers(plan=done("drop it")), Journal(answer), approvals=True)

@@ -5,13 +5,14 @@ import pytest
 
 from tests.libs.plan.doubles import FakePeer, Journal, Peers, done, failed, interpreter
 from weft.catalog import Capability
-from weft.core import Budget, Interrupt, JsonObject, Path, Principal, Result, Usage
+from weft.core import Authority, Budget, Interrupt, JsonObject, Path, Principal, Result, Usage
 from weft.loop import Agent, Task
-from weft.plan import Call, Mandate, Plan, PlanOutcome
+from weft.plan import Call, Plan, PlanOutcome
 from weft.plan.calls.grants import tool_names
 from weft.testing.models import ScriptedModel, call
 
 ANA = Principal(tenant="t", subject="ana", scopes=frozenset({"agents:*"}))
+NO_LIMIT = Budget()
 LOGS = Capability(id="log.analyze", description="Reads logs.", effects="none")
 PAYS = Capability(id="order.charge", description="Charges.", risk="medium")
 
@@ -31,11 +32,12 @@ def granting(*grants: str, **fields: object) -> Plan:
 
 
 async def walked(
-    mesh: Mesh, plan: Plan, journal: Journal | None = None, **limits: object
+    mesh: Mesh, plan: Plan, journal: Journal | None = None, budget: Budget = NO_LIMIT
 ) -> PlanOutcome:
-    mandate = Mandate(principal=ANA, metadata={"data": "/d"}, **limits)  # type: ignore[arg-type]
+    authority = Authority(ANA, budget)
     with anyio.fail_after(5):
-        return await interpreter(mesh, journal or Journal()).run(plan, mandate)
+        walk = interpreter(mesh, journal or Journal())
+        return await walk.run(plan, authority, metadata={"data": "/d"})
 
 
 @pytest.mark.requirement("PLAN-22")
@@ -48,10 +50,10 @@ async def test_a_use_reaches_the_peer_as_a_step_of_the_run_on_the_callers_behalf
 
     [task] = mesh["log.analyze"].tasks
     assert outcome.result.text == "the pool is full"
-    assert (task.prompt, task.capability, task.principal) == (
+    assert (task.prompt, task.capability, task.authority.principal) == (
         "look at checkout", "log.analyze", ANA,
     )  # fmt: skip
-    assert (task.metadata, task.path, task.depth) == ({"data": "/d"}, ("reply", "call_1"), 2)
+    assert (task.metadata, task.path) == ({"data": "/d"}, ("reply", "call_1"))
     assert Result.model_validate(journal.steps[("reply", "call_1")]).text == "pool 20 of 20"
     assert ("reply", "call_1") in journal.commits
     steps = [(event.type, event.path) for event in journal.events if "plan.step" in event.type]
@@ -129,9 +131,9 @@ async def test_what_a_use_spends_is_its_callers_and_its_budget_is_too() -> None:
     [task] = used["log.analyze"].tasks
     assert outcome.result.usage.total_tokens == free.result.usage.total_tokens + 40
     assert outcome.result.usage.model_calls == 4
-    assert task.budget.tokens is not None
-    assert task.budget.tokens < 100_000
-    assert task.budget.hops == 0
+    assert task.authority.budget.tokens is not None
+    assert task.authority.budget.tokens < 100_000
+    assert task.authority.budget.hops == 0
 
 
 async def test_a_use_without_a_hop_left_is_an_error_of_the_tool() -> None:
@@ -211,7 +213,7 @@ async def test_a_cancelled_run_stops_the_peer_in_use_and_reports_it() -> None:
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
-            group.start_soon(walk.run, granting("log.analyze"), Mandate(principal=ANA))
+            group.start_soon(walk.run, granting("log.analyze"), Authority(ANA))
             await begun.wait()
             await walk.cancel("enough")
 

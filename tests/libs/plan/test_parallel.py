@@ -4,9 +4,9 @@ import anyio
 import pytest
 
 from tests.libs.plan.doubles import FakePeer, Journal, Peers, done, failed
-from weft.core import Budget, Result, Usage
+from weft.core import Authority, Budget, Result, Usage
 from weft.loop import Task
-from weft.plan import Call, Interpreter, Mandate, Node, Parallel, Plan, PlanOutcome, Sequence
+from weft.plan import Call, Interpreter, Node, Parallel, Plan, PlanOutcome, Sequence
 
 SYNTHESIZE = {"join": "synthesize", "tolerate": 2}
 
@@ -262,7 +262,7 @@ async def test_a_partial_fan_out_is_not_asked_again_once_something_was_built_on_
 
 async def budgets(root: Node, budget: Budget, peers: Peers) -> PlanOutcome:
     return await Interpreter(peers, Journal()).run(
-        Plan(id="p", goal="g", root=root), Mandate(budget=budget)
+        Plan(id="p", goal="g", root=root), Authority(budget=budget)
     )
 
 
@@ -277,7 +277,7 @@ async def test_a_node_spends_the_smaller_of_its_own_budget_and_what_is_left() ->
 
     await budgets(Sequence(id="s", steps=steps), Budget(tokens=100, hops=3), peers)
 
-    given = [peers[name].tasks[0].budget for name in "abc"]
+    given = [peers[name].tasks[0].authority.budget for name in "abc"]
     assert [(each.tokens, each.hops) for each in given] == [(100, 2), (50, 2), (70, 2)]
 
 
@@ -287,12 +287,12 @@ async def test_branches_share_what_is_left_and_a_synthesis_keeps_a_tenth() -> No
     peers = Peers(a=spent, b=spent, c=spent)
 
     await budgets(fan("a", "b", "c", max_parallel=1), Budget(tokens=90), peers)
-    plain = [peers[name].tasks[0].budget.tokens for name in "abc"]
+    plain = [peers[name].tasks[0].authority.budget.tokens for name in "abc"]
     kept = Peers(a=spent, b=spent)
     await budgets(fan("a", "b", **SYNTHESIZE), Budget(tokens=100), kept)
 
     assert plain == [30, 40, 70]
-    assert [kept[name].tasks[0].budget.tokens for name in "ab"] == [45, 45]
+    assert [kept[name].tasks[0].authority.budget.tokens for name in "ab"] == [45, 45]
 
 
 @pytest.mark.requirement("PLAN-9")

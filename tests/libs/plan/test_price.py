@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.libs.plan.doubles import FakePeer, Peers, done, failed, interpreter
-from weft.core import Budget
-from weft.plan import Call, Loop, Mandate, Node, Parallel, Plan, Sequence, price
+from weft.core import Authority, Budget
+from weft.plan import Call, Loop, Node, Parallel, Plan, Sequence, price
 from weft.runs import LocalJournal
 
 leaves = st.builds(
@@ -65,7 +65,7 @@ def test_no_run_makes_more_calls_than_its_price(
     plan = plan_of(root, budget)
     peers = Peers(a=FakePeer("a", replies))  # type: ignore[arg-type]
 
-    asyncio.run(interpreter(peers, LocalJournal()).run(plan, Mandate()))
+    asyncio.run(interpreter(peers, LocalJournal()).run(plan, Authority()))
 
     most = price(plan).calls
     assert most != "unbounded"

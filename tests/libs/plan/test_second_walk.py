@@ -8,13 +8,12 @@ import pytest
 from tests.libs.plan.doubles import Answer, FakePeer, Journal, Peers, done, failed
 from tests.libs.plan.doubles import interpreter as quick
 from tests.libs.plan.test_bookkeeping import call, costing, failing
-from weft.core import NO_USAGE, Budget, Result
+from weft.core import NO_USAGE, Authority, Budget, Result
 from weft.loop import Task
 from weft.plan import (
     Call,
     Judge,
     Loop,
-    Mandate,
     Node,
     Parallel,
     Plan,
@@ -91,10 +90,10 @@ class Nobody(Peers):
 
 
 async def walk(
-    root: Node, peers: Peers, journal: Journal, mandate: Mandate | None = None
+    root: Node, peers: Peers, journal: Journal, authority: Authority | None = None
 ) -> PlanOutcome:
     with anyio.fail_after(5):
-        return await quick(peers, journal).run(Plan(id="p", goal="why?", root=root), mandate)
+        return await quick(peers, journal).run(Plan(id="p", goal="why?", root=root), authority)
 
 
 def _comparable(outcome: PlanOutcome, name: str) -> Result:
@@ -136,7 +135,7 @@ async def test_what_was_spent_before_a_crash_is_spent_after_it(name: str) -> Non
     if more is None:
         pytest.skip("nothing comes after a failure")
     journal = Journal()
-    budget = Mandate(budget=Budget(tokens=1000))
+    budget = Authority(budget=Budget(tokens=1000))
     fresh = Peers(**answers, z=done())
     whole = await walk(more, fresh, journal, budget)
     left = left_by(journal, whole)
@@ -146,7 +145,9 @@ async def test_what_was_spent_before_a_crash_is_spent_after_it(name: str) -> Non
     await walk(more, again, Journal(resumed_steps), budget)
 
     assert again.asked == []
-    assert again["z"].tasks[0].budget.tokens == fresh["z"].tasks[0].budget.tokens
+    assert (
+        again["z"].tasks[0].authority.budget.tokens == fresh["z"].tasks[0].authority.budget.tokens
+    )
 
 
 @pytest.mark.requirement("PLAN-13")

@@ -1,14 +1,16 @@
 """Peers that are gone for a while, and what may be said of a task they may have taken."""
 
+from typing import Any
+
 import anyio
 import pytest
 
 from tests.libs.plan.doubles import RUN_ID, FakePeer, Journal, Peers, done, failed
 from weft.checkpoint import Held
-from weft.core import Deadline, Interrupt, JsonObject, JsonValue, Path, Principal, Result
+from weft.core import Authority, Deadline, Interrupt, JsonObject, JsonValue, Path, Principal, Result
 from weft.core.protocol_errors import PeerUnavailableError
 from weft.loop import Task
-from weft.plan import Call, Interpreter, Mandate, PickedPeer, Plan, StepPatience, Target
+from weft.plan import Call, Interpreter, PickedPeer, Plan, StepPatience, Target
 
 AWAY = failed("peer_unavailable", retryable=True)
 LOST = failed("outcome_unknown")
@@ -20,11 +22,16 @@ def plan(**more: object) -> Plan:
 
 
 async def run(
-    peers: Peers, journal: Journal, what: Plan, *, pace: StepPatience = PATIENT, **mandate: object
+    peers: Peers,
+    journal: Journal,
+    what: Plan,
+    *,
+    pace: StepPatience = PATIENT,
+    **limits: Any,  # noqa: ANN401 - fields of an authority
 ) -> Result:
     with anyio.fail_after(15):
         walked = Interpreter(peers, journal, pace=pace)
-        return (await walked.run(what, Mandate(**mandate))).result  # type: ignore[arg-type]
+        return (await walked.run(what, Authority(**limits))).result
 
 
 def answered(question: Interrupt, answer: JsonValue) -> dict[Path, JsonObject]:

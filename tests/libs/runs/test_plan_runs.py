@@ -9,7 +9,7 @@ import pytest
 from tests.libs.plan.doubles import FakePeer, FakeRun, Peers, done
 from weft.bus import MemoryBus
 from weft.checkpoint import Claimed, Journal, NewRun, memory_checkpointer
-from weft.core import LOCAL, JsonObject, JsonValue, Result, new_id, new_run_id
+from weft.core import LOCAL, Authority, JsonObject, JsonValue, Result, new_id, new_run_id
 from weft.events import Acceptance, Envelope, RunAccepted
 from weft.loop import Agent, Task
 from weft.models import Model
@@ -66,7 +66,7 @@ async def log_of(peers: Peers, plan: Plan, *, cancel_after: Began | None = None)
     runs = Runs(checkpointer, MemoryBus(), pool="router")
     new = NewRun(
         run_id=new_run_id(),
-        principal=LOCAL,
+        authority=Authority(LOCAL),
         operation="run",
         idem_key=new_id(),
         body_hash="0" * 64,

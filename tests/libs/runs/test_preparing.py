@@ -28,7 +28,7 @@ async def test_a_run_starts_with_the_step_its_worker_prepared() -> None:
             for own in (True, False):
                 new = request()
                 await runs.submit(new, on_busy="enqueue", own=own)
-                run = await runs.wait(new.principal, new.run_id, seconds=5)
+                run = await runs.wait(new.authority.principal, new.run_id, seconds=5)
                 assert run.result is not None
                 assert run.result["text"] == str({(): {"plan": new.run_id}})
 

@@ -20,6 +20,8 @@ from weft.checkpoint import (
 )
 from weft.core import (
     LOCAL,
+    Authority,
+    Deadline,
     Interrupt,
     JsonObject,
     Principal,
@@ -39,14 +41,13 @@ STRANGER = Principal(tenant="local", subject="stranger")
 def request(text: str = "hello", *, thread_id: str | None = None) -> NewRun:
     return NewRun(
         run_id=new_run_id(),
-        principal=LOCAL,
+        authority=Authority(LOCAL, deadline=Deadline.after(60)),
         operation="run",
         idem_key=new_id(),
         body_hash="0" * 64,
         thread_id=thread_id or new_id(),
         request={"input": text},
         accepted=RunAccepted(data=Acceptance(subject=LOCAL.subject)),
-        timeout_s=60,
     )
 
 

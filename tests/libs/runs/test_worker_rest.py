@@ -23,6 +23,6 @@ async def test_a_doorbell_that_finds_no_free_slot_leaves_the_event_loop_to_other
             await runs.submit(second, on_busy="enqueue", own=True)
             for _ in range(100):
                 await asyncio.sleep(0)
-            await runs.cancel(second.principal, first.run_id, reason="make room")
+            await runs.cancel(second.authority.principal, first.run_id, reason="make room")
             await blocker.began.wait()
-            await runs.cancel(second.principal, second.run_id, reason="enough")
+            await runs.cancel(second.authority.principal, second.run_id, reason="enough")

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from gateway.explain import explain_routes
 from tests.libs.server.door import Bounded, House, gate_of, opened
 from weft.checkpoint import memory_checkpointer
-from weft.core import ALL_SCOPES, JsonObject, JsonValue, Principal, new_id
+from weft.core import ALL_SCOPES, Authority, JsonObject, JsonValue, Principal, new_id
 from weft.core.errors import UnauthenticatedError
 from weft.server.admission import Admission, ApiOptions
 from weft.server.alias_routes import alias_routes
@@ -74,8 +74,8 @@ class Passports:
 class Router:
     """Explains nothing."""
 
-    async def explain(self, principal: Principal, **_: JsonValue) -> JsonObject:
-        return {"for": principal.subject}
+    async def explain(self, authority: Authority, **_: JsonValue) -> JsonObject:
+        return {"for": authority.principal.subject}
 
 
 @pytest.fixture

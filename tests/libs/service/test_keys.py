@@ -138,6 +138,4 @@ async def test_what_is_put_in_the_place_of_the_key_file_stops_nobody(
     for _ in range(2):
         clock.at += REREAD_SECONDS
         with anyio.fail_after(5):
-            principal = await keys.authenticate(made.text)
-
-    assert principal == made.record.principal()
+            assert await keys.authenticate(made.text) == made.record.principal()

@@ -8,7 +8,7 @@ from pathlib import Path
 from anyio import to_thread
 
 from weft.checkpoint import NewRun, sqlite_checkpointer
-from weft.core import LOCAL, JsonObject, RunId, ToolCall, new_id, new_run_id
+from weft.core import LOCAL, Authority, JsonObject, RunId, ToolCall, new_id, new_run_id
 from weft.events import Acceptance, RunAccepted
 from weft.runs import RunJournal
 from weft.tools import Tool, ToolContext, ToolExecution, call_tool, tool
@@ -17,7 +17,7 @@ PRINCIPAL = LOCAL
 RUN_ID = RunId("0" * 31 + "1")
 REQUEST = NewRun(
     run_id=RUN_ID,
-    principal=PRINCIPAL,
+    authority=Authority(PRINCIPAL),
     operation="run",
     idem_key="k1",
     body_hash="hash",
@@ -51,7 +51,7 @@ def noted(outside: Path, key: str | None) -> None:
 async def called(
     journal: RunJournal, pay: Tool, answers: JsonObject | None = None
 ) -> ToolExecution:
-    context = ToolContext(principal=PRINCIPAL, answers=answers or {})
+    context = ToolContext(authority=Authority(PRINCIPAL), answers=answers or {})
     return await call_tool(pay, CALL, context, journal=journal)
 
 

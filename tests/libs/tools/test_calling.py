@@ -9,7 +9,7 @@ import anyio
 import pytest
 from pydantic import BaseModel
 
-from weft.core import Deadline, ToolCall
+from weft.core import Authority, Deadline, ToolCall
 from weft.core.errors import ConfigError
 from weft.events import Event
 from weft.tools import (
@@ -164,8 +164,12 @@ async def test_no_timeout_exceeds_the_time_that_is_left() -> None:
 
     call = ToolCall(id="1", name="slow")
     with anyio.fail_after(5):
-        cut = await call_tool(slow, call, ToolContext(deadline=Deadline.after(0.05)))
-        late = await call_tool(slow, call, ToolContext(deadline=Deadline.after(-1)))
+        cut = await call_tool(
+            slow, call, ToolContext(authority=Authority(deadline=Deadline.after(0.05)))
+        )
+        late = await call_tool(
+            slow, call, ToolContext(authority=Authority(deadline=Deadline.after(-1)))
+        )
 
     assert cut.outcome == "timeout"
     assert late.error == "no time is left; the tool was not called"

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
-from weft.core import Deadline, JsonValue, Principal, ToolCall
+from weft.core import Authority, Deadline, JsonValue, Principal, ToolCall
 from weft.core.errors import EffectUnrecordedError, StoreUnavailableError
 from weft.events import Event
 from weft.runs import LocalJournal
@@ -139,7 +139,8 @@ async def test_tenants_and_threads_of_other_subjects_share_no_effect() -> None:
     pay = ledger.pay(scope="thread")
 
     for tenant, subject in (("a", "x"), ("a", "y"), ("b", "x"), ("a", "x")):
-        await ledger.call(pay, {"amount": 1}, principal=Principal(tenant=tenant, subject=subject))
+        who = Authority(Principal(tenant=tenant, subject=subject))
+        await ledger.call(pay, {"amount": 1}, authority=who)
 
     assert len(set(ledger.keys)) == len(ledger.keys) == 3
 
@@ -331,17 +332,16 @@ class Flaky(LocalJournal):
 
 @pytest.mark.requirement("FX-11")
 async def test_an_outcome_not_stored_by_the_deadline_ends_as_unrecorded() -> None:
-    journal = Flaky()
-    journal.failures = 1_000_000
     ledger = Ledger()
-    ledger.journal = journal
+    ledger.journal = journal = Flaky()
+    journal.failures = 1_000_000
 
     with anyio.fail_after(5):
         async with EffectHost() as host:
             effect = Effect(
                 ledger.pay(),
                 validated(ledger.pay(), ToolCall(id="1", name="pay", arguments={"amount": 5})),
-                ToolContext(deadline=Deadline.after(0.2)),
+                ToolContext(authority=Authority(deadline=Deadline.after(0.2))),
                 journal=journal,
             )
             with pytest.raises(EffectUnrecordedError) as caught:

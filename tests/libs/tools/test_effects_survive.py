@@ -9,7 +9,7 @@ import pytest
 
 from tests.libs.tools import paying
 from weft.checkpoint import Checkpointer, Claimed, memory_checkpointer, sqlite_checkpointer
-from weft.core import JsonObject, ToolCall
+from weft.core import Authority, JsonObject, ToolCall
 from weft.core.errors import FencedError
 from weft.runs import RunJournal
 from weft.testing.store_values import ALICE, RUNS, new_run
@@ -162,7 +162,7 @@ class Till:
 
 
 async def pay(journal: RunJournal, used: Tool, host: EffectHost | None = None) -> ToolExecution:
-    context = ToolContext(principal=ALICE)
+    context = ToolContext(authority=Authority(ALICE))
     return await call_tool(used, ToolCall(id="c1", name="pay"), context, journal=journal, host=host)
 
 

@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 from tests.libs.tools import bodies
 from weft import Agent
 from weft.checkpoint import memory_checkpointer
-from weft.core import Deadline, Principal, ToolCall
+from weft.core import Authority, Deadline, Principal, ToolCall
 from weft.core.errors import ToolDefinitionError
 from weft.testing import ScriptedModel, call
 from weft.tools import (
@@ -117,7 +117,10 @@ async def test_what_is_bound_goes_along_and_is_no_parameter(processes: Processes
 
 async def test_progress_and_context_cross_the_border(processes: Processes) -> None:
     told: list[ToolProgress] = []
-    context = ToolContext(principal=Principal(tenant="t", subject="ann"), emit=told.append)  # type: ignore[arg-type]
+    context = ToolContext(
+        authority=Authority(Principal(tenant="t", subject="ann")),
+        emit=told.append,  # type: ignore[arg-type]
+    )
 
     execution = await called(tool(isolation=processes)(bodies.steps), {"count": 3}, context)
 
@@ -224,7 +227,7 @@ async def test_a_timeout_kills_the_process_and_what_it_started(
     made = tool(isolation=processes, timeout=30)(bodies.hold)
 
     async with anyio.create_task_group() as group:
-        context = ToolContext(deadline=Deadline.after(5))
+        context = ToolContext(authority=Authority(deadline=Deadline.after(5)))
         group.start_soon(called, made, {"notes": str(notes)}, context)
         body, child, _ = await held(notes)
 
@@ -342,8 +345,8 @@ async def test_a_spare_that_died_unseen_costs_no_call(tmp_path: Path) -> None:
 async def test_so_many_run_at_a_time_and_the_rest_waits(tmp_path: Path) -> None:
     async with Processes(at_a_time=2, waiting=4) as own:
         made = tool(isolation=own, timeout=50)(bodies.hold)
-        ann = ToolContext(principal=Principal(tenant="t", subject="ann"))
-        bob = ToolContext(principal=Principal(tenant="t", subject="bob"))
+        ann = ToolContext(authority=Authority(Principal(tenant="t", subject="ann")))
+        bob = ToolContext(authority=Authority(Principal(tenant="t", subject="bob")))
         refused: list[str | None] = []
 
         async def hold(name: str, context: ToolContext) -> None:

@@ -10,11 +10,11 @@ import aiohttp
 from weft.a2a import erasure
 from weft.a2a.client.remote import RemoteRun
 from weft.a2a.client.transport import OK, STREAMS, OpenReply, get_bounded, post
-from weft.a2a.delegation import Minter, remaining
 from weft.a2a.wire import extensions
 from weft.a2a.wire.cards import MAX_CARD, WELL_KNOWN, PeerCard, read_card, read_foreign_card
 from weft.a2a.wire.models import VERSION
-from weft.core import Deadline, JsonObject, Principal, dumps, new_id
+from weft.core import Authority, Deadline, JsonObject, Principal, dumps, new_id
+from weft.core import trace as tracing
 from weft.core.errors import DeadlineExceededError
 from weft.core.protocol_errors import (
     AnswerLostError,
@@ -22,6 +22,7 @@ from weft.core.protocol_errors import (
     PeerUnavailableError,
 )
 from weft.identity.keys import Trust
+from weft.identity.tokens import Minter, seconds_for
 from weft.loop import Task
 
 log = logging.getLogger(__name__)
@@ -74,13 +75,13 @@ class A2AClient:
     def start(self, task: Task) -> RemoteRun:
         return RemoteRun(self, task)
 
-    def until(self, task: Task) -> float:
-        """Return when a call for `task` is over, as a time of the running loop.
+    def until(self, authority: Authority) -> float:
+        """Return when a call made with `authority` is over, as a time of the running loop.
 
         Raises:
             DeadlineExceededError: Too little time is left to call at all.
         """
-        return asyncio.get_running_loop().time() + remaining(task)
+        return asyncio.get_running_loop().time() + seconds_for(authority)
 
     async def erase(self, principal: Principal, run_ids: Sequence[str], *, within: float) -> None:
         """Let the peer forget what it did for these mesh-wide runs of `principal`.
@@ -88,14 +89,8 @@ class A2AClient:
         Raises what `call` raises, and `PeerRefusedError` where it does not know how.
         """
         until = asyncio.get_running_loop().time() + within
-        task = Task(
-            parts=(),
-            message_id=new_id(),
-            principal=principal,
-            deadline=Deadline.after(within),
-            run_id=run_ids[0],
-        )
-        answer = await self.call(erasure.METHOD, {"runs": [*run_ids]}, task, until=until)
+        authority = Authority(principal, deadline=Deadline.after(within), root_id=run_ids[0])
+        answer = await self.call(erasure.METHOD, {"runs": [*run_ids]}, authority, until=until)
         try:
             await answer.result(until)
         finally:
@@ -105,7 +100,7 @@ class A2AClient:
         self,
         method: str,
         params: JsonObject,
-        task: Task,
+        authority: Authority,
         *,
         until: float,
         last_event_id: int | None = None,
@@ -119,7 +114,7 @@ class A2AClient:
         lost: AnswerLostError | None = None
         for attempt in range(1, TRIES + 1):
             try:
-                return await self._call(method, params, task, until=until, seen=last_event_id)
+                return await self._call(method, params, authority, until=until, seen=last_event_id)
             except PeerUnavailableError as error:
                 lost = error if isinstance(error, AnswerLostError) else lost
                 if attempt == TRIES or (lost is not None and not self.card.trusted):
@@ -128,12 +123,18 @@ class A2AClient:
         raise AssertionError("unreachable")
 
     async def _call(
-        self, method: str, params: JsonObject, task: Task, *, until: float, seen: int | None
+        self,
+        method: str,
+        params: JsonObject,
+        authority: Authority,
+        *,
+        until: float,
+        seen: int | None,
     ) -> OpenReply:
         if self.card.tenant:
             params = {**params, "tenant": self.card.tenant}
         call = dumps({"jsonrpc": "2.0", "id": new_id(), "method": method, "params": params})
-        headers = self._headers(task, call)
+        headers = self._headers(authority, call)
         if seen is not None:
             headers["Last-Event-ID"] = str(seen)
         return await post(
@@ -145,7 +146,7 @@ class A2AClient:
             until=until,
         )
 
-    def _headers(self, task: Task, body: bytes) -> dict[str, str]:
+    def _headers(self, authority: Authority, body: bytes) -> dict[str, str]:
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json, text/event-stream",
@@ -155,10 +156,12 @@ class A2AClient:
         if self.card.extensions:
             headers[extensions.HEADER] = extensions.ALL_HEADER
         if self._minter is not None:
-            token = self._minter.mint(task, audience=self.card.service, at=self.card.url, body=body)
+            token = self._minter.mint(
+                authority, audience=self.card.service, at=self.card.url, body=body
+            )
             headers["Authorization"] = f"Bearer {token}"
-        if task.traceparent:
-            headers["traceparent"] = task.traceparent
+        if authority.trace is not None:
+            headers[tracing.HEADER] = authority.trace.child().header
         return headers
 
     async def _pause(self, attempt: int, retry_after: float | None, until: float) -> None:

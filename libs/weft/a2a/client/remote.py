@@ -13,7 +13,7 @@ from weft.a2a.client.picture import Picture
 from weft.a2a.client.transport import Frame, OpenReply
 from weft.a2a.wire.cards import PeerCard
 from weft.a2a.wire.messages import answer_of, context_of, message_of
-from weft.core import Deadline, JsonObject, JsonValue, Result
+from weft.core import Authority, Deadline, JsonObject, JsonValue, Result
 from weft.core.errors import DeadlineExceededError, WeftError
 from weft.core.protocol_errors import (
     AnswerLostError,
@@ -37,15 +37,15 @@ class Calls(Protocol):
 
     card: PeerCard
 
-    def until(self, task: Task) -> float:
-        """Return when a call for `task` is over, as a time of the running loop."""
+    def until(self, authority: Authority) -> float:
+        """Return when a call made with `authority` is over, as a time of the running loop."""
         ...
 
     async def call(
         self,
         method: str,
         params: JsonObject,
-        task: Task,
+        authority: Authority,
         *,
         until: float,
         last_event_id: int | None = None,
@@ -95,16 +95,17 @@ class RemoteRun:
         metadata: JsonObject = {
             "reason": reason,
             "graceSeconds": grace_s,
-            "requestedBy": self._task.principal.subject,
-            "rootRunId": self._task.run_id,
+            "requestedBy": self._task.authority.principal.subject,
+            "rootRunId": self._task.authority.root_id,
         }
         params: JsonObject = {"id": task_id, "metadata": metadata}
         until = asyncio.get_running_loop().time() + CANCEL_SECONDS
         # Stopping has time of its own: the task may be stopped because its time is over.
-        budget = self._task.budget.model_copy(update={"seconds": None})
-        timed = replace(self._task, deadline=Deadline.after(CANCEL_SECONDS), budget=budget)
+        authority = self._task.authority
+        budget = authority.budget.model_copy(update={"seconds": None})
+        timed = replace(authority, deadline=Deadline.after(CANCEL_SECONDS), budget=budget)
         try:
-            task = await self._result_of("CancelTask", params, until, task=timed)
+            task = await self._result_of("CancelTask", params, until, authority=timed)
         except PeerRefusedError as error:
             ended = error.rpc_code == _NOT_CANCELABLE
             return {"outcome": "done" if ended else "unknown", "taskId": task_id}
@@ -132,7 +133,7 @@ class RemoteRun:
 
     async def _events(self) -> AsyncGenerator[Event, None]:
         try:
-            self._until = self._client.until(self._task)
+            self._until = self._client.until(self._task.authority)
             self._patience = Patience(self._until)
             async for event in self._followed():
                 yield event
@@ -221,7 +222,7 @@ class RemoteRun:
         self, method: str, params: JsonObject, *, last_event_id: int | None = None
     ) -> OpenReply | None:
         answer = await self._client.call(
-            method, params, self._task, until=self._until, last_event_id=last_event_id
+            method, params, self._task.authority, until=self._until, last_event_id=last_event_id
         )
         if answer.streamed:
             return answer
@@ -291,9 +292,15 @@ class RemoteRun:
         return task_id
 
     async def _result_of(
-        self, method: str, params: JsonObject, until: float, *, task: Task | None = None
+        self,
+        method: str,
+        params: JsonObject,
+        until: float,
+        *,
+        authority: Authority | None = None,
     ) -> JsonObject:
-        answer = await self._client.call(method, params, task or self._task, until=until)
+        authority = authority or self._task.authority
+        answer = await self._client.call(method, params, authority, until=until)
         try:
             return await answer.result(until)
         finally:

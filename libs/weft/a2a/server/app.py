@@ -20,7 +20,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from weft.a2a import erasure
-from weft.a2a.delegation import Caller
 from weft.a2a.server import http, views
 from weft.a2a.server.call_rates import CallRates
 from weft.a2a.server.conversation import history, opening
@@ -38,7 +37,8 @@ from weft.a2a.wire.models import (
 )
 from weft.catalog import Entry
 from weft.checkpoint import Run
-from weft.core import LOCAL, JsonObject, new_id
+from weft.core import LOCAL, Authority, JsonObject, TraceContext, logged_under, new_id
+from weft.core import trace as tracing
 from weft.core.edge_errors import InvalidHostError
 from weft.core.errors import (
     ConfigError,
@@ -53,7 +53,7 @@ from weft.core.protocol_errors import (
     UnsupportedOperationError,
 )
 from weft.events import Envelope
-from weft.identity import signatures
+from weft.identity import Caller, signatures
 from weft.identity.keys import SigningKey
 from weft.identity.leases import AuthorityWatch, Lease
 from weft.runs import Runs, cursor_in
@@ -188,9 +188,14 @@ class A2AServer:
         return Response(self._card_bytes, media_type="application/json", headers=self._card_headers)
 
     async def _call(self, request: Request) -> Response:
+        trace = TraceContext.joined(request.headers.get(tracing.HEADER))
+        with logged_under(trace):
+            return await self._traced_call(request, trace)
+
+    async def _traced_call(self, request: Request, trace: TraceContext) -> Response:
         call_id: rpc.RpcId = None
         try:
-            caller = await self._caller(request)
+            caller = (await self._caller(request)).under(trace)
             body = await http.read_body(request)
             caller.check_body(body)
             call_id, value = rpc.read(body)
@@ -221,7 +226,7 @@ class A2AServer:
             raise UnauthenticatedError("this server answers its own machine only")
         if request.client is not None and not http.named_here(request.headers.get("host", "")):
             raise InvalidHostError("this server answers to the names of its own machine only")
-        return Caller(LOCAL)
+        return Caller(Authority(LOCAL))
 
     async def _answer(self, caller: Caller, call: rpc.RpcCall, request: Request) -> Response:
         # Parsing an empty query would cost as much as all the checks here.
@@ -230,7 +235,7 @@ class A2AServer:
         declared = request.headers.get(extensions.HEADER)
         extensions.check_required(declared, self._required)
         asked = extensions.in_force(declared)
-        ask = CallContext(caller, asked, request.headers.get("traceparent"))
+        ask = CallContext(caller, asked)
         if (unary := self._unary.get(call.method)) is not None:
             with Lease(self._standing(caller)) as lease:
                 return http.reply(call.id, await unary(ask, call.params), asked)
@@ -238,12 +243,13 @@ class A2AServer:
                 raise UnauthenticatedError("the authority ended while the call was answered")
         if (streaming := self._streaming.get(call.method)) is not None:
             with ExitStack() as counted:
-                most = self._limits.streams
-                counted.enter_context(self._rates.stream(caller.principal, most=most))
+                most, principal = self._limits.streams, caller.authority.principal
+                counted.enter_context(self._rates.stream(principal, most=most))
                 start = await streaming(ask, call.params, request)
                 stream = self._stream(ask, call, start)
                 watch = AuthorityWatch(self._standing(caller), stream.stop)
-                return StreamReply(stream, self._streams, counted.pop_all(), watch)
+                trace = caller.authority.trace
+                return StreamReply(stream, self._streams, counted.pop_all(), watch, trace=trace)
         raise _unserved(call.method)
 
     def _standing(self, caller: Caller) -> Callable[[], Awaitable[bool]]:
@@ -316,11 +322,14 @@ class StreamReply(Response):
         self,
         stream: TaskStream,
         open_streams: set[TaskStream],
-        counted: AbstractContextManager[None],
+        counted: AbstractContextManager[object, bool | None],
         watch: AuthorityWatch,
+        *,
+        trace: TraceContext | None,
     ) -> None:
         super().__init__()
         self._watch = watch
+        self._trace = trace
         self._stream = stream
         self._open = open_streams
         self._counted = counted
@@ -328,7 +337,7 @@ class StreamReply(Response):
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         self._open.add(self._stream)
         try:
-            with self._counted, self._watch:
+            with self._counted, self._watch, logged_under(self._trace):
                 await self._stream.run(receive, send)
         finally:
             self._open.discard(self._stream)

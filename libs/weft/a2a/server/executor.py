@@ -4,15 +4,7 @@ import anyio
 
 from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA, WireMessage
 from weft.checkpoint import Claimed, Journal
-from weft.core import (
-    Deadline,
-    JsonObject,
-    JsonValue,
-    Message,
-    Principal,
-    Reason,
-    Result,
-)
+from weft.core import JsonObject, JsonValue, Message, Reason, Result
 from weft.loop import Peer, PeerRun, Task
 from weft.runs import Execute, PeerRequest, RunOutcome
 
@@ -40,31 +32,21 @@ def execute_task(peer: Peer) -> Execute:
 
 
 def task_in(claimed: Claimed, journal: Journal) -> Task:
-    """Return the task as its caller meant it, within the limits that came with it."""
+    """Return the task as its caller meant it, with the authority that came with it."""
     run = claimed.run
-    request = PeerRequest.of(run)
-    message = WireMessage.model_validate(request.message)
+    message = WireMessage.model_validate(PeerRequest.of(run).message)
     metadata = message.metadata or {}
     told = metadata.get(OWN_METADATA)
     own = told if isinstance(told, dict) else {}
     return Task(
         parts=message.content,
         message_id=message.message_id,
-        principal=Principal(
-            tenant=run.tenant, subject=run.subject, scopes=run.scopes, kind="delegated"
-        ),
+        authority=run.authority(),
         metadata={name: value for name, value in metadata.items() if name not in _TAKEN},
         history=tuple(Message.model_validate(each) for each in _list(own.get("history"))),
-        capability=_text(metadata.get("skillId")),
         role=_text(own.get("role")),
         output_schema=_object(own.get("outputSchema")),
-        budget=request.budget,
-        deadline=None if run.remaining_s is None else Deadline.after(run.remaining_s),
-        run_id=run.root_id,
         thread_id=run.thread_id,
-        act=request.act,
-        depth=request.depth,
-        traceparent=request.traceparent,
         answers=_answers(claimed),
         journal=journal,
     )

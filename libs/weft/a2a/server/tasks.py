@@ -6,7 +6,6 @@ A task is a run of this agent's own store: task id = run id, context id = thread
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from weft.a2a.delegation import Caller
 from weft.a2a.server import views
 from weft.a2a.server.conversation import conversation, entry_of, history, stored
 from weft.a2a.wire import extensions
@@ -22,7 +21,9 @@ from weft.a2a.wire.parts import fits, media_of
 from weft.checkpoint import Inbound, NewRun, OnBusy, Run
 from weft.core import (
     DECLINED,
+    Authority,
     Budget,
+    Deadline,
     Interrupt,
     JsonObject,
     JsonValue,
@@ -40,6 +41,7 @@ from weft.core.protocol_errors import (
     UnsupportedOperationError,
 )
 from weft.events import Acceptance, Envelope, RunAccepted, preview
+from weft.identity import Caller
 from weft.runs import A2A_SEND, PeerRequest, Runs
 
 
@@ -61,7 +63,6 @@ class CallContext:
 
     caller: Caller
     extensions: frozenset[str] = frozenset()
-    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ class Tasks:
             return await self._follow_up(ask, message)
         new = self._new(ask, request)
         # Whom no time is left nobody takes at once: as a queued run it expires, and is told so.
-        own = new.timeout_s is None or new.timeout_s > 0
+        left = new.authority.remaining()
+        own = left is None or left > 0
         accepted = await self.runs.submit(new, on_busy=_order(ask, message), own=own)
         # What this process owns it tells itself: nothing can come between these and what follows.
         told = accepted.events if accepted.claimed is not None else ()
@@ -236,40 +238,34 @@ class Tasks:
         return known is not None
 
     def _new(self, ask: CallContext, request: SendMessageRequest) -> NewRun:
-        message, caller = request.message, ask.caller
+        message = request.message
         told = message.metadata or {}
-        budget, seconds = _limits(caller, told if extensions.BUDGET in ask.extensions else {})
+        authority = _limited(
+            ask.caller.authority, told if extensions.BUDGET in ask.extensions else {}
+        )
+        seconds = authority.remaining()
         run_id = new_run_id()
         text = text_of(message.content)
         return NewRun(
             run_id=run_id,
-            principal=caller.principal,
+            authority=authority.narrowed(deadline=Deadline.after(self._limits.task_s)),
             operation=A2A_SEND,
             # An id that is not unique by form may be used twice for two messages.
             idem_key=message.message_id if message.unique else f"{message.message_id}:{run_id}",
             body_hash=body_hash(message),
             thread_id=message.context_id or new_id(),
-            request=PeerRequest(
-                message=stored(message),
-                budget=budget,
-                act=caller.act,
-                depth=caller.depth + 1,
-                traceparent=ask.traceparent,
-            ).to_json(),
+            request=PeerRequest(message=stored(message)).to_json(),
             accepted=RunAccepted(
                 agent=self.agent,
                 data=Acceptance(
                     input_preview=preview(text),
                     input=text,
-                    subject=caller.principal.subject,
+                    subject=authority.principal.subject,
                     agent=self.agent,
                     deadline_s=seconds,
-                    budget=budget,
+                    budget=authority.budget,
                 ),
             ),
-            trace_id=_trace_id(ask.traceparent),
-            root_id=caller.run,
-            timeout_s=min(self._limits.task_s, self._limits.task_s if seconds is None else seconds),
         )
 
 
@@ -283,26 +279,24 @@ def _order(ask: CallContext, message: WireMessage) -> OnBusy:
 
     A context holds many tasks; those of one thread of the mesh work one after another.
     """
-    return "overtake" if ask.caller.run is not None and message.context_id else "alongside"
+    return "overtake" if ask.caller.authority.root_id and message.context_id else "alongside"
 
 
 def _settled(run: Run) -> bool:
     return run.terminal or run.status == "interrupted"
 
 
-def _limits(caller: Caller, told: Mapping[str, JsonValue]) -> tuple[Budget, float | None]:
+def _limited(authority: Authority, told: Mapping[str, JsonValue]) -> Authority:
     """Return the smallest of token and message; a value that is no limit is refused."""
     if not told:
-        return caller.budget, caller.seconds
+        return authority
     wished = Budget(
         tokens=_whole(told, "tokens"),
         cost_usd=_number(told, "costUsd"),
         seconds=_number(told, "seconds"),
         hops=_whole(told, "depth"),
     )
-    budget = wished.within(caller.budget)
-    known = [each for each in (caller.seconds, wished.seconds) if each is not None]
-    return budget, min(known, default=None)
+    return authority.narrowed(budget=wished).begun()
 
 
 def _number(told: Mapping[str, JsonValue], name: str) -> float | None:
@@ -362,8 +356,3 @@ def _answer(response: JsonObject) -> JsonValue:
             "the status of a response is 'resolved' or 'canceled'", field="message.parts"
         )
     return DECLINED if status == "canceled" else response.get("payload")
-
-
-def _trace_id(traceparent: str | None) -> str | None:
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None  # noqa: PLR2004 - W3C form

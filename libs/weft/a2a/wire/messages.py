@@ -50,7 +50,7 @@ def context_of(task: Task) -> str | None:
 
 
 def _metadata(task: Task) -> JsonObject:
-    budget = task.budget
+    budget = task.authority.budget
     limits = (budget.tokens, budget.cost_usd, budget.seconds, budget.hops)
     metadata: JsonObject = {**task.metadata}
     metadata.update(
@@ -61,7 +61,8 @@ def _metadata(task: Task) -> JsonObject:
         }
     )
     if task.capability:
-        metadata["skillId"] = task.capability
+        # A capability is a service's skill; its card knows it without the service's name.
+        metadata["skillId"] = task.capability.rpartition("/")[2]
     own: JsonObject = {
         "role": task.role,
         "outputSchema": task.output_schema,

@@ -42,21 +42,24 @@ _WAITS: Mapping[OnBusy, int] = {"alongside": NONE, "overtake": AT_WORK}
 
 def fresh(new: NewRun) -> RunRow:
     """Return the row of a run that is not accepted yet."""
+    authority = new.authority
+    principal, trace = authority.principal, authority.trace
     return RunRow(
         position=0,
         run_id=new.run_id,
-        tenant=new.principal.tenant,
-        subject=new.principal.subject,
-        scopes=encode(sorted(new.principal.scopes)),
+        tenant=principal.tenant,
+        subject=principal.subject,
+        scopes=encode(sorted(principal.scopes)),
         operation=new.operation,
         idem_key=new.idem_key,
         body_hash=new.body_hash,
         thread_id=new.thread_id,
-        root_id=new.root_id or new.run_id,
-        trace_id=new.trace_id,
+        root_id=authority.root_id or new.run_id,
+        trace_id=None if trace is None else trace.trace_id,
         created=0.0,
         waits=ALL,
         request=encode(new.request),
+        authority=encode(authority.terms()),
         status="queued",
         epoch=0,
         owner=None,

@@ -96,7 +96,7 @@ def _erase(tables: Tables, row: RunRow) -> None:
     """Leave of a run what keeps a duplicate out and a living owner fenced from the thread."""
     peers: JsonObject = {"peers": _peers(tables, row.run_id)}
     tables.erase_run(row.run_id)
-    row = row._replace(erased=_HERE, request="{}", result=encode(peers), error=None)
+    row = row._replace(erased=_HERE, request="{}", authority="{}", result=encode(peers), error=None)
     if row.status in TERMINAL:
         row = row._replace(interrupts="[]", cancel=None)
     tables.save_run(row)

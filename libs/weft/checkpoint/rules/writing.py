@@ -35,6 +35,7 @@ def run_of(row: RunRow, now: float, result: JsonObject | None = None) -> Run:
         operation=row.operation,
         thread_id=row.thread_id,
         request=loads_object(row.request),
+        terms=loads_object(row.authority),
         status=row.status,
         epoch=row.epoch,
         owner=row.owner,

@@ -10,7 +10,7 @@ from weft.core.private_files import FILE_MODE, create_private
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 3
+LAYOUT = 4
 
 _LAYOUT_1 = (
     """CREATE TABLE runs (
@@ -126,7 +126,18 @@ _LAYOUT_2 = (
 )
 _LAYOUT_3: tuple[str, ...] = ()
 """The same tables: long texts are compressed, and a result names what stands in its run's steps."""
-_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2, 3: _LAYOUT_3}
+_LAYOUT_4 = (
+    "ALTER TABLE requests ADD COLUMN authority TEXT NOT NULL DEFAULT '{}'",
+    # Limits that a run was accepted with hold for it also after an update.
+    """UPDATE requests SET authority = json_object(
+        'budget', json(coalesce(json_extract(request, '$.budget'),
+            json_extract(request, '$.limits'), '{}')),
+        'act', json(coalesce(json_extract(request, '$.act'), '[]')),
+        'depth', json_extract(request, '$.depth'),
+        'traceparent', json_extract(request, '$.traceparent'))
+        WHERE typeof(request) = 'text'""",
+)
+_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2, 3: _LAYOUT_3, 4: _LAYOUT_4}
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PATIENCE = 1.5
 """Seconds to wait for another process's transaction."""

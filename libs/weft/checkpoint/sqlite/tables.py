@@ -20,8 +20,8 @@ from weft.checkpoint.text import EventRow
 from weft.core import dumps
 
 _RUN = """SELECT r.position, run_id, tenant, subject, scopes, operation, idem_key, body_hash,
-    thread_id, root_id, trace_id, created, waits, coalesce(request, '{}'), status, epoch, owner,
-    lease_until, deadline, rest, interrupts, expires_at, cancel, lost_leases, last_seq, last_batch,
+    thread_id, root_id, trace_id, created, waits, coalesce(request, '{}'),
+    coalesce(authority, '{}'), status, epoch, owner, lease_until, deadline, rest, interrupts, expires_at, cancel, lost_leases, last_seq, last_batch,
     result, error, erased, started, updated
     FROM runs r LEFT JOIN requests q ON q.position = r.position """
 _BY_ID = _RUN + "WHERE run_id = ?"
@@ -67,7 +67,7 @@ _INSERT_RUN = """INSERT INTO runs (run_id, tenant, subject, scopes, operation, i
     started, updated)
     VALUES
     (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_INSERT_REQUEST = "INSERT INTO requests (position, request) VALUES (?, ?)"
+_INSERT_REQUEST = "INSERT INTO requests (position, request, authority) VALUES (?, ?, ?)"
 _SAVE_RUN = """UPDATE runs SET status = ?, epoch = ?, owner = ?, lease_until = ?, deadline = ?,
     rest = ?, interrupts = ?, expires_at = ?, cancel = ?, lost_leases = ?, last_seq = ?,
     last_batch = ?, result = ?, error = ?, erased = ?, started = ?, updated = ?
@@ -125,6 +125,8 @@ _NOW = "SELECT (julianday('now') - 2440587.5) * 86400.0"
 _REQUEST_AT = RunRow._fields.index("request")
 _RESULT_AT = RunRow._fields.index("result")
 _OUTCOME_AT = EffectRow._fields.index("outcome")
+_STATUS_AT = RunRow._fields.index("status")
+"""Between the two stand the columns of `requests`, which never change."""
 
 
 class SqliteTables(Tables):
@@ -188,14 +190,14 @@ class SqliteTables(Tables):
         )
 
     def insert_run(self, row: RunRow) -> None:
-        columns = row[1:_REQUEST_AT] + row[_REQUEST_AT + 1 :]
+        columns = row[1:_REQUEST_AT] + row[_STATUS_AT:]
         position = self.connection.execute(_INSERT_RUN, columns).lastrowid
-        self.connection.execute(_INSERT_REQUEST, (position, packed(row.request)))
+        self.connection.execute(_INSERT_REQUEST, (position, packed(row.request), row.authority))
 
     def save_run(self, row: RunRow) -> None:
-        columns: list[object] = [*row[_REQUEST_AT + 1 :], row.run_id]
+        columns: list[object] = [*row[_STATUS_AT:], row.run_id]
         if row.result is not None:
-            columns[_RESULT_AT - _REQUEST_AT - 1] = packed(row.result)
+            columns[_RESULT_AT - _STATUS_AT] = packed(row.result)
         self.connection.execute(_SAVE_RUN, columns)
 
     def advance(self, held: Held, count: int, *, step: bool) -> Advance | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from weft.checkpoint.nested import NestedJournal
 from weft.core import JsonObject, JsonValue, Parts, Path, Reason, Result, parts_of
@@ -91,27 +92,21 @@ async def _cancel(walk: Walk, run: PeerRun | None, call: PeerCall, attempt: Atte
 
 
 def _task(walk: Walk, call: PeerCall, at: At, attempt: Attempt) -> Task:
-    mandate, journal = walk.mandate, walk.journal
-    budget = at.purse.left()
-    hops = None if budget.hops is None else budget.hops - 1
+    journal = walk.journal
+    # The place's limits lie within the run's already: for each call of a plan they stand instead.
+    here = replace(walk.authority, budget=at.purse.left(), deadline=at.deadline)
     return Task(
         parts=_said(call),
         message_id=attempt.message_id,
-        principal=mandate.principal,
-        metadata=_metadata(mandate.metadata, at),
-        history=mandate.history if call.context == "thread" else (),
+        authority=here.rooted(journal.root_id).for_call(),
+        metadata=_metadata(walk.metadata, at),
+        history=walk.history if call.context == "thread" else (),
         capability=call.target.capability,
         role=call.target.role,
         grants=call.grants,
         output_schema=call.output_schema,
-        budget=budget if hops is None else budget.model_copy(update={"hops": hops}),
-        deadline=at.deadline,
         path=call.path,
-        run_id=journal.root_id,
         thread_id=journal.thread_id or None,
-        act=mandate.act,
-        depth=mandate.depth + at.depth,
-        traceparent=mandate.traceparent,
         answers=answers_for(walk, call.path),
         journal=NestedJournal(journal, call.path),
     )

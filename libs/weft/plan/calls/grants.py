@@ -53,7 +53,7 @@ def tool_names(capabilities: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _tool(walk: Walk, at: At, name: str, capability: str, perform: Perform) -> Tool:
-    offered = walk.peers.describe(capability, walk.mandate.principal)
+    offered = walk.peers.describe(capability, walk.authority.principal)
     known = offered or Capability(id=capability)
 
     async def use(task: str, context: ToolContext) -> JsonValue:
@@ -70,7 +70,6 @@ def _tool(walk: Walk, at: At, name: str, capability: str, perform: Perform) -> T
             purse=purse,
             scope=Scope(at.scope),
             deadline=earliest(at.deadline, context.deadline),
-            depth=at.depth + 1,
         )
         # The call that uses it is under way: what this brings is made durable before it goes on.
         walk.last_step.fork(2)

@@ -158,7 +158,7 @@ async def _reached(
 def _picked(walk: Walk, call: PeerCall) -> tuple[PickedPeer | None, Result]:
     """Return who does the step now, or why nobody does."""
     try:
-        return walk.peers.pick(call.target, walk.mandate.principal), Result(status="failed")
+        return walk.peers.pick(call.target, walk.authority.principal), Result(status="failed")
     except WeftError as error:
         return None, failed(error.code, str(error), call.path, retryable=error.retryable)
 

@@ -7,14 +7,12 @@ from typing import Any
 import jwt
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.libs.a2a.harness import Mesh, principal
-from weft.a2a import Caller, Minter, Verifier
-from weft.core import Budget, Clock, Deadline, Principal, parts_of
+from tests.libs.core.authorities import authorities
+from weft.core import Authority, Budget, Clock, Deadline, Principal
 from weft.core.errors import DeadlineExceededError, DepthExceededError, UnauthenticatedError
-from weft.identity import SigningKey, Trust
-from weft.loop import Task
+from weft.identity import Caller, Minter, SigningKey, Trust, Verifier
 
 NOW = 1_800_000_000.0
 AT = "http://127.0.0.1:9/"
@@ -37,12 +35,12 @@ MESH = Mesh()
 KEY = MESH.router.private
 
 
-def a_task(**more: Any) -> Task:  # noqa: ANN401 - fields of a task
-    return Task(parts_of("p"), "m", principal=principal(), run_id="a" * 32, **more)
+def an_authority(**more: Any) -> Authority:  # noqa: ANN401 - fields of an authority
+    return Authority(principal(), root_id="a" * 32, **more)
 
 
 def claims(**changed: object) -> dict[str, object]:
-    token = Minter(MESH.router, clock=Fixed()).mint(a_task(), audience="echo", at=AT)
+    token = Minter(MESH.router, clock=Fixed()).mint(an_authority(), audience="echo", at=AT)
     body = token.split(".")[1]
     made: dict[str, object] = json.loads(base64.urlsafe_b64decode(body + "=="))
     return {**made, **changed}
@@ -72,29 +70,31 @@ async def verify(token: str, *, clock: Clock | None = None) -> Caller:
 
 @pytest.mark.requirement("A2A-64")
 async def test_a_token_says_who_asks_and_what_is_left() -> None:
-    task = a_task(
+    authority = an_authority(
         budget=Budget(tokens=0, cost_usd=1.5), deadline=Deadline(NOW + 10), act=("gateway",)
     )
 
-    caller = await verify(Minter(MESH.router, clock=Fixed()).mint(task, audience="echo", at=AT))
+    caller = await verify(
+        Minter(MESH.router, clock=Fixed()).mint(authority, audience="echo", at=AT)
+    )
 
     assert caller.principal == Principal(
         tenant="t", subject="s", scopes=frozenset({"agents:*"}), kind="delegated"
     )
-    assert caller.budget == Budget(tokens=0, cost_usd=1.5)
-    assert caller.seconds == 9.95
-    assert caller.act == ("gateway", "router")
-    assert (caller.run, caller.depth) == ("a" * 32, 0)
+    assert caller.authority.budget == Budget(tokens=0, cost_usd=1.5)
+    assert caller.authority.deadline == Deadline(NOW + 9.95)
+    assert caller.authority.act == ("gateway", "router")
+    assert (caller.authority.root_id, caller.authority.depth) == ("a" * 32, 1)
 
 
 def test_a_token_is_a_jwt_that_others_can_read() -> None:
-    token = Minter(MESH.router).mint(a_task(), audience="echo", at=AT)
+    token = Minter(MESH.router).mint(an_authority(), audience="echo", at=AT)
 
     read = jwt.decode(token, KEY.public_key(), algorithms=["EdDSA"], audience="echo")
 
     assert set(read) == {
         "iss", "aud", "jti", "exp", "tenant", "sub", "scope", "act", "run", "depth",
-        "rem_ms", "rem_tokens", "rem_cost", "at", "body",
+        "rem_ms", "rem_tokens", "rem_cost", "rem_calls", "rem_hops", "at", "body",
     }  # fmt: skip
 
 
@@ -160,47 +160,29 @@ async def test_the_ninth_call_in_a_row_is_refused_by_caller_and_callee() -> None
     with pytest.raises(DepthExceededError):
         await verify(signed(depth=8))
     with pytest.raises(DepthExceededError):
-        Minter(MESH.router).mint(a_task(depth=8), audience="echo", at=AT)
-    assert (await verify(signed(depth=7))).depth == 7
+        Minter(MESH.router).mint(an_authority(depth=8), audience="echo", at=AT)
+    assert (await verify(signed(depth=7))).authority.depth == 8
 
 
 def test_a_call_with_no_time_left_is_not_made() -> None:
     minter = Minter(MESH.router, clock=Fixed())
 
     with pytest.raises(DeadlineExceededError):
-        minter.mint(a_task(deadline=Deadline(NOW + 0.04)), audience="echo", at=AT)
+        minter.mint(an_authority(deadline=Deadline(NOW + 0.04)), audience="echo", at=AT)
 
 
 @pytest.mark.requirement("A2A-65")
-@given(
-    tokens=st.none() | st.integers(0, 10**9),
-    cost=st.none() | st.floats(0, 1e6),
-    seconds=st.floats(0.06, 3600),
-    depth=st.integers(0, 7),
-    scopes=st.frozensets(st.sampled_from(["runs:read", "agents:*", "agents:x", "admin", "new"])),
-)
-async def test_what_arrives_is_never_more_than_what_was_held(
-    tokens: int | None, cost: float | None, seconds: float, depth: int, scopes: frozenset[str]
-) -> None:
-    task = Task(
-        parts_of("p"),
-        "m",
-        principal=Principal(tenant="t", subject="alice", scopes=scopes),
-        budget=Budget(tokens=tokens, cost_usd=cost),
-        deadline=Deadline(NOW + seconds),
-        depth=depth,
-        act=("gateway",),
-    )
+@given(authorities(NOW, deepest=7))
+async def test_what_arrives_is_never_more_than_what_was_held(held: Authority) -> None:
+    caller = await verify(Minter(MESH.router, clock=Fixed()).mint(held, audience="echo", at=AT))
 
-    caller = await verify(Minter(MESH.router, clock=Fixed()).mint(task, audience="echo", at=AT))
-
-    assert caller.principal.scopes <= scopes
-    assert caller.principal.subject == "alice"
-    assert caller.budget == Budget(tokens=tokens, cost_usd=cost)
-    assert caller.seconds is not None
-    assert caller.seconds < seconds
-    assert caller.depth == depth
-    assert caller.act == ("gateway", "router")
+    arrived = caller.authority
+    assert held.covers(arrived, Fixed())
+    assert not arrived.covers(held, Fixed())
+    assert arrived.principal.scopes <= held.principal.scopes
+    assert arrived.principal.subject == held.principal.subject
+    assert arrived.budget == held.budget.model_copy(update={"seconds": None})
+    assert (arrived.depth, arrived.act) == (held.depth + 1, (*held.act, "router"))
 
 
 async def test_scopes_that_the_receiver_does_not_give_are_dropped() -> None:
@@ -213,7 +195,7 @@ async def test_scopes_that_the_receiver_does_not_give_are_dropped() -> None:
 
 async def test_a_token_made_for_one_request_comes_with_no_other() -> None:
     minter = Minter(MESH.router, clock=Fixed())
-    bound = await verify(minter.mint(a_task(), audience="echo", at=AT, body=b"this"))
+    bound = await verify(minter.mint(an_authority(), audience="echo", at=AT, body=b"this"))
 
     bound.check_body(b"this")
     with pytest.raises(UnauthenticatedError):
@@ -248,11 +230,20 @@ async def test_a_specialists_key_speaks_for_nobody() -> None:
 
 def handed(exp: float = NOW + 60) -> str:
     """Return what the router gave the code analyst."""
-    return signed(aud="code_analyst", act=["router"], rem_tokens=100, rem_ms=5000, exp=exp)
+    return signed(
+        aud="code_analyst",
+        act=["router"],
+        rem_tokens=100,
+        rem_calls=7,
+        rem_hops=3,
+        rem_ms=5000,
+        exp=exp,
+    )
 
 
 PART: dict[str, object] = {
-    "act": ["router", "code_analyst"], "depth": 1, "rem_tokens": 50, "rem_ms": 4000,
+    "act": ["router", "code_analyst"], "depth": 1, "rem_tokens": 50, "rem_calls": 7,
+    "rem_hops": 2, "rem_ms": 4000,
 }  # fmt: skip
 
 
@@ -260,8 +251,9 @@ PART: dict[str, object] = {
 async def test_a_specialist_passes_on_a_part_of_what_it_was_given() -> None:
     caller = await verify_all(by_hand_of(CODE, {**PART, "via": handed()}))
 
-    assert caller.act == ("router", "code_analyst")
-    assert (caller.budget.tokens, caller.depth, caller.principal.subject) == (50, 1, "s")
+    assert caller.authority.act == ("router", "code_analyst")
+    assert (caller.authority.budget.tokens, caller.authority.depth) == (50, 2)
+    assert caller.principal.subject == "s"
 
 
 MORE: dict[str, dict[str, object]] = {
@@ -271,6 +263,8 @@ MORE: dict[str, dict[str, object]] = {
     "new scope": {"scope": ["agents:*", "admin"]},
     "more tokens": {"rem_tokens": 101},
     "no limit": {"rem_tokens": None},
+    "more calls": {"rem_calls": 8},
+    "more hops": {"rem_hops": 4},
     "more time": {"rem_ms": 5001},
     "not deeper": {"depth": 0},
     "forgets who called": {"act": ["code_analyst"]},
@@ -294,13 +288,18 @@ async def test_a_chain_is_followed_to_its_root() -> None:
     second = {**PART, "act": act, "depth": 2, "via": first}
     stolen = by_hand_of(CODE, {**PART, "aud": "metrics", "via": handed(exp=NOW - 100)})
 
-    assert (await verify_all(by_hand_of(METRICS, second))).act == tuple(act)
+    assert (await verify_all(by_hand_of(METRICS, second))).authority.act == tuple(act)
     with pytest.raises(UnauthenticatedError):
         await verify_all(by_hand_of(METRICS, {**second, "via": stolen}))
 
 
 async def test_what_is_passed_on_by_the_library_is_taken() -> None:
-    task = a_task(budget=Budget(tokens=50), deadline=Deadline(NOW + 4), depth=1, act=("router",))
-    token = Minter(CODE, clock=Fixed()).mint(task, audience="echo", at=AT, via=handed())
+    authority = an_authority(
+        budget=Budget(tokens=50, calls=1, hops=1),
+        deadline=Deadline(NOW + 4),
+        depth=1,
+        act=("router",),
+    )
+    token = Minter(CODE, clock=Fixed()).mint(authority, audience="echo", at=AT, via=handed())
 
-    assert (await verify_all(token)).act == ("router", "code_analyst")
+    assert (await verify_all(token)).authority.act == ("router", "code_analyst")

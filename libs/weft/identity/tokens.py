@@ -7,19 +7,30 @@ key from the token itself, nothing fetched.
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import orjson
 from pydantic import Field, ValidationError
 
-from weft.core import ALL_SCOPES, SYSTEM_CLOCK, Budget, Clock, Principal, Record
+from weft.core import (
+    ALL_SCOPES,
+    MAX_DEPTH,
+    SYSTEM_CLOCK,
+    Authority,
+    Budget,
+    Clock,
+    Deadline,
+    Principal,
+    Record,
+    TraceContext,
+)
 from weft.core.errors import DeadlineExceededError, DepthExceededError, UnauthenticatedError
 from weft.identity.keys import SigningKey, Trust, TrustedKey, b64, unb64
-from weft.loop import Task
+
+__all__ = ["Caller", "Minter", "Verifier", "seconds_for"]
 
 LIFETIME_SECONDS = 60
 LEEWAY_SECONDS = 5
-MAX_DEPTH = 8
 MAX_TOKEN = 8192
 HOP_SECONDS = 0.05
 """What a hop keeps of the remaining time for its own answer."""
@@ -44,6 +55,8 @@ class Claims(Record):
     rem_ms: int = Field(ge=0)
     rem_tokens: int | None = Field(default=None, ge=0)
     rem_cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    rem_calls: int | None = Field(default=None, ge=0)
+    rem_hops: int | None = Field(default=None, ge=0)
     at: str = ""
     """The address it is for: stolen there, it is worth nothing anywhere else."""
     body: str | None = None
@@ -51,24 +64,47 @@ class Claims(Record):
     via: str | None = None
     """The token that is passed on here, by who may not speak for anybody of its own."""
 
+    def authority(self, received: float) -> Authority:
+        """Return what its receiver holds, who got it at this instant of their monotonic clock."""
+        return Authority(
+            principal=Principal(
+                tenant=self.tenant,
+                subject=self.sub,
+                scopes=frozenset(self.scope),
+                kind="delegated",
+            ),
+            budget=Budget(
+                tokens=self.rem_tokens,
+                cost_usd=self.rem_cost,
+                calls=self.rem_calls,
+                hops=self.rem_hops,
+            ),
+            deadline=Deadline(received + self.rem_ms / 1000),
+            act=self.act,
+            depth=self.depth + 1,
+            root_id=self.run,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what is left of the run's limits."""
+    """Who sends one request: what they may do, and which request they may do it with."""
 
-    principal: Principal
-    budget: Budget = field(default_factory=Budget)
-    seconds: float | None = None
-    act: tuple[str, ...] = ()
-    run: str | None = None
-    """The mesh-wide run the call works for."""
-    depth: int = -1
-    """-1 is a caller outside the mesh: what it starts stands at depth 0."""
+    authority: Authority
     body: str | None = None
+    """The digest of the one body that is meant; None where it may be any."""
     until: float | None = None
     """When, by the clock on the wall, the work is over that the authority was given for."""
     keys: frozenset[str] = frozenset()
     """The ids of the keys that vouch for it."""
+
+    @property
+    def principal(self) -> Principal:
+        return self.authority.principal
+
+    def under(self, trace: TraceContext) -> "Caller":
+        """Return the same, asking from a place of `trace`."""
+        return replace(self, authority=replace(self.authority, trace=trace))
 
     def check_body(self, body: bytes) -> None:
         """Return if the token was made for a request of this body, or for any.
@@ -85,15 +121,15 @@ def digest_of(body: bytes) -> str:
     return b64(hashlib.sha256(body).digest()).decode()
 
 
-def remaining(task: Task, clock: Clock = SYSTEM_CLOCK) -> float:
-    """Return the seconds a peer gets for `task`.
+def seconds_for(authority: Authority, clock: Clock = SYSTEM_CLOCK) -> float:
+    """Return the seconds that a peer gets which is called with `authority`.
 
     Raises:
         DeadlineExceededError: Too little is left to call anybody.
     """
-    left = DEFAULT_SECONDS if task.deadline is None else task.deadline.remaining(clock)
-    if task.budget.seconds is not None:
-        left = min(left, task.budget.seconds)
+    left = authority.remaining(clock)
+    if left is None:
+        left = DEFAULT_SECONDS
     if left < HOP_SECONDS:
         raise DeadlineExceededError("too little time is left to call another agent")
     return left - HOP_SECONDS
@@ -110,14 +146,14 @@ class Minter:
 
     def mint(
         self,
-        task: Task,
+        authority: Authority,
         *,
         audience: str,
         at: str,
         body: bytes | None = None,
         via: str | None = None,
     ) -> str:
-        """Return a token for one call; everything in it is at most what `task` holds.
+        """Return a token for one call; everything in it is at most what `authority` holds.
 
         It is good at the address `at` only, and with `body` for that one request. Who is no issuer
         gives the token it was called with as `via`, and no more than that holds.
@@ -126,23 +162,23 @@ class Minter:
             DepthExceededError: The call would stand too deep.
             DeadlineExceededError: Too little time is left.
         """
-        if task.depth >= MAX_DEPTH:
-            raise DepthExceededError(f"calls nest at most {MAX_DEPTH} deep")
-        budget = task.budget
+        principal, budget = authority.principal, authority.budget
         claims = {
             "iss": self._key.service,
             "aud": audience,
             "jti": secrets.token_hex(16),
             "exp": int(self._clock.now()) + LIFETIME_SECONDS,
-            "tenant": task.principal.tenant,
-            "sub": task.principal.subject,
-            "scope": sorted(task.principal.scopes),
-            "act": [*task.act, self._key.service],
-            "run": task.run_id,
-            "depth": task.depth,
-            "rem_ms": int(remaining(task, self._clock) * 1000),
+            "tenant": principal.tenant,
+            "sub": principal.subject,
+            "scope": sorted(principal.scopes),
+            "act": authority.crossed(self._key.service).act,
+            "run": authority.root_id,
+            "depth": authority.depth,
+            "rem_ms": int(seconds_for(authority, self._clock) * 1000),
             "rem_tokens": budget.tokens,
             "rem_cost": budget.cost_usd,
+            "rem_calls": budget.calls,
+            "rem_hops": budget.hops,
             "at": _address(at),
             "body": digest_of(body) if body is not None else None,
         }
@@ -202,19 +238,8 @@ class Verifier:
             lent += await self._lenders(claims, now)
         if claims.depth >= MAX_DEPTH:
             raise DepthExceededError(f"calls nest at most {MAX_DEPTH} deep")
-        principal = Principal(
-            tenant=claims.tenant,
-            subject=claims.sub,
-            scopes=self._scopes.intersection(claims.scope) | _agents(claims.scope, self._scopes),
-            kind="delegated",
-        )
         return Caller(
-            principal=principal,
-            budget=Budget(tokens=claims.rem_tokens, cost_usd=claims.rem_cost),
-            seconds=claims.rem_ms / 1000,
-            act=claims.act,
-            run=claims.run or None,
-            depth=claims.depth,
+            claims.authority(self._clock.monotonic()).narrowed(scopes=self._scopes),
             body=claims.body,
             until=min(_over(each) for each, _ in lent),
             keys=frozenset(each.kid for _, each in lent),
@@ -272,32 +297,9 @@ def _over(claims: Claims) -> float:
 
 def _is_part(claims: Claims, given: Claims) -> bool:
     """Tell whether `claims` pass on at most what was `given`, to their issuer, for the same run."""
-    same = (claims.tenant, claims.sub, claims.run) == (given.tenant, given.sub, given.run)
     passed = given.aud == claims.iss and claims.act == (*given.act, claims.iss)
-    every_agent = "agents:*" in given.scope
-    scopes = all(
-        scope in given.scope or (every_agent and scope.startswith("agents:"))
-        for scope in claims.scope
-    )
-    less = (
-        claims.depth > given.depth
-        and claims.rem_ms <= given.rem_ms
-        and _at_most(claims.rem_tokens, given.rem_tokens)
-        and _at_most(claims.rem_cost, given.rem_cost)
-    )
-    return same and passed and scopes and less
-
-
-def _at_most(value: float | None, limit: float | None) -> bool:
-    return limit is None or (value is not None and value <= limit)
+    return passed and claims.depth > given.depth and given.authority(0).covers(claims.authority(0))
 
 
 def _address(url: str) -> str:
     return url.rstrip("/")
-
-
-def _agents(claimed: tuple[str, ...], allowed: frozenset[str]) -> frozenset[str]:
-    """Return single-agent scopes, which `agents:*` covers without naming them."""
-    if "agents:*" not in allowed:
-        return frozenset()
-    return frozenset(scope for scope in claimed if scope.startswith("agents:"))
