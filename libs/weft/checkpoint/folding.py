@@ -66,7 +66,7 @@ def names_result(event: Event, result: JsonObject) -> bool:
             output = data.output.to_json()
         case _:
             return False
-    return output == _output(result) and len(dumps(output)) >= FROM_BYTES
+    return len(dumps(output)) >= FROM_BYTES and output == _output(result)
 
 
 def without_output(event: Event) -> JsonObject:
@@ -78,8 +78,8 @@ def with_output(data: JsonObject, result: Callable[[], JsonObject | None]) -> Js
     """Return the data of a run's last event as it was told; `result` returns the run's."""
     if data.get("output") != _IN_RESULT:
         return data
-    told = {**data, "output": _output(result() or {})}
-    return told if len(dumps(told)) <= MOST_BYTES else bounded(told)
+    whole: JsonObject = {**data, "output": _output(result() or {})}
+    return whole if len(dumps(whole)) <= MOST_BYTES else bounded(whole)
 
 
 def _output(result: JsonObject) -> JsonObject:

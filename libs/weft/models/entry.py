@@ -2,7 +2,7 @@
 
 import operator
 
-from weft.core import JsonObject, Message, ToolCall
+from weft.core import JsonObject, JsonValue, Message, Part, ToolCall
 from weft.core.storable import storable, storable_json
 from weft.models.base import ModelChunk, ModelResponse
 from weft.models.chunks import arguments_text, parsed_call
@@ -47,11 +47,21 @@ class AttemptChunks:
 
 
 def _message(message: Message) -> Message:
-    content = storable(message.content)
+    parts = tuple([_part(part) for part in message.parts])
     calls = tuple([_call(call) for call in message.tool_calls])
-    if content is message.content and all(map(operator.is_, calls, message.tool_calls)):
+    if all(map(operator.is_, (*parts, *calls), (*message.parts, *message.tool_calls))):
         return message
-    return message.model_copy(update={"content": content, "tool_calls": calls})
+    return message.model_copy(update={"parts": parts, "tool_calls": calls})
+
+
+def _part(part: Part) -> Part:
+    if part.kind == "text" and not part.metadata:
+        text = storable(part.text or "")
+        return part if text is part.text else part.model_copy(update={"text": text})
+    labels = {name: getattr(part, name) for name in ("media_type", "filename", "metadata")}
+    written: JsonValue = {part.kind: getattr(part, part.kind), **labels}
+    cleaned = storable_json(written)
+    return part if cleaned is written else Part.model_validate(cleaned)
 
 
 def _call(call: ToolCall) -> ToolCall:

@@ -59,8 +59,8 @@ class ContentContract:
             await runs.cancel(ALICE, held.run_id, reason="late", grace_s=1),
         ]
         assert [run and run.result for run in read] == [written.result] * 5
-        kept = Result.model_validate(written.result)
-        assert told.data["output"] == {"text": kept.text, "data": kept.data}
+        answer = Result.model_validate(written.result)
+        assert told.data["output"] == {"text": answer.text, "data": answer.data}
         assert (await runs.events(ALICE, held.run_id))[-1] == told
         assert await runs.finish(held, end) == ()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.core import Deadline, JsonObject, Message, ToolCall
+from weft.core import Deadline, JsonObject, Message, Part, ToolCall
 from weft.models import (
     AllModelsFailedError,
     ChunkJoiner,
@@ -344,3 +344,15 @@ def test_a_failed_fallback_is_worth_repeating_if_one_of_its_causes_is() -> None:
 
     assert is_retryable(AllModelsFailedError([auth, busy]))
     assert not is_retryable(AllModelsFailedError([auth]))
+
+
+async def test_a_part_that_no_database_keeps_is_replaced_and_keeps_its_kind() -> None:
+    parts = (Part(text="\0", metadata={"at": "\ud800"}), Part(data=None, filename="a\0.json"))
+    odd = ModelResponse(message=Message(role="assistant", parts=parts))
+
+    reply = await complete(Saying(odd), ASKED, retrying(Waits()))
+
+    assert reply.message.parts == (
+        Part(text="␀", metadata={"at": "\N{REPLACEMENT CHARACTER}"}),
+        Part(data=None, filename="a␀.json"),
+    )
