@@ -2,9 +2,9 @@
 
 from weft.loop.agent import Agent
 from weft.loop.config import AgentConfig
+from weft.loop.handles import AgentRun, TaskRun
 from weft.loop.peer import Peer, PeerRun, Task
 from weft.loop.result import AgentResult, ExecutionMetrics, RunError
-from weft.loop.run import AgentRun, TaskRun
 from weft.loop.state import AgentState, ReasoningStep
 from weft.loop.stream import (
     EffectIntendedEvent,

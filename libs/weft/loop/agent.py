@@ -30,13 +30,12 @@ from weft.events import Envelope, Event
 from weft.loop.config import AgentConfig, AgentOptions, SystemPrompt, configured
 from weft.loop.driver import INTERNAL, Driver
 from weft.loop.event_sink import BusOutlet, Outlet, TypedOutlet, Unheard
+from weft.loop.handles import AgentRun, RunControl, TaskRun
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.mapping import effect_event
 from weft.loop.peer import Task
 from weft.loop.result import AgentResult, as_peer_result
-from weft.loop.run import AgentRun, TaskRun
 from weft.loop.run_options import RunOptions, checked, kept
-from weft.loop.running import RunControl
 from weft.loop.steps import answers_in
 from weft.loop.stream import LoopEvent
 from weft.loop.subagent import agent_tool
@@ -352,7 +351,7 @@ class Agent:
     async def _driven(
         self, invocation: Invocation, control: RunControl, outlet: Outlet
     ) -> AgentResult:
-        driver = Driver(self._setup(invocation.grants), invocation, outlet)
+        driver = Driver(self._setup(invocation.grants), invocation, outlet, control.stopping)
         control.attach(driver)
         self._active.add(control)
         try:

@@ -3,12 +3,10 @@
 It owns the clock, the counters and cancellation. Phases take a frozen state and return the next.
 """
 
-import asyncio
 import logging
-import threading
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
-import anyio
 import anyio.lowlevel
 
 from weft.core import NO_USAGE, JsonObject, Message, ToolCall, Usage
@@ -25,6 +23,7 @@ from weft.loop.result import AgentResult
 from weft.loop.start import UNKNOWN_OUTCOME, blank_state, first_state
 from weft.loop.state import AgentState
 from weft.loop.steps import OpenQuestion, Steps
+from weft.loop.stopping import Stopping
 from weft.loop.terminate import (
     LIMITS,
     OUT_OF_RESOURCES,
@@ -53,19 +52,27 @@ INTERNAL = ErrorData(code="internal", message="the agent failed because of a bug
 CUT = "the reply was cut at its length limit inside the calls; nothing was called"
 
 
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """The calls of a reply, while they are under way."""
+
+    thought: Thought
+    results: dict[str, ToolExecution]
+    """What is known of them so far, by call."""
+
+
 class Driver:
     """One run of an agent, from its prompt or its last durable step to its end."""
 
-    def __init__(self, setup: Setup, invocation: Invocation, outlet: Outlet) -> None:
+    def __init__(
+        self, setup: Setup, invocation: Invocation, outlet: Outlet, stopping: Stopping
+    ) -> None:
         self._setup = setup
         self._invocation = invocation
         self._outlet = outlet
         self._clock = setup.clock
         self._began = setup.clock.monotonic()
-        self._scope = anyio.CancelScope()
-        self._home: tuple[asyncio.AbstractEventLoop, int] | None = None
-        self._canceled: str | None = None
-        self._stop: Stop | None = None
+        self._stopping = stopping
         self._generated_by: GeneratedBy = setup.model.capabilities.generated_by
         self._steps = Steps(invocation.journal)
         self._limits = AgentLimits.of(setup.config, invocation, setup.clock)
@@ -74,12 +81,12 @@ class Driver:
             with_reflexion=setup.config.reflexion_config is not None,
         )
         self._state = blank_state(setup, invocation)
-        self._open: Thought | None = None
-        self._results: dict[str, ToolExecution] = {}
-        self._host: EffectHost | None = None
+        self._calling: Calling | None = None
+        idempotent = any(tool.idempotent for tool in setup.tools)
+        self._host = EffectHost() if idempotent else None
         self._children = NO_USAGE
         self._calls: dict[str, JsonObject] = {}
-        self._wakeup = Wakeup(setup.stop_when, self._timed, self._give_up)
+        self._wakeup = Wakeup(setup.stop_when, self._timed, stopping.give_up)
 
     @property
     def run_id(self) -> str:
@@ -97,47 +104,30 @@ class Driver:
         their own are told by these.
         """
         durable, tools = self._invocation.journal.held is not None, self._setup.tools
-        told = [
-            each
-            for each in self._calls.values()
+        effects = [
+            effect
+            for effect in self._calls.values()
             if not (
-                (tool := tools.get(str(each["tool"])))
+                (tool := tools.get(str(effect["tool"])))
                 and (tool.only_reads or tool.resumes or (durable and tool.idempotent))
             )
         ]
-        return {"effects": [*told]}
-
-    def cancel(self, reason: str = "") -> None:
-        """Ask for the end, from any thread; before the start it prevents the run."""
-        self._canceled = reason or "canceled"
-        if self._home is None:
-            return
-        loop, thread = self._home
-        if thread == threading.get_ident():
-            self._scope.cancel()
-        else:
-            loop.call_soon_threadsafe(self._scope.cancel)
+        return {"effects": [*effects]}
 
     async def run(self) -> AgentResult:
         """Drive the run to its end; a failure is a result."""
-        self._home = (asyncio.get_running_loop(), threading.get_ident())
         try:
-            with self._scope:
-                if self._canceled is None:
-                    await self._hosted()
+            with self._stopping.working() as anything_to_do:
+                if anything_to_do:
+                    async with self._host or nullcontext():
+                        self._stopping.decide(await self._decided())
         finally:
             self._wakeup.disarm()
             self._invocation.journal.report = self.report
         return self._ended()
 
-    async def _hosted(self) -> None:
-        if not any(tool.idempotent for tool in self._setup.tools):
-            await self._guarded()
-            return
-        async with EffectHost() as self._host:
-            await self._guarded()
-
-    async def _guarded(self) -> None:
+    async def _decided(self) -> Stop:
+        """Go on until there is a reason to stop; what goes wrong is one."""
         try:
             with contained():
                 self._state = await first_state(self._state, self._setup, self._invocation)
@@ -145,18 +135,19 @@ class Driver:
                 stop = None
                 while stop is None:
                     stop = await self._iteration()
-                self._stop = stop
+                return stop
         except WeftError as error:
             if isinstance(error, ModelError) and error.usage != NO_TOKENS:
                 self._state = self._state.with_token_usage(error.usage)
-            self._stop = failed(error)
-            if self._stop.error is not None:
-                told = {"run_id": self.run_id, "code": error.code, "error": str(error)}
-                logger.warning("agent.failed", extra={**told, "model": self._setup.model.name})
+            stop = failed(error)
+            if stop.error is not None:
+                fields = {"run_id": self.run_id, "code": error.code, "error": str(error)}
+                logger.warning("agent.failed", extra={**fields, "model": self._setup.model.name})
+            return stop
         except Exception:
             # The edge of a run: a model's or a plug-in's bug ends this run only.
             logger.exception("agent.failed", extra={"run_id": self.run_id})
-            self._stop = Stop("error", INTERNAL.message, error=INTERNAL)
+            return Stop("error", INTERNAL.message, error=INTERNAL)
 
     async def _iteration(self) -> Stop | None:
         """Think, execute, reflect; return why the run stops, if it does."""
@@ -171,8 +162,8 @@ class Driver:
             return Stop("error", EMPTY_ANSWER.message, error=EMPTY_ANSWER)
         executed = await self._execute(thought)
         if executed.interrupt is not None:
-            told = executed.interrupt.message
-            return Stop("interrupted", told, interrupts=(executed.interrupt,))
+            question = executed.interrupt
+            return Stop("interrupted", question.message, interrupts=(question,))
         state = executed.state.with_child_usage(self._taken_usage())
         reflected = reflect(state, executed.executions, self._memory, self._outlet.tell)
         self._state = reflected.state.but(updated_at=self._clock.now())
@@ -212,32 +203,32 @@ class Driver:
         stored = self._steps.results(state.iteration)
         if stored is not None:
             return Executed(with_results(state, stored), stored)
-        asked = self._steps.asked(state.iteration)
-        self._open, self._results = thought, self._known(thought, asked)
-        again = [call for call in calls if call.id in asked.asking - self._results.keys()]
+        question = self._steps.asked(state.iteration)
+        self._calling = calling = Calling(thought, self._known(thought, question))
+        again = [call for call in calls if call.id in question.asking - calling.results.keys()]
         if any(map(self._only_once, again)):
             await self._steps.begin_again(state.iteration)
-        executed = await execute(state, calls, self._hands(), self._outlet.tell, self._results)
+        executed = await execute(state, calls, self._hands(), self._outlet.tell, calling.results)
         if executed.interrupt is not None:
             await self._steps.keep_asked(state.iteration, executed.executions, executed.asking)
-            self._open = None
+            self._calling = None
             return executed
         kept = await self._steps.keep_results(state.iteration, executed.executions)
-        self._open = None
+        self._calling = None
         if kept is not executed.executions:
             return Executed(with_results(state, kept), kept)
         return executed
 
-    def _known(self, thought: Thought, asked: OpenQuestion) -> dict[str, ToolExecution]:
+    def _known(self, thought: Thought, question: OpenQuestion) -> dict[str, ToolExecution]:
         """Return the results of calls that must not be made (again)."""
         calls, iteration = thought.reply.tool_calls, thought.state.iteration
         if thought.cut:
             return unstarted(calls, CUT)
         if not self._steps.was_replied(iteration):
-            return dict(asked.results)
-        redone = frozenset() if self._steps.was_begun_again(iteration) else asked.asking
+            return dict(question.results)
+        redone = frozenset() if self._steps.was_begun_again(iteration) else question.asking
         lost = [call for call in calls if call.id not in redone and self._only_once(call)]
-        return {**unstarted(lost, UNKNOWN_OUTCOME, outcome="unknown"), **asked.results}
+        return {**unstarted(lost, UNKNOWN_OUTCOME, outcome="unknown"), **question.results}
 
     def _only_once(self, call: ToolCall) -> bool:
         """Tell whether making the call a second time might do something a second time."""
@@ -248,7 +239,7 @@ class Driver:
 
     async def _closed(self, stop: Stop, reply: Message) -> Stop:
         """Ask for a last word where the run would end without one, and there is something left."""
-        self._stop = stop
+        self._stopping.decide(stop)
         if reply.content.strip() or stop.reason in OUT_OF_RESOURCES | {"error"}:
             return stop
         if final_message(stop, self._state, self._setup.tools) or await self._exhausted():
@@ -262,7 +253,7 @@ class Driver:
 
     def _ask(self) -> ThinkOptions:
         config, left = self._setup.config, self._limits.left(self._state)
-        caps = [each for each in (config.max_tokens, left.tokens) if each is not None]
+        caps = [cap for cap in (config.max_tokens, left.tokens) if cap is not None]
         model = self._setup.model
         return ThinkOptions(
             model=model,
@@ -341,11 +332,6 @@ class Driver:
             moment, seconds=seconds, remaining_seconds=self._limits.until_deadline(self._clock)
         )
 
-    def _give_up(self, stop: Stop) -> None:
-        """Stop the work under way; an end that was decided before stands."""
-        self._stop = self._stop or stop
-        self._scope.cancel()
-
     def _reminder(self) -> Message:
         config, tools = self._setup.config, self._setup.tools
         names = [tool.name for tool in tools if ends_run(tool, config)]
@@ -355,12 +341,10 @@ class Driver:
 
     def _ended(self) -> AgentResult:
         """Return the result, having told the last event."""
-        stop = self._stop
-        if stop is None or (self._canceled is not None and self._scope.cancelled_caught):
-            stop = Stop("canceled", self._canceled or "canceled")
-        if self._open is not None:
-            calls = self._open.reply.tool_calls
-            self._state = canceled(self._open.state, calls, self._results)
+        stop = self._stopping.stop
+        if (calling := self._calling) is not None:
+            calls = calling.thought.reply.tool_calls
+            self._state = canceled(calling.thought.state, calls, calling.results)
         self._state = self._state.with_child_usage(self._taken_usage())
         if stop.error is not None:
             self._state = self._state.with_error(stop.error.message)

@@ -11,8 +11,9 @@ from weft.core.errors import CanceledError, NothingToResumeError
 from weft.events import Event
 from weft.loop import Agent, ModelChunkEvent, Task, ToolProgressEvent
 from weft.loop.events import ModelChunked
-from weft.loop.running import CROWDED, LONGEST_PIECE, RunControl, Running
+from weft.loop.handles import RunControl, Running
 from weft.loop.stream import LoopEvent, ThinkEvent
+from weft.loop.unread import CROWDED, LONGEST_PIECE
 from weft.testing.models import ScriptedModel, ScriptedTurn, call
 from weft.tools import ToolContext, tool
 
@@ -64,7 +65,7 @@ async def test_a_reader_who_comes_late_loses_progress_and_nothing_else() -> None
     events = [await anext(reader)]
     assert run._task is not None
     await asyncio.wait([run._task])
-    waiting = len(run._events)
+    waiting = len(run._unread)
     events += [event async for event in reader]
 
     assert waiting <= CROWDED + 10
@@ -87,7 +88,7 @@ async def test_pieces_for_a_peers_reader_are_joined_too() -> None:
     events: list[Event] = [await anext(reader)]
     assert run._task is not None
     await asyncio.wait([run._task])
-    assert len(run._events) <= CROWDED + 10
+    assert len(run._unread) <= CROWDED + 10
     events += [event async for event in reader]
 
     chunks = [each.data for each in events if isinstance(each, ModelChunked)]
@@ -98,8 +99,8 @@ async def test_pieces_for_a_peers_reader_are_joined_too() -> None:
 async def test_a_reader_who_never_reads_ends_the_run_at_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("weft.loop.running.CROWDED", 10)
-    monkeypatch.setattr("weft.loop.running.FULL", 20)
+    monkeypatch.setattr("weft.loop.unread.CROWDED", 10)
+    monkeypatch.setattr("weft.loop.unread.FULL", 20)
     control = RunControl(run_id="r", thread_id=None)
     run: Running[LoopEvent, None] = Running(control, lambda _: asyncio.sleep(0))
 

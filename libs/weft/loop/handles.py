@@ -1,31 +1,27 @@
-"""A run under way: iterate over its events, await its result, or cancel it.
-
-Unread events are bounded. From `CROWDED` on, progress of tools is dropped and pieces of a reply are
-joined to the last one, so that no text is lost; everything else is kept, up to `FULL`, where the
-run is cancelled: its reader has left without saying so.
-"""
+"""How a run is followed: iterate over its events, await its result, or cancel it."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar, cast
 
-from weft.core import JsonObject
-from weft.core.errors import CanceledError
+import anyio
+
+from weft.core import JsonObject, JsonValue, Result
+from weft.core.errors import CanceledError, RunFailedError
+from weft.events import Event
 from weft.loop.driver import Driver
-from weft.loop.events import Chunk, ModelChunked
-from weft.loop.stream import ModelChunkEvent, ToolProgressEvent
-from weft.tools.events import ToolProgress
+from weft.loop.result import AgentResult
+from weft.loop.stopping import Stopping
+from weft.loop.stream import LoopEvent
+from weft.loop.unread import Unread
 
 E = TypeVar("E")
 R = TypeVar("R")
 
-CROWDED = 1024
-FULL = 16 * CROWDED
-LONGEST_PIECE = 64 * 1024
-"""Pieces are joined up to this length: to copy a long text for each piece would take for ever."""
+FAILURES = frozenset({"error", "grounding_failed", "context_exhausted"})
 
 
 class RunControl:
@@ -34,19 +30,15 @@ class RunControl:
     def __init__(self, *, run_id: str, thread_id: str | None) -> None:
         self.run_id = run_id
         self.thread_id = thread_id
+        self.stopping = Stopping()
         self._driver: Driver | None = None
-        self._canceled: str | None = None
 
     def cancel(self, reason: str = "") -> None:
         """Ask for the end, from any thread."""
-        self._canceled = reason or "canceled"
-        if self._driver is not None:
-            self._driver.cancel(self._canceled)
+        self.stopping.cancel(reason)
 
     def attach(self, driver: Driver) -> None:
         self._driver = driver
-        if self._canceled is not None:
-            driver.cancel(self._canceled)
 
     @property
     def report(self) -> JsonObject:
@@ -55,7 +47,7 @@ class RunControl:
 
     @property
     def canceled(self) -> bool:
-        return self._canceled is not None
+        return self.stopping.canceled
 
 
 class Running(Generic[E, R]):
@@ -75,7 +67,7 @@ class Running(Generic[E, R]):
         self._error: BaseException | None = None
         self._started = False
         self._ended = asyncio.Event()
-        self._events: deque[E] = deque()
+        self._unread: Unread[E] = Unread(partial(control.cancel, "its reader fell too far behind"))
         self._news = asyncio.Event()
 
     @property
@@ -91,8 +83,8 @@ class Running(Generic[E, R]):
             self._task.add_done_callback(lambda _: self._news.set())
         try:
             while True:
-                while self._events:
-                    yield self._shown(self._events.popleft())
+                while self._unread:
+                    yield self._shown(self._unread.take())
                 if self._task is None or self._task.done():
                     break
                 await self._news.wait()
@@ -149,40 +141,52 @@ class Running(Generic[E, R]):
         return self._result
 
     def _hear(self, event: E) -> None:
-        if len(self._events) < CROWDED:
-            self._events.append(event)
-        elif not isinstance(event, ToolProgress | ToolProgressEvent):
-            self._crowd(event)
+        self._unread.add(event)
         self._news.set()
 
-    def _crowd(self, event: E) -> None:
-        joined = _joined(self._events[-1], event)
-        if joined is not None:
-            self._events[-1] = joined
-            return
-        self._events.append(event)
-        if len(self._events) >= FULL:
-            self._control.cancel("its reader fell too far behind")
+
+class AgentRun(Running[LoopEvent, AgentResult]):
+    """A run of an agent: its typed events, and its result.
+
+    Awaiting it raises `RunFailedError` where the run failed; iterating never does.
+    """
+
+    _seq = 0
+
+    def cancel(self) -> None:
+        """Ask for the end, from any thread; the result says `canceled`."""
+        self._control.cancel()
+
+    def __await__(self) -> Generator[object, None, AgentResult]:
+        return self._checked().__await__()
+
+    async def _checked(self) -> AgentResult:
+        result = await self._awaited()
+        if result.stop_reason in FAILURES:
+            cause = result.error.message if result.error else result.stop_explanation
+            raise RunFailedError(f"run {result.run_id} failed: {cause}", result=result)
+        return result
+
+    def _shown(self, event: LoopEvent) -> LoopEvent:
+        # Numbered when read, so that what a slow reader lost leaves no gap.
+        self._seq += 1
+        return replace(event, seq=self._seq)
 
 
-def _joined(last: E, event: E) -> E | None:
-    """Return two pieces of one reply as one; None where they are something else."""
-    match last, event:
-        case ModelChunkEvent(done=False), ModelChunkEvent() if len(last.content) < LONGEST_PIECE:
-            content, reasoning = last.content + event.content, last.reasoning + event.reasoning
-            return replace(last, content=content, reasoning=reasoning, done=event.done)
-        case ModelChunked(data=old), ModelChunked(data=new) if _goes_on(last, event):
-            data = Chunk(
-                content=old.content + new.content,
-                reasoning=old.reasoning + new.reasoning,
-                done=new.done,
-                has_tool_calls=old.has_tool_calls or new.has_tool_calls,
-            )
-            return last.model_copy(update={"data": data})
-        case _:
-            return None
+class TaskRun(Running[Event, Result]):
+    """A peer's task: the mesh's events, and a `Result`; a failure is a result too.
 
+    With a journal the events go there, and iterating yields none of them again.
+    """
 
-def _goes_on(last: ModelChunked, event: ModelChunked) -> bool:
-    same = last.path == event.path and not last.data.done
-    return same and len(last.data.content) < LONGEST_PIECE
+    async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> JsonValue:
+        """Ask for the end and return what became of the task and of each tool call."""
+        self._control.cancel(reason)
+        outcome = "not_started"
+        if self._started:
+            with anyio.move_on_after(grace_s):
+                await self._ended.wait()
+            outcome = "unknown" if not self._ended.is_set() else "canceled"
+        if self._result is not None and self._result.status != "canceled":
+            outcome = "done"
+        return {"outcome": outcome, **self._control.report}
