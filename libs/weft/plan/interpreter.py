@@ -23,10 +23,9 @@ from weft.plan.flow import run_choose, run_loop, run_sequence
 from weft.plan.gate import run_gate
 from weft.plan.judging import run_judge, run_synthesize
 from weft.plan.model import Call, Choose, Loop, Plan
-from weft.plan.outcomes import report_of
 from weft.plan.parallel import run_parallel
 from weft.plan.peers import PeerSource, Target
-from weft.plan.walk import At, Handler, Scope, StepPatience, Walk
+from weft.plan.walk import At, Handler, PlanCancel, Scope, StepPatience, Walk
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
@@ -113,7 +112,7 @@ class Interpreter:
         walk = self._walk
         if walk is None:
             return
-        walk.canceling, walk.why_canceled, walk.grace_s = True, reason, grace_s
+        walk.canceling = PlanCancel(reason, grace_s)
         async with asyncio.TaskGroup() as group:
             for run in list(walk.open.values()):
                 group.create_task(_stop(run.cancel(reason, grace_s=grace_s)))
@@ -123,7 +122,7 @@ class Interpreter:
         """What became of each call (done, failed, canceled, unknown or not_started), and of effects."""
         if self._walk is None:
             return {"peers": [], "effects": []}
-        return report_of(self._walk)
+        return self._walk.outcomes.report()
 
     def _open(self, plan: Plan, authority: Authority) -> Walk:
         self._walk = Walk(
@@ -183,4 +182,4 @@ def _final(walk: Walk, result: Result) -> Result:
 def _did_something(walk: Walk, result: Result) -> bool:
     """Tell whether a call completed, and whether anything can be shown for it."""
     shown = not result.blank or bool(result.artifacts or result.claims)
-    return shown and "done" in walk.calls.values()
+    return shown and walk.outcomes.any_done

@@ -1,58 +1,84 @@
 """What became of each call of a plan, and of the effects behind it: what a cancelled run reports."""
 
+from dataclasses import dataclass, field
+from typing import Literal
+
 from weft.core import JsonObject, JsonValue, Path
-from weft.plan.walk import CallState, Walk
+from weft.plan.model import Plan
+
+CallState = Literal["done", "failed", "canceled", "unknown", "not_started", "open"]
 
 _SAID = ("key", "id", "tool", "agent", "task_id", "outcome")
 """What is taken over of a peer's report on one part of its work."""
 
 
-def stopped(walk: Walk, path: Path, report: JsonValue) -> CallState:
-    """Keep what a peer says of the work it was told to stop, and return what became of the call."""
-    told = report if isinstance(report, dict) else {"outcome": "unknown"}
-    task_id = told.get("taskId")
-    if isinstance(task_id, str):
-        walk.task_ids[path] = task_id
-    for name in ("effects", "outcomes"):
-        listed = told.get(name)
-        for each in listed if isinstance(listed, list) else ():
-            if isinstance(each, dict):
-                said: JsonObject = {name: each[name] for name in _SAID if name in each}
-                walk.parts.append({**said, "path": [*path, *_path(each)]})
-    match told.get("outcome"):
-        case "done" | "unknown" | "not_started" as known:
-            return known
-        case _:
-            return "canceled"
+@dataclass(slots=True)
+class CallOutcomes:
+    """Notes what becomes of the calls of one walk, and of the work inside theirs."""
 
+    plan: Plan
+    _states: dict[Path, CallState] = field(default_factory=dict)
+    _peers: dict[Path, str] = field(default_factory=dict)
+    """Who was asked last, for each call."""
+    _task_ids: dict[Path, str] = field(default_factory=dict)
+    _parts: list[JsonObject] = field(default_factory=list)
+    """What peers that were told to stop said of the work inside theirs."""
 
-def report_of(walk: Walk) -> JsonObject:
-    """Return the outcome of each call, planned or made, and of what peers did inside theirs."""
-    peers: list[JsonValue] = [
-        {
-            "path": [*path],
-            "agent": walk.agents.get(path),
-            "task_id": walk.task_ids.get(path),
-            "outcome": "unknown" if state == "open" else state,
+    @property
+    def any_done(self) -> bool:
+        return "done" in self._states.values()
+
+    def begin(self, path: Path, peer: str) -> None:
+        self._states[path] = "open"
+        self._peers[path] = peer
+
+    def end(self, path: Path, state: CallState) -> None:
+        self._states[path] = state
+
+    def stop(self, path: Path, report: JsonValue) -> None:
+        """Keep what a peer says of the work it was told to stop."""
+        said = report if isinstance(report, dict) else {"outcome": "unknown"}
+        task_id = said.get("taskId")
+        if isinstance(task_id, str):
+            self._task_ids[path] = task_id
+        for name in ("effects", "outcomes"):
+            parts = said.get(name)
+            for part in parts if isinstance(parts, list) else ():
+                if isinstance(part, dict):
+                    members: JsonObject = {name: part[name] for name in _SAID if name in part}
+                    self._parts.append({**members, "path": [*path, *_path(part)]})
+        match said.get("outcome"):
+            case "done" | "unknown" | "not_started" as outcome:
+                self._states[path] = outcome
+            case _:
+                self._states[path] = "canceled"
+
+    def report(self) -> JsonObject:
+        """Return the outcome of each call, planned or made, and of what peers did inside theirs."""
+        peers: list[JsonValue] = [
+            {
+                "path": [*path],
+                "agent": self._peers.get(path),
+                "task_id": self._task_ids.get(path),
+                "outcome": "unknown" if state == "open" else state,
+            }
+            for path, state in (*self._states.items(), *self._missing())
+        ]
+        effects = [part for part in self._parts if "tool" in part]
+        return {
+            "peers": [*peers, *(part for part in self._parts if "tool" not in part)],
+            "effects": [*effects],
         }
-        for path, state in (*walk.calls.items(), *_missing(walk))
-    ]
-    effects = [each for each in walk.parts if "tool" in each]
-    return {
-        "peers": [*peers, *(each for each in walk.parts if "tool" not in each)],
-        "effects": [*effects],
-    }
 
-
-def _missing(walk: Walk) -> list[tuple[Path, CallState]]:
-    """Return the calls that were planned and never made."""
-    passes = {tuple(part.partition("#")[0] for part in path) for path in walk.calls}
-    return [
-        (path, "not_started")
-        for path, node in walk.plan.nodes()
-        if node.kind in {"call", "judge"} and not any("#" in part for part in path)
-        if path not in passes
-    ]
+    def _missing(self) -> list[tuple[Path, CallState]]:
+        """Return the calls that were planned and never made."""
+        passes = {tuple(part.partition("#")[0] for part in path) for path in self._states}
+        return [
+            (path, "not_started")
+            for path, node in self.plan.nodes()
+            if node.kind in {"call", "judge"} and not any("#" in part for part in path)
+            if path not in passes
+        ]
 
 
 def _path(part: JsonObject) -> list[JsonValue]:

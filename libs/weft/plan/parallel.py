@@ -126,7 +126,7 @@ def _restored(walk: Walk, node: Parallel, at: At, stored: JsonObject) -> Result:
             behind.add(author)
             at.scope.nested[path[-1]] = Result.model_validate(outcome)
             at.scope.authors.setdefault(path[-1], frozenset({author}))
-            walk.calls[path] = "done"
+            walk.outcomes.end(path, "done")
     at.scope.authors[node.id] = frozenset(behind)
     result = Result.model_validate(stored)
     at.purse.spend(result.usage)

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from weft.checkpoint import Journal
 from weft.core import (
@@ -22,9 +21,8 @@ from weft.loop import PeerRun
 from weft.plan.budgets import Purse
 from weft.plan.last_step import LastStep
 from weft.plan.model import Node, Plan
+from weft.plan.outcomes import CallOutcomes
 from weft.plan.peers import PeerSource
-
-CallState = Literal["done", "failed", "canceled", "unknown", "not_started", "open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,14 @@ class StepPatience:
     """Before a step's second attempt; it doubles before each further one."""
     restart_seconds: float = 20.0
     """For a peer that is gone: a restart takes less."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCancel:
+    """Why a walk shall end, and what calls in flight get to end in."""
+
+    reason: str = ""
+    grace_s: float = 5.0
 
 
 @dataclass(slots=True)
@@ -120,18 +126,14 @@ class Walk:
     pace: StepPatience = field(default_factory=StepPatience)
     last_step: LastStep = field(init=False)
     open: dict[Path, PeerRun] = field(default_factory=dict)
-    calls: dict[Path, CallState] = field(default_factory=dict)
-    agents: dict[Path, str] = field(default_factory=dict)
-    """Who was asked last, for each call."""
-    task_ids: dict[Path, str] = field(default_factory=dict)
-    parts: list[JsonObject] = field(default_factory=list)
-    """What peers that were told to stop said of the work inside theirs."""
-    canceling: bool = False
-    grace_s: float = 5.0
-    why_canceled: str = ""
+    """The peers at work."""
+    canceling: PlanCancel | None = None
+    """Set once no further step may begin."""
+    outcomes: CallOutcomes = field(init=False)
 
     def __post_init__(self) -> None:
         self.last_step = LastStep(self.journal)
+        self.outcomes = CallOutcomes(self.plan)
 
     async def run(self, node: Node, at: At) -> Result:
         """Run `node` below `at`, and make its result visible to what follows."""

@@ -12,9 +12,8 @@ from weft.loop import PeerRun, Task
 from weft.plan import events
 from weft.plan.calls.call import Attempt, PeerCall, failed
 from weft.plan.calls.questions import answers_for
-from weft.plan.outcomes import stopped
 from weft.plan.peers import PickedPeer
-from weft.plan.walk import At, Walk
+from weft.plan.walk import At, PlanCancel, Walk
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +24,7 @@ STOP_SECONDS = 1.0
 async def attempt_once(
     walk: Walk, call: PeerCall, at: At, picked: PickedPeer, attempt: Attempt
 ) -> Result:
-    walk.calls[call.path] = "open"
-    walk.agents[call.path] = attempt.peer
+    walk.outcomes.begin(call.path, attempt.peer)
     run: PeerRun | None = None
     left = None if at.deadline is None else at.deadline.remaining(walk.clock)
     limit = asyncio.timeout(left)
@@ -73,7 +71,8 @@ async def _cancel(walk: Walk, run: PeerRun | None, call: PeerCall, attempt: Atte
     """Tell the peer to stop although this task is being cancelled itself."""
     report: JsonValue = None
     if run is not None:
-        why, grace_s = walk.journal.stopping(walk.why_canceled, walk.grace_s)
+        request = walk.canceling or PlanCancel()
+        why, grace_s = walk.journal.stopping(request.reason, request.grace_s)
         stop = asyncio.ensure_future(run.cancel(why, grace_s=grace_s))
         try:
             report = await asyncio.shield(stop)
@@ -81,7 +80,7 @@ async def _cancel(walk: Walk, run: PeerRun | None, call: PeerCall, attempt: Atte
             report = await stop
         except Exception:  # noqa: BLE001 - whatever the peer answers, the cancellation goes on
             log.warning("cancel_failed", extra={"peer": attempt.peer, "path": call.path})
-    walk.calls[call.path] = stopped(walk, call.path, report)
+    walk.outcomes.stop(call.path, report)
     data = events.StepEnd(
         kind=call.kind,
         peer=attempt.peer,

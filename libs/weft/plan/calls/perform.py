@@ -118,7 +118,7 @@ async def _once(
         message = f"{result.reasons[0].message}; it may have taken the task before"
         result = failed(UNKNOWN, message, call.path, peer=attempt.peer)
     if picked is None and _codes(result) != {UNKNOWN}:
-        walk.calls[call.path] = "failed"
+        walk.outcomes.end(call.path, "failed")
         data = events.StepEnd(kind=call.kind, attempt=number, reasons=result.reasons)
         walk.journal.emit(events.StepFailed(path=call.path, data=data))
         return result, None, None
@@ -213,7 +213,7 @@ def _next_target(target: Target, tried: str, *, lost: bool) -> Target:
 
 
 def _refused(walk: Walk, call: PeerCall, why: Reason) -> Result:
-    walk.calls[call.path] = "not_started"
+    walk.outcomes.end(call.path, "not_started")
     placed = why.model_copy(update={"path": call.path})
     if why.code == "canceled":
         return Result(status="canceled", reasons=(placed,))

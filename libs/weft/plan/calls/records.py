@@ -78,7 +78,7 @@ async def record_failure(
         told = events.StepRetried(path=call.path, agent=attempt.peer, data=retry)
     else:
         lost = any(reason.code == UNKNOWN for reason in result.reasons)
-        walk.calls[call.path] = "unknown" if lost else "failed"
+        walk.outcomes.end(call.path, "unknown" if lost else "failed")
         end = events.StepEnd(
             kind=call.kind,
             peer=attempt.peer,
@@ -111,13 +111,13 @@ async def finish(
     stored = await walk.last_step.keep(StepWrite(call.path, outcome, (told,)))
     if stored is not outcome and stored != outcome:
         return adopted(walk, call, at, stored)
-    walk.calls[call.path] = "done"
+    walk.outcomes.end(call.path, "done")
     at.scope.authors[call.path[-1]] = frozenset({attempt.peer})
     return result
 
 
 def adopted(walk: Walk, call: PeerCall, at: At, stored: JsonObject) -> Result:
-    walk.calls[call.path] = "done"
+    walk.outcomes.end(call.path, "done")
     at.scope.authors[call.path[-1]] = frozenset({str(stored.get("peer") or "")})
     result = Result.model_validate(stored)
     at.purse.spend(result.usage)
