@@ -182,6 +182,6 @@ def predicate_names(condition: Condition) -> Iterator[str]:
             return
 
 
-def same_json(found: object, wanted: JsonValue) -> bool:
+def same_json(value: object, wanted: JsonValue) -> bool:
     """Compare as JSON does: `true` is not 1."""
-    return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)
+    return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)

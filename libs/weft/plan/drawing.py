@@ -32,35 +32,35 @@ def describe(node: Node) -> str:
     """Return what a node does in a few words."""
     match node:
         case Call():
-            told = f"ask {_target(node)}"
+            phrase = f"ask {_target(node)}"
         case Judge():
-            told = f"let role:{node.role} judge {node.of} ({', '.join(node.choices)})"
+            phrase = f"let role:{node.role} judge {node.of} ({', '.join(node.choices)})"
         case Synthesize():
-            told = f"join {', '.join(node.of)} into a report"
+            phrase = f"join {', '.join(node.of)} into a report"
         case _:
-            told = _shape(node)
-    return f"{told}, at most {node.timeout:g} s" if node.timeout is not None else told
+            phrase = _shape(node)
+    return f"{phrase}, at most {node.timeout:g} s" if node.timeout is not None else phrase
 
 
 def _shape(node: Sequence | Parallel | Loop | Gate | Choose) -> str:
     match node:
         case Sequence():
-            told = f"{len(node.steps)} steps in order"
+            phrase = f"{len(node.steps)} steps in order"
         case Parallel():
-            told = f"{len(node.branches)} branches at once, join {node.join}"
-            told += f", tolerate {node.tolerate}" if node.tolerate else ""
+            phrase = f"{len(node.branches)} branches at once, join {node.join}"
+            phrase += f", tolerate {node.tolerate}" if node.tolerate else ""
         case Loop():
-            told = f"repeat at most {node.max} times"
+            phrase = f"repeat at most {node.max} times"
         case Gate():
-            told = f"wait for approval: {'; '.join(node.reasons)}"
+            phrase = f"wait for approval: {'; '.join(node.reasons)}"
         case _:
-            told = f"choose one of {len(node.children())}"
-    return told
+            phrase = f"choose one of {len(node.children())}"
+    return phrase
 
 
 def _target(call: Call) -> str:
     named = [call.capability, call.peer, f"role:{call.role}" if call.role else None]
-    return " as ".join(each for each in named if each)
+    return " as ".join(name for name in named if name)
 
 
 def mermaid(plan: Plan, statuses: Statuses | None = None) -> str:
@@ -100,13 +100,15 @@ def _branches(
 
 def _mark(path: Path, statuses: Statuses | None) -> str:
     """Return the sign of the step's last status, whichever pass of a loop it is of."""
-    found = ""
+    newest = ""
     for place, status in (statuses or {}).items():
         if tuple(part.partition("#")[0] for part in place) == path:
-            found = status
-    return f"{_MARKS.get(found, found)} " if found else ""
+            newest = status
+    return f"{_MARKS.get(newest, newest)} " if newest else ""
 
 
 def _escaped(text: str) -> str:
-    plain = "".join(f"#{ord(each)};" if each in '"#<>[]{}()|`&\\' else each for each in text)
+    plain = "".join(
+        f"#{ord(letter)};" if letter in '"#<>[]{}()|`&\\' else letter for letter in text
+    )
     return plain.replace("\n", "<br/>")

@@ -104,8 +104,8 @@ async def run_choose(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Choose):
         raise TypeError(f"not a choice: {node.kind}")
     seen = facts(walk, at.scope)
-    found = [case.then for case in node.cases if holds(case.when, seen)]
-    chosen = found[0] if found else node.default
+    branches = [case.then for case in node.cases if holds(case.when, seen)]
+    chosen = branches[0] if branches else node.default
     if chosen is None:
         why = Reason(code="no_branch", message="no case holds and there is no default",
                      path=at.path)  # fmt: skip

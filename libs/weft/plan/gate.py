@@ -49,8 +49,8 @@ def _shown(node: Gate, at: At) -> dict[str, Result]:
     """Return what the approver sees, by step."""
     if not node.shows:
         return {} if at.input is None else {at.input_step: at.input}
-    found = {step: at.scope.find(step) for step in node.shows}
-    return {step: result for step, result in found.items() if result is not None}
+    results = {step: at.scope.find(step) for step in node.shows}
+    return {step: result for step, result in results.items() if result is not None}
 
 
 def _digest(walk: Walk, node: Gate, seen: dict[str, Result]) -> str:
@@ -60,7 +60,9 @@ def _digest(walk: Walk, node: Gate, seen: dict[str, Result]) -> str:
         "body": node.body.model_dump(mode="json"),
         "principal": [principal.tenant, principal.subject],
         "goal": walk.plan.goal,
-        "shown": {step: {"text": each.text, "data": each.data} for step, each in seen.items()},
+        "shown": {
+            step: {"text": result.text, "data": result.data} for step, result in seen.items()
+        },
     }
     return hashlib.sha256(canonical(bound)).hexdigest()
 
@@ -87,7 +89,7 @@ def _question(walk: Walk, node: Gate, at: At, seen: dict[str, Result], digest: s
 
 def _message(walk: Walk, node: Gate, seen: dict[str, Result]) -> str:
     title = node.title or preview(walk.plan.goal)
-    parts = [f"{step}:\n{shown(each)}" for step, each in seen.items()]
+    parts = [f"{step}:\n{shown(result)}" for step, result in seen.items()]
     return "\n\n".join((f"Approve: {title} ({', '.join(node.reasons)})", *parts))
 
 

@@ -143,8 +143,8 @@ class Interpreter:
         for path, node in plan.nodes():
             names: list[str] = []
             if isinstance(node, Call) and node.peer is not None:
-                known = self._peers.bound(Target(node.capability, node.peer, node.role))
-                names = [] if known else [node.peer]
+                bound = self._peers.bound(Target(node.capability, node.peer, node.role))
+                names = [] if bound else [node.peer]
             elif isinstance(node, Loop) and node.until is not None:
                 names = list(predicate_names(node.until))
             elif isinstance(node, Choose):

@@ -32,7 +32,7 @@ class EndedBranches:
 
     @property
     def lost(self) -> list[Result]:
-        return [each for each in self.results if not each.ok]
+        return [result for result in self.results if not result.ok]
 
 
 def needed(node: Parallel) -> int:
@@ -43,15 +43,15 @@ def needed(node: Parallel) -> int:
 def joined(ended: EndedBranches) -> Result:
     """Return the node's result with the usage and the losses of all its branches."""
     result = _stopped(ended) or _decided(ended)
-    losses = tuple(reason for each in ended.lost for reason in each.reasons)
-    partial = any(each.partial for each in ended.results) or (
+    losses = tuple(reason for branch in ended.lost for reason in branch.reasons)
+    partial = any(branch.partial for branch in ended.results) or (
         # A race is whole without its losers; any other join lacks what a lost branch had to say.
         ended.node.join not in FIRST and bool(ended.lost)
     )
     return result.model_copy(
         update={
             "usage": sum(
-                (each.usage for each in ended.results if each.usage is not NO_USAGE), NO_USAGE
+                (branch.usage for branch in ended.results if branch.usage is not NO_USAGE), NO_USAGE
             ),
             "partial": result.partial or partial,
             "reasons": result.reasons or losses,
@@ -64,16 +64,18 @@ def _stopped(ended: EndedBranches) -> Result | None:
     if ended.node.join in FIRST and len(ended.done) >= needed(ended.node):
         return None
     for status in ("interrupted", "canceled"):
-        stopped = [e for e in ended.results if e.status == status and e is not CANCELED]
+        stopped = [
+            result for result in ended.results if result.status == status and result is not CANCELED
+        ]
         if stopped:
-            asked = tuple(each for result in stopped for each in result.interrupts)
-            return stopped[0].model_copy(update={"interrupts": asked})
+            questions = tuple(question for result in stopped for question in result.interrupts)
+            return stopped[0].model_copy(update={"interrupts": questions})
     return None
 
 
 def _decided(ended: EndedBranches) -> Result:
     node, count = ended.node, len(ended.results)
-    failed = [each for each in ended.lost if each.status != "skipped"]
+    failed = [result for result in ended.lost if result.status != "skipped"]
     if not ended.done:
         return _failed(ended, "every branch failed")
     if node.join in FIRST and len(ended.done) < needed(node):
@@ -94,7 +96,7 @@ def _complete(ended: EndedBranches) -> Result:
         case "quorum":
             return _mapped(ended, sorted(ended.done[: needed(node)]))
         case "concatenate":
-            texts = [shown(each) for each in results if each.ok]
+            texts = [shown(result) for result in results if result.ok]
             return Result(status="completed", text=node.separator.join(filter(None, texts)))
         case "synthesize":
             return report_over(_branches(ended), goal=ended.goal)
@@ -131,18 +133,18 @@ def _mapped(ended: EndedBranches, chosen: Sequence[int]) -> Result:
 
 
 def _failed(ended: EndedBranches, message: str) -> Result:
-    each: list[Reason] = []
-    told: dict[str, list[str]] = {}
+    firsts: list[Reason] = []
+    peers_by_why: dict[str, list[str]] = {}
     for branch, result in zip(ended.node.branches, ended.results, strict=True):
         if not result.ok:
             first = (*result.reasons[:1], _silent(ended, branch.id, result))[0]
-            each.append(first)
-            told.setdefault(first.message[:LONGEST_WHY], []).append(first.peer or branch.id)
-    whys = "; ".join(f"{', '.join(names)}: {why}" for why, names in told.items())
+            firsts.append(first)
+            peers_by_why.setdefault(first.message[:LONGEST_WHY], []).append(first.peer or branch.id)
+    whys = "; ".join(f"{', '.join(names)}: {why}" for why, names in peers_by_why.items())
     whole = Reason(code="fan_out_failed", message=f"{message}: {whys}", path=ended.path)
     kept = _mapped(ended, sorted(ended.done))
     return kept.model_copy(
-        update={"status": "failed", "reasons": (whole, *each), "partial": bool(ended.done)}
+        update={"status": "failed", "reasons": (whole, *firsts), "partial": bool(ended.done)}
     )
 
 

@@ -49,7 +49,7 @@ def _question(walk: Walk, node: Judge, work: Result, choices: Sequence[str]) -> 
     criteria = node.criteria or criteria_of(walk)
     lines = [f"Goal: {walk.plan.goal}", "", "Judge this work:", fenced(node.of, shown(work)), ""]
     if criteria:
-        lines += ["Criteria:", *(f"- {each}" for each in criteria), ""]
+        lines += ["Criteria:", *(f"- {criterion}" for criterion in criteria), ""]
     lines.append(f"Answer with one of: {', '.join(choices)}; then a colon and your reason.")
     lines.append(f"Choose {ABSTAIN} if you cannot tell.")
     return "\n".join(lines)
@@ -88,24 +88,26 @@ def verdict_of(result: Result, choices: Sequence[str]) -> Verdict | None:
     if result.verdict is not None and _choice(result.verdict.choice, choices):
         return result.verdict
     if isinstance(result.data, dict):
-        found = _choice(result.data.get("choice"), choices)
-        return None if found is None else _verdict(found, result.data)
+        choice = _choice(result.data.get("choice"), choices)
+        return None if choice is None else _verdict(choice, result.data)
     lines = [line for line in result.text.splitlines() if line.strip()]
     # Rules say first that no language model was used; their verdict follows.
     for line in lines if result.generated_by == "rules" else lines[:1]:
         if line.strip().casefold().startswith(NOT_VALIDATED):
             return Verdict(choice=ABSTAIN, reasons=line.strip())
         said, _, reasons = line.partition(":")
-        found = _choice(said.lstrip(_AROUND + "#>-").rstrip(_AROUND + "."), choices)
-        if found:
-            return Verdict(choice=found, reasons=reasons.strip())
+        choice = _choice(said.lstrip(_AROUND + "#>-").rstrip(_AROUND + "."), choices)
+        if choice:
+            return Verdict(choice=choice, reasons=reasons.strip())
     return None
 
 
 def _choice(said: JsonValue, choices: Sequence[str]) -> str | None:
     if not isinstance(said, str):
         return None
-    return next((each for each in choices if each.casefold() == said.strip().casefold()), None)
+    return next(
+        (choice for choice in choices if choice.casefold() == said.strip().casefold()), None
+    )
 
 
 def _verdict(choice: str, data: JsonObject) -> Verdict:
@@ -123,10 +125,10 @@ def _verdict(choice: str, data: JsonObject) -> Verdict:
 async def run_synthesize(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Synthesize):
         raise TypeError(f"not a synthesis: {node.kind}")
-    found = [(step, at.scope.find(step)) for step in node.of]
+    works = [(step, at.scope.find(step)) for step in node.of]
     branches = [
         Branch(step, ", ".join(sorted(at.scope.peers_of(step))) or step, result)
-        for step, result in found
+        for step, result in works
         if result is not None
     ]
     return report_over(branches, goal=walk.plan.goal)

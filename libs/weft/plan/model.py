@@ -172,9 +172,9 @@ class Plan(StrictRecord):
         except ValidationError as error:
             faults = [*shape_faults(raw, error), *faults_in(raw)]
             raise PlanInvalidError(faults) from None
-        found = faults_in(raw)
-        if found:
-            raise PlanInvalidError(found)
+        faults = faults_in(raw)
+        if faults:
+            raise PlanInvalidError(faults)
         return plan
 
     @classmethod
@@ -194,9 +194,9 @@ class Plan(StrictRecord):
         Raises:
             PlanInvalidError: Something is wrong; its `faults` hold all of it.
         """
-        found = faults_in(self.to_json())
-        if found:
-            raise PlanInvalidError(found)
+        faults = faults_in(self.to_json())
+        if faults:
+            raise PlanInvalidError(faults)
 
     def nodes(self) -> Iterator[tuple[Path, Node]]:
         """Yield every node below its path, parents first, in the order they may run."""
@@ -206,8 +206,8 @@ class Plan(StrictRecord):
 def _tagged(node: Node, raw: JsonObject) -> JsonObject:
     """Put back what tells nodes apart, which is a default too."""
     raw["kind"] = node.kind
-    for child, found in zip(node.children(), children(raw), strict=True):
-        _tagged(child, found)
+    for child, raw_child in zip(node.children(), children(raw), strict=True):
+        _tagged(child, raw_child)
     if node.fallback is not None:
         _tagged(node.fallback, as_object(raw["fallback"]))
     return raw

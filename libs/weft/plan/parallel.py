@@ -98,7 +98,7 @@ class _Race:
 
     def _left(self) -> int:
         """How many branches have completed or still may."""
-        return sum(each.ok or each is CANCELED for each in self.results)
+        return sum(result.ok or result is CANCELED for result in self.results)
 
     def _cancel_others(self, index: int) -> None:
         for other, task in enumerate(self.tasks):

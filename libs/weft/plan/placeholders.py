@@ -21,7 +21,7 @@ def names(template: str) -> Iterator[str]:
             yield match[1]
 
 
-def known(name: str) -> bool:
+def is_known(name: str) -> bool:
     """Tell whether a plan's prompt may use the placeholder `name`."""
     head, dot, rest = name.partition(".")
     if not dot:

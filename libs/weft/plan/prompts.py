@@ -11,8 +11,8 @@ def prompt_of(walk: Walk, template: str, at: At) -> str:
 
 
 def criteria_of(walk: Walk) -> tuple[str, ...]:
-    found = (walk.plan.frame or {}).get("success_criteria")
-    return tuple(str(each) for each in found) if isinstance(found, list) else ()
+    criteria = (walk.plan.frame or {}).get("success_criteria")
+    return tuple(str(criterion) for criterion in criteria) if isinstance(criteria, list) else ()
 
 
 def _value(walk: Walk, name: str, at: At) -> str:
@@ -21,14 +21,14 @@ def _value(walk: Walk, name: str, at: At) -> str:
         case "step":
             value = _of(rest, at.scope.find(rest))
         case "frame":
-            found = (walk.plan.frame or {}).get(rest)
-            value = found if isinstance(found, str) else dumps(found).decode()
+            member = (walk.plan.frame or {}).get(rest)
+            value = member if isinstance(member, str) else dumps(member).decode()
         case "input" | "previous_output":
             value = _of(at.input_step, at.input)
         case "feedback":
             value = _feedback(at.feedback)
         case "criteria":
-            value = "\n".join(f"- {each}" for each in criteria_of(walk))
+            value = "\n".join(f"- {criterion}" for criterion in criteria_of(walk))
         case "iteration":
             value = str(at.iteration)
         case _:

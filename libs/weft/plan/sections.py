@@ -20,12 +20,12 @@ def in_sections(node: Sequence, ended: Many[Result]) -> Result:
         f"{_title(step)}\n\n{_told(result)}"
         for step, result in zip(node.steps, results, strict=True)
     ]
-    kept = not last.ok and any(each.ok for each in ended)
+    kept = not last.ok and any(result.ok for result in ended)
     return last.model_copy(
         update={
             "parts": parts_of("\n\n".join(texts), {"sections": sections}),
             "partial": last.partial or kept,
-            "reasons": tuple(reason for each in ended for reason in each.reasons),
+            "reasons": tuple(reason for result in ended for reason in result.reasons),
         }
     )
 

@@ -27,15 +27,15 @@ Seen = frozenset[str]
 
 def shape_faults(raw: JsonValue, error: ValidationError) -> list[Fault]:
     """Return pydantic's findings with the ids and the JSON pointer of each."""
-    found = []
+    faults = []
     for detail in error.errors(include_url=False):
         ids, pointer = _locate(raw, detail["loc"])
         fault = Fault(ids, pointer, detail["msg"])
         # An item that failed is missing for pydantic, though somebody wrote it.
         echo = detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
-        if not echo and fault not in found:
-            found.append(fault)
-    return found
+        if not echo and fault not in faults:
+            faults.append(fault)
+    return faults
 
 
 def faults_in(raw: JsonValue) -> list[Fault]:
@@ -140,7 +140,7 @@ class _Walk:
         if not isinstance(prompt, str):
             return
         for name in placeholders.names(prompt):
-            if not placeholders.known(name):
+            if not placeholders.is_known(name):
                 self._fault(spot, f"unknown placeholder {{{name}}}", "prompt")
             elif name.startswith("step."):
                 self._reference(name[5:], spot, "prompt", seen)

@@ -56,9 +56,9 @@ class Scope:
     def find(self, step: str) -> Result | None:
         scope: Scope | None = self
         while scope is not None:
-            found = scope.own.get(step) or scope.nested.get(step)
-            if found is not None:
-                return found
+            result = scope.own.get(step) or scope.nested.get(step)
+            if result is not None:
+                return result
             scope = scope.outer
         return None
 
@@ -147,8 +147,8 @@ class Walk:
                 status="skipped", reasons=result.reasons, usage=result.usage, partial=True
             )
         if result.ok and node.notes:
-            said = tuple(Reason(code="note", message=each, path=here.path) for each in node.notes)
-            result = result.model_copy(update={"reasons": (*result.reasons, *said)})
+            notes = tuple(Reason(code="note", message=note, path=here.path) for note in node.notes)
+            result = result.model_copy(update={"reasons": (*result.reasons, *notes)})
         at.scope.own[node.id] = result
         return result
 

@@ -138,6 +138,6 @@ class OwnedRun:
         seconds = self._clock.monotonic() - self._began
         end = ending(outcome, pending=pending, seconds=seconds, recorded=self.journal.steps)
         envelopes = await patiently(partial(self._store.finish, self.held, end))
-        known = end.status == "completed" and envelopes
-        run = completed(self.run, end, envelopes[-1]) if known else None
+        at_hand = end.status == "completed" and envelopes
+        run = completed(self.run, end, envelopes[-1]) if at_hand else None
         return Written(envelopes, run)

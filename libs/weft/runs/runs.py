@@ -151,17 +151,17 @@ class Runs:
         run_id: RunId,
         *,
         after: int = 0,
-        told: Sequence[Envelope] = (),
+        first: Sequence[Envelope] = (),
     ) -> AsyncGenerator[Sequence[Envelope], None]:
         """As `follow`, several events at a time, and an empty page while nothing comes.
 
-        `told` are the first events behind `after`, where the caller has them at hand.
+        `first` are the first events behind `after`, where the caller has them at hand.
 
         Raises:
             NotFoundError: No such run of this principal.
         """
         with self.hub.listen(run_id) as listener:
-            last, page, look, due = after, told, not told, 0.0
+            last, page, look, due = after, first, not first, 0.0
             checked = False
             while True:
                 if not page and (look or self._now() >= due):
@@ -297,11 +297,11 @@ class Runs:
 
     def _pass_on(self, run_id: RunId, payload: bytes) -> None:
         try:
-            told = Hint.model_validate_json(payload)
+            hint = Hint.model_validate_json(payload)
         except ValidationError:
             # A mere wake-up, or from a newer writer: there may be anything in the store.
-            told = Hint(seq=MAX_SEQ, end=True)
-        self.hub.hint(run_id, told.seq, end=told.end)
+            hint = Hint(seq=MAX_SEQ, end=True)
+        self.hub.hint(run_id, hint.seq, end=hint.end)
 
 
 def _settles(event: Envelope) -> bool:
@@ -310,15 +310,15 @@ def _settles(event: Envelope) -> bool:
 
 async def _heard(listener: Listener, last: int) -> tuple[Sequence[Envelope], bool]:
     """Return what follows number `last` without a hole, and whether the store must be asked next."""
-    found: list[Envelope] = []
-    while not found:
+    page: list[Envelope] = []
+    while not page:
         news = await listener.next(within=POLL_SECONDS, after=last)
         if not news:
-            return found, news is not None
+            return page, news is not None
         for event in news:
             if event.seq == last + 1:
-                found.append(event)
+                page.append(event)
                 last = event.seq
             elif event.seq > last:
-                return found, True
-    return found, False
+                return page, True
+    return page, False

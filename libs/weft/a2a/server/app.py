@@ -289,7 +289,7 @@ class A2AServer:
 
     def _stream(self, ask: CallContext, call: rpc.RpcCall, start: "StreamStart") -> TaskStream:
         source = self.tasks.runs.pages(
-            ask.caller.principal, start.run.run_id, after=start.after, told=start.told
+            ask.caller.principal, start.run.run_id, after=start.after, first=start.told
         )
         return TaskStream(
             call.id,

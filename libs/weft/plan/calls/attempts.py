@@ -140,12 +140,16 @@ def _placed(result: Result, path: Path, peer: str) -> Result:
     return result.model_copy(
         update={
             "reasons": tuple(
-                each.model_copy(update={"path": (*path, *each.path), "peer": each.peer or peer})
-                for each in result.reasons
+                reason.model_copy(
+                    update={"path": (*path, *reason.path), "peer": reason.peer or peer}
+                )
+                for reason in result.reasons
             ),
             "interrupts": tuple(
-                each.model_copy(update={"path": (*path, *each.path), "agent": each.agent or peer})
-                for each in result.interrupts
+                question.model_copy(
+                    update={"path": (*path, *question.path), "agent": question.agent or peer}
+                )
+                for question in result.interrupts
             ),
         }
     )

@@ -136,13 +136,13 @@ async def _reached(
     at once.
     """
     give_up_at = walk.clock.monotonic() + walk.pace.restart_seconds
-    pause, told = walk.pace.retry_seconds, ""
+    pause, started = walk.pace.retry_seconds, ""
     while True:
         picked, result = _picked(walk, call)
         if picked is not None:
             attempt = replace(attempt, peer=picked.peer.name)
-            if told != attempt.peer:
-                told = attempt.peer
+            if started != attempt.peer:
+                started = attempt.peer
                 _tell_start(walk, call, attempt)
             result = await attempt_once(walk, call, at, picked, attempt)
             at.purse.spend(result.usage)

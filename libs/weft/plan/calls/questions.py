@@ -52,8 +52,8 @@ def decision(
     answer = walk.journal.steps.get(("interrupt", _question_id(message_id, number)))
     if answer is None:
         return None
-    asked = walk.journal.steps.get((*call.path, f"!{number}")) or {}
-    peer = str(asked.get("peer") or "")
+    question = walk.journal.steps.get((*call.path, f"!{number}")) or {}
+    peer = str(question.get("peer") or "")
     attempt = Attempt(number, message_id, peer, walk.clock.monotonic())
     chosen = option_of(answer.get("answer"))
     if chosen == "accept":
@@ -74,26 +74,26 @@ def _question_id(message_id: str, number: int) -> str:
 
 async def _remember(walk: Walk, path: Path, interrupts: tuple[Interrupt, ...]) -> None:
     """Keep which questions are this step's, so that their answers reach it and nobody else."""
-    known = _asked(walk, path)
-    fresh: list[JsonValue] = [each.id for each in interrupts if each.id not in known]
+    earlier = _asked(walk, path)
+    fresh: list[JsonValue] = [question.id for question in interrupts if question.id not in earlier]
     if fresh:
         number = sum(1 for key in walk.journal.steps if key[:-1] == path and key[-1][0] == "?")
         await walk.journal.record((*path, f"?{number + 1}"), {"interrupts": fresh})
 
 
 def _asked(walk: Walk, path: Path) -> set[str]:
-    found: set[str] = set()
+    ids: set[str] = set()
     number = 1
     while (record := walk.journal.steps.get((*path, f"?{number}"))) is not None:
-        ids = record.get("interrupts")
-        found.update(str(each) for each in (ids if isinstance(ids, list) else ()))
+        listed = record.get("interrupts")
+        ids.update(map(str, listed if isinstance(listed, list) else ()))
         number += 1
-    return found
+    return ids
 
 
 def answers_for(walk: Walk, path: Path) -> JsonObject:
     steps = walk.journal.steps
     if not steps:
         return {}
-    given = {each: steps.get(("interrupt", each)) for each in sorted(_asked(walk, path))}
-    return {each: answer.get("answer") for each, answer in given.items() if answer is not None}
+    given = {name: steps.get(("interrupt", name)) for name in sorted(_asked(walk, path))}
+    return {name: answer.get("answer") for name, answer in given.items() if answer is not None}

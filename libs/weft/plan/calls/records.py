@@ -53,7 +53,7 @@ def was_answered(record: JsonObject) -> bool:
 
 def unreached(result: Result) -> bool:
     """Tell whether the attempt certainly reached nobody."""
-    return bool(result.reasons) and all(each.code == UNREACHED for each in result.reasons)
+    return bool(result.reasons) and all(reason.code == UNREACHED for reason in result.reasons)
 
 
 def pause_after(walk: Walk, number: int) -> float:
@@ -65,7 +65,7 @@ async def record_failure(
     walk: Walk, call: PeerCall, attempt: Attempt, result: Result, *, again: bool
 ) -> JsonObject:
     """Write down that the attempt is spent, with what it says of it to the world."""
-    told: events.StepRetried | events.StepFailed
+    event: events.StepRetried | events.StepFailed
     if again:
         why = result.reasons[0].code if result.reasons else result.status
         retry = events.StepRetry(
@@ -75,7 +75,7 @@ async def record_failure(
             delay_seconds=pause_after(walk, attempt.number),
             reason=why,
         )
-        told = events.StepRetried(path=call.path, agent=attempt.peer, data=retry)
+        event = events.StepRetried(path=call.path, agent=attempt.peer, data=retry)
     else:
         lost = any(reason.code == UNKNOWN for reason in result.reasons)
         walk.outcomes.end(call.path, "unknown" if lost else "failed")
@@ -87,9 +87,11 @@ async def record_failure(
             usage=result.usage,
             duration_ms=since(walk, attempt),
         )
-        told = events.StepFailed(path=call.path, agent=attempt.peer, data=end)
+        event = events.StepFailed(path=call.path, agent=attempt.peer, data=end)
     record = {**compact(result), "peer": attempt.peer, "final": not again}
-    return await walk.last_step.keep(StepWrite((*call.path, f"~{attempt.number}"), record, (told,)))
+    return await walk.last_step.keep(
+        StepWrite((*call.path, f"~{attempt.number}"), record, (event,))
+    )
 
 
 async def finish(
@@ -107,8 +109,8 @@ async def finish(
         duration_ms=since(walk, attempt),
         partial=result.partial,
     )
-    told = events.StepFinished(path=call.path, agent=attempt.peer, data=data)
-    stored = await walk.last_step.keep(StepWrite(call.path, outcome, (told,)))
+    event = events.StepFinished(path=call.path, agent=attempt.peer, data=data)
+    stored = await walk.last_step.keep(StepWrite(call.path, outcome, (event,)))
     if stored is not outcome and stored != outcome:
         return adopted(walk, call, at, stored)
     walk.outcomes.end(call.path, "done")
