@@ -151,19 +151,19 @@ class Agent:
 
     def cancel(self, *, run_id: str | None = None, thread_id: str | None = None) -> int:
         """Stop the matching runs in progress, all without arguments; return their number."""
-        found = [
+        controls = [
             control
             for control in tuple(self._active)
             if run_id in (None, control.run_id) and thread_id in (None, control.thread_id)
         ]
-        for control in found:
+        for control in controls:
             control.cancel()
-        return len(found)
+        return len(controls)
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
         """Return a tool with which another agent hands tasks to this one."""
-        told = description or f"Hand a task to the agent {self.name!r} and get its answer."
-        return agent_tool(self, name or self.name, told)
+        words = description or f"Hand a task to the agent {self.name!r} and get its answer."
+        return agent_tool(self, name or self.name, words)
 
     def add_tool(self, tool: Tool) -> None:
         """Add a tool for runs that start from now on.
@@ -379,10 +379,10 @@ def _model(config: AgentConfig) -> Model:
     Raises:
         ConfigError: There is no such model, or a cost limit for one of unknown price.
     """
-    found = config.model
-    model = found if not (found is None or isinstance(found, str)) else None
+    chosen = config.model
+    model = chosen if not (chosen is None or isinstance(chosen, str)) else None
     if model is None:
-        name = found if isinstance(found, str) else None
+        name = chosen if isinstance(chosen, str) else None
         model = get_model(name, **config.model_kwargs)
     if config.max_cost_usd is not None and model.capabilities.prices is None:
         raise ConfigError(

@@ -37,7 +37,7 @@ class Grown(Sequence[T_co], Generic[T_co]):
     def __getitem__(self, at: slice) -> tuple[T_co, ...]: ...
     def __getitem__(self, at: int | slice) -> T_co | tuple[T_co, ...]:
         if isinstance(at, slice):
-            return tuple(self._buffer[each] for each in range(*at.indices(self._length)))
+            return tuple(self._buffer[index] for index in range(*at.indices(self._length)))
         return self._buffer[range(self._length)[at]]
 
     def __len__(self) -> int:

@@ -140,10 +140,10 @@ class AgentConfig:
 
     def __new__(cls, **options: object) -> Self:
         """Refuse unknown names before the fields are set."""
-        known = [each.name for each in fields(cls)]
+        names = [option.name for option in fields(cls)]
         for name in options:
-            if name not in known:
-                raise ConfigError(f"unknown option {name!r}{did_you_mean(name, known)}")
+            if name not in names:
+                raise ConfigError(f"unknown option {name!r}{did_you_mean(name, names)}")
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
@@ -153,8 +153,8 @@ class AgentConfig:
                 raise ConfigError(f"{name} must be {allowed}, got {value!r}")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
-                told = " or ".join(map(repr, choices))
-                raise ConfigError(f"{name} must be {told}, got {getattr(self, name)!r}")
+                listed = " or ".join(map(repr, choices))
+                raise ConfigError(f"{name} must be {listed}, got {getattr(self, name)!r}")
         if self.reflexion is False and self._wants_confidence():
             raise ConfigError("termination asks for ConfidenceMet, which reflexion=False prevents")
 

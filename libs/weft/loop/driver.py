@@ -203,7 +203,7 @@ class Driver:
         stored = self._steps.results(state.iteration)
         if stored is not None:
             return Executed(with_results(state, stored), stored)
-        question = self._steps.asked(state.iteration)
+        question = self._steps.question(state.iteration)
         self._calling = calling = Calling(thought, self._known(thought, question))
         again = [call for call in calls if call.id in question.asking - calling.results.keys()]
         if any(map(self._only_once, again)):

@@ -78,8 +78,8 @@ class BusOutlet:
         self._agent = agent
 
     def tell(self, event: LoopEvent) -> None:
-        for each in bus_events(event):
-            self.relay(each)
+        for part in bus_events(event):
+            self.relay(part)
 
     def relay(self, event: Event) -> None:
         if event.agent is None:

@@ -91,12 +91,12 @@ def with_results(state: AgentState, executions: Sequence[ToolExecution]) -> Agen
     messages = [
         Message(
             role="tool",
-            content=each.content,
-            tool_call_id=each.tool_call_id,
-            name=each.name,
-            parts=_parts(each),
+            content=execution.content,
+            tool_call_id=execution.tool_call_id,
+            name=execution.name,
+            parts=_parts(execution),
         )
-        for each in executions
+        for execution in executions
     ]
     return state.with_messages(*messages).with_tool_execution(*executions)
 

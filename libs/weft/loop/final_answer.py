@@ -33,7 +33,10 @@ def results_so_far(stop: Stop, state: AgentState) -> str:
     if not state.tool_executions:
         return ""
     why = "Out of time or budget" if stop.reason in OUT_OF_RESOURCES else "Stopped"
-    lines = [f"- {each.name}: {preview(each.content)}" for each in state.tool_executions[-LISTED:]]
+    lines = [
+        f"- {execution.name}: {preview(execution.content)}"
+        for execution in state.tool_executions[-LISTED:]
+    ]
     return "\n".join([f"{why} before an answer ({stop.reason}). Results so far:", *lines])
 
 

@@ -38,7 +38,10 @@ class Memory:
 
     def add(self, executions: Sequence[ToolExecution]) -> "Observed":
         """Take in an iteration's calls and return what is to be said of them."""
-        calls = [EndedCall.of(each.name, each.arguments, ok=each.ok) for each in executions]
+        calls = [
+            EndedCall.of(execution.name, execution.arguments, ok=execution.ok)
+            for execution in executions
+        ]
         self.calls += tuple(calls)
         keys = {(call.name, call.arguments) for call in calls}
         repeated = bool(keys) and keys <= self._known
@@ -48,8 +51,8 @@ class Memory:
         looping = self._repeats >= self.threshold
         loops_on, self._warned = looping and self._warned, self._warned or looping
         outcomes = [
-            IterationCall(each.ok, novelty)
-            for each, novelty in zip(executions, novelties, strict=True)
+            IterationCall(execution.ok, novelty)
+            for execution, novelty in zip(executions, novelties, strict=True)
         ]
         return Observed(tuple(outcomes), looping=looping, loops_on=loops_on)
 
@@ -58,10 +61,10 @@ class Memory:
         if not needed:
             self._results += executions
             return [0.0] * len(executions)
-        for each in self._results:
-            self._evidence.novelty(each.content, each.structured)
+        for result in self._results:
+            self._evidence.novelty(result.content, result.structured)
         self._results.clear()
-        return [self._evidence.novelty(each.content, each.structured) for each in executions]
+        return [self._evidence.novelty(result.content, result.structured) for result in executions]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +83,16 @@ def reflect(
     seen = memory.add(executions)
     guidance = GUIDANCE["loop_detected"] if seen.looping and not seen.loops_on else ""
     if memory.with_reflexion:
-        found = reflect_on(state.confidence, seen.outcomes, looping=seen.looping)
-        state = state.with_confidence(found.confidence)
-        guidance = guidance or (found.guidance if found.assessment == "stuck" else "")
+        reflection = reflect_on(state.confidence, seen.outcomes, looping=seen.looping)
+        state = state.with_confidence(reflection.confidence)
+        guidance = guidance or (reflection.guidance if reflection.assessment == "stuck" else "")
         tell(
             ReflectEvent(
                 iteration=state.iteration,
-                assessment=found.assessment,
-                confidence_delta=found.delta,
-                new_confidence=found.confidence,
-                novelty=found.novelty,
+                assessment=reflection.assessment,
+                confidence_delta=reflection.delta,
+                new_confidence=reflection.confidence,
+                novelty=reflection.novelty,
                 guidance=guidance,
             )
         )

@@ -91,10 +91,10 @@ class AgentResult:
 
     @property
     def error(self) -> RunError | None:
-        found = self.stop.error
-        if found is None:
+        error = self.stop.error
+        if error is None:
             return None
-        return RunError(found.code, found.message, self.stop.retryable)
+        return RunError(error.code, error.message, self.stop.retryable)
 
     @property
     def interrupt(self) -> Interrupt | None:
@@ -115,7 +115,7 @@ class AgentResult:
         return ExecutionMetrics(
             iterations=state.iteration,
             tool_calls=state.tool_calls,
-            tool_errors=sum(not each.ok for each in state.tool_executions),
+            tool_errors=sum(not execution.ok for execution in state.tool_executions),
             total_tokens=state.total_tokens_used,
             prompt_tokens=state.prompt_tokens_used,
             completion_tokens=state.completion_tokens_used,
@@ -177,8 +177,8 @@ def as_peer_result(result: AgentResult, *, structured: bool = False) -> Result:
     With `structured` the answer must be JSON, which becomes the result's data.
     """
     status, data = _status(result), None
-    found = result.findings
-    reasons = found.reasons
+    findings = result.findings
+    reasons = findings.reasons
     if status != "completed":
         reasons = (_why(result), *reasons)
     elif structured:
@@ -186,18 +186,18 @@ def as_peer_result(result: AgentResult, *, structured: bool = False) -> Result:
             data = loads(result.message)
         except ValueError:
             status, reasons = "failed", (NO_JSON, *reasons)
-    elif found.fruitless:
+    elif findings.fruitless:
         # Said aloud, so that nobody takes the words around it for a finding.
         data = {"claims": []}
     return Result(
         status=status,
         text=result.message,
         data=data,
-        artifacts=found.artifacts,
-        claims=found.claims,
+        artifacts=findings.artifacts,
+        claims=findings.claims,
         usage=result.state.usage,
         reasons=reasons,
-        partial=status == "failed" and bool(result.message or found.claims),
+        partial=status == "failed" and bool(result.message or findings.claims),
         interrupts=result.stop.interrupts,
         generated_by=result.generated_by,
         stop_reason=result.stop_reason,
@@ -216,5 +216,5 @@ def _why(result: AgentResult) -> Reason:
     error = result.error
     if error is not None:
         return Reason(code=error.code, message=error.message, retryable=error.retryable)
-    told = result.stop_explanation or f"the agent stopped: {result.stop_reason}"
-    return Reason(code=CODES.get(result.stop_reason, result.stop_reason), message=told)
+    explanation = result.stop_explanation or f"the agent stopped: {result.stop_reason}"
+    return Reason(code=CODES.get(result.stop_reason, result.stop_reason), message=explanation)

@@ -39,8 +39,8 @@ def checked(prompt: object, options: RunOptions) -> None:
         raise InputError("prompt must be a text that is not empty", field="prompt")
     thread_id = options.get("thread_id")
     if thread_id is not None and not 0 < len(thread_id) <= THREAD_ID_LENGTH:
-        told = f"thread_id must have 1 to {THREAD_ID_LENGTH} characters, got {len(thread_id)}"
-        raise InputError(told, field="thread_id")
+        problem = f"thread_id must have 1 to {THREAD_ID_LENGTH} characters, got {len(thread_id)}"
+        raise InputError(problem, field="thread_id")
     metadata = options.get("metadata")
     if metadata is not None and not _is_json_object(metadata):
         raise InputError("metadata must be a JSON object with text keys", field="metadata")

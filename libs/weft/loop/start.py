@@ -44,11 +44,11 @@ async def first_state(state: AgentState, setup: Setup, invocation: Invocation) -
         asking = partial(contained_call, partial(prompt, state))
         instructions = await anyio.to_thread.run_sync(asking, abandon_on_cancel=True)
     messages = Grown([Message.system(storable(instructions))] if instructions else [])
-    messages = messages.plus(*mended(invocation.history), asked(invocation, setup))
+    messages = messages.plus(*mended(invocation.history), prompt_message(invocation, setup))
     return state.with_messages(*messages)
 
 
-def asked(invocation: Invocation, setup: Setup) -> Message:
+def prompt_message(invocation: Invocation, setup: Setup) -> Message:
     """Return the message that the run answers.
 
     Raises:
@@ -60,7 +60,7 @@ def asked(invocation: Invocation, setup: Setup) -> Message:
 
 def mended(history: Sequence[Message]) -> Iterator[Message]:
     """Yield `history` with one result for each tool call, right behind its reply."""
-    results = {each.tool_call_id: each for each in history if each.role == "tool"}
+    results = {message.tool_call_id: message for message in history if message.role == "tool"}
     for message in history:
         if message.role != "tool":
             yield message

@@ -156,7 +156,7 @@ class AgentState:
 
     def to_checkpoint(self) -> JsonObject:
         """Return plain JSON; the inverse is `from_checkpoint`."""
-        plain: JsonObject = {each.name: getattr(self, each.name) for each in fields(self)}
+        plain: JsonObject = {member.name: getattr(self, member.name) for member in fields(self)}
         plain["messages"] = [message.to_json() for message in self.messages]
         plain["tool_executions"] = [execution.to_json() for execution in self.tool_executions]
         plain["reasoning_steps"] = [[step.iteration, step.text] for step in self.reasoning_steps]
@@ -171,8 +171,8 @@ class AgentState:
         Raises:
             InputError: It is no stored state.
         """
-        known = {each.name for each in fields(cls)}
-        plain: Mapping[str, object] = {k: v for k, v in stored.items() if k in known}
+        names = {member.name for member in fields(cls)}
+        plain: Mapping[str, object] = {k: v for k, v in stored.items() if k in names}
         try:
             return cls(**{**plain, **_sequences(stored)})  # type: ignore[arg-type]
         except (KeyError, TypeError, ValueError) as error:
@@ -181,14 +181,14 @@ class AgentState:
 
 def _sequences(stored: JsonObject) -> Mapping[str, object]:
     def items(name: str) -> list[JsonValue]:
-        found = stored.get(name, [])
-        if not isinstance(found, list):
+        listed = stored.get(name, [])
+        if not isinstance(listed, list):
             raise TypeError(f"{name} is no list")
-        return found
+        return listed
 
     steps = [ReasoningStep(*step) for step in items("reasoning_steps")]  # type: ignore[misc]
     return {
-        "messages": Grown(Message.model_validate(each) for each in items("messages")),
+        "messages": Grown(Message.model_validate(message) for message in items("messages")),
         "tool_executions": Grown(map(ToolExecution.model_validate, items("tool_executions"))),
         "reasoning_steps": Grown(steps),
         "confidence_history": Grown(items("confidence_history")),

@@ -48,16 +48,16 @@ class Steps:
         self, iteration: int, executions: Sequence[ToolExecution]
     ) -> tuple[ToolExecution, ...]:
         """Make the results durable and return the stored ones."""
-        outcome: JsonObject = {"results": [_plain(each) for each in executions]}
+        outcome: JsonObject = {"results": [_plain(execution) for execution in executions]}
         stored = await self._journal.record((f"execute#{iteration}",), outcome)
         return tuple(executions) if stored == outcome else _executions(stored)
 
-    def asked(self, iteration: int) -> OpenQuestion:
+    def question(self, iteration: int) -> OpenQuestion:
         """Return what the calls of a reply came to before each question so far."""
         results: dict[str, ToolExecution] = {}
         asking: frozenset[str] = frozenset()
-        for stored in self._asked(iteration):
-            results |= {each.tool_call_id: each for each in _executions(stored)}
+        for stored in self._questions(iteration):
+            results |= {execution.tool_call_id: execution for execution in _executions(stored)}
             named = stored.get("asking")
             asking = frozenset(map(str, named)) if isinstance(named, list) else frozenset()
         return OpenQuestion(results, asking)
@@ -66,9 +66,9 @@ class Steps:
         self, iteration: int, executions: Sequence[ToolExecution], asking: Sequence[str]
     ) -> None:
         """Make durable what is known while the other calls wait for an answer."""
-        place = (f"asked#{iteration}", str(len(self._asked(iteration)) + 1))
+        place = (f"asked#{iteration}", str(len(self._questions(iteration)) + 1))
         outcome: JsonObject = {
-            "results": [_plain(each) for each in executions],
+            "results": [_plain(execution) for execution in executions],
             "asking": list(asking),
         }
         await self._journal.record(place, outcome)
@@ -82,15 +82,15 @@ class Steps:
         return self._again(iteration) in self._earlier
 
     def _again(self, iteration: int) -> Path:
-        return (f"answered#{iteration}", str(len(self._asked(iteration))))
+        return (f"answered#{iteration}", str(len(self._questions(iteration))))
 
-    def _asked(self, iteration: int) -> list[JsonObject]:
-        found: list[JsonObject] = []
+    def _questions(self, iteration: int) -> list[JsonObject]:
+        questions: list[JsonObject] = []
         while (
-            stored := self._earlier.get((f"asked#{iteration}", str(len(found) + 1)))
+            stored := self._earlier.get((f"asked#{iteration}", str(len(questions) + 1)))
         ) is not None:
-            found.append(stored)
-        return found
+            questions.append(stored)
+        return questions
 
 
 def answers_in(steps: Mapping[Path, JsonObject]) -> JsonObject:

@@ -55,8 +55,8 @@ def _journal(context: ToolContext) -> Journal | None:
 
 def _answer(result: Result, name: str, call_id: str) -> object:
     if result.interrupts:
-        asked = result.interrupts[0]
-        raise InterruptRaised(asked.model_copy(update={"path": (call_id, *asked.path)}))
+        question = result.interrupts[0]
+        raise InterruptRaised(question.model_copy(update={"path": (call_id, *question.path)}))
     if not result.ok:
         why = "; ".join(reason.message for reason in result.reasons)
         raise SubagentFailedError(f"{name}: {why or result.status}")

@@ -111,17 +111,17 @@ async def terminate(condition: Condition, progress: Progress) -> Stop | None:
     """Return why the run stops now; None if it goes on. Custom conditions run in a thread."""
     try:
         if any(isinstance(leaf, CustomCondition) for leaf in condition.leaves()):
-            found = await in_thread(partial(contained_call, partial(condition.reasons, progress)))
+            causes = await in_thread(partial(contained_call, partial(condition.reasons, progress)))
         else:
-            found = condition.reasons(progress)
+            causes = condition.reasons(progress)
     except WeftError as error:
         return failed(error)
-    return stopped(condition, found)
+    return stopped(condition, causes)
 
 
-def stopped(condition: Condition, found: frozenset[StopCause]) -> Stop | None:
-    """Return the stop that `found` stands for."""
-    return Stop(stop_reason(found), condition.explain(found)) if found else None
+def stopped(condition: Condition, causes: frozenset[StopCause]) -> Stop | None:
+    """Return the stop that `causes` stands for."""
+    return Stop(stop_reason(causes), condition.explain(causes)) if causes else None
 
 
 def failed(error: WeftError) -> Stop:

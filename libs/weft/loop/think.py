@@ -107,8 +107,10 @@ async def think(state: AgentState, ask: ThinkOptions, tell: Tell) -> Thought:
         state = state.with_token_usage(response.usage)
         again = replace(ask, guidance=(*ask.guidance, ASK_AGAIN))
         response = await _called(state, again, tell)
-    told = response.message
-    tell(ThinkEvent(iteration=state.iteration, reasoning=told.content, tool_calls=told.tool_calls))
+    reply = response.message
+    tell(
+        ThinkEvent(iteration=state.iteration, reasoning=reply.content, tool_calls=reply.tool_calls)
+    )
     return with_reply(state, response)
 
 

@@ -28,7 +28,7 @@ class Wakeup:
         self._moment = Moment()
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.Future[frozenset[StopCause]] | None = None
-        self._in_thread = any(isinstance(each, CustomCondition) for each in condition.leaves())
+        self._in_thread = any(isinstance(leaf, CustomCondition) for leaf in condition.leaves())
 
     def arm(self, moment: Moment) -> None:
         """Wait for the threshold that follows `moment`, whose counters count until the next."""
@@ -70,8 +70,8 @@ class Wakeup:
             # The end of the iteration meets it again, and ends the run by it.
             logger.error("agent.wakeup_failed", exc_info=error)
 
-    def _judge(self, found: frozenset[StopCause]) -> None:
-        stop = stopped(self._condition, found)
+    def _judge(self, causes: frozenset[StopCause]) -> None:
+        stop = stopped(self._condition, causes)
         if stop is None:
             self._wait()
         else:

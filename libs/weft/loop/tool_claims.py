@@ -24,10 +24,10 @@ def findings(executions: Iterable[ToolExecution]) -> Findings:
     """Collect the `claims` of structured results; one that is no claim is dropped and counted."""
     claims: list[Claim] = []
     reasons: list[Reason] = []
-    known: dict[str, ToolExecution] = {}
+    by_call: dict[str, ToolExecution] = {}
     fruitless = True
     for execution in executions:
-        known[execution.tool_call_id] = execution
+        by_call[execution.tool_call_id] = execution
         stated = _stated(execution.structured)
         fruitless = fruitless and (execution.outcome != "ok" or stated is not None)
         dropped = 0
@@ -38,15 +38,15 @@ def findings(executions: Iterable[ToolExecution]) -> Findings:
             else:
                 claims.append(claim)
         if dropped:
-            told = f"{dropped} invalid claims of {execution.name} were dropped"
-            reasons.append(Reason(code="claims_dropped", message=told))
+            problem = f"{dropped} invalid claims of {execution.name} were dropped"
+            reasons.append(Reason(code="claims_dropped", message=problem))
     cited = {ref.partition("#")[0] for claim in claims for ref in claim.evidence_refs}
     artifacts = tuple(
         Artifact(id=call_id, name=execution.name, data=execution.structured)
-        for call_id, execution in known.items()
+        for call_id, execution in by_call.items()
         if call_id in cited
     )
-    fruitless = fruitless and bool(known) and not claims
+    fruitless = fruitless and bool(by_call) and not claims
     return Findings(tuple(claims), artifacts, tuple(reasons), fruitless)
 
 
