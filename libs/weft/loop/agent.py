@@ -342,7 +342,7 @@ class Agent:
         """Return what one run works with; a tool of the agent's own comes before a granted one."""
         tools, specs, stop_when = self._tools.snapshot(), self._specs, self._stop_when
         if grants:
-            tools.add_all(each for each in grants if each.name not in tools)
+            tools.add_all(grant for grant in grants if grant.name not in tools)
             specs, stop_when = tools.specs, stop_condition(self._config, tools)
         return Setup(
             config=self._config, model=self._model, tools=tools, specs=specs, stop_when=stop_when

@@ -54,13 +54,13 @@ def tool_names(capabilities: tuple[str, ...]) -> tuple[str, ...]:
 
 def _tool(walk: Walk, at: At, name: str, capability: str, perform: Perform) -> Tool:
     offered = walk.peers.describe(capability, walk.authority.principal)
-    known = offered or Capability(id=capability)
+    skill = offered or Capability(id=capability)
 
     async def use(task: str, context: ToolContext) -> JsonValue:
         step = context.tool_call_id
         step = step if _STEP.fullmatch(step) else name_digest(step)
         path = (*at.path, step)
-        call = _call(walk, capability, path, task, known.risk)
+        call = _call(walk, capability, path, task, skill.risk)
         # What a use spends goes up with what its caller reports; that it is a call, here.
         purse = Purse(context.budget.within(at.purse.left()))
         at.purse.count(1)
@@ -84,11 +84,11 @@ def _tool(walk: Walk, at: At, name: str, capability: str, perform: Perform) -> T
     return replace(
         _use,
         name=name,
-        description=known.description or f"Lets whoever offers {capability} do a part of the work.",
+        description=skill.description or f"Lets whoever offers {capability} do a part of the work.",
         fn=use,
-        labels=frozenset({READ if known.effects == "none" else "write"}),
-        tags=frozenset(tag for tag in known.tags if ":" not in tag),
-        examples=known.examples,
+        labels=frozenset({READ if skill.effects == "none" else "write"}),
+        tags=frozenset(tag for tag in skill.tags if ":" not in tag),
+        examples=skill.examples,
         timeout=USE_SECONDS,
         resumes=True,
     )
