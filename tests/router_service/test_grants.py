@@ -35,6 +35,9 @@ GREETS = Skill(
     tags=("domain:social", "effects:none"),
     examples=("Greet Ada",),
 )
+ANSWERS = Skill(
+    id="reply", name="Reply", description="Answers.", tags=("role:answer", "effects:none")
+)
 PAYS = Skill(id="pay", name="Pay", description="Pays an order.", tags=("general",))
 
 
@@ -185,3 +188,73 @@ async def test_a_specialists_question_parks_the_run_and_its_answer_reaches_the_s
 
     assert (asked.message, asked.agent, asked.path[0]) == ("Who is it?", "greeter", "answer")
     assert text_of(run) == "Greeted: Hello, Grace!"
+
+
+async def test_a_role_that_is_played_elsewhere_uses_its_grants_through_its_caller() -> None:
+    generalist = Agent(get_model("offline:"), name="generalist")
+    async with mesh_of(
+        get_model("offline:"), (GREETS, offline(greet, name="greeter")), (ANSWERS, generalist)
+    ) as mesh:
+        run, log = await mesh.ask("Greet customer=Ada")
+
+    assert run.status == "completed", run.error
+    assert "Hello, Ada!" in text_of(run)
+    started = [(path, peer) for kind, path, peer in steps(log) if kind == "plan.step.started"]
+    assert [peer for _, peer in started] == ["generalist", "greeter"]
+    assert started[1][0][0] == "answer"
+    assert "run.interrupted" not in {event.type for event in log}
+
+
+async def test_a_model_elsewhere_is_told_its_grants_and_reaches_nothing_else() -> None:
+    script = (
+        said("Welcome", greet={"task": "Greet customer=Ada"}),
+        said("Hello, Ada!", pay={"task": "everything"}),
+        said("unknown tool", text="Greeted, not paid."),
+    )
+    async with (
+        scripted(*script) as (server, model),
+        mesh_of(
+            get_model("offline:"),
+            (GREETS, offline(greet, name="greeter")),
+            (PAYS, offline(greet, name="payer")),
+            (ANSWERS, Agent(model, name="generalist")),
+        ) as mesh,
+    ):
+        run, log = await mesh.ask("Welcome our new customer")
+
+    bodies: list[Any] = [request.body for request in server.requests]
+    assert [each["function"]["name"] for each in bodies[0]["tools"]] == ["greet"]
+    assert bodies[0]["tools"][0]["function"]["description"] == "Greets people."
+    assert text_of(run) == "Greeted, not paid."
+    assert {peer for _, _, peer in steps(log)} == {"generalist", "greeter"}
+
+
+async def test_a_question_below_a_role_played_elsewhere_is_the_runs_and_is_answered_once() -> None:
+    script = (
+        said("Welcome", greet={"task": "Greet the new customer"}),
+        said("Grace", text="Greeted: Hello, Grace!"),
+    )
+    greeter_script = (
+        said("Greet the new customer", ask_user={"question": "Who is it?"}),
+        said("Grace", text="Hello, Grace!"),
+    )
+    async with (
+        scripted(*script) as (server, model),
+        scripted(*greeter_script) as (_, asking),
+        mesh_of(
+            get_model("offline:"),
+            (GREETS, Agent(asking, [greet, ask_user], name="greeter")),
+            (ANSWERS, Agent(model, name="generalist")),
+        ) as mesh,
+    ):
+        made = new_run({"input": "Welcome our new customer"})
+        with anyio.fail_after(10):
+            await mesh.runs.submit(made, on_busy="reject", own=True)
+            parked = await mesh.runs.wait(ANA, made.run_id, seconds=8)
+            [asked] = parked.interrupts
+            await mesh.runs.resume(ANA, made.run_id, {asked.id: "Grace"})
+            run = await mesh.runs.wait(ANA, made.run_id, seconds=8)
+
+    assert (asked.reason, asked.message, asked.agent) == ("question", "Who is it?", "greeter")
+    assert text_of(run) == "Greeted: Hello, Grace!"
+    assert len(server.requests) == 2

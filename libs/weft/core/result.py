@@ -95,7 +95,10 @@ class Interrupt(Record):
     """A question only somebody outside the run can answer; it keeps its id at every level."""
 
     id: str
-    reason: Literal["approval", "question", "credentials", "effect_unknown", "outcome_unknown"]
+    reason: Literal[
+        "approval", "question", "credentials", "effect_unknown", "outcome_unknown", "grant"
+    ]
+    """`grant` is no question for people: a peer asks its caller to use what it was granted."""
     message: str
     path: Path = ()
     agent: str | None = None

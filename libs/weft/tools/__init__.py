@@ -6,7 +6,7 @@ from weft.tools.calling import CallLimits, call_by_name, call_tool, failed_call,
 from weft.tools.context import ToolContext
 from weft.tools.decorator import ToolOptions, tool
 from weft.tools.definition import NOT_DONE, READ, UNKNOWN, Reconciled, Tool, done
-from weft.tools.interrupts import InterruptRaised
+from weft.tools.interrupts import InterruptRaised, interrupt_id
 from weft.tools.not_done import EffectNotDone
 from weft.tools.processes import Processes
 from weft.tools.registry import ToolRegistry
@@ -39,6 +39,7 @@ __all__ = [
     "call_tool",
     "done",
     "failed_call",
+    "interrupt_id",
     "read_result_tool",
     "task_complete",
     "tool",

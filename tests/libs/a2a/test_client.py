@@ -35,6 +35,7 @@ from weft.core import (
 )
 from weft.events import AnyData, Event, Origin
 from weft.loop import Task
+from weft.tools import tool
 
 FULL = Result(
     status="completed",
@@ -100,6 +101,12 @@ async def test_large_events_are_told_in_pieces_that_a_reader_takes() -> None:
     assert result == FULL
 
 
+@tool(labels={"read"}, examples=["Find errors"])
+async def log_search(task: str) -> str:
+    """Search logs."""
+    return task
+
+
 async def test_a_task_arrives_whole() -> None:
     mesh, peer = Mesh(), ScriptedPeer(works)
     sent = Task(
@@ -118,6 +125,7 @@ async def test_a_task_arrives_whole() -> None:
         history=(Message.user("before"),),
         capability="metrics.query",
         role="execute",
+        grants=(log_search,),
         output_schema={"type": "object"},
         thread_id="thread",
     )
@@ -132,6 +140,10 @@ async def test_a_task_arrives_whole() -> None:
         )
     }  # fmt: skip
     assert {name: getattr(got, name) for name in same} == same
+    [grant] = got.grants
+    assert (grant.name, grant.description, grant.labels, grant.examples) == (
+        "log_search", "Search logs.", frozenset({"read"}), ("Find errors",),
+    )  # fmt: skip
     assert got.authority.budget == sent.authority.budget
     assert got.authority.root_id == "c" * 32
     assert got.authority.trace is not None

@@ -232,3 +232,49 @@ async def test_no_name_of_a_skill_has_a_meaning_to_the_loop_or_is_taken_twice() 
     names = tool_names(("a.b", "a/b", "task_complete", "submit", "☃", "x" * 90))
 
     assert names == ("a_b", "a_b_2", "task_complete_skill", "submit_skill", "skill", "x" * 60)
+
+
+def asks(tool: str, name: str = "ab" * 16) -> Result:
+    use = Interrupt(
+        id=name,
+        reason="grant",
+        message="use it",
+        metadata={"tool": tool, "arguments": {"task": "look"}},
+    )
+    return Result(status="interrupted", interrupts=(use,))
+
+
+@pytest.mark.requirement("PLAN-10")
+async def test_what_a_peer_elsewhere_asks_for_is_used_here_once_and_handed_to_it() -> None:
+    spent = Usage(total_tokens=40)
+    model = ScriptedModel([])
+
+    def mesh() -> Mesh:
+        found = Mesh(Agent(model), **{"log.analyze": done("pool 20 of 20", usage=spent)})
+        found.by_name["answer"] = FakePeer("far", [asks("log_analyze"), done("it is full")])
+        return found
+
+    first, journal = mesh(), Journal()
+    outcome = await walked(first, granting("log.analyze"), journal)
+    kept: dict[Path, JsonObject] = {("reply", "ab" * 16): journal.steps[("reply", "ab" * 16)]}
+    second = mesh()
+    again = await walked(second, granting("log.analyze"), Journal(kept))
+
+    assert (outcome.result.text, outcome.result.usage) == ("it is full", spent)
+    assert first["answer"].tasks[1].answers == {"ab" * 16: {"result": "pool 20 of 20"}}
+    assert again.result.text == "it is full"
+    assert second["answer"].tasks[1].answers == first["answer"].tasks[1].answers
+    assert second["log.analyze"].tasks == []
+
+
+async def test_a_peer_elsewhere_gets_an_error_for_what_it_was_not_granted_and_an_end() -> None:
+    mesh = Mesh(Agent(ScriptedModel([])), **{"order.charge": done()})
+    mesh.by_name["answer"] = FakePeer("far", [asks("order_charge")])
+
+    outcome = await walked(mesh, granting("log.analyze", retries=0))
+
+    [answer] = mesh["answer"].tasks[1].answers.values()
+    assert isinstance(answer, dict)
+    assert str(answer["error"]).startswith("unknown tool 'order_charge'")
+    assert mesh["order.charge"].tasks == []
+    assert outcome.result.reasons[0].code == "loop_exhausted"

@@ -2,6 +2,7 @@
 
 import anyio
 
+from weft.a2a.server.grants import granted
 from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA, WireMessage
 from weft.checkpoint import Claimed, Journal
 from weft.core import JsonObject, JsonValue, Message, Reason, Result
@@ -45,6 +46,7 @@ def task_in(claimed: Claimed, journal: Journal) -> Task:
         metadata={name: value for name, value in metadata.items() if name not in _TAKEN},
         history=tuple(Message.model_validate(each) for each in _list(own.get("history"))),
         role=_text(own.get("role")),
+        grants=granted(own.get("grants")),
         output_schema=_object(own.get("outputSchema")),
         thread_id=run.thread_id,
         answers=_answers(claimed),

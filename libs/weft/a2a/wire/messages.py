@@ -6,6 +6,7 @@ from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA
 from weft.a2a.wire.parts import to_wire
 from weft.core import JsonObject, JsonValue
 from weft.loop import Task
+from weft.tools import Tool
 
 
 def message_of(task: Task, *, context_id: str | None) -> JsonObject:
@@ -65,9 +66,19 @@ def _metadata(task: Task) -> JsonObject:
         metadata["skillId"] = task.capability.rpartition("/")[2]
     own: JsonObject = {
         "role": task.role,
+        "grants": [_grant(tool) for tool in task.grants],
         "outputSchema": task.output_schema,
         "history": [message.to_json() for message in task.history],
     }
     if any(own.values()):
         metadata[OWN_METADATA] = {name: value for name, value in own.items() if value}
     return metadata
+
+
+def _grant(tool: Tool) -> JsonObject:
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "reads": tool.only_reads,
+        "examples": list(tool.examples),
+    }

@@ -12,6 +12,7 @@ from weft.loop import PeerRun, Task
 from weft.plan import events
 from weft.plan.calls.call import Attempt, PeerCall, failed
 from weft.plan.calls.questions import answers_for
+from weft.plan.calls.uses import uses_made
 from weft.plan.peers import PickedPeer
 from weft.plan.walk import At, PlanCancel, Walk
 
@@ -29,11 +30,17 @@ async def attempt_once(
     left = None if at.deadline is None else at.deadline.remaining(walk.clock)
     limit = asyncio.timeout(left)
     try:
-        run = picked.peer.start(_task(walk, call, at, attempt))
-        walk.open[call.path] = run
+        task = _task(walk, call, at, attempt)
+
+        async def follow(answers: JsonObject) -> Result:
+            nonlocal run
+            run = picked.peer.start(replace(task, answers=answers))
+            walk.open[call.path] = run
+            return await _followed(walk, run, call.path)
+
         async with limit:
             with contained():
-                result = await _followed(walk, run, call.path)
+                result = await uses_made(walk, task, await follow(task.answers), follow)
     except asyncio.CancelledError:
         if not walk.journal.handed_over:
             await _cancel(walk, run, call, attempt)

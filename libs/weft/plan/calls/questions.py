@@ -95,5 +95,17 @@ def answers_for(walk: Walk, path: Path) -> JsonObject:
     steps = walk.journal.steps
     if not steps:
         return {}
-    given = {name: steps.get(("interrupt", name)) for name in sorted(_asked(walk, path))}
+    own = _asked(walk, path) - _asked_below(walk, path)
+    given = {name: steps.get(("interrupt", name)) for name in sorted(own)}
     return {name: answer.get("answer") for name, answer in given.items() if answer is not None}
+
+
+def _asked_below(walk: Walk, path: Path) -> set[str]:
+    """Return what was asked in uses of what the step's peer was granted: not that peer's questions."""
+    depth = len(path)
+    places = {
+        key[:-1]
+        for key in walk.journal.steps
+        if len(key) > depth + 1 and key[:depth] == path and key[-1][:1] == "?"
+    }
+    return {name for place in places for name in _asked(walk, place)}
