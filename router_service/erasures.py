@@ -53,7 +53,9 @@ class Erasures:
             for service, client in clients.items():
                 if self.clock.monotonic() >= self._not_before.get(service, 0.0):
                     tasks.create_task(self._ask(service, client, left))
-        gone = [each.run_id for each in left if {*each.peers, *clients} <= self._done[each.run_id]]
+        # What the router does itself stands nowhere but in the database that was erased first.
+        asked = {each.run_id: {*each.peers, *clients} - self.peers.own_names for each in left}
+        gone = [run_id for run_id, names in asked.items() if names <= self._done[run_id]]
         if gone:
             await self.threads.erased(gone)
 

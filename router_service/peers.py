@@ -104,6 +104,11 @@ class MeshPeers:
             async with asyncio.timeout(seconds):
                 await changed.wait()
 
+    @property
+    def own_names(self) -> frozenset[str]:
+        """The names of the peers that are no services."""
+        return frozenset(peer.name for peer in self.builtin.values())
+
     def one_of_each(self) -> dict[str, A2AClient]:
         """Return a client for every service in view: replicas share what they store."""
         return {known.entry.service: known.client for known in self._known.values()}

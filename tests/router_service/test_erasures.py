@@ -14,6 +14,8 @@ from weft.checkpoint.memory import memory_checkpointer
 from weft.core import Principal
 from weft.core.protocol_errors import PeerUnavailableError
 from weft.events import AnyData, Event
+from weft.loop import Agent
+from weft.testing import ScriptedModel
 from weft.testing.store_values import ending, new_run, running
 
 KEY = ThreadKey("acme", "alice", "t")
@@ -97,6 +99,16 @@ async def test_a_service_that_is_away_is_asked_again_and_the_others_are_not(rig:
     await rig.erasures.sweep()
 
     assert (len(logs.asked), len(bank.asked), await rig.left()) == (2, 1, 0)
+
+
+async def test_what_the_router_did_itself_is_waited_for_by_nobody(rig: Rig) -> None:
+    rig.mesh.peers.builtin = {"answer": Agent(ScriptedModel([]), name="builtin_answer")}
+    logs = await rig.joins("logs")
+    await rig.deletes("builtin_answer", "logs")
+
+    await rig.erasures.sweep()
+
+    assert (len(logs.asked), await rig.left()) == (1, 0)
 
 
 async def test_a_service_that_was_called_and_left_is_waited_for(rig: Rig) -> None:

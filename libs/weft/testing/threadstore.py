@@ -7,7 +7,7 @@ import pytest
 from weft.checkpoint import Checkpointer, EffectOutcome, Erasing, ThreadKey, Turn
 from weft.core import Authority, RunId
 from weft.core.errors import FencedError, NotFoundError, StaleThreadError, ThreadBusyError
-from weft.events import AnyData, Event
+from weft.events import AnyData, Event, Origin
 from weft.testing.runstore_admission import HOSTILE, new_run_in
 from weft.testing.store_values import (
     ALICE,
@@ -115,7 +115,11 @@ class ThreadStoreContract:
         held = await running(checkpointer, new_run("t"))
         peers = [Event(type="plan.step.started", data=AnyData.model_validate({"peer": name}))
                  for name in ("logs", "bank", "logs", None)]  # fmt: skip
-        await checkpointer.runs.append(held, 1, peers)
+        named = AnyData.model_validate({"peer": "called by a peer"})
+        adopted = Event(type="plan.step.started", data=named).under(
+            ("logs",), origin=Origin(run_id="another", seq=1)
+        )
+        await checkpointer.runs.append(held, 1, [*peers, adopted])
         await checkpointer.runs.finish(held, ending())
         other = await running(checkpointer, new_run("u"))
         await checkpointer.runs.append(other, 1, peers[1:2])

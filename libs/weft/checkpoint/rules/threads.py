@@ -105,16 +105,15 @@ def _erase(tables: Tables, row: RunRow) -> None:
 
 
 def _peers(tables: Tables, run_id: str) -> list[JsonValue]:
-    """Return the names of whoever was given a part of the run."""
+    """Return the names of whoever was given a part of the run; whom they called is theirs to tell."""
     names: set[str] = set()
     after = 0
     while rows := tables.events(run_id, after, _PAGE):
         after = rows[-1].seq
         for row in rows:
-            if row.type == "plan.step.started" and isinstance(
-                name := loads_object(row.data).get("peer"), str
-            ):
-                names.add(name)
+            if row.type == "plan.step.started" and row.origin is None:
+                name = loads_object(row.data).get("peer")
+                names.update([name] if isinstance(name, str) else ())
     return [*sorted(names)]
 
 
