@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,7 +141,13 @@ class UpProcess:
 
 
 @contextmanager
-def mesh_running(home: Path, *, data: Path = INCIDENT, project: Path = ROOT) -> Iterator[UpProcess]:
+def mesh_running(
+    home: Path,
+    *,
+    data: Path = INCIDENT,
+    project: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[UpProcess]:
     """Yield a mesh of the services in `project` that answers."""
     port = free_port()
     command = [sys.executable, "-m", "weft.cli.main", "--home", str(home), "up"]
@@ -152,7 +158,12 @@ def mesh_running(home: Path, *, data: Path = INCIDENT, project: Path = ROOT) -> 
         stderr=subprocess.PIPE,
         text=True,
         cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "WEFT_MODEL": "offline:rules"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "WEFT_MODEL": "offline:rules",
+            **(environment or {}),
+        },
     )
     mesh = UpProcess(home, port, process)
     listener = threading.Thread(target=mesh.listen, daemon=True)

@@ -1,8 +1,10 @@
 """What travels with a call on somebody's behalf, and only shrinks on its way."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from weft.core.budget import Budget, Usage, is_within
+from pydantic import JsonValue
+
+from weft.core.budget import UNLIMITED, Budget, Usage, is_within
 from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, earliest
 from weft.core.errors import DepthExceededError
 from weft.core.principal import LOCAL, Principal
@@ -24,7 +26,7 @@ class Authority:
     """
 
     principal: Principal = LOCAL
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget = UNLIMITED
     deadline: Deadline | None = None
     act: tuple[str, ...] = ()
     """The services that the call came through, outermost first."""
@@ -118,18 +120,25 @@ class Authority:
     def with_terms(self, terms: JsonObject) -> "Authority":
         """Return this with what `terms` wrote down of another, by whatever version of it."""
         act, depth, header = (terms.get(name) for name in ("act", "depth", "traceparent"))
-        kind = terms.get("kind") or "key"
-        limits = terms.get("budget")
-        known = limits if isinstance(limits, dict) else {}
-        known = {name: limit for name, limit in known.items() if name in Budget.model_fields}
+        principal, kind = self.principal, terms.get("kind") or "key"
+        if principal.kind != kind:
+            principal = principal.model_copy(update={"kind": kind})
         return replace(
             self,
-            principal=self.principal.model_copy(update={"kind": kind}),
-            budget=Budget.model_validate(known),
+            principal=principal,
+            budget=_limits(terms.get("budget")),
             act=tuple(str(service) for service in act) if isinstance(act, list) else (),
             depth=depth if isinstance(depth, int) else 0,
             trace=TraceContext.read(header) if isinstance(header, str) else None,
         )
+
+
+def _limits(stored: JsonValue) -> Budget:
+    """Return the limits that this version knows of those that were written down."""
+    if not isinstance(stored, dict) or not stored:
+        return UNLIMITED
+    known = {name: limit for name, limit in stored.items() if name in Budget.model_fields}
+    return Budget.model_validate(known)
 
 
 def _left_at(authority: Authority, now: float) -> float | None:

@@ -16,7 +16,7 @@ from weft.core.errors import FencedError, StoreError, WeftError
 from weft.core.supervision import guarded, kept_going
 from weft.runs.lease import Leases
 from weft.runs.outcome import Execute, RunOutcome
-from weft.runs.owned import OwnedRun
+from weft.runs.owned import OwnedRun, Written
 from weft.runs.runs import Runs
 
 log = logging.getLogger(__name__)
@@ -179,6 +179,7 @@ class Worker:
                 if written.run is not None:
                     self._runs.hub.end(written.run)
                 self._runs.tell(written.events)
+                _log_end(owned, written)
         except FencedError:
             log.info("run_fenced", extra={"run_id": held.run_id, "epoch": held.epoch})
         except StoreError as error:
@@ -233,6 +234,15 @@ class Worker:
         except (FencedError, StoreError) as error:
             # Its lease ends by itself.
             log.info("release_failed", extra={"run_id": held.run_id, "code": error.code})
+
+
+def _log_end(owned: OwnedRun, written: Written) -> None:
+    """Say how a run ended or that it waits; one that completed is no news."""
+    last = written.events[-1].type if written.events else ""
+    level = logging.DEBUG if last == "run.completed" else logging.INFO
+    if log.isEnabledFor(level):
+        fields = {"run_id": owned.held.run_id, "status": last.removeprefix("run.")}
+        log.log(level, "run_ended", extra=fields)
 
 
 def _prepared(prepare: Prepare, run: Run) -> StepWrite | None:

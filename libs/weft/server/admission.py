@@ -1,5 +1,6 @@
 """From a request to a durable run, and from there to the answer that was asked for."""
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ from weft.server.requests import (
 )
 from weft.server.streams import StreamPace
 from weft.server.views import Details, run_view
+
+log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT_S = 300.0
 MAX_EVENT_INPUT = 48 * 1024
@@ -75,6 +78,7 @@ class Admission:
                 raise refusal
         accepted = await self.runs.submit(new, on_busy=asked.on_conflict, own=True)
         request.state.idempotency_key = new.idem_key
+        log.debug("run_accepted", extra={"run_id": accepted.run.run_id})
         return accepted
 
     async def _refusal(self, asked: RunRequest, principal: Principal) -> WeftError | None:

@@ -314,7 +314,7 @@ async def calling(served: Served, mesh: Mesh) -> AsyncIterator[A2AClient]:
 
 
 def a_task(prompt: str = "hello", **more: Any) -> Task:  # noqa: ANN401 - fields of a task
-    limits = {name: more.pop(name) for name in ("budget", "deadline") if name in more}
+    limits = {name: more.pop(name) for name in ("budget", "deadline", "trace") if name in more}
     parts, message_id = more.pop("parts", None), more.pop("message_id", None)
     authority = Authority(principal(), **limits)
     return Task(parts or parts_of(prompt), message_id or new_id(), authority=authority, **more)

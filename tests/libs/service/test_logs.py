@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from weft.core import TraceContext, logged_under
 from weft.service.keys import new_key
 from weft.service.logs import JsonLines
 
@@ -16,6 +17,17 @@ def line(
     record = logging.LogRecord("weft", logging.INFO, __file__, 1, message, (), exc_info)
     vars(record).update(fields)
     return JsonLines("test", traces=traces).format(record)
+
+
+def test_a_line_says_the_trace_it_was_written_under_and_its_own_word_goes_first() -> None:
+    trace = TraceContext.begun()
+
+    with logged_under(trace):
+        inside = json.loads(line("said"))
+        named = json.loads(line("said", trace_id="theirs"))
+
+    assert (inside["trace_id"], named["trace_id"]) == (trace.trace_id, "theirs")
+    assert "trace_id" not in json.loads(line("said"))
 
 
 @pytest.mark.requirement("SEC-117")
