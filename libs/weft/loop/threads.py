@@ -10,6 +10,7 @@ import anyio
 from weft.checkpoint import Checkpointer, Claimed, NewRun, Run, ThreadKey, Turn
 from weft.core import LOCAL, Authority, JsonValue, Message, Reason, Result, RunId, dumps
 from weft.core.errors import InputError, NothingToResumeError
+from weft.core.supervision import guarded
 from weft.events import Acceptance, Envelope, RunAccepted, preview
 from weft.loop.result import AgentResult, as_peer_result
 from weft.runs import AgentRequest, OwnedRun, RunOutcome, SoleOwner
@@ -113,13 +114,16 @@ class Threads:
             await self._checkpointer.threads.delete(_key(owned.run))
 
     async def abandon(self, current: ThreadRun) -> None:
-        """Write that the run was cancelled, whatever cancels the caller meanwhile."""
+        """Write that the run was cancelled, whatever cancels the caller meanwhile.
+
+        Where that fails, its lease ends: the caller hears of its own cancellation only.
+        """
         owned = current.owned
         if owned.lost:
             return
         reason = Reason(code="canceled", message="the task that awaited the run was cancelled")
         canceled = Result(status="canceled", reasons=(reason,))
-        with anyio.move_on_after(ABANDON_SECONDS, shield=True):
+        with anyio.move_on_after(ABANDON_SECONDS, shield=True), guarded("end of a cancelled run"):
             await owned.end(owned.canceled(canceled))
 
     async def _find(self, thread_id: str | None, run_id: str | None) -> Run:

@@ -11,6 +11,7 @@ from weft.core import LOCAL, RunId
 from weft.core.errors import CanceledError, InputError, RunFailedError, StaleThreadError, WeftError
 from weft.loop import Agent
 from weft.models import ModelRequest
+from weft.runs import AGENT_RUN
 from weft.testing.models import FunctionModel, ScriptedModel
 from weft.testing.store_values import ScriptedFaults, ending, new_run
 
@@ -131,3 +132,27 @@ async def test_a_run_that_the_mesh_was_asked_for_is_not_resumed_by_a_lone_agent(
         await Agent(ScriptedModel(["x"]), checkpointer=store).resume(run_id=accepted.run.run_id)
 
     assert (await store.runs.read(LOCAL, accepted.run.run_id)).status == "queued"
+
+
+async def test_a_caller_that_is_cancelled_hears_of_nothing_else() -> None:
+    faults = ScriptedFaults()
+    store = memory_checkpointer(faults=faults)
+    hanging = asyncio.Event()
+
+    async def hang(_: ModelRequest) -> str:
+        hanging.set()
+        await anyio.sleep_forever()
+        return ""
+
+    run = asyncio.ensure_future(
+        Agent(FunctionModel(hang), checkpointer=store).arun("go", thread_id="t", run_id=RUN)
+    )
+    with anyio.fail_after(5):
+        await hanging.wait()
+    faults.ahead_s = 4
+    (taken,) = await store.runs.claim("another", (AGENT_RUN,), limit=1)
+    run.cancel()
+
+    with anyio.fail_after(5), pytest.raises(asyncio.CancelledError):
+        await run
+    assert (await store.runs.read(LOCAL, RUN)).epoch == taken.held.epoch
