@@ -30,7 +30,7 @@ async def test_a_run_starts_with_the_step_its_worker_prepared() -> None:
                 await runs.submit(new, on_busy="enqueue", own=own)
                 run = await runs.wait(new.authority.principal, new.run_id, seconds=5)
                 assert run.result is not None
-                assert run.result["text"] == str({(): {"plan": new.run_id}})
+                assert Result.model_validate(run.result).text == str({(): {"plan": new.run_id}})
 
 
 async def test_a_run_whose_preparation_breaks_does_not_keep_others_from_being_claimed() -> None:
@@ -51,7 +51,7 @@ async def test_a_run_whose_preparation_breaks_does_not_keep_others_from_being_cl
             for new in (broken, sound):
                 run = await runs.wait(LOCAL, new.run_id, seconds=5)
                 assert run.result is not None
-                texts.append(run.result["text"])
+                texts.append(Result.model_validate(run.result).text)
 
     assert texts == ["{}", "{(): {'plan': 'sound'}}"]
 
