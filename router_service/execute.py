@@ -12,16 +12,18 @@ from weft.checkpoint import (
     Prepare,
     Run,
     StepWrite,
-    Thread,
-    ThreadKey,
-    Turn,
 )
-from weft.core import JsonObject, Message, Result, StrictRecord
+from weft.core import JsonObject, StrictRecord
 from weft.plan import Interpreter, Plan
-from weft.runs import PLAN_STEP, Execute, RoutedRequest, RunOutcome
-
-HISTORY = 40
-"""Messages of the thread that a plan may hand on."""
+from weft.runs import (
+    PLAN_STEP,
+    Execute,
+    RoutedRequest,
+    RunOutcome,
+    history_of,
+    thread_of,
+    turn_of,
+)
 
 
 class StoredPlan(StrictRecord):
@@ -37,22 +39,21 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
     async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         run = claimed.run
         request = RoutedRequest.of(run)
-        key = ThreadKey(run.tenant, run.subject, run.thread_id)
         # Neither needs the other: the thread is read while the plan is written down.
         thread, plan = await asyncio.gather(
-            checkpointer.threads.load(key), _plan(request, run, peers, journal, routes)
+            checkpointer.threads.load(thread_of(run)), _plan(request, run, peers, journal, routes)
         )
         interpreter = Interpreter(peers, journal)
         try:
             outcome = await interpreter.run(
-                plan, run.authority(), metadata=request.metadata, history=_history(thread)
+                plan, run.authority(), metadata=request.metadata, history=history_of(thread)
             )
         finally:
             journal.report = interpreter.report
         return RunOutcome(
             result=outcome.result,
             steps=outcome.unrecorded,
-            turn=_turn(key, request, outcome.result, thread),
+            turn=turn_of(run, outcome.result, thread),
             report=outcome.report or {},
         )
 
@@ -98,18 +99,3 @@ async def _plan(
         if stored == made:
             return chosen.plan
     return Plan.from_json(StoredPlan.model_validate(stored).plan)
-
-
-def _history(thread: Thread | None) -> tuple[Message, ...]:
-    entries = thread.entries[-HISTORY:] if thread is not None else ()
-    return tuple(Message.model_validate_json(entry) for entry in entries)
-
-
-def _turn(
-    key: ThreadKey, request: RoutedRequest, result: Result, thread: Thread | None
-) -> Turn | None:
-    if not result.ok:
-        return None
-    said = (Message.user(request.input), Message.assistant(result.text))
-    entries = tuple(message.model_dump_json(exclude_defaults=True).encode() for message in said)
-    return Turn(key, entries, expected=thread.version if thread is not None else 0)

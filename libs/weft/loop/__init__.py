@@ -1,6 +1,7 @@
 """The agent: think, execute, reflect, terminate."""
 
 from weft.loop.agent import Agent
+from weft.loop.carrying import carried_out
 from weft.loop.config import AgentConfig
 from weft.loop.handles import AgentRun, TaskRun
 from weft.loop.peer import Peer, PeerRun, Task
@@ -50,4 +51,5 @@ __all__ = [
     "ToolCompleteEvent",
     "ToolProgressEvent",
     "ToolStartEvent",
+    "carried_out",
 ]

@@ -1,5 +1,6 @@
 """The durable run: asked for, admitted, owned, journalled, interrupted, resumed, cancelled, ended."""
 
+from weft.runs.conversation import history_of, thread_of, turn_of
 from weft.runs.cursors import cursor_in, event_number, told_all
 from weft.runs.hub import Hub, Listener
 from weft.runs.journal import RunJournal
@@ -44,5 +45,8 @@ __all__ = [
     "Worker",
     "cursor_in",
     "event_number",
+    "history_of",
+    "thread_of",
     "told_all",
+    "turn_of",
 ]

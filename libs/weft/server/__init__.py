@@ -1,6 +1,7 @@
 """The HTTP front door of a run store: routes, streams, views, and the edge in front of them."""
 
 from weft.server.admission import ApiOptions
+from weft.server.agent_server import AgentServer
 from weft.server.api import api
 from weft.server.credentials import BearerAuthenticator
 from weft.server.edge import EdgeRules, accepted_hosts
@@ -11,6 +12,7 @@ from weft.server.requests import Body, principal_of, validated
 from weft.server.streams import StreamPace
 
 __all__ = [
+    "AgentServer",
     "ApiOptions",
     "BearerAuthenticator",
     "Body",

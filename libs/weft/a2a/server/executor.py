@@ -1,18 +1,12 @@
 """The other end of a task: a claimed run, carried out by this agent."""
 
-import anyio
-
 from weft.a2a.server.grants import granted
 from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA, WireMessage
 from weft.checkpoint import Claimed, Journal
-from weft.core import JsonObject, JsonValue, Message, Reason, Result
-from weft.loop import Peer, PeerRun, Task
+from weft.core import JsonObject, JsonValue, Message
+from weft.loop import Peer, Task, carried_out
 from weft.runs import Execute, PeerRequest, RunOutcome
 
-GRACE_SECONDS = 5.0
-LEAVE_SECONDS = 0.5
-"""Beyond its grace, for a peer's report."""
-NO_ANSWER = Reason(code="peer_failed", message="the agent gave no answer")
 _TAKEN = frozenset({*LIMIT_MEMBERS, OWN_METADATA, "skillId"})
 
 
@@ -20,14 +14,7 @@ def execute_task(peer: Peer) -> Execute:
     """Return what a worker calls with each claimed task: `peer` does it, the run's log tells it."""
 
     async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
-        run = peer.start(task_in(claimed, journal))
-        try:
-            async for event in run:
-                journal.emit(event)
-            return RunOutcome(_answered(await run))
-        except BaseException:
-            await _stop(run, journal)
-            raise
+        return RunOutcome(await carried_out(peer, task_in(claimed, journal), journal))
 
     return execute
 
@@ -52,21 +39,6 @@ def task_in(claimed: Claimed, journal: Journal) -> Task:
         answers=_answers(claimed),
         journal=journal,
     )
-
-
-def _answered(result: Result) -> Result:
-    """Return the result, or a failure where success brought nothing at all."""
-    more = result.artifacts or result.claims or result.verdict or result.partial
-    if result.status == "completed" and result.blank and not more:
-        return result.model_copy(update={"status": "failed", "reasons": (NO_ANSWER,)})
-    return result
-
-
-async def _stop(run: PeerRun, journal: Journal) -> None:
-    """Let the peer end its work, also while this task is being cancelled."""
-    reason, grace_s = journal.stopping("the run was stopped", GRACE_SECONDS)
-    with anyio.move_on_after(grace_s + LEAVE_SECONDS, shield=True):
-        await run.cancel(reason, grace_s=grace_s)
 
 
 def _answers(claimed: Claimed) -> JsonObject:

@@ -1,0 +1,28 @@
+"""What a thread says to a run that was asked of it, and what the run adds."""
+
+from weft.checkpoint import Run, Thread, ThreadKey, Turn
+from weft.core import Message, Result
+from weft.runs.requests import RoutedRequest
+
+HISTORY = 40
+"""Messages of a thread that are handed on."""
+
+
+def thread_of(run: Run) -> ThreadKey:
+    """Return the run's thread."""
+    return ThreadKey(run.tenant, run.subject, run.thread_id)
+
+
+def history_of(thread: Thread | None) -> tuple[Message, ...]:
+    """Return the thread's last messages."""
+    entries = thread.entries[-HISTORY:] if thread is not None else ()
+    return tuple(Message.model_validate_json(entry) for entry in entries)
+
+
+def turn_of(run: Run, result: Result, thread: Thread | None) -> Turn | None:
+    """Return what was asked and answered, to stand behind `thread`; nothing of a failure."""
+    if not result.ok:
+        return None
+    said = (Message.user(RoutedRequest.of(run).input), Message.assistant(result.text))
+    entries = tuple(message.model_dump_json(exclude_defaults=True).encode() for message in said)
+    return Turn(thread_of(run), entries, expected=thread.version if thread is not None else 0)
