@@ -1,13 +1,14 @@
 """The other end of a task: a claimed run, carried out by this agent."""
 
+from pydantic import ValidationError
+
 from weft.a2a.server.grants import granted
-from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA, WireMessage
+from weft.a2a.wire.models import OWN_METADATA, RESERVED_METADATA, WireMessage
 from weft.checkpoint import Claimed, Journal
 from weft.core import JsonObject, JsonValue, Message
+from weft.core.errors import InputError
 from weft.loop import Peer, Task, carried_out
 from weft.runs import Execute, PeerRequest, RunOutcome
-
-_TAKEN = frozenset({*LIMIT_MEMBERS, OWN_METADATA, "skillId"})
 
 
 def execute_task(peer: Peer) -> Execute:
@@ -30,8 +31,8 @@ def task_in(claimed: Claimed, journal: Journal) -> Task:
         parts=message.content,
         message_id=message.message_id,
         authority=run.authority(),
-        metadata={name: value for name, value in metadata.items() if name not in _TAKEN},
-        history=tuple(Message.model_validate(each) for each in _list(own.get("history"))),
+        metadata=_authored(metadata, own),
+        history=_history(own),
         role=_text(own.get("role")),
         grants=granted(own.get("grants")),
         output_schema=_object(own.get("outputSchema")),
@@ -39,6 +40,19 @@ def task_in(claimed: Claimed, journal: Journal) -> Task:
         answers=_answers(claimed),
         journal=journal,
     )
+
+
+def _authored(metadata: JsonObject, own: JsonObject) -> JsonObject:
+    """Return what stood in the metadata before ours was added."""
+    plain = {name: value for name, value in metadata.items() if name not in RESERVED_METADATA}
+    return {**plain, **(_object(own.get("metadata")) or {})}
+
+
+def _history(own: JsonObject) -> tuple[Message, ...]:
+    try:
+        return tuple(Message.model_validate(each) for each in _list(own.get("history")))
+    except ValidationError as error:
+        raise InputError(f"the history in the metadata {OWN_METADATA!r} is none") from error
 
 
 def _answers(claimed: Claimed) -> JsonObject:

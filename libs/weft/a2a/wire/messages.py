@@ -2,7 +2,7 @@
 
 import hashlib
 
-from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA
+from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA, RESERVED_METADATA, SKILL
 from weft.a2a.wire.parts import to_wire
 from weft.core import JsonObject, JsonValue
 from weft.loop import Task
@@ -53,7 +53,11 @@ def context_of(task: Task) -> str | None:
 def _metadata(task: Task) -> JsonObject:
     budget = task.authority.budget
     limits = (budget.tokens, budget.cost_usd, budget.seconds, budget.hops)
-    metadata: JsonObject = {**task.metadata}
+    metadata: JsonObject = {}
+    hidden: JsonObject = {}
+    for name, value in task.metadata.items():
+        # Whoever asked may call something of his own so; he sets no limit by it, and no role.
+        (hidden if name in RESERVED_METADATA else metadata)[name] = value
     metadata.update(
         {
             name: limit
@@ -63,12 +67,13 @@ def _metadata(task: Task) -> JsonObject:
     )
     if task.capability:
         # A capability is a service's skill; its card knows it without the service's name.
-        metadata["skillId"] = task.capability.rpartition("/")[2]
+        metadata[SKILL] = task.capability.rpartition("/")[2]
     own: JsonObject = {
         "role": task.role,
         "grants": [_grant(tool) for tool in task.grants],
         "outputSchema": task.output_schema,
         "history": [message.to_json() for message in task.history],
+        "metadata": hidden,
     }
     if any(own.values()):
         metadata[OWN_METADATA] = {name: value for name, value in own.items() if value}

@@ -42,8 +42,11 @@ WAITING: frozenset[str] = frozenset({"TASK_STATE_INPUT_REQUIRED", "TASK_STATE_AU
 
 LIMIT_MEMBERS = ("tokens", "costUsd", "seconds", "depth")
 """The members of a message's metadata that limit what it may spend."""
+SKILL = "skillId"
 OWN_METADATA = "weft"
 """The member for what a task of ours says beyond plain A2A."""
+RESERVED_METADATA = frozenset({*LIMIT_MEMBERS, SKILL, OWN_METADATA})
+"""Members that say more than their author can: his of these names travel inside ours."""
 
 MAX_ID = 256
 _UNIQUE = re.compile(
