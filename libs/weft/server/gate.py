@@ -1,6 +1,7 @@
 """What stands between a caller and new work: a rate, a number of streams, what the store can do.
 
-Cancelling and answering pass: whoever wants less work or unblocks some is never asked to wait.
+Cancelling and answering pass in a lane of their own: whoever wants less work or unblocks some is not
+asked to wait for what else he asked.
 """
 
 from collections.abc import AsyncIterator
@@ -35,6 +36,7 @@ class RequestGate:
         """
         path: str = scope["path"]
         if path.endswith(_OWN_LANE):
+            self._rates.take_own_lane(principal)
             return
         self._rates.take(principal, fields)
         if scope["method"] == "POST" and _creates(path):

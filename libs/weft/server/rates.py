@@ -18,6 +18,7 @@ class Rates:
         self._allowance = allowance
         self._accounts = CallRates(clock=clock)
         self._waits = CallRates(clock=clock)
+        self._own_lane = CallRates(clock=clock)
 
     def allowance_of(self, principal: Principal) -> Allowance | None:
         """Return what the principal may ask for; None is as much as it likes."""
@@ -43,6 +44,19 @@ class Rates:
             state = f'"requests";r={int(left)};t={full_in:.0f}'
             policy = f'"requests";q={allowance.burst};w={window:.0f}'
             fields += ((b"ratelimit", state.encode()), (b"ratelimit-policy", policy.encode()))
+
+    def take_own_lane(self, principal: Principal) -> None:
+        """Count a request to cancel or to answer, which nothing else that is asked uses up.
+
+        As many may come at once as there may be runs of the principal's, and then as any others.
+
+        Raises:
+            TooManyCallsError: Nothing is left.
+        """
+        allowance = self.allowance_of(principal)
+        if allowance is not None:
+            most = allowance.active + allowance.queued + allowance.burst
+            self._own_lane.call(principal, per_second=allowance.per_s, burst=most)
 
     def stream(self, principal: Principal) -> AbstractContextManager[None]:
         """Count a stream for as long as the context lasts.

@@ -302,3 +302,17 @@ async def test_nobody_holds_more_connections_by_waiting_than_he_may_have_runs() 
     assert refused.json()["detail"] == "too many requests that wait; close one first"
     assert [task.result().status_code for task in held] == [200, 200]
     assert (plain.status_code, after.status_code) == (200, 200)
+
+
+@pytest.mark.requirement("GW-36")
+async def test_the_lane_for_cancelling_is_wide_and_has_an_end() -> None:
+    few = Allowance(per_s=0.001, burst=1, active=1, queued=1)
+    async with front(rate=few) as house:
+        caller = await house.client("caller")
+        place = f"/v1/runs/{'a' * 32}/cancel"
+
+        statuses = [(await caller.post(place)).status_code for _ in range(4)]
+        other = await caller.get("/v1/me")
+
+    assert statuses == [404, 404, 404, 429]
+    assert other.status_code == 200
