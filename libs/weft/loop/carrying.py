@@ -1,5 +1,7 @@
 """A peer that carries out a durable run: what happens is in the run's log, and its end is answered."""
 
+from collections.abc import Callable
+
 import anyio
 
 from weft.checkpoint import Journal
@@ -12,13 +14,19 @@ LEAVE_SECONDS = 0.5
 NO_ANSWER = Reason(code="peer_failed", message="the agent gave no answer")
 
 
-async def carried_out(peer: Peer, task: Task, journal: Journal) -> Result:
-    """Return what `peer` makes of the task; where this is cancelled, the peer ends its work first."""
+async def carried_out(
+    peer: Peer, task: Task, journal: Journal, *, whole: Callable[[Result], Result] | None = None
+) -> Result:
+    """Return what `peer` makes of the task; where this is cancelled, the peer ends its work first.
+
+    `whole` adds to a result what its events brought.
+    """
     run = peer.start(task)
     try:
         async for event in run:
             journal.emit(event)
-        return _answered(await run)
+        result = await run
+        return _answered(result if whole is None else whole(result))
     except BaseException:
         await _stop(run, journal)
         raise

@@ -1,7 +1,8 @@
 """The model's turn: the view of the conversation, the call, and what it adds to the state."""
 
+import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -154,15 +155,16 @@ async def _replied(ask: ThinkOptions, request: ModelRequest, tell: Tell) -> Mode
         again = partial(_tell_retry, ask, tell)
         return await complete(ask.model, request, retrying, tell=again)
     joiner, shown = ChunkJoiner(), _Shown(ask, tell)
-    async with aclosing(streamed(ask.model, request, retrying)) as pieces:
-        async for piece in pieces:
-            if isinstance(piece, RetryNotice):
-                joiner = ChunkJoiner()
-                shown.forget()
-                _tell_retry(ask, tell, piece)
-            else:
-                joiner.add(piece)
-                shown.add(piece)
+    with closing(shown):
+        async with aclosing(streamed(ask.model, request, retrying)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, RetryNotice):
+                    joiner = ChunkJoiner()
+                    shown.forget()
+                    _tell_retry(ask, tell, piece)
+                else:
+                    joiner.add(piece)
+                    shown.add(piece)
     return joiner.response()
 
 
@@ -187,6 +189,7 @@ class _Shown:
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._since = ask.clock.monotonic()
+        self._late: asyncio.TimerHandle | None = None
 
     def add(self, chunk: ModelChunk) -> None:
         self._content.append(chunk.content)
@@ -194,11 +197,22 @@ class _Shown:
         waited = self._ask.clock.monotonic() - self._since
         if chunk.done or waited >= JOIN_SECONDS or sum(map(len, self._content)) >= JOIN_LENGTH:
             self._flush(done=chunk.done)
+        elif self._late is None:
+            # The next piece may be long in coming.
+            loop = asyncio.get_running_loop()
+            self._late = loop.call_later(JOIN_SECONDS, partial(self._flush, done=False))
 
     def forget(self) -> None:
         """Drop what was not told yet of an attempt that failed."""
         self._content.clear()
         self._reasoning.clear()
+        self.close()
+
+    def close(self) -> None:
+        """Tell nothing more on its own."""
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
     def _flush(self, *, done: bool) -> None:
         content, reasoning = "".join(self._content), "".join(self._reasoning)

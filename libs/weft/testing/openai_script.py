@@ -72,7 +72,9 @@ class WireReply(StrictRecord):
     delay: float = 0.0
     fault: Fault | None = None
     after: int = 1
-    """How many pieces of a stream come before its fault."""
+    """How many pieces of a stream come before its fault, or before it waits."""
+    waits: bool = False
+    """The rest of a stream comes when the server's `go` is set."""
     when: When | None = None
     repeat: bool = False
     """Answers every request it matches, not only the first."""

@@ -48,6 +48,8 @@ class ScriptedOpenAIServer:
         self.connections = 0
         self.abandoned = anyio.Event()
         """Set when a client closed its connection before its answer was complete."""
+        self.go = anyio.Event()
+        """Set by a test for the rest of a stream that waits."""
         self._port = port
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -130,6 +132,8 @@ class ScriptedOpenAIServer:
             _head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"})
         )
         for at, piece in enumerate(pieces(body, reply)):
+            if reply.waits and at == reply.after:
+                await self.go.wait()
             if reply.fault is not None and at >= reply.after:
                 return await self._break_off(reply, reader, writer)
             _write_event(writer, dumps(piece))

@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import orjson
@@ -19,7 +19,7 @@ from weft.core import Authority, JsonObject, JsonValue, Principal, Result, new_i
 from weft.events import Event
 from weft.identity import Minter, SigningKey, Trust, Verifier
 from weft.identity.keys import b64, unb64
-from weft.loop import Task
+from weft.loop import Peer, Task
 from weft.runs import A2A_SEND, Runs, Worker
 
 Script = Callable[["ScriptedRun"], AsyncIterator[Event | Result]]
@@ -259,7 +259,7 @@ def principal(subject: str = "s", tenant: str = "t", scope: str = "agents:*") ->
 
 @asynccontextmanager
 async def agent(
-    peer: ScriptedPeer | None = None,
+    peer: Peer | None = None,
     *,
     mesh: Mesh | None = None,
     card: Card = CARD,
@@ -288,7 +288,7 @@ async def agent(
         )
         listening = await stack.enter_async_context(serving(server.app(), bound))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Served(url, peer, server, runs, session, listening)
+        yield Served(url, cast("ScriptedPeer", peer), server, runs, session, listening)
 
 
 @asynccontextmanager

@@ -135,7 +135,7 @@ async def test_what_is_no_option_is_refused_by_name_and_changes_nothing(
 async def test_a_response_that_resolves_nothing_settles_no_effect(status: JsonValue) -> None:
     shop = Shop()
     alone = Agent(FunctionModel(decide), [shop.charge()], name="payer")
-    async with agent(alone) as served:  # type: ignore[arg-type]
+    async with agent(alone) as served:
         opened = await served.call("SendMessage", message("Charge order o-17"))
         task_id = opened["result"]["task"]["id"]
         [question] = (await served.runs.read(LOCAL, task_id)).interrupts

@@ -51,6 +51,7 @@ from tests.libs.a2a.harness import (
     serving,
 )
 from weft.a2a import A2AClient, open_session
+from weft.a2a.events import ArtifactUpdated
 from weft.core import Artifact, Claim, Interrupt, Result
 from weft.events import Event
 
@@ -217,6 +218,19 @@ async def test_our_client_reads_an_answer_of_the_reference_agent() -> None:
     assert result.ok
     assert result.text == "said hello"
     assert result.usage.unknown
+
+
+async def test_our_client_tells_of_an_artifact_of_the_reference_agent_as_it_grows() -> None:
+    async with our_client() as client:
+        run = client.start(a_task("hello"))
+        events = [event async for event in run]
+        result = await run
+
+    chunks = [event.data for event in events if isinstance(event, ArtifactUpdated)]
+    assert [(each.artifact.text, each.append) for each in chunks] == [
+        ("said ", False), ("hello", True),
+    ]  # fmt: skip
+    assert result.artifacts[0].text == "said hello"
 
 
 async def test_our_client_reads_a_question_of_the_reference_agent() -> None:

@@ -1,12 +1,14 @@
 """What a caller knows of a remote task, put together from what it was shown."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from pydantic import ValidationError
 
 from weft.a2a.client.transport import MAX_ANSWER
+from weft.a2a.events import ArtifactChunk, ArtifactUpdated
 from weft.a2a.wire.models import ENDED, WAITING
-from weft.a2a.wire.outcomes import interrupts_of, result_of
+from weft.a2a.wire.outcomes import interrupts_of, read_artifact, result_of
+from weft.a2a.wire.parts import joined
 from weft.core import Interrupt, JsonObject, JsonValue, Reason, Result
 from weft.core.protocol_errors import InvalidPeerAnswerError
 from weft.events import Envelope, Event, Origin
@@ -58,7 +60,7 @@ class Picture:
         elif kind == "message":
             self._message = body
         elif kind == "artifactUpdate" and self._mine(body):
-            self._show_artifact(body)
+            return iter(self._show_artifact(body))
         elif kind == "statusUpdate" and self._mine(body):
             self._show_status(body)
         if number is not None:
@@ -95,7 +97,7 @@ class Picture:
     def _whole(self) -> list[JsonObject]:
         """Return the artifacts, of those that came in pieces the neighbouring texts as one."""
         return [
-            {**artifact, "parts": _joined(parts)}
+            {**artifact, "parts": joined(parts)}
             if artifact_id in self._grown and isinstance(parts := artifact.get("parts"), list)
             else artifact
             for artifact_id, artifact in self._artifacts.items()
@@ -124,9 +126,23 @@ class Picture:
                 if isinstance(each, dict):
                     self._add(each, append=False)
 
-    def _show_artifact(self, update: JsonObject) -> None:
-        if isinstance(artifact := update.get("artifact"), dict):
-            self._add(artifact, append=update.get("append") is True)
+    def _show_artifact(self, update: JsonObject) -> list[Event]:
+        """Return what to tell of an artifact that grows; a whole one stands in the result."""
+        artifact = update.get("artifact")
+        if not isinstance(artifact, dict):
+            return []
+        append, last = update.get("append") is True, update.get("lastChunk") is True
+        grows = append or not last
+        self._add(artifact, append=append)
+        try:
+            chunk = read_artifact(artifact) if grows else None
+        except ValueError:
+            # The result, made of the same, is refused for it.
+            return []
+        if chunk is None:
+            return []
+        data = ArtifactChunk(artifact=chunk, append=append, last_chunk=last)
+        return [ArtifactUpdated(data=data)]
 
     def _show_status(self, update: JsonObject) -> None:
         if isinstance(status := update.get("status"), dict):
@@ -202,28 +218,3 @@ class Picture:
 def _text_of(parts: list[JsonValue]) -> str:
     texts = (part.get("text") for part in parts if isinstance(part, dict))
     return "\n".join(text for text in texts if isinstance(text, str))
-
-
-def _joined(parts: Iterable[JsonValue]) -> list[JsonValue]:
-    """Join neighbouring texts: chunks of one text are one part, with what the first one says."""
-    joined: list[JsonValue] = []
-    chunks: list[str] = []
-    for part in parts:
-        text = part.get("text") if isinstance(part, dict) else None
-        if not isinstance(text, str):
-            _close(joined, chunks)
-            joined.append(part)
-        elif chunks:
-            chunks.append(text)
-        else:
-            chunks = [text]
-            joined.append(part)
-    _close(joined, chunks)
-    return joined
-
-
-def _close(joined: list[JsonValue], chunks: list[str]) -> None:
-    """Give the last part all of its `chunks`, and forget them."""
-    if len(chunks) > 1 and isinstance(first := joined[-1], dict):
-        joined[-1] = {**first, "text": "".join(chunks)}
-    chunks.clear()

@@ -246,7 +246,7 @@ class A2AServer:
                 most, principal = self._limits.streams, caller.authority.principal
                 counted.enter_context(self._rates.stream(principal, most=most))
                 start = await streaming(ask, call.params, request)
-                stream = self._stream(ask, call, start)
+                stream = await self._stream(ask, call, start)
                 watch = AuthorityWatch(self._standing(caller), stream.stop)
                 trace = caller.authority.trace
                 return StreamReply(stream, self._streams, counted.pop_all(), watch, trace=trace)
@@ -287,15 +287,22 @@ class A2AServer:
         task = await self.tasks.snapshot(ask, run, None)
         return StreamStart(run, run.last_seq, task, subscription=True)
 
-    def _stream(self, ask: CallContext, call: rpc.RpcCall, start: "StreamStart") -> TaskStream:
+    async def _stream(
+        self, ask: CallContext, call: rpc.RpcCall, start: "StreamStart"
+    ) -> TaskStream:
+        updates = Updates(self.tasks, ask, start.run, stop_at_question=not start.subscription)
+        grown = await updates.catch_up(start.after)
+        task = start.task
+        if task is not None and grown and not start.run.terminal:
+            task = {**task, "artifacts": [*grown]}
         source = self.tasks.runs.pages(
             ask.caller.principal, start.run.run_id, after=start.after, first=start.told
         )
         return TaskStream(
             call.id,
-            Updates(self.tasks, ask, start.run, stop_at_question=not start.subscription),
+            updates,
             Log(source),
-            first=(start.task, start.after or None) if start.task else None,
+            first=(task, start.after or None) if task else None,
             headers=[
                 (name.lower().encode(), value.encode())
                 for name, value in http.echo(ask.extensions).items()

@@ -1,12 +1,18 @@
 """The other end of a task: a claimed run, carried out by this agent."""
 
+from collections.abc import Mapping, Sequence
+
 from pydantic import ValidationError
 
+from weft.a2a.events import ArtifactUpdated
 from weft.a2a.server.grants import granted
 from weft.a2a.wire.models import OWN_METADATA, RESERVED_METADATA, WireMessage
+from weft.a2a.wire.parts import from_wire, joined, to_wire
 from weft.checkpoint import Claimed, Journal
-from weft.core import JsonObject, JsonValue, Message
+from weft.checkpoint.nested import NestedJournal
+from weft.core import Artifact, JsonObject, JsonValue, Message, Path, Result
 from weft.core.errors import InputError
+from weft.events import Event
 from weft.loop import Peer, Task, carried_out
 from weft.runs import Execute, PeerRequest, RunOutcome
 
@@ -15,9 +21,55 @@ def execute_task(peer: Peer) -> Execute:
     """Return what a worker calls with each claimed task: `peer` does it, the run's log tells it."""
 
     async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
-        return RunOutcome(await carried_out(peer, task_in(claimed, journal), journal))
+        artifacts = ArtifactJournal(journal)
+        task = task_in(claimed, artifacts)
+        return RunOutcome(await carried_out(peer, task, artifacts, whole=artifacts.with_grown))
 
     return execute
+
+
+class ArtifactJournal(NestedJournal):
+    """The task's own journal, which keeps what is told of artifacts that grow."""
+
+    def __init__(self, outer: Journal) -> None:
+        # Before the rest is set up, which begins with an empty report.
+        self._outer = outer
+        super().__init__(outer, ())
+        self._chunks: dict[str, list[Artifact]] = {}
+
+    @property
+    def report(self) -> JsonObject:
+        return self._outer.report
+
+    @report.setter
+    def report(self, parts: JsonObject) -> None:
+        self._outer.report = parts
+
+    @property
+    def steps(self) -> Mapping[Path, JsonObject]:
+        return self._outer.steps
+
+    def emit(self, *events: Event) -> None:
+        for event in events:
+            if isinstance(event, ArtifactUpdated) and not event.path:
+                artifact = event.data.artifact
+                if not event.data.append:
+                    self._chunks[artifact.id] = []
+                self._chunks.setdefault(artifact.id, []).append(artifact)
+        self._outer.emit(*events)
+
+    def with_grown(self, result: Result) -> Result:
+        """Return the result with those artifacts that were told in chunks and are not in it."""
+        known = {artifact.id for artifact in result.artifacts}
+        missing = [_whole(chunks) for name, chunks in self._chunks.items() if name not in known]
+        if not missing:
+            return result
+        return result.model_copy(update={"artifacts": (*result.artifacts, *missing)})
+
+
+def _whole(chunks: Sequence[Artifact]) -> Artifact:
+    parts = [part for chunk in chunks for part in to_wire(chunk.parts)]
+    return chunks[0].model_copy(update={"parts": from_wire(joined(parts))})
 
 
 def task_in(claimed: Claimed, journal: Journal) -> Task:

@@ -13,6 +13,7 @@ import orjson
 from starlette.types import Receive, Send
 
 from weft.a2a.server import views
+from weft.a2a.server.growing import Growing
 from weft.a2a.server.tasks import CallContext, Tasks
 from weft.a2a.wire import extensions
 from weft.a2a.wire.models import TaskState
@@ -116,11 +117,24 @@ class Updates:
         self._run = run
         self._stop_at_question = stop_at_question
         self._events = extensions.EVENTS in ask.extensions
+        self._growing = Growing(run.run_id)
         self.over = False
 
     def listening(self) -> AbstractContextManager[Listener]:
         """Let a run that ends in this process be at hand for as long as the context lasts."""
         return self._tasks.runs.hub.listen(self._run.run_id)
+
+    async def catch_up(self, after: int) -> Sequence[JsonObject]:
+        """Read the log up to event `after`; return the artifacts as they had grown until then."""
+        seen = 0
+        # Who is told all events has the chunks among them, and is shown artifacts when whole.
+        while seen < after and not self._events:
+            page = await self._tasks.events(self._ask, self._run, after=seen)
+            for event in page:
+                if event.seq <= after:
+                    self._growing.take(event)
+            seen = page[-1].seq if page else after
+        return self._growing.so_far()
 
     async def of(self, batch: Sequence[Envelope]) -> AsyncIterator[Shown]:
         """Yield updates, each with the number of the last event it shows."""
@@ -137,8 +151,12 @@ class Updates:
                 for shown in await self._settled(event, held):
                     yield shown
                 held = []
-            elif event.type in views.SHOWN and not self._events:
-                yield self._working(event, ())
+            elif not self._events:
+                chunk = self._growing.take(event)
+                if chunk is not None:
+                    yield views.artifact_update(self._run, chunk), event.seq
+                elif event.type in views.SHOWN:
+                    yield self._working(event, ())
         if held and last and self._events:
             yield self._working(last, held)
 
@@ -156,7 +174,8 @@ class Updates:
             question = await self._tasks.question(self._ask, run, last.seq)
             update = views.working(run, "TASK_STATE_INPUT_REQUIRED", last.ts, message=question)
             return [(self._with(update, told), last.seq)]
-        updates = views.settled(run, self._ask.extensions, views.report_in(last))
+        report = views.report_in(last)
+        updates = views.settled(run, self._ask.extensions, self._growing, report)
         self.over = run.terminal or self._stop_at_question
         # Only the status carries the number: a reader that got part of this gets all of it again.
         before: list[Shown] = [(update, None) for update in updates[:-1]]

@@ -169,6 +169,11 @@ class Tasks:
         messages = await self.history(ask, run, None)
         return next((each for each in messages if each.get("messageId") == told_as), None)
 
+    async def events(self, ask: CallContext, run: Run, *, after: int) -> tuple[Envelope, ...]:
+        """Return events of the task behind number `after`; () at the end of its log."""
+        store = self.runs.checkpointer.runs
+        return await store.events(ask.caller.principal, run.run_id, after=after)
+
     async def snapshot(self, ask: CallContext, run: Run, length: int | None) -> JsonObject:
         """Return the task as it is now, with the last `length` of its messages."""
         return views.task_of(run, ask.extensions, history=await self.history(ask, run, length))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from weft.a2a.server.growing import Growing
 from weft.a2a.wire import extensions
 from weft.a2a.wire.models import TaskState
 from weft.a2a.wire.outcomes import artifacts_of, metadata_of, question_parts
@@ -129,20 +130,20 @@ def working(
     return _update(run, {"state": state, "timestamp": ts, **said})
 
 
-def settled(run: Run, asked: Extensions, report: JsonObject | None) -> list[JsonObject]:
+def artifact_update(run: Run, update: JsonObject) -> JsonObject:
+    """Return the update that shows the artifact, or the chunk, in `update`."""
+    return {"artifactUpdate": {"taskId": run.run_id, "contextId": run.thread_id, **update}}
+
+
+def settled(
+    run: Run, asked: Extensions, growing: Growing, report: JsonObject | None
+) -> list[JsonObject]:
     """Return the updates of a run that ended or waits: its artifacts, then its status."""
     result = result_in(run)
     shown: list[JsonObject] = []
     if result is not None:
-        for artifact in artifacts_of(result, run.run_id):
-            update: JsonObject = {
-                "taskId": run.run_id,
-                "contextId": run.thread_id,
-                "artifact": artifact,
-                "append": False,
-                "lastChunk": True,
-            }
-            shown.append({"artifactUpdate": update})
+        rest = growing.rest(artifacts_of(result, run.run_id))
+        shown = [artifact_update(run, update) for update in rest]
     last = _update(run, status_of(run, asked))
     if metadata := metadata_for(run, result, asked, report=report):
         update_body = last["statusUpdate"]

@@ -22,7 +22,7 @@ _REST = ("partial", "generated_by", "stop_reason")
 
 def artifacts_of(result: Result, task_id: str) -> list[JsonObject]:
     """Return the answer, where there is any, then the evidence."""
-    evidence = [_evidence(artifact) for artifact in result.artifacts]
+    evidence = [to_wire_artifact(artifact) for artifact in result.artifacts]
     parts = to_wire(result.parts)
     if findings := _findings(result):
         parts.append({"data": findings, "metadata": {OWN_METADATA: _FINDINGS}})
@@ -75,12 +75,40 @@ def result_of(state: str, artifacts: Sequence[JsonObject], metadata: JsonObject)
             **common,
             "status": rest.get("status") or common["status"],
             "parts": from_wire(shown),
-            "artifacts": [_artifact(each) for each in evidence],
+            "artifacts": [read_artifact(each) for each in evidence],
             "claims": findings.get("claims", ()),
             "verdict": findings.get("verdict"),
             "reasons": rest.get("reasons", ()),
             "interrupts": rest.get("interrupts", ()),
             **{name: rest[name] for name in _REST if name in rest},
+        }
+    )
+
+
+def to_wire_artifact(artifact: Artifact) -> JsonObject:
+    """Return the artifact as it is shown."""
+    shown: JsonObject = {"artifactId": artifact.id}
+    if artifact.name:
+        shown["name"] = artifact.name
+    shown["parts"] = to_wire(artifact.parts)
+    if artifact.metadata:
+        shown["metadata"] = artifact.metadata
+    return shown
+
+
+def read_artifact(shown: JsonObject) -> Artifact:
+    """Return an artifact as it was shown.
+
+    Raises:
+        ValueError: It has not the form it must have.
+    """
+    metadata = shown.get("metadata")
+    return Artifact.model_validate(
+        {
+            "id": shown.get("artifactId"),
+            "name": shown.get("name") or "",
+            "parts": from_wire(shown.get("parts")),
+            "metadata": metadata if isinstance(metadata, dict) else {},
         }
     )
 
@@ -141,28 +169,6 @@ def _findings(result: Result) -> JsonObject:
     return findings
 
 
-def _evidence(artifact: Artifact) -> JsonObject:
-    shown: JsonObject = {"artifactId": artifact.id}
-    if artifact.name:
-        shown["name"] = artifact.name
-    shown["parts"] = to_wire(artifact.parts)
-    if artifact.metadata:
-        shown["metadata"] = artifact.metadata
-    return shown
-
-
-def _artifact(shown: JsonObject) -> Artifact:
-    metadata = shown.get("metadata")
-    return Artifact.model_validate(
-        {
-            "id": shown.get("artifactId"),
-            "name": shown.get("name") or "",
-            "parts": from_wire(shown.get("parts")),
-            "metadata": metadata if isinstance(metadata, dict) else {},
-        }
-    )
-
-
 def _split(
     artifacts: Sequence[JsonObject], rest: JsonObject
 ) -> tuple[JsonObject, Sequence[JsonObject]]:
@@ -172,6 +178,6 @@ def _split(
 
 def _foreign(artifacts: Sequence[JsonObject], common: JsonObject) -> Result:
     """Take all parts for the answer: another agent does not say which artifact it is."""
-    known = [_artifact(each) for each in artifacts if each.get("parts")]
+    known = [read_artifact(each) for each in artifacts if each.get("parts")]
     parts: Parts = tuple(part for artifact in known for part in artifact.parts)
     return Result.model_validate({**common, "parts": parts, "artifacts": known})

@@ -1,7 +1,7 @@
 """Content in the protocol's words, and back, losing nothing."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from weft.core import JsonObject, JsonValue, Part, Parts
 
@@ -53,6 +53,24 @@ def plain_base64(text: str) -> str:
     return padded
 
 
+def joined(parts: Iterable[JsonValue]) -> list[JsonValue]:
+    """Join neighbouring texts: chunks of one text are one part, with what the first one says."""
+    joined: list[JsonValue] = []
+    chunks: list[str] = []
+    for part in parts:
+        text = part.get("text") if isinstance(part, dict) else None
+        if not isinstance(text, str):
+            _close(joined, chunks)
+            joined.append(part)
+        elif chunks:
+            chunks.append(text)
+        else:
+            chunks = [text]
+            joined.append(part)
+    _close(joined, chunks)
+    return joined
+
+
 def _shown(part: Part) -> JsonObject:
     kind = part.kind
     shown: JsonObject = {_NAMES[kind]: getattr(part, kind)}
@@ -84,3 +102,10 @@ def _read(shown: JsonObject) -> Part:
 
 def _bare(mode: str) -> str:
     return mode.partition(";")[0].strip().lower()
+
+
+def _close(joined: list[JsonValue], chunks: list[str]) -> None:
+    """Give the last part all of its `chunks`, and forget them."""
+    if len(chunks) > 1 and isinstance(first := joined[-1], dict):
+        joined[-1] = {**first, "text": "".join(chunks)}
+    chunks.clear()
