@@ -7,7 +7,9 @@ from weft.events.base import (
     Data,
     Envelope,
     Event,
+    InProcess,
     Origin,
+    WholeData,
     preview,
 )
 from weft.events.custom import AgentCustom, Custom
@@ -64,6 +66,7 @@ __all__ = [
     "ErrorData",
     "Event",
     "Expiry",
+    "InProcess",
     "InterruptExpired",
     "InterruptRequest",
     "InterruptRequested",
@@ -88,6 +91,7 @@ __all__ = [
     "RunResumed",
     "RunStarted",
     "ThreadDeleted",
+    "WholeData",
     "hidden",
     "hidden_value",
     "is_secret",

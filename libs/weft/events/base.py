@@ -1,14 +1,34 @@
 """The frozen record of something that happened in a run, and its envelope on the wire."""
 
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, SerializeAsAny
+from pydantic import ConfigDict, Field, SerializeAsAny, model_validator
 
 from weft.core import JsonObject, Path, Record
+
+T = TypeVar("T")
+InProcess = Annotated[T, Field(exclude=True, repr=False)]
+"""What an event tells in its own process only: neither a log nor another process ever has it."""
 
 
 class Data(Record):
     """What an event tells; new fields get defaults, readers skip what they do not know."""
+
+
+class WholeData(Data):
+    """Data with a text `x` in this process wherever it tells an `x_preview`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_previews(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        previews = {
+            f"{name}_preview": preview(text)
+            for name, text in values.items()
+            if isinstance(text, str) and f"{name}_preview" in cls.model_fields
+        }
+        return {**previews, **values}
 
 
 class AnyData(Data):

@@ -32,7 +32,6 @@ from weft.loop.driver import INTERNAL, Driver
 from weft.loop.event_sink import BusOutlet, Outlet, TypedOutlet, Unheard
 from weft.loop.handles import AgentRun, RunControl, TaskRun
 from weft.loop.invocation import Invocation, Setup
-from weft.loop.mapping import effect_event
 from weft.loop.peer import Task
 from weft.loop.result import AgentResult, as_peer_result
 from weft.loop.run_options import RunOptions, checked, kept
@@ -42,6 +41,7 @@ from weft.loop.subagent import agent_tool
 from weft.loop.sync import SyncLoop
 from weft.loop.terminate import stop_condition
 from weft.loop.threads import Threads
+from weft.loop.views import EFFECTS
 from weft.models import Model
 from weft.models.registry import get_model
 from weft.runs import AgentRequest, LocalJournal
@@ -230,7 +230,7 @@ class Agent:
             outlet = self._outlet(hear, run_id, "")
             invocation = Invocation(
                 parts=parts_of(prompt),
-                journal=LocalJournal(run_id=run_id, tell=outlet.relay),
+                journal=LocalJournal(run_id=run_id, tell=outlet.tell),
                 authority=authority.narrowed(
                     deadline=None if seconds is None else Deadline.after(seconds)
                 ),
@@ -264,8 +264,8 @@ class Agent:
 
         def sink(envelopes: Sequence[Envelope]) -> None:
             for envelope in envelopes:
-                if (event := effect_event(envelope)) is not None:
-                    outlet.relay(event)
+                if envelope.type in EFFECTS:
+                    outlet.tell(envelope.event())
 
         async with threads.opened(claimed, stop=control.cancel, sink=sink) as current:
             request, journal = current.request, current.owned.journal
@@ -368,7 +368,7 @@ def _told(task: Task) -> JsonObject:
 
 def _local_journal(task: Task, control: RunControl, outlet: Outlet) -> LocalJournal:
     run_id, thread_id = RunId(control.run_id), task.thread_id or ""
-    journal = LocalJournal(run_id=run_id, thread_id=thread_id, tell=outlet.relay)
+    journal = LocalJournal(run_id=run_id, thread_id=thread_id, tell=outlet.tell)
     journal.root_id = task.authority.root_id or run_id
     return journal
 

@@ -283,7 +283,7 @@ class Driver:
             journal=invocation.journal,
             answers=invocation.answers,
             clock=self._clock,
-            emit=self._outlet.relay,
+            emit=self._outlet.tell,
             spend=self._spend,
         )
         limit = ResultLimit(

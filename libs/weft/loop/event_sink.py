@@ -1,4 +1,4 @@
-"""Where a run's events go: to nobody, to a watcher as typed events, or to the mesh."""
+"""Where a run's events go: to nobody, to a watcher as typed views, or to the mesh."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,8 +6,8 @@ from typing import Protocol
 
 from weft.core import SYSTEM_CLOCK
 from weft.events import Event
-from weft.loop.mapping import bus_events, typed_event
 from weft.loop.stream import LoopEvent
+from weft.loop.views import view_of
 
 
 class Outlet(Protocol):
@@ -18,12 +18,8 @@ class Outlet(Protocol):
         """Tell whether anybody watches, so that showing a reply as it grows makes sense."""
         ...
 
-    def tell(self, event: LoopEvent) -> None:
-        """Take what the loop itself tells."""
-        ...
-
-    def relay(self, event: Event) -> None:
-        """Take what tools, effects and children tell."""
+    def tell(self, event: Event) -> None:
+        """Take what the loop, its tools, effects and children tell."""
         ...
 
 
@@ -32,15 +28,12 @@ class Unheard:
 
     heard = False
 
-    def tell(self, event: LoopEvent) -> None:
-        """Forget it."""
-
-    def relay(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
         """Forget it."""
 
 
 class TypedOutlet:
-    """Hands on typed events, placed; whoever reads them numbers them."""
+    """Hands on typed views, placed; whoever reads them numbers them."""
 
     heard = True
 
@@ -52,9 +45,12 @@ class TypedOutlet:
         self._thread_id = thread_id
         self._agent = agent
 
-    def tell(self, event: LoopEvent) -> None:
+    def tell(self, event: Event) -> None:
+        view = view_of(event)
+        if view is None:
+            return
         placed = replace(
-            event,
+            view,
             run_id=self._run_id,
             thread_id=self._thread_id,
             agent_name=self._agent,
@@ -62,14 +58,9 @@ class TypedOutlet:
         )
         self._hear(placed)
 
-    def relay(self, event: Event) -> None:
-        typed = typed_event(event)
-        if typed is not None:
-            self.tell(typed)
-
 
 class BusOutlet:
-    """Hands on the mesh's events, marked with the agent's name."""
+    """Hands on the events themselves, marked with the agent's name."""
 
     heard = True
 
@@ -77,11 +68,7 @@ class BusOutlet:
         self._hear = hear
         self._agent = agent
 
-    def tell(self, event: LoopEvent) -> None:
-        for part in bus_events(event):
-            self.relay(part)
-
-    def relay(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
         if event.agent is None:
             event = event.model_copy(update={"agent": self._agent})
         self._hear(event)

@@ -1,19 +1,25 @@
-"""What an agent tells the mesh: the `agent.*` events that are not about tools."""
+"""What an agent tells: the `agent.*` events that are not about tools.
+
+Whoever watches in the agent's own process finds whole texts in them; the log and the mesh have their
+previews.
+"""
 
 from typing import Literal
 
-from weft.core import NO_USAGE, Usage
-from weft.events import Data, ErrorData, Event
+from weft.core import NO_USAGE, JsonObject, ToolCall, Usage
+from weft.events import Data, ErrorData, Event, InProcess, WholeData
 from weft.models.base import GeneratedBy
 
 
-class ThoughtData(Data):
+class ThoughtData(WholeData):
     """What the model said, and how much it asks for."""
 
     iteration: int
     reasoning_preview: str = ""
     has_tool_calls: bool = False
     tool_call_count: int = 0
+    reasoning: InProcess[str] = ""
+    tool_calls: InProcess[tuple[ToolCall, ...]] = ()
 
 
 class AgentThought(Event, frozen=True):
@@ -39,7 +45,7 @@ class ModelChunked(Event, frozen=True):
     data: Chunk
 
 
-class ModelCall(Data):
+class ModelCall(WholeData):
     """Who replied, and what it took."""
 
     model: str
@@ -49,6 +55,7 @@ class ModelCall(Data):
     usage: Usage = NO_USAGE
     duration_ms: float = 0.0
     generated_by: GeneratedBy = "model"
+    content: InProcess[str] = ""
 
 
 class ModelCompleted(Event, frozen=True):
@@ -90,7 +97,7 @@ class ModelRetried(Event, frozen=True):
     data: ModelRetryData
 
 
-class Assessed(Data):
+class Assessed(WholeData):
     """What an iteration was worth."""
 
     iteration: int
@@ -99,6 +106,7 @@ class Assessed(Data):
     new_confidence: float
     novelty: float
     guidance_preview: str = ""
+    guidance: InProcess[str] = ""
 
 
 class AgentReflected(Event, frozen=True):
@@ -108,7 +116,7 @@ class AgentReflected(Event, frozen=True):
     data: Assessed
 
 
-class InterruptData(Data):
+class InterruptData(WholeData):
     """What somebody outside must answer."""
 
     interrupt_id: str
@@ -116,6 +124,8 @@ class InterruptData(Data):
     question_preview: str = ""
     options: tuple[str, ...] = ()
     tool_call_id: str | None = None
+    question: InProcess[str] = ""
+    response_schema: InProcess[JsonObject | None] = None
 
 
 class AgentInterrupted(Event, frozen=True):
@@ -125,7 +135,7 @@ class AgentInterrupted(Event, frozen=True):
     data: InterruptData
 
 
-class Termination(Data):
+class Termination(WholeData):
     """Why the agent stopped, and with what."""
 
     reason: str
@@ -137,6 +147,11 @@ class Termination(Data):
     usage: Usage = NO_USAGE
     total_tokens: int = 0
     error: ErrorData | None = None
+    final_message: InProcess[str] = ""
+
+    @property
+    def cost_usd(self) -> float | None:
+        return self.usage.cost_usd
 
 
 class AgentTerminated(Event, frozen=True):

@@ -12,8 +12,8 @@ from weft.checkpoint import Journal
 from weft.core import Interrupt, JsonObject, Message, Part, ToolCall
 from weft.core.errors import WeftError
 from weft.core.storable import storable_json
+from weft.loop.call_events import call_asks, call_ended, call_started
 from weft.loop.state import AgentState
-from weft.loop.stream import ToolCompleteEvent, ToolStartEvent
 from weft.loop.think import Tell
 from weft.tools import ToolContext, ToolExecution, ToolOutcome, ToolRegistry
 from weft.tools.background import INTERRUPT_GRACE, EffectHost, Underway
@@ -183,14 +183,7 @@ class _Batch:
             return
         span_id = secrets.token_hex(8)
         self._report(call, "unknown")
-        self.tell(
-            ToolStartEvent(
-                tool_name=call.name,
-                tool_call_id=call.id,
-                span_id=span_id,
-                arguments=call.arguments,
-            )
-        )
+        self.tell(call_started(call, span_id))
         ended = failed_call(call, CANCELED, outcome="canceled")
         try:
             ended = await self._called(call, span_id) or ended
@@ -237,19 +230,7 @@ class _Batch:
     def _tell_end(self, call: ToolCall, span_id: str, ended: ToolExecution) -> None:
         asks = call.id in self.asking
         self._report(call, "not_started" if asks else ended.outcome)
-        self.tell(
-            ToolCompleteEvent(
-                tool_name=call.name,
-                tool_call_id=call.id,
-                span_id=span_id,
-                result="" if asks else ended.content,
-                structured=ended.structured,
-                error="waits for an answer" if asks else ended.error,
-                outcome="interrupted" if asks else ended.outcome,
-                duration_ms=ended.duration_ms,
-                replayed=ended.replayed,
-            )
-        )
+        self.tell(call_asks(call, span_id) if asks else call_ended(ended, span_id))
 
     def _report(self, call: ToolCall, outcome: str) -> None:
         """Keep current what a cancelled run says of this call."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from weft.core import Message
+from weft.loop.events import AgentReflected, Assessed
 from weft.loop.state import AgentState
-from weft.loop.stream import ReflectEvent
 from weft.loop.think import Tell
 from weft.reasoning.reflexion import GUIDANCE, IterationCall, IterationEvidence, reflect_on
 from weft.termination import EndedCall
@@ -87,13 +87,15 @@ def reflect(
         state = state.with_confidence(reflection.confidence)
         guidance = guidance or (reflection.guidance if reflection.assessment == "stuck" else "")
         tell(
-            ReflectEvent(
-                iteration=state.iteration,
-                assessment=reflection.assessment,
-                confidence_delta=reflection.delta,
-                new_confidence=reflection.confidence,
-                novelty=reflection.novelty,
-                guidance=guidance,
+            AgentReflected(
+                data=Assessed(
+                    iteration=state.iteration,
+                    assessment=reflection.assessment,
+                    confidence_delta=reflection.delta,
+                    new_confidence=reflection.confidence,
+                    novelty=reflection.novelty,
+                    guidance=guidance,
+                )
             )
         )
     if guidance:

@@ -1,4 +1,4 @@
-"""What a run tells those who watch it: frozen events, in the words of the loop."""
+"""What a run tells those who watch it in its own process: typed views of its events."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar

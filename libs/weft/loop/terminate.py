@@ -10,8 +10,8 @@ from weft.core.contained import contained_call
 from weft.core.errors import CanceledError, FencedError, StoreUnavailableError, WeftError
 from weft.events import ErrorData
 from weft.loop.config import AgentConfig
+from weft.loop.events import AgentInterrupted, AgentTerminated, InterruptData, Termination
 from weft.loop.state import AgentState
-from weft.loop.stream import InterruptEvent, TerminateEvent
 from weft.termination import (
     GO_ON,
     SUCCESSES,
@@ -132,26 +132,31 @@ def failed(error: WeftError) -> Stop:
     return Stop("error", str(error), error=data, retryable=error.retryable, cause=error)
 
 
-def terminal_event(state: AgentState, stop: Stop, message: str) -> TerminateEvent:
-    return TerminateEvent(
-        reason=stop.reason,
-        explanation=stop.explanation,
-        iterations_used=state.iteration,
-        final_confidence=state.confidence,
-        total_tool_calls=state.tool_calls,
-        final_message=message,
-        usage=state.usage,
-        cost_usd=state.cost_usd_used,
-        error=stop.error,
+def terminal_event(state: AgentState, stop: Stop, message: str) -> AgentTerminated:
+    usage = state.usage
+    return AgentTerminated(
+        data=Termination(
+            reason=stop.reason,
+            explanation=stop.explanation,
+            iterations_used=state.iteration,
+            final_confidence=state.confidence,
+            total_tool_calls=state.tool_calls,
+            final_message=message,
+            usage=usage,
+            total_tokens=usage.total_tokens,
+            error=stop.error,
+        )
     )
 
 
-def interrupt_event(interrupt: Interrupt) -> InterruptEvent:
-    return InterruptEvent(
-        interrupt_id=interrupt.id,
-        reason=interrupt.reason,
-        question=interrupt.message,
-        options=interrupt.options,
-        response_schema=interrupt.response_schema,
-        tool_call_id=interrupt.tool_call_id,
+def interrupt_event(interrupt: Interrupt) -> AgentInterrupted:
+    return AgentInterrupted(
+        data=InterruptData(
+            interrupt_id=interrupt.id,
+            reason=interrupt.reason,
+            question=interrupt.message,
+            options=interrupt.options,
+            response_schema=interrupt.response_schema,
+            tool_call_id=interrupt.tool_call_id,
+        )
     )

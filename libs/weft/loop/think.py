@@ -7,14 +7,20 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from weft.core import Clock, Deadline, JsonObject, Message, ToolSpec, says_nothing
-from weft.loop.state import AgentState
-from weft.loop.stream import (
-    LoopEvent,
-    ModelChunkEvent,
-    ModelCompleteEvent,
-    ModelRetryEvent,
-    ThinkEvent,
+from weft.events import Event
+from weft.loop.events import (
+    AgentThought,
+    Chunk,
+    ModelCall,
+    ModelChunked,
+    ModelCompleted,
+    ModelRetried,
+    ModelRetryData,
+    ThoughtData,
+    Tokens,
+    TokensUsed,
 )
+from weft.loop.state import AgentState
 from weft.models import (
     ChunkJoiner,
     Model,
@@ -28,7 +34,7 @@ from weft.models import (
 )
 from weft.models.retry import ModelRetryConfig
 
-Tell = Callable[[LoopEvent], None]
+Tell = Callable[[Event], None]
 
 JOIN_SECONDS = 0.01
 JOIN_LENGTH = 4096
@@ -109,9 +115,14 @@ async def think(state: AgentState, ask: ThinkOptions, tell: Tell) -> Thought:
         again = replace(ask, guidance=(*ask.guidance, ASK_AGAIN))
         response = await _called(state, again, tell)
     reply = response.message
-    tell(
-        ThinkEvent(iteration=state.iteration, reasoning=reply.content, tool_calls=reply.tool_calls)
+    thought = ThoughtData(
+        iteration=state.iteration,
+        has_tool_calls=bool(reply.tool_calls),
+        tool_call_count=len(reply.tool_calls),
+        reasoning=reply.content,
+        tool_calls=reply.tool_calls,
     )
+    tell(AgentThought(data=thought))
     return with_reply(state, response)
 
 
@@ -135,15 +146,27 @@ def is_empty(reply: Message) -> bool:
 async def _called(state: AgentState, ask: ThinkOptions, tell: Tell) -> ModelResponse:
     began = ask.clock.monotonic()
     response = await _replied(ask, ask.request(state), tell)
+    usage = response.usage.as_run_usage()
     tell(
-        ModelCompleteEvent(
-            model=response.model or ask.model.name,
-            usage=response.usage.as_run_usage(),
-            stop_reason=response.stop_reason,
-            duration_ms=(ask.clock.monotonic() - began) * 1000,
-            generated_by=response.generated_by,
-            content=response.message.content,
-            tool_call_count=len(response.message.tool_calls),
+        ModelCompleted(
+            data=ModelCall(
+                model=response.model or ask.model.name,
+                tool_call_count=len(response.message.tool_calls),
+                stop_reason=response.stop_reason,
+                usage=usage,
+                duration_ms=(ask.clock.monotonic() - began) * 1000,
+                generated_by=response.generated_by,
+                content=response.message.content,
+            )
+        )
+    )
+    tell(
+        TokensUsed(
+            data=Tokens(
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                total_tokens=usage.total_tokens,
+            )
         )
     )
     return response
@@ -170,12 +193,14 @@ async def _replied(ask: ThinkOptions, request: ModelRequest, tell: Tell) -> Mode
 
 def _tell_retry(ask: ThinkOptions, tell: Tell, notice: RetryNotice) -> None:
     tell(
-        ModelRetryEvent(
-            attempt=notice.attempt,
-            max_retries=ask.retry.max_retries,
-            delay_seconds=notice.delay_seconds,
-            reason=notice.reason,
-            status_code=notice.status_code,
+        ModelRetried(
+            data=ModelRetryData(
+                attempt=notice.attempt,
+                max_retries=ask.retry.max_retries,
+                delay_seconds=notice.delay_seconds,
+                reason=notice.reason,
+                status_code=notice.status_code,
+            )
         )
     )
 
@@ -222,7 +247,7 @@ class _Shown:
         for at in range(0, max(len(content), len(reasoning)), JOIN_LENGTH):
             until = at + JOIN_LENGTH
             last = until >= max(len(content), len(reasoning))
-            piece = ModelChunkEvent(
+            piece = Chunk(
                 content=content[at:until], reasoning=reasoning[at:until], done=done and last
             )
-            self._tell(piece)
+            self._tell(ModelChunked(data=piece))

@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from weft.core import JsonObject
-from weft.events import Data, ErrorData, Event
+from weft.core import JsonObject, ToolCall
+from weft.events import Data, ErrorData, Event, InProcess
+from weft.tools.result import ToolExecution
 
-__all__ = ["ToolProgress"]
+__all__ = ["End", "StartData", "ToolCompleted", "ToolProgress", "ToolStarted"]
 
 
 class CallData(Data):
@@ -23,6 +24,8 @@ class StartData(CallData):
 
     arg_keys: tuple[str, ...] = ()
     arguments: JsonObject | None = None
+    """Without secrets."""
+    call: InProcess[ToolCall | None] = None
 
 
 class ToolStarted(Event, frozen=True):
@@ -57,6 +60,8 @@ class End(CallData):
     error: ErrorData | None = None
     replayed: bool = False
     """The ledger answered; no body ran."""
+    execution: InProcess[ToolExecution | None] = None
+    """None as well where the call waits for an answer."""
 
 
 class ToolCompleted(Event, frozen=True):

@@ -40,4 +40,4 @@ def test_only_the_driver_calls_phases(phase: str) -> None:
 
 @pytest.mark.requirement("LOOP-1")
 def test_exactly_one_function_constructs_the_terminate_event() -> None:
-    assert _callers("TerminateEvent") == {("terminate", "terminal_event")}
+    assert _callers("AgentTerminated") == {("terminate", "terminal_event")}
