@@ -75,7 +75,7 @@ async def test_what_a_tool_of_an_agent_logs_and_calls_belongs_to_the_tasks_trace
     outer = Agent(ScriptedModel([call("helper", task="look"), "done"]), [helper.as_tool()])
     mesh = Mesh()
     header = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
-    async with agent(outer, mesh=mesh) as served:  # type: ignore[arg-type]  # any peer will do
+    async with agent(outer, mesh=mesh) as served:  # any peer will do
         with anyio.fail_after(10):
             await served.call("SendMessage", message("go"), {**mesh.bearer(), **header})
 
