@@ -59,6 +59,21 @@ def unfolded(stored: JsonObject, step: Callable[[Path], JsonObject | None]) -> J
     return result if isinstance(result, dict) else stored
 
 
+def steps_named(stored: JsonObject) -> tuple[Path, ...]:
+    """Return the paths of the steps that `unfolded` asks for, each once."""
+    names = stored.get(_SHARED)
+    if stored.keys() != _NAMES or not isinstance(names, list):
+        return ()
+    paths: dict[Path, None] = {}
+    for name in names:
+        match name:
+            case [list(), list(path), list()]:
+                paths[tuple(map(str, path))] = None
+            case _:
+                pass
+    return tuple(paths)
+
+
 def names_result(event: Event, result: JsonObject) -> bool:
     """Tell whether the last event of a run repeats its result, and more than a few words of it."""
     match event:
@@ -74,11 +89,14 @@ def without_output(event: Event) -> JsonObject:
     return {**event.data.model_dump(mode="json", exclude={"output"}), "output": {**_IN_RESULT}}
 
 
-def with_output(data: JsonObject, result: Callable[[], JsonObject | None]) -> JsonObject:
-    """Return the data of a run's last event as it was told; `result` returns the run's."""
-    if data.get("output") != _IN_RESULT:
-        return data
-    whole: JsonObject = {**data, "output": _output(result() or {})}
+def lacks_output(data: JsonObject) -> bool:
+    """Tell whether the data of a run's last event names its result."""
+    return data.get("output") == _IN_RESULT
+
+
+def with_output(data: JsonObject, result: JsonObject | None) -> JsonObject:
+    """Return the data of a run's last event as it was told, of a run with this result."""
+    whole: JsonObject = {**data, "output": _output(result or {})}
     return whole if len(dumps(whole)) <= MOST_BYTES else bounded(whole)
 
 

@@ -2,19 +2,23 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from anyio.lowlevel import checkpoint
 
-from weft.checkpoint.base import TERMINAL, Durability, Held, RunStatus, ThreadKey
+from weft.checkpoint import requests as ask
+from weft.checkpoint.base import Durability, Held, RunStatus, ThreadKey
 from weft.checkpoint.faults import NO_FAULTS, Faults
+from weft.checkpoint.script import Request, Script, play
 from weft.checkpoint.store import Database, DatabaseCheckpointer
 from weft.checkpoint.tables import (
-    Advance,
+    Attempts,
+    Door,
     EffectRow,
     MessageRow,
+    Numbered,
+    RequestKey,
     RunRow,
-    Tables,
     ThreadRow,
     WorkRow,
 )
@@ -27,10 +31,9 @@ __all__ = ["MAX_THREADS", "from_url", "memory_checkpointer"]
 
 MAX_THREADS = 1_000
 T = TypeVar("T")
-_KeyOfRun = tuple[str, str, str, str]
 
 
-class MemoryTables(Tables):
+class MemoryTables:
     """Rows in dictionaries; every row is a tuple of text and numbers, so none can be changed."""
 
     def __init__(self, clock: Clock, faults: Faults) -> None:
@@ -41,8 +44,8 @@ class MemoryTables(Tables):
         self._began = clock.now() - clock.monotonic()
         self._now = 0.0
         self._runs: dict[str, RunRow] = {}
-        self._keys: dict[_KeyOfRun, str] = {}
-        self._messages: dict[_KeyOfRun, MessageRow] = {}
+        self._keys: dict[RequestKey, str] = {}
+        self._messages: dict[RequestKey, MessageRow] = {}
         self._open: dict[str, RunRow] = {}
         self._of_thread: dict[ThreadKey, tuple[str, ...]] = {}
         self._steps: dict[str, dict[str, str]] = {}
@@ -50,55 +53,51 @@ class MemoryTables(Tables):
         self._threads: dict[ThreadKey, ThreadRow] = {}
         self._entries: dict[ThreadKey, list[tuple[str, bytes]]] = {}
         self._effects: dict[str, dict[int, EffectRow]] = {}
-        self._positions = 0
+        self._last = {"position": 0}
 
     def restart(self) -> None:
         """Let the next transaction read the clock."""
         self._now = round(self._began + self._clock.monotonic(), 3) + self._faults.ahead_s
 
-    def now(self) -> float:
+    def answer(self, request: Request[object]) -> object:
+        """Answer by the method of the request's name."""
+        method = cast("Callable[[Request[object]], object]", getattr(self, request.name))
+        return method(request)
+
+    def now(self, _: ask.Now) -> float:
         return self._now
 
-    def run(self, run_id: str) -> RunRow | None:
-        return self._runs.get(run_id)
+    def read_door(self, request: ask.ReadDoor) -> Door:
+        run = self.read_run_by_key(ask.ReadRunByKey(request.key))
+        rows = self.read_open_runs(ask.ReadOpenRuns(request.thread))
+        return Door(self._now, run, request.key in self._messages, rows)
 
-    def run_by_key(self, tenant: str, subject: str, operation: str, idem_key: str) -> RunRow | None:
-        run_id = self._keys.get((tenant, subject, operation, idem_key))
+    def read_run(self, request: ask.ReadRun) -> RunRow | None:
+        return self._runs.get(request.run_id)
+
+    def read_run_by_key(self, request: ask.ReadRunByKey) -> RunRow | None:
+        run_id = self._keys.get(request.key)
         return None if run_id is None else self._runs[run_id]
 
-    def open_runs(self, key: ThreadKey) -> list[RunRow]:
-        return [self._open[it] for it in self._of_thread.get(key, ()) if it in self._open]
+    def read_open_runs(self, request: ask.ReadOpenRuns) -> tuple[RunRow, ...]:
+        run_ids = self._of_thread.get(request.thread, ())
+        return tuple([self._open[run_id] for run_id in run_ids if run_id in self._open])
 
-    def thread_runs(self, key: ThreadKey, limit: int) -> list[RunRow]:
-        newest = [self._runs[it] for it in reversed(self._of_thread.get(key, ()))]
-        return newest if limit < 0 else newest[:limit]
+    def read_thread_runs(self, request: ask.ReadThreadRuns) -> tuple[RunRow, ...]:
+        run_ids = self._of_thread.get(request.thread, ())[::-1]
+        return tuple([self._runs[run_id] for run_id in run_ids[: request.limit]])
 
-    def rooted_runs(self, tenant: str, subject: str, root_id: str) -> list[RunRow]:
-        wanted = (tenant, subject, root_id)
+    def read_rooted_runs(self, request: ask.ReadRootedRuns) -> tuple[RunRow, ...]:
+        root = (request.tenant, request.subject, request.root_id)
         rows = self._runs.values()
-        return [row for row in rows if (row.tenant, row.subject, row.root_id) == wanted]
+        return tuple([row for row in rows if (row.tenant, row.subject, row.root_id) == root])
 
-    def erasing_runs(self, limit: int) -> list[RunRow]:
-        return [row for row in self._runs.values() if row.erased == 1][:limit]
+    def read_erasing_runs(self, request: ask.ReadErasingRuns) -> tuple[RunRow, ...]:
+        return tuple([row for row in self._runs.values() if row.erased == 1][: request.limit])
 
-    def accepted(self) -> int:
-        return self._positions
-
-    def working(self, operation: str) -> list[WorkRow]:
-        rows: dict[tuple[str, str, RunStatus], list[RunRow]] = {}
-        for row in self._open.values():
-            if row.operation == operation and row.status != "interrupted":
-                rows.setdefault((row.tenant, row.subject, row.status), []).append(row)
-        return [
-            WorkRow(*key, len(found), min(row.updated for row in found))
-            for key, found in rows.items()
-        ]
-
-    def last_seqs(self, run_ids: Sequence[str]) -> list[tuple[str, int]]:
-        return [(it, self._runs[it].last_seq) for it in run_ids if it in self._runs]
-
-    def claimable(self, operations: frozenset[str], now: float) -> RunRow | None:
-        waiting = [row for row in self._open.values() if row.operation in operations]
+    def read_claimable(self, request: ask.ReadClaimable) -> RunRow | None:
+        now = self._now
+        waiting = [row for row in self._open.values() if row.operation in request.operations]
         lost = [row for row in waiting if row.status in ("running", "canceling")]
         lost = [row for row in lost if not row.leased(now)]
         if lost:
@@ -110,116 +109,173 @@ class MemoryTables(Tables):
         due = (row for row in waiting if row.expires_at is not None and row.expires_at <= now)
         return next(due, None)
 
-    def _waits(self, row: RunRow) -> bool:
-        older = (it for it in self.open_runs(row.key) if it.position < row.position)
-        return any(row.waits_for(other) for other in older)
+    def count_accepted(self, _: ask.CountAccepted) -> int:
+        return self._last["position"]
 
-    def insert_run(self, row: RunRow) -> None:
+    def count_work(self, request: ask.CountWork) -> tuple[WorkRow, ...]:
+        operation = request.operation
+        rows: dict[tuple[str, str, RunStatus], list[RunRow]] = {}
+        for row in self._open.values():
+            if row.operation == operation and row.status != "interrupted":
+                rows.setdefault((row.tenant, row.subject, row.status), []).append(row)
+        return tuple(
+            WorkRow(*key, len(runs), min(row.updated for row in runs)) for key, runs in rows.items()
+        )
+
+    def read_last_seqs(self, request: ask.ReadLastSeqs) -> tuple[tuple[str, int], ...]:
+        rows = [self._runs[run_id] for run_id in request.run_ids if run_id in self._runs]
+        return tuple([(row.run_id, row.last_seq) for row in rows])
+
+    def insert_run(self, request: ask.InsertRun) -> None:
+        row = request.row
         if row.key not in self._of_thread and len(self._of_thread) >= MAX_THREADS:
             self._evict()
-        self._positions += 1
-        row = row._replace(position=self._positions)
-        key = (row.tenant, row.subject, row.operation, row.idem_key)
-        self.undo.put(self._keys, key, row.run_id)
+        row = row._replace(position=self._last["position"] + 1)
+        self.undo.put(self._last, "position", row.position)
+        self.undo.put(self._keys, row.request_key, row.run_id)
         others = self._of_thread.get(row.key, ())
         self.undo.put(self._of_thread, row.key, (*others, row.run_id))
         self._put(row)
 
-    def save_run(self, row: RunRow) -> None:
-        self._put(row)
+    def save_run(self, request: ask.SaveRun) -> None:
+        self._put(request.row)
 
-    def advance(self, held: Held, count: int, *, step: bool) -> Advance | None:
-        row = self._held(held)
+    def number_events(self, request: ask.NumberEvents) -> Numbered | None:
+        row = self._held(request.held)
         if row is None:
             return None
-        lost = 0 if step else row.lost_leases
-        return self._advanced(row._replace(lost_leases=lost), count)
+        lost = 0 if request.step else row.lost_leases
+        return self._numbered(row._replace(lost_leases=lost), request.count)
 
-    def advance_batch(self, held: Held, count: int, batch: int) -> Advance | None:
-        row = self._held(held)
-        if row is None or row.last_batch != batch - 1:
+    def number_batch(self, request: ask.NumberBatch) -> Numbered | None:
+        row = self._held(request.held)
+        if row is None or row.last_batch != request.batch - 1:
             return None
-        return self._advanced(row._replace(last_batch=batch), count)
+        return self._numbered(row._replace(last_batch=request.batch), request.count)
 
-    def renew(self, held: Held, until: float) -> tuple[str, str | None] | None:
-        row = self._held(held)
-        if row is None or row.owner is None:
+    def finish_run(self, request: ask.FinishRun) -> Numbered | None:
+        row = self._held(request.held)
+        if row is None or row.erased:
             return None
-        self._put(row._replace(lease_until=until))
-        return row.status, row.cancel
+        if row.status == "canceling" and request.status != "canceled":
+            return None
+        row = row._replace(
+            status=request.status,
+            owner=None,
+            lease_until=0.0,
+            result=request.result,
+            error=request.error,
+        )
+        return self._numbered(row, request.count)
 
-    def message(self, tenant: str, subject: str, operation: str, key: str) -> MessageRow | None:
-        return self._messages.get((tenant, subject, operation, key))
+    def renew_leases(self, request: ask.RenewLeases) -> tuple[tuple[str, str | None], ...]:
+        kept: list[tuple[str, str | None]] = []
+        for held in request.helds:
+            row = self._held(held)
+            if row is not None and row.owner is not None:
+                self._put(row._replace(lease_until=self._now + request.seconds))
+                kept.append((row.run_id, row.cancel))
+        return tuple(kept)
 
-    def add_message(self, row: MessageRow) -> None:
-        self.undo.put(self._messages, (row.tenant, row.subject, row.operation, row.key), row)
+    def read_message(self, request: ask.ReadMessage) -> MessageRow | None:
+        return self._messages.get(request.key)
 
-    def add_events(self, rows: Sequence[EventRow]) -> None:
-        if rows:
-            self.undo.extend(self._events.setdefault(rows[0].run_id, []), rows)
+    def add_message(self, request: ask.AddMessage) -> None:
+        self.undo.put(self._messages, request.row.request_key, request.row)
 
-    def events(self, run_id: str, after: int, limit: int) -> list[EventRow]:
-        found = [row for row in self._events.get(run_id, ()) if row.seq > after]
-        return found[: max(limit, 0)]
+    def add_events(self, request: ask.AddEvents) -> None:
+        rows = request.rows
+        self.undo.extend(self._events.setdefault(rows[0].run_id, []), rows)
 
-    def add_step(self, run_id: str, path: str, outcome: str) -> bool:
+    def read_events(self, request: ask.ReadEvents) -> tuple[EventRow, ...]:
+        rows = [row for row in self._events.get(request.run_id, ()) if row.seq > request.after]
+        return tuple(rows[: max(request.limit, 0)])
+
+    def add_step(self, request: ask.AddStep) -> bool:
+        if self._held(request.held) is None:
+            return False
+        return self._add_step(request.held.run_id, request.path, request.outcome)
+
+    def add_answer(self, request: ask.AddAnswer) -> bool:
+        return self._add_step(request.run_id, request.path, request.outcome)
+
+    def read_step(self, request: ask.ReadStep) -> str | None:
+        return self._steps.get(request.run_id, {}).get(request.path)
+
+    def read_steps(self, request: ask.ReadSteps) -> tuple[tuple[str, str], ...]:
+        return tuple(self._steps.get(request.run_id, {}).items())
+
+    def erase_run(self, request: ask.EraseRun) -> None:
+        self.undo.drop(self._steps, request.run_id)
+        self.undo.drop(self._events, request.run_id)
+        for attempts in self._effects.values():
+            for attempt, row in list(attempts.items()):
+                if row.run_id == request.run_id:
+                    bare = row._replace(arguments="{}", outcome=None)
+                    self.undo.put(attempts, attempt, bare)
+
+    def read_thread(self, request: ask.ReadThread) -> ThreadRow | None:
+        return self._threads.get(request.thread)
+
+    def add_entries(self, request: ask.AddEntries) -> bool:
+        key, thread = request.thread, self._threads.get(request.thread)
+        if request.expected != (0 if thread is None else thread.version):
+            return False
+        created = self._now if thread is None else thread.created
+        version = request.expected + len(request.entries)
+        row = ThreadRow(0, version, created, max(created, self._now))
+        self.undo.put(self._threads, key, row)
+        added = [(request.run_id, bytes(entry)) for entry in request.entries]
+        self.undo.extend(self._entries.setdefault(key, []), added)
+        return True
+
+    def read_entries(self, request: ask.ReadEntries) -> tuple[tuple[str, bytes], ...]:
+        return tuple(self._entries.get(request.thread, [])[request.after :])
+
+    def delete_thread(self, request: ask.DeleteThread) -> bool:
+        return self._delete_thread(request.thread)
+
+    def read_attempts(self, request: ask.ReadAttempts) -> Attempts | None:
+        row = self._held(request.held)
+        if row is None:
+            return None
+        attempts = self._effects.get(request.key, {})
+        return Attempts(
+            self._now,
+            row.status,
+            row.erased,
+            tuple([attempts[number] for number in sorted(attempts)]),
+        )
+
+    def read_effect(self, request: ask.ReadEffect) -> EffectRow | None:
+        attempts = self._effects.get(request.key)
+        return attempts[max(attempts)] if attempts else None
+
+    def put_effect(self, request: ask.PutEffect) -> None:
+        row = request.row
+        self.undo.put(self._effects.setdefault(row.key, {}), row.attempt, row)
+
+    def _waits(self, row: RunRow) -> bool:
+        rows = self.read_open_runs(ask.ReadOpenRuns(row.key))
+        return any(row.waits_for(other) for other in rows if other.position < row.position)
+
+    def _add_step(self, run_id: str, path: str, outcome: str) -> bool:
         steps = self._steps.setdefault(run_id, {})
         if path in steps:
             return False
         self.undo.put(steps, path, outcome)
         return True
 
-    def step(self, run_id: str, path: str) -> str | None:
-        return self._steps.get(run_id, {}).get(path)
-
-    def steps(self, run_id: str) -> list[tuple[str, str]]:
-        return list(self._steps.get(run_id, {}).items())
-
-    def erase_run(self, run_id: str) -> None:
-        self.undo.drop(self._steps, run_id)
-        self.undo.drop(self._events, run_id)
-        for attempts in self._effects.values():
-            for attempt, row in list(attempts.items()):
-                if row.run_id == run_id:
-                    bare = row._replace(arguments="{}", outcome=None)
-                    self.undo.put(attempts, attempt, bare)
-
-    def thread(self, key: ThreadKey) -> ThreadRow | None:
-        return self._threads.get(key)
-
-    def add_entries(
-        self, key: ThreadKey, entries: Sequence[bytes], *, after: int, run_id: str
-    ) -> None:
-        thread = self._threads.get(key)
-        created = self._now if thread is None else thread.created
-        row = ThreadRow(0, after + len(entries), created, max(created, self._now))
-        self.undo.put(self._threads, key, row)
-        added = [(run_id, bytes(entry)) for entry in entries]
-        self.undo.extend(self._entries.setdefault(key, []), added)
-
-    def entries(self, key: ThreadKey, after: int = 0) -> list[tuple[str, bytes]]:
-        return self._entries.get(key, [])[after:]
-
-    def delete_thread(self, key: ThreadKey) -> bool:
+    def _delete_thread(self, key: ThreadKey) -> bool:
         self.undo.drop(self._entries, key)
         return self.undo.drop(self._threads, key)
 
-    def effect(self, key: str) -> EffectRow | None:
-        attempts = self._effects.get(key)
-        return attempts[max(attempts)] if attempts else None
-
-    def attempt(self, key: str, attempt: int) -> EffectRow | None:
-        return self._effects.get(key, {}).get(attempt)
-
-    def put_effect(self, row: EffectRow) -> None:
-        self.undo.put(self._effects.setdefault(row.key, {}), row.attempt, row)
-
     def _put(self, row: RunRow) -> None:
         self.undo.put(self._runs, row.run_id, row)
-        if row.status in TERMINAL:
-            self.undo.drop(self._open, row.run_id)
-        else:
+        if row.open:
             self.undo.put(self._open, row.run_id, row)
+        else:
+            self.undo.drop(self._open, row.run_id)
 
     def _held(self, held: Held) -> RunRow | None:
         row = self._runs.get(held.run_id)
@@ -227,12 +283,12 @@ class MemoryTables(Tables):
             return None
         return row
 
-    def _advanced(self, row: RunRow, count: int) -> Advance:
+    def _numbered(self, row: RunRow, count: int) -> Numbered:
         updated = max(row.updated, self._now)
         row = row._replace(last_seq=row.last_seq + count, updated=updated)
         self._put(row)
-        key = (row.tenant, row.thread_id, row.trace_id)
-        return Advance(row.last_seq, updated, *key, row.erased)
+        whose = (row.tenant, row.subject, row.thread_id, row.trace_id)
+        return Numbered(row.last_seq, updated, *whose, row.erased)
 
     def _evict(self) -> None:
         """Forget the thread whose last run was accepted first, among those that are at rest."""
@@ -244,12 +300,12 @@ class MemoryTables(Tables):
         raise StoreFullError(f"{MAX_THREADS} threads have living runs: use another database")
 
     def _forget(self, key: ThreadKey, run_ids: Sequence[str]) -> None:
-        self.delete_thread(key)
+        self._delete_thread(key)
         self.undo.drop(self._of_thread, key)
         for run_id in run_ids:
             row = self._runs[run_id]
             self.undo.drop(self._runs, run_id)
-            self.undo.drop(self._keys, (row.tenant, row.subject, row.operation, row.idem_key))
+            self.undo.drop(self._keys, row.request_key)
             self.undo.drop(self._steps, run_id)
             self.undo.drop(self._events, run_id)
         for sent in [it for it, row in self._messages.items() if row.run_id in run_ids]:
@@ -261,8 +317,8 @@ class MemoryTables(Tables):
         return all(row.run_id in run_ids for row in self._effects[key].values())
 
 
-class _MemoryDatabase(Database):
-    durability: Durability = "none"
+class MemoryDatabase(Database):
+    """Plays one script at a time, and takes back what it changed if it raises."""
 
     def __init__(self, clock: Clock, faults: Faults) -> None:
         self._tables = MemoryTables(clock, faults)
@@ -270,12 +326,16 @@ class _MemoryDatabase(Database):
         self._lock = threading.Lock()
         self._closed = False
 
-    async def write(self, operation: Callable[[Tables], T]) -> T:
+    @property
+    def durability(self) -> Durability:
+        return "none"
+
+    async def write(self, script: Callable[[], Script[T]]) -> T:
         await checkpoint()
         with self._lock:
             self._begin()
             try:
-                value = operation(self._tables)
+                value = play(script(), self._tables.answer)
                 changed = bool(self._tables.undo)
                 if changed:
                     self._faults.before_commit()
@@ -287,11 +347,11 @@ class _MemoryDatabase(Database):
             self._faults.after_commit()
         return value
 
-    async def read(self, operation: Callable[[Tables], T]) -> T:
+    async def read(self, script: Callable[[], Script[T]]) -> T:
         await checkpoint()
         with self._lock:
             self._begin()
-            return operation(self._tables)
+            return play(script(), self._tables.answer)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -306,7 +366,7 @@ def memory_checkpointer(
     *, clock: Clock = SYSTEM_CLOCK, faults: Faults = NO_FAULTS
 ) -> DatabaseCheckpointer:
     """Return an empty database that is gone when this process is."""
-    return DatabaseCheckpointer(_MemoryDatabase(clock, faults))
+    return DatabaseCheckpointer(MemoryDatabase(clock, faults))
 
 
 def from_url(rest: str) -> DatabaseCheckpointer:  # noqa: ARG001 - nothing follows `memory:`

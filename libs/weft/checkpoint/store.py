@@ -26,10 +26,11 @@ from weft.checkpoint.base import (
 from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectStore, Intent
 from weft.checkpoint.inbound import Answers, Inbound, Received
-from weft.checkpoint.rules import admission, ledger, log, ownership, reading, threads
+from weft.checkpoint.rules import admission, ledger, log, ownership, reading, responses, threads
+from weft.checkpoint.rules import ending as ending_rules
 from weft.checkpoint.rules.claimant import Claimant
+from weft.checkpoint.script import Script
 from weft.checkpoint.steps import Recorded, StepWrite
-from weft.checkpoint.tables import Tables
 from weft.checkpoint.text import checked, encode, encode_events
 from weft.core import Interrupt, JsonObject, Path, Principal, RunId
 from weft.events import Envelope, Event
@@ -38,17 +39,23 @@ T = TypeVar("T")
 
 
 class Database(ABC):
-    """Runs functions of rows in transactions: all of one is kept, or, if it raises, nothing."""
+    """Plays scripts in transactions: all that one wrote is kept, or, if it raises, nothing.
 
-    durability: Durability
+    What a script read with a lock, nobody else changes before its end. A transaction that cannot be
+    kept is played again, which is why scripts come as functions that make them.
+    """
+
+    @property
+    @abstractmethod
+    def durability(self) -> Durability: ...
 
     @abstractmethod
-    async def write(self, operation: Callable[[Tables], T]) -> T:
-        """Return what `operation` returned once it is durable; it may share its commit."""
+    async def write(self, script: Callable[[], Script[T]]) -> T:
+        """Return what the script came to once it is durable; it may share its commit."""
 
     @abstractmethod
-    async def read(self, operation: Callable[[Tables], T]) -> T:
-        """Return what `operation` found in one snapshot, without waiting for a commit."""
+    async def read(self, script: Callable[[], Script[T]]) -> T:
+        """Return what the script found in one snapshot, without waiting for a commit."""
 
     @abstractmethod
     async def aclose(self) -> None: ...
@@ -78,8 +85,13 @@ class DatabaseRuns(RunStore):
         row, texts = admission.fresh(new), encode_events([new.accepted])
         claimant = None if owner is None else Claimant(owner, frozenset({new.operation}), prepare)
         return await self._database.write(
-            lambda tables: admission.accept(
-                tables, row, texts, timeout_s=timeout_s, on_busy=on_busy, claimant=claimant
+            partial(
+                admission.accept,
+                row,
+                texts,
+                timeout_s=timeout_s,
+                on_busy=on_busy,
+                claimant=claimant,
             )
         )
 
@@ -100,7 +112,7 @@ class DatabaseRuns(RunStore):
         )
 
     async def renew(self, held: Sequence[Held]) -> Renewal:
-        return await self._database.write(partial(ownership.renew, helds=tuple(held)))
+        return await self._database.write(partial(ownership.renew, tuple(held)))
 
     async def release(self, held: Held) -> None:
         await self._database.write(partial(ownership.release, held=held))
@@ -108,25 +120,23 @@ class DatabaseRuns(RunStore):
     async def append(self, held: Held, batch: int, events: Sequence[Event]) -> tuple[Envelope, ...]:
         log.refuse_terminal([event.type for event in events])
         texts = encode_events(events)
-        return await self._database.write(lambda tables: log.append(tables, held, batch, texts))
+        return await self._database.write(partial(log.append, held, batch, texts))
 
     async def record_step(self, held: Held, step: StepWrite) -> Recorded:
         log.refuse_terminal([event.type for event in step.events])
         text = log.StepText(encode(step.path), step.outcome, encode_events(step.events))
-        return await self._database.write(lambda tables: log.record_step(tables, held, text))
+        return await self._database.write(partial(log.record_step, held, text))
 
     async def finish(self, held: Held, ending: Ending) -> tuple[Envelope, ...]:
         text = log.EndingText(ending)
-        return await self._database.write(lambda tables: log.finish(tables, held, text))
+        return await self._database.write(partial(log.finish, held, text))
 
     async def park(
         self, held: Held, interrupts: Sequence[Interrupt], events: Sequence[Event]
     ) -> tuple[Envelope, ...]:
         log.refuse_terminal([event.type for event in events])
         texts = encode_events(events)
-        return await self._database.write(
-            lambda tables: ownership.park(tables, held, interrupts, texts)
-        )
+        return await self._database.write(partial(ownership.park, held, interrupts, texts))
 
     async def resume(
         self, principal: Principal, run_id: RunId, answers: Answers, message: Inbound | None = None
@@ -135,7 +145,7 @@ class DatabaseRuns(RunStore):
         if message is not None:
             checked(message.key)
         return await self._database.write(
-            lambda tables: admission.resume(tables, principal, run_id, answers, message)
+            partial(responses.resume, principal, run_id, answers, message)
         )
 
     async def cancel(
@@ -143,48 +153,40 @@ class DatabaseRuns(RunStore):
     ) -> Run:
         checked(run_id)
         return await self._database.write(
-            lambda tables: admission.cancel(
-                tables, principal, run_id, reason=reason, grace_s=grace_s
-            )
+            partial(ending_rules.cancel, principal, run_id, reason=reason, grace_s=grace_s)
         )
 
     async def read(self, principal: Principal, run_id: RunId) -> Run:
         checked(run_id)
-        return await self._database.read(lambda tables: reading.read(tables, principal, run_id))
+        return await self._database.read(partial(reading.read, principal, run_id))
 
     async def find(self, principal: Principal, operation: str, idem_key: str) -> Run | None:
         checked(operation, idem_key)
-        return await self._database.read(
-            lambda tables: reading.find(tables, principal, operation, idem_key)
-        )
+        return await self._database.read(partial(reading.find, principal, operation, idem_key))
 
     async def received(self, principal: Principal, operation: str, key: str) -> Received | None:
         checked(operation, key)
-        return await self._database.read(
-            lambda tables: reading.received(tables, principal, operation, key)
-        )
+        return await self._database.read(partial(reading.received, principal, operation, key))
 
     async def events(
         self, principal: Principal, run_id: RunId, *, after: int = 0, limit: int = 1000
     ) -> tuple[Envelope, ...]:
         checked(run_id)
         return await self._database.read(
-            lambda tables: reading.events(tables, principal, run_id, after=after, limit=limit)
+            partial(reading.events, principal, run_id, after=after, limit=limit)
         )
 
     async def steps(self, principal: Principal, run_id: RunId) -> Mapping[Path, JsonObject]:
         checked(run_id)
-        return await self._database.read(lambda tables: reading.steps(tables, principal, run_id))
+        return await self._database.read(partial(reading.steps, principal, run_id))
 
     async def step(self, principal: Principal, run_id: RunId, path: Path) -> JsonObject | None:
         checked(run_id)
-        return await self._database.read(
-            lambda tables: reading.step(tables, principal, run_id, path)
-        )
+        return await self._database.read(partial(reading.step, principal, run_id, path))
 
     async def thread_runs(self, key: ThreadKey, *, limit: int = 100) -> tuple[Run, ...]:
         checked(key.tenant, key.subject, key.thread_id)
-        return await self._database.read(lambda tables: reading.thread_runs(tables, key, limit))
+        return await self._database.read(partial(reading.thread_runs, key, limit))
 
     async def last_seqs(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
         checked(*run_ids)
@@ -210,9 +212,7 @@ class DatabaseThreads(ThreadStore):
     ) -> int:
         checked(key.tenant, key.subject, key.thread_id)
         added = tuple(entries)
-        return await self._database.write(
-            lambda tables: threads.append(tables, key, added, expected, fence)
-        )
+        return await self._database.write(partial(threads.append, key, added, expected, fence))
 
     async def delete(self, key: ThreadKey, *, cancel: bool = False) -> bool:
         checked(key.tenant, key.subject, key.thread_id)
@@ -243,7 +243,7 @@ class DatabaseEffects(EffectStore):
         checked(call.key, call.tenant, call.scope_id, call.tool)
         row, texts = ledger.prepared(held, call), encode_events(events)
         return await self._database.write(
-            lambda tables: ledger.intend(tables, held, row, again=again, texts=texts)
+            partial(ledger.intend, held, row, again=again, texts=texts)
         )
 
     async def settle(
@@ -257,11 +257,11 @@ class DatabaseEffects(EffectStore):
     ) -> tuple[Envelope, ...]:
         text, texts = ledger.outcome_text(outcome), encode_events(events)
         return await self._database.write(
-            lambda tables: ledger.settle(tables, held, (key, attempt), (outcome.kind, text), texts)
+            partial(ledger.settle, held, (key, attempt), (outcome.kind, text), texts)
         )
 
     async def doubt(self, held: Held, key: str, attempt: int) -> None:
-        await self._database.write(lambda tables: ledger.doubt(tables, held, key, attempt))
+        await self._database.write(partial(ledger.doubt, held, key, attempt))
 
     async def find_effect(self, key: str) -> Intent | None:
         return await self._database.read(partial(ledger.find, key=key))
@@ -289,7 +289,7 @@ class DatabaseCheckpointer(Checkpointer):
         return self._effects
 
     async def ping(self) -> None:
-        await self._database.read(lambda tables: tables.now())
+        await self._database.read(reading.ping)
 
     async def aclose(self) -> None:
         await self._database.aclose()

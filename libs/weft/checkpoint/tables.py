@@ -1,21 +1,23 @@
-"""What a transactional backend stores: rows and the statements on them, without any decision.
+"""The rows that a database keeps: tuples of text and numbers, without any decision."""
 
-The rules in `weft.checkpoint.rules` decide, inside one transaction of the backend; whatever raises
-there leaves no row changed.
-"""
-
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from weft.checkpoint.base import LEASE_SECONDS, Held, RunStatus, ThreadKey
-from weft.checkpoint.text import EventRow
+from weft.checkpoint.base import LEASE_SECONDS, TERMINAL, RunStatus, ThreadKey
 
 CLOCK_SLACK = 0.25
 """Seconds that a lease may seem to end too late before it counts as left behind by the clock."""
 
 
 NONE, AT_WORK, ALL = 0, 1, 2
+
+
+class RequestKey(NamedTuple):
+    """What a client's request is known by: it makes one run, or is one message to a run."""
+
+    tenant: str
+    subject: str
+    operation: str
+    key: str
 
 
 class RunRow(NamedTuple):
@@ -65,6 +67,14 @@ class RunRow(NamedTuple):
     def key(self) -> ThreadKey:
         return ThreadKey(self.tenant, self.subject, self.thread_id)
 
+    @property
+    def request_key(self) -> RequestKey:
+        return RequestKey(self.tenant, self.subject, self.operation, self.idem_key)
+
+    @property
+    def open(self) -> bool:
+        return self.status not in TERMINAL
+
     def waits_for(self, other: "RunRow") -> bool:
         """Tell whether `other`, an open run of the same thread, stands in its way."""
         if NONE in (self.waits, other.waits):
@@ -89,12 +99,13 @@ class WorkRow(NamedTuple):
     """When the first of them came to it."""
 
 
-class Advance(NamedTuple):
-    """A fenced and numbered run."""
+class Numbered(NamedTuple):
+    """A run whose claim held, and whose newest events have their numbers."""
 
     last_seq: int
     updated: float
     tenant: str
+    subject: str
     thread_id: str
     trace_id: str | None
     erased: int
@@ -132,6 +143,10 @@ class MessageRow(NamedTuple):
     body_hash: str
     received: float
 
+    @property
+    def request_key(self) -> RequestKey:
+        return RequestKey(self.tenant, self.subject, self.operation, self.key)
+
 
 class ThreadRow(NamedTuple):
     """A thread without its entries."""
@@ -142,128 +157,23 @@ class ThreadRow(NamedTuple):
     updated: float
 
 
-class Tables(ABC):
-    """The rows of one database inside one transaction."""
+class Door(NamedTuple):
+    """What decides whether a request makes a run, and whether that waits."""
 
-    @abstractmethod
-    def now(self) -> float:
-        """Return seconds since the Unix epoch by the database's clock, fixed while it lasts."""
+    now: float
+    run: RunRow | None
+    """The run that the key made before."""
+    message: bool
+    """The key was used for a message to a run."""
+    open_runs: tuple[RunRow, ...]
+    """Those of the thread, oldest first."""
 
-    @abstractmethod
-    def run(self, run_id: str) -> RunRow | None: ...
 
-    @abstractmethod
-    def run_by_key(
-        self, tenant: str, subject: str, operation: str, idem_key: str
-    ) -> RunRow | None: ...
+class Attempts(NamedTuple):
+    """A held run and what the ledger has under a key."""
 
-    @abstractmethod
-    def open_runs(self, key: ThreadKey) -> list[RunRow]:
-        """Return the thread's runs that have not ended, oldest first."""
-
-    @abstractmethod
-    def thread_runs(self, key: ThreadKey, limit: int) -> list[RunRow]:
-        """Return the thread's runs, newest first; a negative limit is none."""
-
-    @abstractmethod
-    def rooted_runs(self, tenant: str, subject: str, root_id: str) -> list[RunRow]:
-        """Return the principal's runs that work for the mesh-wide run `root_id`."""
-
-    @abstractmethod
-    def erasing_runs(self, limit: int) -> list[RunRow]:
-        """Return runs that were erased here and not yet everywhere, oldest first."""
-
-    @abstractmethod
-    def accepted(self) -> int:
-        """Return how many runs were ever inserted."""
-
-    @abstractmethod
-    def working(self, operation: str) -> list[WorkRow]:
-        """Count the operation's queued, running and canceling runs by principal and status."""
-
-    @abstractmethod
-    def last_seqs(self, run_ids: Sequence[str]) -> list[tuple[str, int]]:
-        """Return (run_id, last_seq) of those that exist."""
-
-    @abstractmethod
-    def claimable(self, operations: frozenset[str], now: float) -> RunRow | None:
-        """Return a run of one of the operations that may be claimed or must be closed.
-
-        A lost or ended lease comes before what is queued, oldest first; a queued run must have no
-        older open run in its thread that it waits for; an interrupted one is due when its
-        interrupt has expired.
-        """
-
-    @abstractmethod
-    def insert_run(self, row: RunRow) -> None: ...
-
-    @abstractmethod
-    def save_run(self, row: RunRow) -> None:
-        """Write the fields that change."""
-
-    @abstractmethod
-    def advance(self, held: Held, count: int, *, step: bool) -> Advance | None:
-        """Number `count` events, or return None if the claim is stale; a step clears lost leases."""
-
-    @abstractmethod
-    def advance_batch(self, held: Held, count: int, batch: int) -> Advance | None:
-        """As `advance`, for the batch that comes next; None as well if another one does."""
-
-    @abstractmethod
-    def renew(self, held: Held, until: float) -> tuple[str, str | None] | None:
-        """Move the lease's end and return (status, cancel), or None if the claim is stale."""
-
-    @abstractmethod
-    def message(self, tenant: str, subject: str, operation: str, key: str) -> MessageRow | None: ...
-
-    @abstractmethod
-    def add_message(self, row: MessageRow) -> None: ...
-
-    @abstractmethod
-    def add_events(self, rows: Sequence[EventRow]) -> None:
-        """Insert events of one run."""
-
-    @abstractmethod
-    def events(self, run_id: str, after: int, limit: int) -> list[EventRow]: ...
-
-    @abstractmethod
-    def add_step(self, run_id: str, path: str, outcome: str) -> bool:
-        """Insert the step; False if there is one."""
-
-    @abstractmethod
-    def step(self, run_id: str, path: str) -> str | None: ...
-
-    @abstractmethod
-    def steps(self, run_id: str) -> list[tuple[str, str]]:
-        """Return (path, outcome) of each step, in the order they were recorded."""
-
-    @abstractmethod
-    def erase_run(self, run_id: str) -> None:
-        """Delete its request, steps, events and recorded effect contents; keys stay."""
-
-    @abstractmethod
-    def thread(self, key: ThreadKey) -> ThreadRow | None: ...
-
-    @abstractmethod
-    def add_entries(
-        self, key: ThreadKey, entries: Sequence[bytes], *, after: int, run_id: str
-    ) -> None:
-        """Append to the thread, which is made if there is none."""
-
-    @abstractmethod
-    def entries(self, key: ThreadKey, after: int = 0) -> list[tuple[str, bytes]]:
-        """Return (run_id, entry), oldest first."""
-
-    @abstractmethod
-    def delete_thread(self, key: ThreadKey) -> bool: ...
-
-    @abstractmethod
-    def effect(self, key: str) -> EffectRow | None:
-        """Return the newest attempt."""
-
-    @abstractmethod
-    def attempt(self, key: str, attempt: int) -> EffectRow | None: ...
-
-    @abstractmethod
-    def put_effect(self, row: EffectRow) -> None:
-        """Insert the attempt, or replace it."""
+    now: float
+    status: RunStatus
+    erased: int
+    attempts: tuple[EffectRow, ...]
+    """Oldest first."""

@@ -13,10 +13,14 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.libs.checkpoint.raw import execute, select
 from weft.checkpoint import Accepted, Faults, Held, sqlite_checkpointer
-from weft.checkpoint.sqlite import SqliteCheckpointer, schema, tables, worker
+from weft.checkpoint.requests import Now
+from weft.checkpoint.script import Script
+from weft.checkpoint.sql import texts
+from weft.checkpoint.sql.dialect import put_for_sqlite
+from weft.checkpoint.sqlite import SqliteCheckpointer, schema, worker
 from weft.checkpoint.store import DatabaseCheckpointer
-from weft.checkpoint.tables import Tables
 from weft.core import Budget, JsonObject, RunId
 from weft.core.errors import (
     ConfigError,
@@ -287,11 +291,7 @@ async def test_a_full_disk_refuses_the_write_and_reads_go_on(them: SqliteCheckpo
 async def _limit_pages(them: DatabaseCheckpointer, most: int) -> None:
     """Let the file grow to `most` pages; it never becomes smaller than it is."""
 
-    def limit(rows: Tables) -> None:
-        assert isinstance(rows, tables.SqliteTables)
-        rows.connection.execute(f"PRAGMA max_page_count = {max(most, 1)}")
-
-    await them._database.write(limit)
+    await execute(them, f"PRAGMA max_page_count = {max(most, 1)}")
 
 
 @pytest.mark.requirement("CKPT-12")
@@ -335,7 +335,8 @@ async def test_a_missing_directory_is_named_and_found_once_it_is_there(tmp_path:
 
 
 async def test_a_bug_reaches_its_caller_and_no_other(them: SqliteCheckpointer) -> None:
-    def bug(_: Tables) -> None:
+    def bug() -> Script[None]:
+        yield from Now()
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -346,35 +347,40 @@ async def test_a_bug_reaches_its_caller_and_no_other(them: SqliteCheckpointer) -
 
 @pytest.mark.requirement("FX-15")
 async def test_every_look_up_uses_an_index(them: SqliteCheckpointer) -> None:
+    mine, several = "r.operation IN (?, ?)", texts.several("run_id = ? AND epoch = ?", 3, by=" OR ")
+    whole = {
+        "LOST": texts.LOST + mine + texts.LOST_FIRST + texts.UNLESS_LOCKED,
+        "QUEUED": texts.QUEUED + mine + texts.QUEUED_FIRST + texts.UNLESS_LOCKED,
+        "DUE": texts.DUE + mine + texts.DUE_FIRST + texts.UNLESS_LOCKED,
+        "RENEW": texts.RENEW + several + texts.RENEWED,
+        "LAST_SEQS": texts.LAST_SEQS + texts.several("?", 3),
+    }
     statements = {
         name: text
-        for name, text in vars(tables).items()
+        for name, text in vars(texts).items()
         if isinstance(text, str) and text.startswith(("SELECT", "UPDATE", "DELETE"))
     }
+    del statements["RUN"], statements["_EFFECT"]
+    statements |= whole | {f"ERASE {n}": text for n, text in enumerate(texts.ERASE)}
     scans: dict[str, list[str]] = {}
+    for name, text in statements.items():
+        plan = await select(
+            them,
+            "EXPLAIN QUERY PLAN " + put_for_sqlite(text, ahead_s=0.0),
+            *[0] * text.count("?"),
+        )
+        lines = [str(line[3]) for line in plan if str(line[3]).startswith("SCAN")]
+        # `used` is one row, counted over an index.
+        bare = [line for line in lines if "INDEX" not in line and "CONSTANT" not in line]
+        scans[name] = [line for line in bare if line != "SCAN used"]
 
-    def explain(rows: Tables) -> None:
-        assert isinstance(rows, tables.SqliteTables)
-        for name, text in statements.items():
-            values = [0] * text.count("?")
-            plan = rows.connection.execute(f"EXPLAIN QUERY PLAN {text}", values).fetchall()
-            found = [line[3] for line in plan if line[3].startswith("SCAN")]
-            scans[name] = [line for line in found if "INDEX" not in line and "CONSTANT" not in line]
-
-    await them._database.read(explain)
-
-    assert {"_NEWEST", "_LOST", "_QUEUED", "_OPEN", "_ENTRIES"} <= set(scans)
-    del scans["_RUN"]
-    assert {name: found for name, found in scans.items() if found} == {}
+    assert {"NEWEST", "LOST", "QUEUED", "OPEN", "ENTRIES", "DOOR"} <= set(scans)
+    assert {name: lines for name, lines in scans.items() if lines} == {}
 
 
 async def test_the_file_is_as_durable_as_promised(them: SqliteCheckpointer, tmp_path: Path) -> None:
-    def settings(rows: Tables) -> list[object]:
-        assert isinstance(rows, tables.SqliteTables)
-        names = ("journal_mode", "synchronous")
-        return [rows.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
-
-    assert await them._database.write(settings) == ["wal", 2]
+    assert await execute(them, "PRAGMA journal_mode") == [("wal",)]
+    assert await execute(them, "PRAGMA synchronous") == [(2,)]
     assert (tmp_path / "db-wal").exists()
     assert them.runs.durability == "strong"
 

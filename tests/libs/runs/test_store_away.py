@@ -9,14 +9,13 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.libs.checkpoint.raw import execute
 from tests.libs.runs.outage import Outage
 from tests.libs.runs.test_runs import Blocker, echo, numbers, request, said, worker
 from weft.bus import MemoryBus, subjects
 from weft.checkpoint import Checkpointer, Claimed, Journal, sqlite_checkpointer
 from weft.checkpoint.memory import memory_checkpointer
-from weft.checkpoint.sqlite.tables import SqliteTables
 from weft.checkpoint.store import DatabaseCheckpointer
-from weft.checkpoint.tables import Tables
 from weft.core import LOCAL, Result, RunId
 from weft.core.errors import StoreError, StoreFullError, StoreUnavailableError
 from weft.runs import RunOutcome, Runs
@@ -254,8 +253,4 @@ async def test_a_worker_lives_through_a_full_disk_and_ends_its_runs_once_there_i
 async def _limit_pages(store: DatabaseCheckpointer, most: int) -> None:
     """Let the file grow to `most` pages; it never becomes smaller than it is."""
 
-    def limit(rows: Tables) -> None:
-        assert isinstance(rows, SqliteTables)
-        rows.connection.execute(f"PRAGMA max_page_count = {most}")
-
-    await store._database.write(limit)
+    await execute(store, f"PRAGMA max_page_count = {most}")

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from weft.checkpoint.base import Prepare
 from weft.checkpoint.rules.log import StepText, refuse_terminal
-from weft.checkpoint.rules.writing import run_of
+from weft.checkpoint.rules.rows import run_of
 from weft.checkpoint.tables import RunRow
 from weft.checkpoint.text import encode, encode_events
 from weft.core.errors import InputError

@@ -4,8 +4,18 @@ from collections.abc import Sequence
 
 from weft.checkpoint.base import Held
 from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
-from weft.checkpoint.rules.writing import held_run, write_numbered
-from weft.checkpoint.tables import EffectRow, Tables
+from weft.checkpoint.requests import (
+    EraseRun,
+    Now,
+    NumberEvents,
+    PutEffect,
+    ReadAttempts,
+    ReadEffect,
+    ReadRun,
+)
+from weft.checkpoint.rules.rows import write_numbered
+from weft.checkpoint.script import Script
+from weft.checkpoint.tables import Attempts, EffectRow
 from weft.checkpoint.text import EventText, encode, same
 from weft.core import JsonObject, loads_object
 from weft.core.errors import CanceledError, EffectSettledError, FencedError, NotFoundError
@@ -45,48 +55,64 @@ def outcome_text(outcome: EffectOutcome) -> str:
 
 
 def intend(
-    tables: Tables, held: Held, row: EffectRow, *, again: bool, texts: Sequence[EventText]
-) -> Intent:
-    if held_run(tables, held).status == "canceling":
+    held: Held, row: EffectRow, *, again: bool, texts: Sequence[EventText]
+) -> Script[Intent]:
+    ledger = yield from _attempts(held, row.key)
+    if ledger.status == "canceling":
         raise CanceledError(f"run {held.run_id} is being canceled: no new effect starts")
-    known = tables.effect(row.key)
-    if known is None:
-        return _grant(tables, held, row, texts)
-    repeated = (known.nonce, known.run_id, known.epoch) == (row.nonce, row.run_id, row.epoch)
-    if repeated and known.state == "intended":
-        return Intent("granted", known.attempt, None, known.run_id, known.recorded_at)
-    found = _intent(tables, known)
-    if known.state == "not_done" or (found.state == "unknown" and again):
-        return _grant(tables, held, row._replace(attempt=known.attempt + 1), texts)
-    return found
+    if not ledger.attempts:
+        return (yield from _grant(held, row, texts, ledger.now))
+    newest = ledger.attempts[-1]
+    repeated = (newest.nonce, newest.run_id, newest.epoch) == (row.nonce, row.run_id, row.epoch)
+    if repeated and newest.state == "intended":
+        return Intent("granted", newest.attempt, None, newest.run_id, newest.recorded_at)
+    intent = yield from _intent(newest)
+    if newest.state == "not_done" or (intent.state == "unknown" and again):
+        row = row._replace(attempt=newest.attempt + 1)
+        return (yield from _grant(held, row, texts, ledger.now))
+    return intent
 
 
-def _grant(tables: Tables, held: Held, row: EffectRow, texts: Sequence[EventText]) -> Intent:
-    now = tables.now()
-    tables.put_effect(row._replace(recorded_at=now))
-    return Intent("granted", row.attempt, None, row.run_id, now, _tell(tables, held, texts))
+def _attempts(held: Held, key: str) -> Script[Attempts]:
+    """Return the attempts at an effect, locked, with the status of the run that asks.
 
-
-def _tell(tables: Tables, held: Held, texts: Sequence[EventText]) -> tuple[Envelope, ...]:
-    where = tables.advance(held, len(texts), step=False)
-    if where is None:
+    Raises:
+        FencedError: The claim is stale, or the run has ended.
+    """
+    ledger = yield from ReadAttempts(held, key)
+    if ledger is None:
         raise FencedError(held.run_id, held.epoch)
-    return write_numbered(tables, held.run_id, where, texts)
+    return ledger
 
 
-def _alive(tables: Tables, row: EffectRow) -> bool:
-    holder = tables.run(row.run_id)
-    return holder is not None and holder.epoch == row.epoch and holder.leased(tables.now())
+def _grant(held: Held, row: EffectRow, texts: Sequence[EventText], now: float) -> Script[Intent]:
+    yield from PutEffect(row._replace(recorded_at=now))
+    events = yield from _tell(held, texts)
+    return Intent("granted", row.attempt, None, row.run_id, now, events)
 
 
-def _intent(tables: Tables, row: EffectRow) -> Intent:
+def _tell(held: Held, texts: Sequence[EventText]) -> Script[tuple[Envelope, ...]]:
+    place = yield from NumberEvents(held, len(texts))
+    if place is None:
+        raise FencedError(held.run_id, held.epoch)
+    return (yield from write_numbered(held.run_id, place, texts))
+
+
+def _alive(row: EffectRow) -> Script[bool]:
+    holder = yield from ReadRun(row.run_id)
+    if holder is None or holder.epoch != row.epoch:
+        return False
+    return holder.leased((yield from Now()))
+
+
+def _intent(row: EffectRow) -> Script[Intent]:
     if row.state in ("done", "not_done"):
         # Deleting its thread leaves of an outcome only its kind.
         stored: JsonObject = {"kind": row.state}
         if row.outcome is not None:
             stored = loads_object(row.outcome)
         return Intent("settled", row.attempt, _outcome(stored), row.run_id, row.recorded_at)
-    alive = row.state == "intended" and _alive(tables, row)
+    alive = row.state == "intended" and (yield from _alive(row))
     return Intent(
         "in_progress" if alive else "unknown", row.attempt, None, row.run_id, row.recorded_at
     )
@@ -103,46 +129,44 @@ def _outcome(stored: JsonObject) -> EffectOutcome:
 
 
 def settle(
-    tables: Tables,
     held: Held,
-    row: tuple[str, int],
+    attempt: tuple[str, int],
     outcome: tuple[str, str],
     texts: Sequence[EventText],
-) -> tuple[Envelope, ...]:
+) -> Script[tuple[Envelope, ...]]:
     """Record (kind, text) as the outcome of (key, attempt)."""
-    erased = held_run(tables, held).erased
-    known = _attempt(tables, *row)
+    ledger = yield from _attempts(held, attempt[0])
+    row = _attempt(ledger.attempts, *attempt)
     kind, text = outcome
-    if known.state in ("done", "not_done"):
-        if known.state == kind and (known.outcome is None or same(known.outcome, text)):
+    if row.state in ("done", "not_done"):
+        if row.state == kind and (row.outcome is None or same(row.outcome, text)):
             return ()
-        raise EffectSettledError(f"attempt {known.attempt} at {known.tool!r} is settled already")
-    newest = tables.effect(known.key)
-    if newest is not None and newest.attempt != known.attempt:
-        raise EffectSettledError(f"attempt {newest.attempt} at {known.tool!r} took its place")
-    mine = (known.run_id, known.epoch) == (held.run_id, held.epoch)
-    if known.state == "intended" and not mine and _alive(tables, known):
+        raise EffectSettledError(f"attempt {row.attempt} at {row.tool!r} is settled already")
+    newest = ledger.attempts[-1]
+    if newest.attempt != row.attempt:
+        raise EffectSettledError(f"attempt {newest.attempt} at {row.tool!r} took its place")
+    mine = (row.run_id, row.epoch) == (held.run_id, held.epoch)
+    if row.state == "intended" and not mine and (yield from _alive(row)):
         raise FencedError(held.run_id, held.epoch)
-    tables.put_effect(known._replace(state=kind, outcome=text, recorded_at=tables.now()))
-    if erased:
-        tables.erase_run(held.run_id)
-    return _tell(tables, held, texts)
+    yield from PutEffect(row._replace(state=kind, outcome=text, recorded_at=ledger.now))
+    if ledger.erased:
+        yield from EraseRun(held.run_id)
+    return (yield from _tell(held, texts))
 
 
-def doubt(tables: Tables, held: Held, key: str, attempt: int) -> None:
-    held_run(tables, held)
-    known = _attempt(tables, key, attempt)
-    if known.state == "intended":
-        tables.put_effect(known._replace(state="unknown"))
+def doubt(held: Held, key: str, attempt: int) -> Script[None]:
+    row = _attempt((yield from _attempts(held, key)).attempts, key, attempt)
+    if row.state == "intended":
+        yield from PutEffect(row._replace(state="unknown"))
 
 
-def _attempt(tables: Tables, key: str, attempt: int) -> EffectRow:
-    known = tables.attempt(key, attempt)
-    if known is None:
-        raise NotFoundError("effect attempt", f"{key}/{attempt}")
-    return known
+def _attempt(attempts: Sequence[EffectRow], key: str, attempt: int) -> EffectRow:
+    for row in attempts:
+        if row.attempt == attempt:
+            return row
+    raise NotFoundError("effect attempt", f"{key}/{attempt}")
 
 
-def find(tables: Tables, key: str) -> Intent | None:
-    row = tables.effect(key)
-    return None if row is None else _intent(tables, row)
+def find(key: str) -> Script[Intent | None]:
+    row = yield from ReadEffect(key)
+    return None if row is None else (yield from _intent(row))

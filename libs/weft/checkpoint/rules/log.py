@@ -2,12 +2,23 @@
 
 from collections.abc import Sequence
 
-from weft.checkpoint.base import TERMINAL, Ending, Held, Turn
+from weft.checkpoint.base import Ending, Held, Turn
 from weft.checkpoint.folding import folded, names_result, without_output
+from weft.checkpoint.requests import (
+    AddStep,
+    EraseRun,
+    FinishRun,
+    Now,
+    NumberBatch,
+    NumberEvents,
+    ReadRun,
+    ReadStep,
+    SaveRun,
+)
+from weft.checkpoint.rules.rows import checked_held, held_run, write, write_numbered
 from weft.checkpoint.rules.threads import add_turn
-from weft.checkpoint.rules.writing import held_run, write, write_numbered
+from weft.checkpoint.script import Script
 from weft.checkpoint.steps import Recorded
-from weft.checkpoint.tables import Tables
 from weft.checkpoint.text import EventText, encode, encode_events, same
 from weft.core import JsonObject, loads_object
 from weft.core.errors import BatchGapError, CanceledError, FencedError, InputError
@@ -26,29 +37,27 @@ class StepText:
         self.events = events
 
 
-def append(
-    tables: Tables, held: Held, batch: int, texts: Sequence[EventText]
-) -> tuple[Envelope, ...]:
-    where = tables.advance_batch(held, len(texts), batch)
-    if where is not None:
-        return write_numbered(tables, held.run_id, where, texts)
-    row = held_run(tables, held)
+def append(held: Held, batch: int, texts: Sequence[EventText]) -> Script[tuple[Envelope, ...]]:
+    place = yield from NumberBatch(held, len(texts), batch)
+    if place is not None:
+        return (yield from write_numbered(held.run_id, place, texts))
+    row = yield from held_run(held)
     if batch > row.last_batch:
         raise BatchGapError(row.last_batch + 1, batch)
     return ()
 
 
-def record_step(tables: Tables, held: Held, step: StepText) -> Recorded:
-    if not tables.add_step(held.run_id, step.path, step.outcome):
-        held_run(tables, held)
-        stored = tables.step(held.run_id, step.path) or "{}"
-        return Recorded(loads_object(stored))
-    where = tables.advance(held, len(step.events), step=True)
-    if where is None:
+def record_step(held: Held, step: StepText) -> Script[Recorded]:
+    if not (yield from AddStep(held, step.path, step.outcome)):
+        yield from held_run(held)
+        stored = yield from ReadStep(held.run_id, step.path)
+        return Recorded(loads_object(stored or "{}"))
+    place = yield from NumberEvents(held, len(step.events), step=True)
+    if place is None:
         raise FencedError(held.run_id, held.epoch)
-    events = write_numbered(tables, held.run_id, where, step.events)
-    if where.erased:
-        tables.erase_run(held.run_id)
+    events = yield from write_numbered(held.run_id, place, step.events)
+    if place.erased:
+        yield from EraseRun(held.run_id)
     return Recorded(step.value, events)
 
 
@@ -80,6 +89,13 @@ class EndingText:
             self.last = text.data
             self.events = (*self.events[:-1], text._replace(data=encode(without_output(last))))
 
+    def told(self, envelopes: tuple[Envelope, ...]) -> tuple[Envelope, ...]:
+        """Return what was written as whoever follows the run hears it."""
+        if self.last is None:
+            return envelopes
+        last = envelopes[-1].model_copy(update={"data": loads_object(self.last)})
+        return (*envelopes[:-1], last)
+
 
 def refuse_terminal(kinds: Sequence[str]) -> None:
     """Refuse events that only `finish` may write.
@@ -92,45 +108,55 @@ def refuse_terminal(kinds: Sequence[str]) -> None:
             raise InputError(f"{kind} ends a run: hand it to finish")
 
 
-def finish(tables: Tables, held: Held, ending: EndingText) -> tuple[Envelope, ...]:
-    row = tables.run(held.run_id)
-    if row is not None and row.epoch == held.epoch and row.status in TERMINAL:
-        return ()
-    row = held_run(tables, held)
-    if row.status == "canceling" and ending.status != "canceled":
-        raise CanceledError(f"run {held.run_id} is being canceled and can only end so")
+def finish(held: Held, ending: EndingText) -> Script[tuple[Envelope, ...]]:
+    texts = yield from _settle_steps(held, ending)
+    if texts is None:
+        return (yield from _finish_carefully(held, ending, None))
+    count = len(texts) + len(ending.events)
+    place = yield from FinishRun(held, ending.status, ending.result, ending.error, count)
+    if place is None:
+        return (yield from _finish_carefully(held, ending, texts))
+    if ending.turn is not None:
+        yield from add_turn(held, place, ending.turn)
+    texts = (*texts, *ending.events)
+    return ending.told((yield from write_numbered(held.run_id, place, texts)))
+
+
+def _settle_steps(held: Held, ending: EndingText) -> Script[tuple[EventText, ...] | None]:
+    """Write the last steps and return the events of the new ones; None if an outcome differs."""
     texts: list[EventText] = []
     for step in ending.steps:
-        texts += _settle_step(tables, held, step)
-    if row.erased:
-        gone = ThreadDeleted(data=Deletion(thread_id=row.thread_id))
-        texts += encode_events([gone])
-        # Its owner heard of the deletion later than some of this was done.
-        tables.erase_run(row.run_id)
-    texts += ending.events
-    if ending.turn is not None and not row.erased:
-        add_turn(tables, row, ending.turn)
+        if (yield from AddStep(held, step.path, step.outcome)):
+            texts += step.events
+            continue
+        stored = yield from ReadStep(held.run_id, step.path)
+        if stored is None or not same(stored, step.outcome):
+            return None
+    return tuple(texts)
+
+
+def _finish_carefully(
+    held: Held, ending: EndingText, texts: Sequence[EventText] | None
+) -> Script[tuple[Envelope, ...]]:
+    """Say why the run cannot be ended so; or end one that was erased, telling nobody what it made."""
+    row = yield from ReadRun(held.run_id, lock=True)
+    if row is not None and row.epoch == held.epoch and not row.open:
+        return ()
+    row = checked_held(row, held)
+    if row.status == "canceling" and ending.status != "canceled":
+        raise CanceledError(f"run {held.run_id} is being canceled and can only end so")
+    if texts is None or not row.erased:
+        raise FencedError(held.run_id, held.epoch)
+    # Its owner heard of the deletion later than some of this was done.
+    yield from EraseRun(row.run_id)
+    gone = ThreadDeleted(data=Deletion(thread_id=row.thread_id))
+    texts = (*texts, *encode_events([gone]), *ending.events)
     row = row._replace(
         status=ending.status,
         owner=None,
         lease_until=0.0,
-        result=row.result if row.erased else ending.result,
-        error=None if row.erased else ending.error,
         last_seq=row.last_seq + len(texts),
-        updated=max(row.updated, tables.now()),
+        updated=max(row.updated, (yield from Now())),
     )
-    tables.save_run(row)
-    envelopes = write(tables, row, texts)
-    if ending.last is None:
-        return envelopes
-    last = envelopes[-1].model_copy(update={"data": loads_object(ending.last)})
-    return (*envelopes[:-1], last)
-
-
-def _settle_step(tables: Tables, held: Held, step: StepText) -> tuple[EventText, ...]:
-    """Write the step and return its events; none if this outcome is there already."""
-    if tables.add_step(held.run_id, step.path, step.outcome):
-        return step.events
-    if not same(tables.step(held.run_id, step.path) or "", step.outcome):
-        raise FencedError(held.run_id, held.epoch)
-    return ()
+    yield from SaveRun(row)
+    return ending.told((yield from write(row, texts)))

@@ -2,14 +2,31 @@
 
 from collections.abc import Sequence
 
-from weft.checkpoint.base import LEASE_SECONDS, TERMINAL, Claimed, Held, Renewal
-from weft.checkpoint.rules.asking import requested
+from weft.checkpoint.base import LEASE_SECONDS, Claimed, Held, Renewal
+from weft.checkpoint.requests import (
+    AddStep,
+    Now,
+    ReadClaimable,
+    ReadOpenRuns,
+    ReadRun,
+    RenewLeases,
+    SaveRun,
+)
 from weft.checkpoint.rules.claimant import Claimant
-from weft.checkpoint.rules.closing import close, poison
-from weft.checkpoint.rules.writing import held_run, run_of, steps_of, tell_texts, waiting, write
-from weft.checkpoint.tables import RunRow, Tables
+from weft.checkpoint.rules.ending import close, poison
+from weft.checkpoint.rules.interrupt_events import requested
+from weft.checkpoint.rules.rows import (
+    checked_held,
+    run_of,
+    steps_of,
+    tell_texts,
+    waiting,
+    write,
+)
+from weft.checkpoint.script import Script
+from weft.checkpoint.tables import RunRow
 from weft.checkpoint.text import EventText, decode_path, encode, encode_events
-from weft.core import Interrupt, JsonObject, JsonValue, Path, RunId, loads_object
+from weft.core import Interrupt, JsonValue, RunId, loads_object
 from weft.core.errors import CanceledError
 from weft.events import (
     Envelope,
@@ -27,36 +44,34 @@ from weft.events import (
 MAX_LOST_LEASES = 5
 
 
-def claim(
-    tables: Tables, claimant: Claimant, limit: int, run_id: RunId | None = None
-) -> list[Claimed]:
-    now = tables.now()
+def claim(claimant: Claimant, limit: int, run_id: RunId | None = None) -> Script[list[Claimed]]:
+    now = yield from Now()
     claimed: list[Claimed] = []
-    while (
-        len(claimed) < limit
-        and (row := _claimable(tables, claimant.operations, now, run_id)) is not None
-    ):
+    while len(claimed) < limit:
+        if run_id is None:
+            row = yield from ReadClaimable(claimant.operations)
+        else:
+            row = yield from _claimable(run_id, claimant.operations, now)
+        if row is None:
+            break
         lost = row.owner is not None
         poisoned = lost and row.lost_leases + 1 >= MAX_LOST_LEASES
         overdue = row.deadline is not None and row.deadline <= now
         if overdue or poisoned or row.status == "interrupted":
-            close(tables, row, failed=poison(row) if poisoned else None)
+            yield from close(row, failed=poison(row) if poisoned else None)
         else:
-            claimed.append(_take(tables, row, claimant, lost=lost))
+            claimed.append((yield from _take(row, claimant, lost=lost)))
     return claimed
 
 
-def _claimable(
-    tables: Tables, operations: frozenset[str], now: float, run_id: RunId | None
-) -> RunRow | None:
-    """Return a run as `Tables.claimable` does; with `run_id` that one, if it may be taken."""
-    if run_id is None:
-        return tables.claimable(operations, now)
-    row = tables.run(run_id)
-    if row is None or row.status in TERMINAL or row.operation not in operations:
+def _claimable(run_id: RunId, operations: frozenset[str], now: float) -> Script[RunRow | None]:
+    """Return this run, locked, if `ReadClaimable` could."""
+    row = yield from ReadRun(run_id, lock=True)
+    if row is None or not row.open or row.operation not in operations:
         return None
     if row.status == "queued":
-        older = (it for it in tables.open_runs(row.key) if it.position < row.position)
+        rows = yield from ReadOpenRuns(row.key)
+        older = (other for other in rows if other.position < row.position)
         may = not any(row.waits_for(other) for other in older)
     elif row.status == "interrupted":
         may = row.expires_at is not None and row.expires_at <= now
@@ -65,11 +80,12 @@ def _claimable(
     return row if may else None
 
 
-def _take(tables: Tables, row: RunRow, claimant: Claimant, *, lost: bool) -> Claimed:
-    now, epoch = tables.now(), row.epoch + 1
-    steps = steps_of(tables, row.run_id)
-    events = _told(row, claimant.owner, epoch, lost=lost, steps=steps)
-    texts = encode_events(events)
+def _take(row: RunRow, claimant: Claimant, *, lost: bool) -> Script[Claimed]:
+    now, epoch = (yield from Now()), row.epoch + 1
+    held = Held(RunId(row.run_id), epoch)
+    # What nobody ever held has no step.
+    steps = (yield from steps_of(row.run_id)) if row.epoch else {}
+    texts = encode_events(_taking(row, claimant.owner, lost=lost, steps_done=len(steps)))
     row = row._replace(
         status="canceling" if row.status == "canceling" else "running",
         epoch=epoch,
@@ -80,24 +96,25 @@ def _take(tables: Tables, row: RunRow, claimant: Claimant, *, lost: bool) -> Cla
         last_batch=0,
         started=now if row.started is None else row.started,
     )
-    fresh = not steps and row.status == "running" and not row.erased
-    if fresh and (step := claimant.first_step(row, now)) is not None:
-        tables.add_step(row.run_id, step.path, step.outcome)
-        steps = {decode_path(step.path): step.value}
+    bare = not steps and row.status == "running" and not row.erased
+    step = claimant.first_step(row, now) if bare else None
+    if step is not None:
         texts = (*texts, *step.events)
-    row, envelopes = tell_texts(tables, row, texts)
-    run = run_of(row, now)
-    return Claimed(Held(run.run_id, epoch), run, steps, envelopes)
+        steps = {decode_path(step.path): step.value}
+    row, envelopes = yield from tell_texts(row, texts)
+    if step is not None:
+        yield from AddStep(held, step.path, step.outcome)
+    return Claimed(held, run_of(row, now), steps, envelopes)
 
 
-def _told(
-    row: RunRow, owner: str, epoch: int, *, lost: bool, steps: dict[Path, JsonObject]
-) -> list[Event]:
+def _taking(row: RunRow, owner: str, *, lost: bool, steps_done: int) -> list[Event]:
+    """Return what is told of a run that `owner` takes."""
+    epoch = row.epoch + 1
     if row.epoch == 0:
         return [RunStarted(data=Ownership(owner=owner, epoch=epoch))]
     if lost:
         recovery = Recovery(
-            owner=owner, epoch=epoch, previous_owner=row.owner or "", steps_done=len(steps)
+            owner=owner, epoch=epoch, previous_owner=row.owner or "", steps_done=steps_done
         )
         resumed = Resumption(cause="recovered", owner=owner, epoch=epoch)
         return [RunRecovered(data=recovery), RunResumed(data=resumed)]
@@ -112,21 +129,15 @@ def _told(
     return [RunResumed(data=data)]
 
 
-def renew(tables: Tables, helds: Sequence[Held]) -> Renewal:
-    until = tables.now() + LEASE_SECONDS
-    lost: set[RunId] = set()
-    canceling: dict[RunId, JsonObject] = {}
-    for held in helds:
-        found = tables.renew(held, until)
-        if found is None:
-            lost.add(held.run_id)
-        elif found[1] is not None:
-            canceling[held.run_id] = loads_object(found[1])
-    return Renewal(frozenset(lost), canceling)
+def renew(helds: Sequence[Held]) -> Script[Renewal]:
+    rows = yield from RenewLeases(tuple(helds), LEASE_SECONDS)
+    kept = {run_id for run_id, _ in rows}
+    canceling = {RunId(run_id): loads_object(text) for run_id, text in rows if text is not None}
+    return Renewal(frozenset(held.run_id for held in helds if held.run_id not in kept), canceling)
 
 
-def release(tables: Tables, held: Held) -> None:
-    row = tables.run(held.run_id)
+def release(held: Held) -> Script[None]:
+    row = yield from ReadRun(held.run_id, lock=True)
     if (
         row is not None
         and row.epoch == held.epoch
@@ -134,27 +145,27 @@ def release(tables: Tables, held: Held) -> None:
         and row.status == "running"
     ):
         return
-    row = held_run(tables, held)
-    tables.save_run(row._replace(owner=None, lease_until=0.0))
+    row = checked_held(row, held)
+    yield from SaveRun(row._replace(owner=None, lease_until=0.0))
 
 
 def park(
-    tables: Tables, held: Held, interrupts: Sequence[Interrupt], texts: Sequence[EventText]
-) -> tuple[Envelope, ...]:
+    held: Held, interrupts: Sequence[Interrupt], texts: Sequence[EventText]
+) -> Script[tuple[Envelope, ...]]:
     """Leave the run to wait, telling `texts`, each question, and at last that it waits."""
-    row = tables.run(held.run_id)
+    row = yield from ReadRun(held.run_id, lock=True)
     if row is not None and row.epoch == held.epoch and row.status == "interrupted":
         return ()
-    row, now = held_run(tables, held), tables.now()
+    row, now = checked_held(row, held), (yield from Now())
     if row.status == "canceling":
         raise CanceledError(f"run {held.run_id} is being canceled and waits for nothing")
     entries: list[JsonValue] = [
         {"interrupt": interrupt.to_json(), "expires_at": now + interrupt.expires_in}
         for interrupt in interrupts
     ]
-    asked = [requested(interrupt, now=now) for interrupt in interrupts]
+    questions = [requested(interrupt, now=now) for interrupt in interrupts]
     waits = Interruption(interrupt_ids=tuple(interrupt.id for interrupt in interrupts))
-    texts = (*texts, *encode_events([*asked, RunInterrupted(data=waits)]))
+    texts = (*texts, *encode_events([*questions, RunInterrupted(data=waits)]))
     row = row._replace(
         status="interrupted",
         owner=None,
@@ -167,5 +178,5 @@ def park(
         last_seq=row.last_seq + len(texts),
         updated=max(row.updated, now),
     )
-    tables.save_run(row)
-    return write(tables, row, texts)
+    yield from SaveRun(row)
+    return (yield from write(row, texts))

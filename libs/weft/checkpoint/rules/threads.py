@@ -2,10 +2,25 @@
 
 from collections.abc import Sequence
 
-from weft.checkpoint.base import TERMINAL, Erasing, Held, Thread, ThreadKey, Turn
-from weft.checkpoint.rules.closing import stop
-from weft.checkpoint.rules.writing import held_run
-from weft.checkpoint.tables import RunRow, Tables
+from weft.checkpoint.base import Erasing, Held, Thread, ThreadKey, Turn
+from weft.checkpoint.requests import (
+    AddEntries,
+    DeleteThread,
+    EraseRun,
+    ReadEntries,
+    ReadErasingRuns,
+    ReadEvents,
+    ReadOpenRuns,
+    ReadRootedRuns,
+    ReadRun,
+    ReadThread,
+    ReadThreadRuns,
+    SaveRun,
+)
+from weft.checkpoint.rules.ending import stop
+from weft.checkpoint.rules.rows import held_run
+from weft.checkpoint.script import Script
+from weft.checkpoint.tables import Numbered, RunRow
 from weft.checkpoint.text import encode
 from weft.core import JsonObject, JsonValue, Principal, RunId, loads_object
 from weft.core.errors import FencedError, StaleThreadError, ThreadBusyError
@@ -15,58 +30,58 @@ _HERE, _EVERYWHERE = 1, 2
 _PAGE = 1000
 
 
-def append(
-    tables: Tables, key: ThreadKey, entries: Sequence[bytes], expected: int, fence: Held
-) -> int:
-    row = held_run(tables, fence)
+def append(key: ThreadKey, entries: Sequence[bytes], expected: int, fence: Held) -> Script[int]:
+    row = yield from held_run(fence)
     if row.erased:
         raise FencedError(fence.run_id, fence.epoch)
-    return add_turn(tables, row, Turn(key, tuple(entries), expected))
+    return (yield from add_turn(fence, row, Turn(key, tuple(entries), expected)))
 
 
-def add_turn(tables: Tables, row: RunRow, turn: Turn) -> int:
-    """Add the entries of the run `row` and return the version; the same again changes nothing."""
+def add_turn(held: Held, run: RunRow | Numbered, turn: Turn) -> Script[int]:
+    """Add the entries of the held run and return the version; the same again changes nothing."""
     key = turn.key
-    if (key.tenant, key.subject) != (row.tenant, row.subject):
-        raise FencedError(row.run_id, row.epoch)
-    thread = tables.thread(key)
-    found = 0 if thread is None else thread.version
+    if (key.tenant, key.subject) != (run.tenant, run.subject):
+        raise FencedError(held.run_id, held.epoch)
     wanted = turn.expected + len(turn.entries)
-    if found == turn.expected:
-        if turn.entries:
-            tables.add_entries(key, turn.entries, after=found, run_id=row.run_id)
+    if turn.entries and (yield from AddEntries(key, turn.entries, turn.expected, held.run_id)):
         return wanted
-    if found == wanted and turn.entries:
-        there = tables.entries(key, after=turn.expected)
-        if there == [(row.run_id, entry) for entry in turn.entries]:
+    thread = yield from ReadThread(key)
+    version = 0 if thread is None else thread.version
+    if version == wanted:
+        entries = yield from ReadEntries(key, after=turn.expected)
+        if entries == tuple((held.run_id, entry) for entry in turn.entries):
             return wanted
-    raise StaleThreadError(turn.expected, found)
+    raise StaleThreadError(turn.expected, version)
 
 
-def load(tables: Tables, key: ThreadKey) -> Thread | None:
-    thread = tables.thread(key)
+def load(key: ThreadKey) -> Script[Thread | None]:
+    thread = yield from ReadThread(key)
     if thread is None:
         return None
-    entries = tuple([entry for _, entry in tables.entries(key)])
+    entries = tuple([entry for _, entry in (yield from ReadEntries(key))])
     return Thread(thread.version, entries, thread.created, thread.updated)
 
 
-def delete(tables: Tables, key: ThreadKey, *, cancel: bool) -> bool:
-    living = tables.open_runs(key)
+def delete(key: ThreadKey, *, cancel: bool) -> Script[bool]:
+    living = yield from ReadOpenRuns(key, lock=True)
     if living and not cancel:
         raise ThreadBusyError(key.thread_id, living[0].run_id)
-    anything = tables.delete_thread(key)
-    for row in tables.thread_runs(key, -1):
+    anything = yield from DeleteThread(key)
+    for row in (yield from ReadThreadRuns(key, None, lock=True)):
         if row.erased:
             continue
         anything = True
-        _erase(tables, row)
+        yield from _erase(row)
     return anything
 
 
-def erasing(tables: Tables, key: ThreadKey | None, limit: int) -> tuple[Erasing, ...]:
+def erasing(key: ThreadKey | None, limit: int) -> Script[tuple[Erasing, ...]]:
     """Return which deleted runs may have left something with their peers."""
-    rows = tables.erasing_runs(limit) if key is None else tables.thread_runs(key, limit)
+    rows: tuple[RunRow, ...]
+    if key is None:
+        rows = yield from ReadErasingRuns(limit)
+    else:
+        rows = yield from ReadThreadRuns(key, limit)
     return tuple(
         Erasing(RunId(row.run_id), row.tenant, row.subject, _noted(row))
         for row in rows
@@ -74,41 +89,40 @@ def erasing(tables: Tables, key: ThreadKey | None, limit: int) -> tuple[Erasing,
     )
 
 
-def erased(tables: Tables, run_ids: Sequence[str]) -> None:
+def erased(run_ids: Sequence[str]) -> Script[None]:
     """Take note that nothing of these deleted runs is left anywhere."""
     for run_id in run_ids:
-        row = tables.run(run_id)
+        row = yield from ReadRun(run_id, lock=True)
         if row is not None and row.erased == _HERE:
-            tables.save_run(row._replace(erased=_EVERYWHERE, result=None))
+            yield from SaveRun(row._replace(erased=_EVERYWHERE, result=None))
 
 
-def rooted(tables: Tables, principal: Principal, root_ids: Sequence[str]) -> tuple[ThreadKey, ...]:
+def rooted(principal: Principal, root_ids: Sequence[str]) -> Script[tuple[ThreadKey, ...]]:
     """Return the principal's threads that hold work for these mesh-wide runs."""
-    rows = [
-        row
-        for root_id in root_ids
-        for row in tables.rooted_runs(principal.tenant, principal.subject, root_id)
-    ]
-    return tuple(dict.fromkeys(ThreadKey(row.tenant, row.subject, row.thread_id) for row in rows))
+    keys: dict[ThreadKey, None] = {}
+    for root_id in root_ids:
+        rows = yield from ReadRootedRuns(principal.tenant, principal.subject, root_id)
+        keys.update(dict.fromkeys(row.key for row in rows))
+    return tuple(keys)
 
 
-def _erase(tables: Tables, row: RunRow) -> None:
+def _erase(row: RunRow) -> Script[None]:
     """Leave of a run what keeps a duplicate out and a living owner fenced from the thread."""
-    peers: JsonObject = {"peers": _peers(tables, row.run_id)}
-    tables.erase_run(row.run_id)
+    peers: JsonObject = {"peers": (yield from _peers(row.run_id))}
+    yield from EraseRun(row.run_id)
     row = row._replace(erased=_HERE, request="{}", authority="{}", result=encode(peers), error=None)
-    if row.status in TERMINAL:
+    if not row.open:
         row = row._replace(interrupts="[]", cancel=None)
-    tables.save_run(row)
-    if row.status not in TERMINAL:
-        stop(tables, row, by=row.subject, reason="its thread was deleted", grace_s=5.0)
+    yield from SaveRun(row)
+    if row.open:
+        yield from stop(row, by=row.subject, reason="its thread was deleted", grace_s=5.0)
 
 
-def _peers(tables: Tables, run_id: str) -> list[JsonValue]:
+def _peers(run_id: str) -> Script[list[JsonValue]]:
     """Return the names of whoever was given a part of the run; whom they called is theirs to tell."""
     names: set[str] = set()
     after = 0
-    while rows := tables.events(run_id, after, _PAGE):
+    while rows := (yield from ReadEvents(run_id, after, _PAGE)):
         after = rows[-1].seq
         for row in rows:
             if row.type == "plan.step.started" and row.origin is None:

@@ -8,9 +8,9 @@ from typing import TypeVar, cast
 
 from weft.checkpoint.base import Durability
 from weft.checkpoint.faults import NO_FAULTS, Faults
+from weft.checkpoint.script import Script
 from weft.checkpoint.sqlite.worker import Reader, Stats, Writer
 from weft.checkpoint.store import Database, DatabaseCheckpointer
-from weft.checkpoint.tables import Tables
 from weft.core.errors import ConfigError
 
 __all__ = ["SqliteCheckpointer", "Stats", "from_url", "sqlite_checkpointer"]
@@ -21,17 +21,19 @@ T = TypeVar("T")
 
 
 class _SqliteDatabase(Database):
-    durability: Durability = "strong"
-
     def __init__(self, path: Path, faults: Faults) -> None:
         self.writer = Writer(path, faults)
         self.reader = Reader(path, faults)
 
-    async def write(self, operation: Callable[[Tables], T]) -> T:
-        return cast("T", await self.writer.submit(operation))
+    @property
+    def durability(self) -> Durability:
+        return "strong"
 
-    async def read(self, operation: Callable[[Tables], T]) -> T:
-        return cast("T", await self.reader.submit(operation))
+    async def write(self, script: Callable[[], Script[T]]) -> T:
+        return cast("T", await self.writer.submit(script))
+
+    async def read(self, script: Callable[[], Script[T]]) -> T:
+        return cast("T", await self.reader.submit(script))
 
     async def aclose(self) -> None:
         await asyncio.gather(self.writer.aclose(), self.reader.aclose())

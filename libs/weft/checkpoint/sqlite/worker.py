@@ -12,9 +12,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from weft.checkpoint.faults import Faults
+from weft.checkpoint.script import Script, play
 from weft.checkpoint.sqlite.schema import emptied_log, execute_patiently, opened
 from weft.checkpoint.sqlite.tables import SqliteTables
-from weft.checkpoint.tables import Tables
 from weft.core.errors import ForkedStoreError, StoreFullError, StoreUnavailableError, WeftError
 
 MAX_WAITING = 10_000
@@ -32,9 +32,9 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation and who waits for it, on which loop."""
+    """A script, and who waits for what it comes to, on which loop."""
 
-    operation: Callable[[Tables], object]
+    script: Callable[[], Script[object]]
     future: asyncio.Future[object]
     loop: asyncio.AbstractEventLoop
 
@@ -71,8 +71,8 @@ class DatabaseThread(ABC):
         """Whose the thread is; None before there is one."""
         self._tables: SqliteTables | None = None
 
-    def submit(self, operation: Callable[[Tables], object]) -> asyncio.Future[object]:
-        """Queue the operation for this thread.
+    def submit(self, script: Callable[[], Script[object]]) -> asyncio.Future[object]:
+        """Queue the script for this thread.
 
         Raises:
             StoreUnavailableError: The database is closed, or too much waits for it already.
@@ -82,7 +82,7 @@ class DatabaseThread(ABC):
         if self._is_the_parents():
             raise ForkedStoreError(str(self._path))
         loop = asyncio.get_running_loop()
-        job = Operation(operation, loop.create_future(), loop)
+        job = Operation(script, loop.create_future(), loop)
         with self._gate:
             if self._closed:
                 raise StoreUnavailableError("the database was closed")
@@ -233,7 +233,7 @@ def _inside_savepoint(tables: SqliteTables, job: Operation) -> OperationResult:
 
 def _attempt(tables: SqliteTables, job: Operation) -> OperationResult:
     try:
-        return OperationResult(job, job.operation(tables))
+        return OperationResult(job, play(job.script(), tables.answer))
     except Exception as error:  # noqa: BLE001 - its caller gets it; the thread serves others
         return OperationResult(job, error=translated(error))
 

@@ -1,6 +1,6 @@
 """What the log says of questions: put, answered, closed, expired."""
 
-from weft.checkpoint.rules.writing import open_interrupts, waiting
+from weft.checkpoint.rules.rows import open_interrupts, waiting
 from weft.checkpoint.tables import RunRow
 from weft.core import Interrupt, JsonObject, JsonValue, dumps, rfc3339
 from weft.events import (
@@ -38,29 +38,31 @@ def resolved(row: RunRow, interrupt_id: str, answer: JsonValue, *, by: str) -> E
         resolved_by=by,
         payload_preview=preview(_shown(answer)),
     )
-    asked = {each.id: each for each in open_interrupts(row)}[interrupt_id]
-    return InterruptResolved(path=asked.path, agent=asked.agent, data=data)
+    interrupt = {entry.id: entry for entry in open_interrupts(row)}[interrupt_id]
+    return InterruptResolved(path=interrupt.path, agent=interrupt.agent, data=data)
 
 
 def closed(row: RunRow, *, by: str) -> list[Event]:
     """Return that the open questions need no answer any more."""
     return [
         InterruptResolved(
-            path=each.path,
-            agent=each.agent,
-            data=Resolution(interrupt_id=each.id, status="canceled", resolved_by=by),
+            path=interrupt.path,
+            agent=interrupt.agent,
+            data=Resolution(interrupt_id=interrupt.id, status="canceled", resolved_by=by),
         )
-        for each in open_interrupts(row)
+        for interrupt in open_interrupts(row)
     ]
 
 
 def expired(row: RunRow, *, now: float) -> list[Event]:
     """Return which questions of a waiting run nobody answered in time."""
-    late = [entry for entry in waiting(row) if not entry.get("answered")]
-    asked = [Interrupt.model_validate(entry["interrupt"]) for entry in late if expiry(entry) <= now]
+    late = [entry for entry in waiting(row) if not entry.get("answered") and expiry(entry) <= now]
+    interrupts = [Interrupt.model_validate(entry["interrupt"]) for entry in late]
     return [
-        InterruptExpired(path=each.path, agent=each.agent, data=Lapse(interrupt_id=each.id))
-        for each in asked
+        InterruptExpired(
+            path=interrupt.path, agent=interrupt.agent, data=Lapse(interrupt_id=interrupt.id)
+        )
+        for interrupt in interrupts
     ]
 
 

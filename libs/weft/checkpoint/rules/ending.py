@@ -1,13 +1,15 @@
-"""Asking runs to stop, and endings that no owner writes: canceled before it began, out of time, or beyond recovery."""
+"""Asking runs to stop, and endings that no owner writes: canceled before it began, out of time, dead."""
 
 from collections.abc import Sequence
 
-from weft.checkpoint.base import TerminalStatus
-from weft.checkpoint.rules.asking import closed, expired
-from weft.checkpoint.rules.writing import tell
-from weft.checkpoint.tables import RunRow, Tables
+from weft.checkpoint.base import Run, TerminalStatus
+from weft.checkpoint.requests import Now
+from weft.checkpoint.rules.interrupt_events import closed, expired
+from weft.checkpoint.rules.rows import owned, tell, whole_run
+from weft.checkpoint.script import Script
+from weft.checkpoint.tables import RunRow
 from weft.checkpoint.text import decode_object, encode
-from weft.core import NO_USAGE, JsonObject, Result, Usage
+from weft.core import NO_USAGE, JsonObject, Principal, Result, RunId, Usage
 from weft.events import (
     Canceling,
     Cancellation,
@@ -23,15 +25,22 @@ from weft.events import (
 )
 
 
-def stop(tables: Tables, row: RunRow, *, by: str, reason: str, grace_s: float) -> None:
-    """Ask a run to stop; one that nobody ever held ends at once."""
+def cancel(principal: Principal, run_id: RunId, *, reason: str, grace_s: float) -> Script[Run]:
+    row = yield from owned(principal, run_id, lock=True)
+    if row.open:
+        yield from stop(row, by=principal.subject, reason=reason, grace_s=grace_s)
+        row = yield from owned(principal, run_id)
+    return (yield from whole_run(row, (yield from Now())))
+
+
+def stop(row: RunRow, *, by: str, reason: str, grace_s: float) -> Script[None]:
+    """Ask a locked run to stop; one that nobody ever held ends at once."""
     if row.status == "canceling":
         return
-    now = tables.now()
+    now = yield from Now()
     data = Canceling(requested_by=by, reason=reason, grace_s=grace_s)
     began = row.epoch > 0
-    row, _ = tell(
-        tables,
+    row, _ = yield from tell(
         row._replace(
             status="canceling" if began else row.status,
             cancel=encode({**data.to_json(), "at": now}),
@@ -45,7 +54,7 @@ def stop(tables: Tables, row: RunRow, *, by: str, reason: str, grace_s: float) -
         *closed(row, by=by),
     )
     if not began:
-        close(tables, row)
+        yield from close(row)
 
 
 def poison(row: RunRow) -> ErrorData:
@@ -54,17 +63,17 @@ def poison(row: RunRow) -> ErrorData:
     return ErrorData(code="poison", message=message)
 
 
-def close(tables: Tables, row: RunRow, *, failed: ErrorData | None = None) -> tuple[Envelope, ...]:
-    """End a run that nobody holds, fencing whoever did; as out of time, unless it `failed`."""
-    now = tables.now()
+def close(row: RunRow, *, failed: ErrorData | None = None) -> Script[tuple[Envelope, ...]]:
+    """End a locked run that nobody holds, fencing whoever did; as out of time, unless it `failed`."""
+    now = yield from Now()
     usage = Usage(unknown=True) if row.epoch else NO_USAGE
     taken_ms = 0.0 if row.started is None else max(now - row.started, 0.0) * 1000
     if row.status == "canceling" or row.cancel is not None:
         canceled = Cancellation(report={}, usage=usage, duration_ms=taken_ms)
-        return _end(tables, row, "canceled", _why(row), [RunCanceled(data=canceled)])
+        return (yield from _end(row, "canceled", _why(row), [RunCanceled(data=canceled)]))
     if failed is not None:
         failure = RunFailure(error=failed, usage=usage, duration_ms=taken_ms)
-        return _end(tables, row, "failed", failed, [RunFailed(data=failure)])
+        return (yield from _end(row, "failed", failed, [RunFailed(data=failure)]))
     lapsed: list[Event] = []
     if row.status == "interrupted":
         lapsed = expired(row, now=now)
@@ -74,7 +83,7 @@ def close(tables: Tables, row: RunRow, *, failed: ErrorData | None = None) -> tu
         cause = "deadline" if row.epoch else "queue"
         expiry = Expiry(cause=cause, usage=usage, duration_ms=taken_ms)
         error = ErrorData(code="deadline_exceeded", message="the run's time was over")
-    return _end(tables, row, "expired", error, [*lapsed, RunExpired(data=expiry)])
+    return (yield from _end(row, "expired", error, [*lapsed, RunExpired(data=expiry)]))
 
 
 def _why(row: RunRow) -> ErrorData:
@@ -83,13 +92,12 @@ def _why(row: RunRow) -> ErrorData:
 
 
 def _end(
-    tables: Tables, row: RunRow, status: TerminalStatus, why: ErrorData, told: Sequence[Event]
-) -> tuple[Envelope, ...]:
+    row: RunRow, status: TerminalStatus, why: ErrorData, events: Sequence[Event]
+) -> Script[tuple[Envelope, ...]]:
     result = Result.failed(why.code, why.message)
     if status == "canceled":
         result = result.model_copy(update={"status": "canceled"})
-    _, envelopes = tell(
-        tables,
+    _, envelopes = yield from tell(
         row._replace(
             status=status,
             epoch=row.epoch + 1,
@@ -100,6 +108,6 @@ def _end(
             result=row.result if row.erased else encode(result.to_json()),
             error=None if status == "canceled" else encode(why.to_json()),
         ),
-        *told,
+        *events,
     )
     return envelopes

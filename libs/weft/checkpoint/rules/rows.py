@@ -1,10 +1,12 @@
-"""Rows to values, and events into a run's log."""
+"""Rows to values, the run that a rule works on, and events into its log."""
 
 from collections.abc import Sequence
 
 from weft.checkpoint.base import TERMINAL, Held, Run
-from weft.checkpoint.folding import unfolded
-from weft.checkpoint.tables import Advance, RunRow, Tables
+from weft.checkpoint.folding import steps_named, unfolded
+from weft.checkpoint.requests import AddEvents, Now, ReadRun, ReadStep, ReadSteps, SaveRun
+from weft.checkpoint.script import Script
+from weft.checkpoint.tables import Numbered, RunRow
 from weft.checkpoint.text import (
     EventRow,
     EventText,
@@ -19,9 +21,9 @@ from weft.core.errors import FencedError, NotFoundError
 from weft.events import Envelope, Event
 
 
-def whole_run(tables: Tables, row: RunRow, now: float) -> Run:
+def whole_run(row: RunRow, now: float) -> Script[Run]:
     """Return a run that may have ended as callers see it, with its time left at `now`."""
-    return run_of(row, now, result_of(tables, row))
+    return run_of(row, now, (yield from result_of(row)))
 
 
 def run_of(row: RunRow, now: float, result: JsonObject | None = None) -> Run:
@@ -53,19 +55,21 @@ def run_of(row: RunRow, now: float, result: JsonObject | None = None) -> Run:
     )
 
 
-def steps_of(tables: Tables, run_id: str) -> dict[Path, JsonObject]:
+def steps_of(run_id: str) -> Script[dict[Path, JsonObject]]:
     """Return the outcomes of the run's finished steps, in the order they were recorded."""
-    return {decode_path(path): loads_object(text) for path, text in tables.steps(run_id)}
+    rows = yield from ReadSteps(run_id)
+    return {decode_path(path): loads_object(text) for path, text in rows}
 
 
-def result_of(tables: Tables, row: RunRow) -> JsonObject | None:
+def result_of(row: RunRow) -> Script[JsonObject | None]:
     """Return the whole result, with what stands in the run's steps."""
-
-    def step(path: Path) -> JsonObject | None:
-        return decode_object(tables.step(row.run_id, encode(path)))
-
     stored = decode_object(row.result)
-    return None if stored is None else unfolded(stored, step)
+    if stored is None:
+        return None
+    outcomes: dict[Path, JsonObject | None] = {}
+    for path in steps_named(stored):
+        outcomes[path] = decode_object((yield from ReadStep(row.run_id, encode(path))))
+    return unfolded(stored, outcomes.get)
 
 
 def waiting(row: RunRow) -> list[JsonObject]:
@@ -86,65 +90,79 @@ def open_interrupts(row: RunRow) -> tuple[Interrupt, ...]:
     )
 
 
-def owned(tables: Tables, principal: Principal, run_id: str) -> RunRow:
+def owned(principal: Principal, run_id: str, *, lock: bool = False) -> Script[RunRow]:
     """Return the principal's run; another's is as absent as none.
 
     Raises:
         NotFoundError: No such run of this principal.
     """
-    row = tables.run(run_id)
+    row = yield from ReadRun(run_id, lock)
     mine = row is not None and (row.tenant, row.subject) == (principal.tenant, principal.subject)
     if row is None or not mine or row.erased:
         raise NotFoundError("run", run_id)
     return row
 
 
-def held_run(tables: Tables, held: Held) -> RunRow:
-    """Return the run if the claim holds.
+def held_run(held: Held) -> Script[RunRow]:
+    """Return the run, locked, if the claim holds.
 
     Raises:
         FencedError: The claim is stale, or the run has ended.
     """
-    row = tables.run(held.run_id)
+    return checked_held((yield from ReadRun(held.run_id, lock=True)), held)
+
+
+def checked_held(row: RunRow | None, held: Held) -> RunRow:
+    """Return `row` if the claim on it holds.
+
+    Raises:
+        FencedError: The claim is stale, or the run has ended.
+    """
     if row is None or row.epoch != held.epoch or row.status not in ("running", "canceling"):
         raise FencedError(held.run_id, held.epoch)
     return row
 
 
-def write(tables: Tables, row: RunRow, texts: Sequence[EventText]) -> tuple[Envelope, ...]:
+def write(row: RunRow, texts: Sequence[EventText]) -> Script[tuple[Envelope, ...]]:
     """Add events behind those that `row`, already numbered, counts."""
-    where = Advance(row.last_seq, row.updated, row.tenant, row.thread_id, row.trace_id, row.erased)
-    return write_numbered(tables, row.run_id, where, texts)
+    place = Numbered(
+        row.last_seq,
+        row.updated,
+        row.tenant,
+        row.subject,
+        row.thread_id,
+        row.trace_id,
+        row.erased,
+    )
+    return (yield from write_numbered(row.run_id, place, texts))
 
 
 def write_numbered(
-    tables: Tables, run_id: str, where: Advance, texts: Sequence[EventText]
-) -> tuple[Envelope, ...]:
-    """Add events whose last one has the number `where` ends at; an erased run keeps none."""
+    run_id: str, place: Numbered, texts: Sequence[EventText]
+) -> Script[tuple[Envelope, ...]]:
+    """Add events whose last one has the number `place` ends at; an erased run keeps none."""
     if not texts:
         return ()
-    ts, before = rfc3339(where.updated), where.last_seq - len(texts)
-    rows = [
-        EventRow(run_id, before + place, ts, *text) for place, text in enumerate(texts, start=1)
-    ]
-    if not where.erased:
-        tables.add_events(rows)
-    return tuple([envelope(row, where.tenant, where.thread_id, where.trace_id) for row in rows])
+    ts, before = rfc3339(place.updated), place.last_seq - len(texts)
+    rows = [EventRow(run_id, before + n, ts, *text) for n, text in enumerate(texts, start=1)]
+    if not place.erased:
+        yield from AddEvents(rows)
+    return tuple([envelope(row, place.tenant, place.thread_id, place.trace_id) for row in rows])
 
 
-def tell(tables: Tables, row: RunRow, *events: Event) -> tuple[RunRow, tuple[Envelope, ...]]:
+def tell(row: RunRow, *events: Event) -> Script[tuple[RunRow, tuple[Envelope, ...]]]:
     """Number `events`, save `row` with them, and return both."""
-    return tell_texts(tables, row, encode_events(events))
+    return (yield from tell_texts(row, encode_events(events)))
 
 
 def tell_texts(
-    tables: Tables, row: RunRow, texts: Sequence[EventText]
-) -> tuple[RunRow, tuple[Envelope, ...]]:
+    row: RunRow, texts: Sequence[EventText]
+) -> Script[tuple[RunRow, tuple[Envelope, ...]]]:
     """As `tell`, of events that are ready to be stored."""
-    updated = max(row.updated, tables.now())
+    updated = max(row.updated, (yield from Now()))
     row = row._replace(last_seq=row.last_seq + len(texts), updated=updated)
-    tables.save_run(row)
-    return row, write(tables, row, texts)
+    yield from SaveRun(row)
+    return row, (yield from write(row, texts))
 
 
 def _strings(text: str) -> list[str]:

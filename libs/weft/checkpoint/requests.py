@@ -1,0 +1,297 @@
+"""Everything that a rule may ask of a database.
+
+A read with `lock` holds what it returned, or the place where nothing was, until the commit: two
+transactions that read it so come one after the other. Whole rows are written (`SaveRun`) only of
+runs that were read with a lock or made by the same script; every other write is fenced in its own
+statement. A database with one writer at a time need do nothing for that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from weft.checkpoint.base import Held, RunStatus, ThreadKey
+from weft.checkpoint.script import Request
+from weft.checkpoint.tables import (
+    Attempts,
+    Door,
+    EffectRow,
+    MessageRow,
+    Numbered,
+    RequestKey,
+    RunRow,
+    ThreadRow,
+    WorkRow,
+)
+from weft.checkpoint.text import EventRow
+
+
+@dataclass(frozen=True, slots=True)
+class Now(Request[float]):
+    """Seconds since the Unix epoch by the database's clock, the same for the whole script."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDoor(Request[Door]):
+    """What stands under the key and in the thread; locks both places for new runs and messages."""
+
+    key: RequestKey
+    thread: ThreadKey
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRun(Request[RunRow | None]):
+    """Read the run of this id."""
+
+    run_id: str
+    lock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRunByKey(Request[RunRow | None]):
+    """Read the run that a request made; `lock` keeps others from using its key."""
+
+    key: RequestKey
+    lock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOpenRuns(Request[tuple[RunRow, ...]]):
+    """Read the thread's runs that have not ended, oldest first; `lock` keeps new ones away."""
+
+    thread: ThreadKey
+    lock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadThreadRuns(Request[tuple[RunRow, ...]]):
+    """Read the thread's runs, newest first; None is no limit."""
+
+    thread: ThreadKey
+    limit: int | None
+    lock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRootedRuns(Request[tuple[RunRow, ...]]):
+    """Read the principal's runs that work for the mesh-wide run `root_id`."""
+
+    tenant: str
+    subject: str
+    root_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadErasingRuns(Request[tuple[RunRow, ...]]):
+    """Read runs that were erased here and not yet everywhere, oldest first."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadClaimable(Request[RunRow | None]):
+    """Read and lock a run of one of the operations that may be claimed or must be closed.
+
+    A lost or ended lease comes before what is queued, oldest first; a queued run must have no
+    older open run in its thread that it waits for; an interrupted one is due when its interrupt
+    has expired. A run that somebody else has locked may be left out.
+    """
+
+    operations: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CountAccepted(Request[int]):
+    """Count the runs that were ever inserted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountWork(Request[tuple[WorkRow, ...]]):
+    """Count the operation's queued, running and canceling runs by principal and status."""
+
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLastSeqs(Request[tuple[tuple[str, int], ...]]):
+    """Read (run_id, last_seq) of those that exist."""
+
+    run_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InsertRun(Request[None]):
+    """Insert the run with its request; its position is the next one."""
+
+    row: RunRow
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRun(Request[None]):
+    """Write the fields that change."""
+
+    row: RunRow
+
+
+@dataclass(frozen=True, slots=True)
+class NumberEvents(Request[Numbered | None]):
+    """Number `count` events, or answer None if the claim is stale; a step clears lost leases."""
+
+    held: Held
+    count: int
+    step: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NumberBatch(Request[Numbered | None]):
+    """As `NumberEvents`, for the batch that comes next; None as well if another one does."""
+
+    held: Held
+    count: int
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinishRun(Request[Numbered | None]):
+    """End the run and number its last events.
+
+    Answers None, and changes nothing, if the claim is stale, if the run is canceling and shall end
+    otherwise, or if it was erased.
+    """
+
+    held: Held
+    status: RunStatus
+    result: str
+    error: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RenewLeases(Request[tuple[tuple[str, str | None], ...]]):
+    """Move the leases' ends; answers (run_id, cancel) of the claims that hold."""
+
+    helds: tuple[Held, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMessage(Request[MessageRow | None]):
+    """Read what is kept of a message to a run."""
+
+    key: RequestKey
+
+
+@dataclass(frozen=True, slots=True)
+class AddMessage(Request[None]):
+    """Keep that a message came."""
+
+    row: MessageRow
+
+
+@dataclass(frozen=True, slots=True)
+class AddEvents(Request[None]):
+    """Insert events of one run."""
+
+    rows: Sequence[EventRow]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEvents(Request[tuple[EventRow, ...]]):
+    """Read at most `limit` events behind number `after`, in order."""
+
+    run_id: str
+    after: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddStep(Request[bool]):
+    """Insert the step; False if there is one, or if the claim is stale."""
+
+    held: Held
+    path: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddAnswer(Request[bool]):
+    """Insert a step on behalf of no owner; False if there is one."""
+
+    run_id: str
+    path: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStep(Request[str | None]):
+    """Read the outcome of one step."""
+
+    run_id: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSteps(Request[tuple[tuple[str, str], ...]]):
+    """Read (path, outcome) of each step, in the order they were recorded."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EraseRun(Request[None]):
+    """Delete its request, steps, events and recorded effect contents; keys stay."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadThread(Request[ThreadRow | None]):
+    """Read the thread without its entries."""
+
+    thread: ThreadKey
+
+
+@dataclass(frozen=True, slots=True)
+class AddEntries(Request[bool]):
+    """Append to the thread, which is made for its first entries; False if it has another version."""
+
+    thread: ThreadKey
+    entries: tuple[bytes, ...]
+    expected: int
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEntries(Request[tuple[tuple[str, bytes], ...]]):
+    """Read (run_id, entry), oldest first."""
+
+    thread: ThreadKey
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteThread(Request[bool]):
+    """Delete the thread with its entries; False if there is none."""
+
+    thread: ThreadKey
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAttempts(Request[Attempts | None]):
+    """Read and lock the held run and all attempts under the key; None if the claim is stale."""
+
+    held: Held
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEffect(Request[EffectRow | None]):
+    """Read the newest attempt."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutEffect(Request[None]):
+    """Insert the attempt, or replace it."""
+
+    row: EffectRow
