@@ -1,6 +1,7 @@
 """Fixtures that every test may use: real servers, a watch on the event loop."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+
+from tests.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[1]
 NATS_CONFIG = """
@@ -29,7 +32,8 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def blocked_loop() -> Iterator[BlockBuster]:
     """Fail any test in which the library blocks the event loop."""
-    with blockbuster_ctx("weft") as detector:
+    # A PostgreSQL database has an event loop of its own, on which it may read a file of passwords.
+    with blockbuster_ctx("weft", excluded_modules=["weft.checkpoint.postgres"]) as detector:
         # Coverage's own lock, taken while it notes that a line of ours ran.
         detector.functions["threading.Lock.acquire"].can_block_in(
             "coverage/collector.py", "lock_data"
@@ -93,3 +97,24 @@ def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Return the URL of a real PostgreSQL server: the one that is named, or one started here."""
+    if named := os.environ.get("WEFT_TEST_PG"):
+        yield named
+        return
+    server = PostgresServer.made(free_port())
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """Return the URL of a database without tables, whose server others share."""
+    mark = "&" if "?" in postgres_server else "?"
+    return f"{postgres_server}{mark}schema=t_{secrets.token_hex(8)}"

@@ -8,7 +8,8 @@ from importlib import import_module
 
 _PUBLIC = {
     "weft.checkpoint": (
-        "Checkpointer", "get_checkpointer", "memory_checkpointer", "sqlite_checkpointer",
+        "Checkpointer", "get_checkpointer", "memory_checkpointer", "postgres_checkpointer",
+        "sqlite_checkpointer",
     ),
     "weft.core": (
         "Artifact", "Budget", "Claim", "Interrupt", "Message", "Part", "Principal", "Result",

@@ -3,6 +3,7 @@
 from weft.checkpoint import Checkpointer as Checkpointer
 from weft.checkpoint import get_checkpointer as get_checkpointer
 from weft.checkpoint import memory_checkpointer as memory_checkpointer
+from weft.checkpoint import postgres_checkpointer as postgres_checkpointer
 from weft.checkpoint import sqlite_checkpointer as sqlite_checkpointer
 from weft.core import Artifact as Artifact
 from weft.core import Budget as Budget
@@ -148,6 +149,7 @@ __all__ = [
     "get_checkpointer",
     "get_model",
     "memory_checkpointer",
+    "postgres_checkpointer",
     "sqlite_checkpointer",
     "tool",
 ]

@@ -37,6 +37,7 @@ from weft.checkpoint.urls import get_checkpointer
 
 if TYPE_CHECKING:
     from weft.checkpoint.memory import memory_checkpointer
+    from weft.checkpoint.postgres import postgres_checkpointer
     from weft.checkpoint.sqlite import sqlite_checkpointer
 
 __all__ = [
@@ -78,11 +79,13 @@ __all__ = [
     "get_checkpointer",
     "keepable",
     "memory_checkpointer",
+    "postgres_checkpointer",
     "sqlite_checkpointer",
 ]
 
 _FACTORIES = {
     "memory_checkpointer": "weft.checkpoint.memory",
+    "postgres_checkpointer": "weft.checkpoint.postgres",
     "sqlite_checkpointer": "weft.checkpoint.sqlite",
 }
 

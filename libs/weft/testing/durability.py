@@ -161,5 +161,6 @@ async def _lines(child: Process) -> list[str]:
 async def _claim_all(them: Checkpointer) -> list[str]:
     taken: list[str] = []
     while claimed := await them.runs.claim("parent", RUNS, limit=1):
-        taken += [each.run.run_id for each in claimed]
+        # A lease that ended on a busy machine is another matter.
+        taken += [each.run.run_id for each in claimed if each.held.epoch == 1]
     return taken

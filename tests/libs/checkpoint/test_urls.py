@@ -27,7 +27,7 @@ async def test_a_url_names_this_processs_memory() -> None:
     ("url", "told"),
     [
         ("sqllite:x", "did you mean 'sqlite:'"),
-        ("mongodb://x", "known: memory:, sqlite:"),
+        ("mongodb://x", "known: memory:, postgres:, postgresql:, sqlite:"),
         ("weft.db", "'sqlite:weft.db'"),
         ("sqlite:", "'sqlite:weft.db'"),
         ("sqlite::memory:", "'memory:'"),
