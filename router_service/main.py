@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
+import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -22,6 +24,7 @@ from weft.core.supervision import kept_going
 from weft.identity import Minter, Verifier
 from weft.identity.signatures import sign
 from weft.models import get_model
+from weft.routing import Policies, read_policies
 from weft.runs import MESH_RUN, Runs, Worker
 from weft.service import (
     Listening,
@@ -44,6 +47,8 @@ class Settings(ServiceSettings, env_prefix="ROUTER_"):
     """Of the gRPC control calls; 0 lets the system choose."""
     model: str | None = None
     """Plays the roles that no card offers; None lets the library choose by its credentials."""
+    policies: Path | None = None
+    """What may run, and what a person must approve first, for everybody and by tenant; JSON."""
 
 
 @asynccontextmanager
@@ -57,7 +62,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         minter = Minter(self.key)
         spare = builtin_peers(model)
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
-        routes = Routes()
+        routes = Routes(await _policies(settings.policies))
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
         worker = Worker(
             runs,
@@ -85,6 +90,10 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             )
             sealer = Sealer(entry, self.key)
             yield Served(proving(_health(), sealer), partial(_announced, self, sealer, worker))
+
+
+async def _policies(file: Path | None) -> Policies:
+    return Policies() if file is None else read_policies(await anyio.Path(file).read_bytes())
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from weft.routing import (
     GoalFrame,
     GoalRequest,
     Level,
+    Policies,
     PolicyDeniedError,
     PolicyGate,
     extract,
@@ -44,6 +45,7 @@ class Chosen:
 class Routes:
     """Routes requests, on any thread; keeps the compilers of the latest catalogue by rights."""
 
+    policies: Policies = field(default_factory=Policies)
     _compilers: "_Compilers" = field(default_factory=lambda: _Compilers(-1))
 
     def choose(self, request: RoutedRequest, principal: Principal, known: Offers) -> Chosen:
@@ -55,7 +57,8 @@ class Routes:
             failing = Failing(error={"code": error.code, "message": str(error)})
             return Chosen(None, (FrameFailed(data=failing),), error=error)
         if request.agent is not None:
-            return _named(request.agent, request, extraction.frame, principal, known)
+            gate = self.policies.of(principal.tenant)
+            return _named(request, extraction.frame, principal, known, gate=gate)
         # A run always belongs to a thread; only an explanation may have none.
         goal = GoalRequest(goal=request.input, protocol=request.protocol, thread=True)
         routed = compiler.route(extraction.frame, goal)
@@ -80,10 +83,11 @@ class Routes:
         compilers = self._compilers
         if compilers.revision != known.revision:
             compilers = self._compilers = _Compilers(known.revision)
-        rights = principal.agents
+        gate = self.policies.of(principal.tenant)
+        rights = (principal.agents, gate)
         compiler = compilers.by_rights.get(rights)
         if compiler is None:
-            compiler = CognitiveCompiler(CapabilityIndex.of(known, principal))
+            compiler = CognitiveCompiler(CapabilityIndex.of(known, principal), policy=gate)
             # Two threads may make it at once; either one serves.
             compilers.by_rights[rights] = compiler
         return compiler
@@ -94,7 +98,9 @@ class _Compilers:
     """Those of one state of the catalogue."""
 
     revision: int
-    by_rights: dict[frozenset[str], CognitiveCompiler] = field(default_factory=dict)
+    by_rights: dict[tuple[frozenset[str], PolicyGate], CognitiveCompiler] = field(
+        default_factory=dict
+    )
 
 
 def _extracted(text: str, goal: JsonObject | None, compiler: CognitiveCompiler) -> Extraction:
@@ -102,13 +108,19 @@ def _extracted(text: str, goal: JsonObject | None, compiler: CognitiveCompiler) 
 
 
 def _named(
-    name: str, request: RoutedRequest, frame: GoalFrame, principal: Principal, known: Offers
+    request: RoutedRequest,
+    frame: GoalFrame,
+    principal: Principal,
+    known: Offers,
+    *,
+    gate: PolicyGate,
 ) -> Chosen:
     """Return the one call of a request that names its agent, behind a gate where policy asks for one.
 
     Naming skips the choice, never the policy: which of its skills the agent will use is its own
     affair, so the riskiest counts.
     """
+    name = request.agent or ""
     callable_now = {each.service for each in known.providers if principal.may_call(each.service)}
     if name not in callable_now:
         return Chosen(NAMED, (), error=UnknownAgentError(name, sorted(callable_now)))
@@ -116,7 +128,7 @@ def _named(
         skill for each in known.providers if each.service == name for skill in each.capabilities
     ]
     risk = highest(frame.risk, *(Level(skill.risk) for skill in skills))
-    verdict = PolicyGate().check(NAMED, risk, approval_required=frame.approval_required)
+    verdict = gate.check(NAMED, risk, approval_required=frame.approval_required)
     ruling = Ruling(protocol_id=NAMED, frame_risk=risk, **verdict.model_dump())
     decided = PolicyDecided(data=ruling)
     if not verdict.allow:

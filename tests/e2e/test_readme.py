@@ -17,7 +17,16 @@ def specialist() -> str:
     return str(found)
 
 
-def test_the_specialist_of_the_readme_joins_the_mesh_and_answers(tmp_path: Path) -> None:
+def policies() -> str:
+    (found,) = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return str(found)
+
+
+def test_the_specialist_and_the_policies_of_the_readme_are_the_meshs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "policies.json").write_text(policies())
+    monkeypatch.setenv("ROUTER_POLICIES", str(tmp_path / "policies.json"))
     project = tmp_path / "project"
     greeter = project / "services" / "greeter"
     greeter.mkdir(parents=True)
@@ -29,6 +38,7 @@ def test_the_specialist_of_the_readme_joins_the_mesh_and_answers(tmp_path: Path)
         body = {"input": "Greet somebody", "agent": "greeter"}
         answer = client.post("/v1/runs", json=body, headers={"prefer": "wait=30"}).json()
         asked = mesh.weft("ask", "Greet Ada")
+        denied = mesh.weft("explain", "Compare tea and coffee")
 
     assert answer["status"] == "completed", answer
     assert "Hello, world!" in answer["output"]["text"]
@@ -36,6 +46,8 @@ def test_the_specialist_of_the_readme_joins_the_mesh_and_answers(tmp_path: Path)
     assert asked.returncode == 0, asked.stderr
     assert "Hello, " in asked.stdout
     assert "finished by greeter" in asked.stderr
+    assert denied.returncode == 1
+    assert "policy_denied: " in denied.stderr
 
 
 def test_every_command_of_the_readme_exists() -> None:

@@ -151,3 +151,18 @@ def test_a_question_that_needs_a_model_says_how_to_set_one(mesh: UpProcess) -> N
     assert (answer["status"], answer["protocol"]) == ("failed", "direct_response")
     assert answer["error"]["code"] == "no_applicable_tool"
     assert "WEFT_MODEL" in answer["error"]["detail"]
+
+
+@pytest.mark.requirement("PLAN-30", "PLAN-32")
+def test_explain_shows_what_would_be_done_and_does_nothing(mesh: UpProcess) -> None:
+    lines = mesh.weft("explain", "Diagnose the checkout slowdown")
+    chart = mesh.weft("explain", "Diagnose the checkout slowdown", "--draw", "mermaid")
+    denied = mesh.weft("explain", "Diagnose the slowdown", "--protocol", "a2a_delegate")
+
+    assert lines.returncode == 0, lines.stderr
+    assert lines.stdout.splitlines()[0].startswith("diagnose: 4 branches at once")
+    assert "log_analyze: ask log.analyze" in lines.stdout
+    assert "diagnose: specialist_fanout" in lines.stderr
+    assert chart.stdout.startswith("flowchart TD")
+    assert denied.returncode == 1
+    assert "it needs a2a_peer" in denied.stderr

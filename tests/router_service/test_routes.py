@@ -2,11 +2,12 @@
 
 import pytest
 
-from router_service.routes import Routes
+from router_service.routes import NAMED, Routes
 from tests.router_service.house import ANA, House, house, may_call, skill
 from weft.core.edge_errors import UnknownAgentError
 from weft.core.errors import WeftError
 from weft.plan import Call, Gate, Parallel, Plan
+from weft.routing import Policies, PolicyDeniedError, PolicyGate
 from weft.runs import RoutedRequest
 
 LOGS = skill("log.analyze", "domain:observability", "effects:none", "diagnose", "slow")
@@ -192,3 +193,21 @@ async def test_explaining_says_how_much_of_a_long_request_was_read() -> None:
 def capabilities(plan: Plan | None) -> set[str | None]:
     assert plan is not None
     return {node.capability for _, node in plan.nodes() if isinstance(node, Call)}
+
+
+@pytest.mark.requirement("RT-9")
+async def test_a_tenants_policy_holds_for_its_requests_named_agents_included() -> None:
+    tight = PolicyGate(denied_protocols=("specialist_fanout", NAMED))
+    routes = Routes(Policies(tenants={"t": tight}))
+    other = ANA.model_copy(update={"tenant": "other"})
+    named = RoutedRequest(input="look", agent="log_analyst")
+    async with house() as mesh:
+        await joined(mesh)
+        known = await mesh.peers.refresh()
+        denied = [routes.choose(each, ANA, known) for each in (WHY, named)]
+        allowed = [routes.choose(each, other, known) for each in (WHY, named)]
+        explained = routes.explain(WHY, ANA, known)
+
+    assert all(isinstance(each.error, PolicyDeniedError) for each in denied)
+    assert all(each.plan is not None for each in allowed)
+    assert explained["error"] == {"code": "policy_denied", "message": str(denied[0].error)}

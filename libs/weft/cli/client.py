@@ -54,6 +54,10 @@ class Gateway:
             "POST", "/v1/runs", body=body, headers=headers, patience=FIRST_SECONDS
         )
 
+    async def explain(self, body: JsonObject) -> JsonObject:
+        """Return how a request would be routed; nothing is run."""
+        return await self._call("POST", "/v1/explain", body=body, patience=FIRST_SECONDS)
+
     async def run(self, run_id: str) -> JsonObject:
         return await self._call("GET", f"/v1/runs/{run_id}")
 

@@ -31,6 +31,7 @@ from weft.cli.ask import (
 )
 from weft.cli.client import Gateway, UnreachableError, gateway, read_credentials
 from weft.cli.evaluate import accuracy, evaluate, summary
+from weft.cli.explain import Drawing, drawn, why
 from weft.cli.limits import limits_in
 from weft.cli.text import json_text, one_line, printable
 from weft.core import ALL_SCOPES, RUN_SCOPES, rfc3339
@@ -127,6 +128,19 @@ def ask_command(
     question = Goal(text, data=data, thread_id=thread, protocol=protocol)
     asking = partial(ask, question=question)
     sys.exit(_run(_answered(context.obj, asking, as_json=as_json)))
+
+
+@app.command(name="explain")
+def explain_command(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="The goal, in words.")],
+    protocol: Annotated[str | None, typer.Option(help="Use this protocol.")] = None,
+    draw: Annotated[Drawing, typer.Option(help="How the plan is shown.")] = "steps",
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Say what the mesh would do about a goal, and why; nothing is run."""
+    question = Goal(text, protocol=protocol)
+    sys.exit(_run(_explained(context.obj, question, draw=draw, as_json=as_json)))
 
 
 @runs.command(name="tail")
@@ -303,6 +317,18 @@ async def _answered(
         answer = await asking(front)
     print_answer(answer, as_json=as_json)
     return answer.exit_code
+
+
+async def _explained(place: MeshPlace, question: Goal, *, draw: Drawing, as_json: bool) -> int:
+    async with gateway(place.credentials()) as front:
+        explanation = await front.explain(question.body())
+    if as_json:
+        sys.stdout.write(json_text(explanation) + "\n")
+    else:
+        # The picture alone goes to standard output, so that it can be piped on.
+        sys.stderr.write("\n".join(why(explanation)) + "\n")
+        sys.stdout.write(printable(drawn(explanation, draw)) + "\n")
+    return 0 if explanation.get("error") is None else FAILED
 
 
 async def _evaluate(place: MeshPlace, directory: Path, *, as_json: bool) -> int:

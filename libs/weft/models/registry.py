@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from weft.core.errors import ConfigError
 from weft.models.base import Model
 from weft.models.errors import MissingExtraError, UnknownProviderError
+from weft.models.fallback import FallbackModel
 
 ENTRY_POINTS = "weft.models"
 MODEL_VARIABLE = "WEFT_MODEL"
@@ -54,7 +55,7 @@ def add_provider(name: str, provider: ModelProvider) -> None:
 def get_model(model: str | None = None, **model_kwargs: object) -> Model:
     """Open the model named `provider:model`; the caller closes it.
 
-    None means `WEFT_MODEL`, else the default model of the first provider with credentials, else
+    Several names, parted by commas, are one model: the next answers when one cannot. None means `WEFT_MODEL`, else the default model of the first provider with credentials, else
     the rules of `offline:`.
 
     Raises:
@@ -66,6 +67,13 @@ def get_model(model: str | None = None, **model_kwargs: object) -> Model:
     if model is None:
         model, reason = default_choice(os.environ)
         _announce(model, reason)
+    names = [name.strip() for name in model.split(",")]
+    if len(names) > 1:
+        return FallbackModel([_opened(name, model_kwargs) for name in names])
+    return _opened(model, model_kwargs)
+
+
+def _opened(model: str, model_kwargs: Mapping[str, object]) -> Model:
     name, colon, rest = model.partition(":")
     if not colon:
         message = f"model must be 'provider:model', got {model!r}; for example 'openai:gpt-4o'"

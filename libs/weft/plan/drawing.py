@@ -16,6 +16,8 @@ from weft.plan.model import (
     Synthesize,
 )
 
+__all__ = ["ascii", "explain", "mermaid"]
+
 _MARKS = {"completed": "✓", "failed": "✗", "skipped": "~", "canceled": "⊘", "running": "…"}
 Statuses = Mapping[Path, str]
 """The status of each step that has one, by path; a loop's passes stand under `#n`."""

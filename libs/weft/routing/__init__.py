@@ -26,7 +26,7 @@ from weft.routing.explain import RoutingExplanation
 from weft.routing.extract import Extraction, accept, extract
 from weft.routing.frame import Complexity, GoalFrame, Level, Risk, TaskType
 from weft.routing.modifiers import Modifier
-from weft.routing.policy import Policies, PolicyGate, PolicyVerdict
+from weft.routing.policy import Policies, PolicyGate, PolicyVerdict, read_policies
 from weft.routing.protocols import Protocol, ProtocolRegistry, View
 from weft.routing.routed import GoalRequest, Routed, RoutedPart
 from weft.routing.select import Candidate, Offered, Selection, select
@@ -76,5 +76,6 @@ __all__ = [
     "builtin_protocols",
     "events_of",
     "extract",
+    "read_policies",
     "select",
 ]

@@ -1,8 +1,11 @@
 """What may run, and what needs a person's yes."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import ClassVar
 
-from weft.core import Record
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from weft.core import JsonObject, Record, StrictRecord
 from weft.core.errors import ConfigError
 from weft.routing.frame import Level, Risk
 
@@ -18,6 +21,8 @@ class PolicyVerdict(Record):
 @dataclass(frozen=True, slots=True)
 class PolicyGate:
     """One tenant's rules, or everybody's."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     max_risk: Risk = Level.HIGH
     require_approval_above: Risk = Level.MEDIUM
@@ -76,3 +81,31 @@ class Policies:
 
     def of(self, tenant: str) -> PolicyGate:
         return self.tenants.get(tenant, self.default)
+
+
+class _Written(StrictRecord):
+    """The default and the tenants' rules, as a file has them; a tenant's say what differs."""
+
+    default: PolicyGate = Field(default_factory=PolicyGate)
+    tenants: dict[str, JsonObject] = Field(default_factory=dict)
+
+
+def read_policies(text: str | bytes) -> Policies:
+    """Return the policies that `text` writes down as JSON.
+
+    Raises:
+        ConfigError: It has another form, or a tenant's rules are looser than the default.
+    """
+    try:
+        written = _Written.model_validate_json(text)
+        common = asdict(written.default)
+        gate = TypeAdapter(PolicyGate)
+        tenants = {
+            name: gate.validate_python({**common, **rules})
+            for name, rules in written.tenants.items()
+        }
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = "/".join(map(str, first["loc"]))
+        raise ConfigError(f"the policies cannot be read: {place}: {first['msg']}") from error
+    return Policies(written.default, tenants)

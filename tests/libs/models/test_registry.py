@@ -9,16 +9,19 @@ import anyio
 import pytest
 
 from weft.core.errors import ConfigError
+from weft.loop import Agent
 from weft.models import (
     MissingExtraError,
     ModelAuthError,
     ModelProvider,
+    ModelUnavailableError,
     UnknownProviderError,
     get_model,
     known_providers,
     registry,
 )
 from weft.models.registry import default_choice
+from weft.models.retry import ModelRetryConfig
 from weft.testing.models import ScriptedModel, ScriptExhaustedError, register_script
 
 AZURE = {"AZURE_OPENAI_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "https://x"}
@@ -178,3 +181,23 @@ async def test_without_the_test_package_scripts_are_unknown() -> None:
         done = await anyio.run_process([sys.executable, "-c", script], stderr=subprocess.STDOUT)
 
     assert done.stdout.decode().strip() == "unknown False"
+
+
+@pytest.mark.requirement("MOD-21", "MOD-23")
+async def test_several_names_are_one_model_and_the_next_answers_when_one_cannot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    register_script("down", [ModelUnavailableError("no quota")] * 2)
+    register_script("up", ["I am here"])
+    monkeypatch.setenv("WEFT_MODEL", "scripted:down, scripted:up")
+
+    result = await Agent(model_retry=ModelRetryConfig(max_retries=0)).arun("who is there?")
+
+    assert result.text == "I am here"
+
+
+@pytest.mark.requirement("MOD-1")
+@pytest.mark.parametrize("names", ["offline:,nobody", "offline:,", "offline:,nobody:x"])
+def test_each_of_several_names_must_be_one(names: str) -> None:
+    with pytest.raises(ConfigError):
+        get_model(names)

@@ -14,6 +14,7 @@ from weft.routing import (
     Policies,
     PolicyDeniedError,
     PolicyGate,
+    read_policies,
 )
 
 
@@ -61,6 +62,34 @@ def test_a_tenant_only_tightens(looser: PolicyGate, named: str) -> None:
         Policies(default, {"acme": looser})
     assert Policies(default, {"acme": tight}).of("acme") is tight
     assert Policies(default, {"acme": tight}).of("other") is default
+
+
+@pytest.mark.requirement("RT-9")
+def test_policies_are_read_from_json_and_a_tenants_say_what_differs() -> None:
+    written = """{"default": {"max_risk": "medium", "denied_protocols": ["debate"]},
+        "tenants": {"acme": {"max_risk": "low"}}}"""
+
+    found = read_policies(written)
+
+    assert found.of("other") == PolicyGate(Level.MEDIUM, Level.MEDIUM, ("debate",))
+    assert found.of("acme") == PolicyGate(Level.LOW, Level.MEDIUM, ("debate",))
+
+
+@pytest.mark.requirement("RT-9")
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("{", "cannot be read"),
+        ('{"defaults": {}}', "defaults"),
+        ('{"default": {"max_rsik": "low"}}', "max_rsik"),
+        ('{"default": {"max_risk": "severe"}}', "max_risk"),
+        ('{"tenants": {"acme": {"max_rsik": "low"}}}', "max_rsik"),
+        ('{"default": {"max_risk": "low"}, "tenants": {"acme": {"max_risk": "high"}}}', "looser"),
+    ],
+)
+def test_policies_that_cannot_be_meant_are_refused_at_load(written: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        read_policies(written)
 
 
 @pytest.mark.requirement("RT-10")
