@@ -47,7 +47,6 @@ class _Block:
     scope: Scope
     call: ast.Call
     target: str
-    remote: bool
     trivial: bool = False
 
 
@@ -127,12 +126,12 @@ class _Graph:
     def _block(self, scope: Scope, call: ast.Call) -> _Block | None:
         target = self._names[scope.module.file].target(call, scope)
         if target in _FILES:
-            return _Block(scope, call, target, remote=False, trivial=True)
+            return _Block(scope, call, target, trivial=True)
         method = target.rpartition(".")[2]
         if target in _NETWORK or (target.startswith(_REMOTE) and method not in _HARMLESS):
-            return _Block(scope, call, target, remote=True)
+            return _Block(scope, call, target)
         if target in _WAITING or (target.startswith(_LOCAL) and method not in _HARMLESS):
-            return _Block(scope, call, target, remote=False)
+            return _Block(scope, call, target)
         return None
 
     def _helper(self, scope: Scope, call: ast.Call) -> Scope | None:

@@ -269,16 +269,6 @@ class DeadlineExceededError(WeftError):
     code = "deadline_exceeded"
 
 
-class BudgetExhaustedError(WeftError):
-    """Nothing is left of one dimension of the budget."""
-
-    code = "budget_exhausted"
-
-    def __init__(self, dimension: str) -> None:
-        super().__init__(f"nothing left of {dimension}")
-        self.dimension = dimension
-
-
 class DepthExceededError(WeftError):
     """The call is nested too deep; nothing was called."""
 

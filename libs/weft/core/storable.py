@@ -10,7 +10,6 @@ __all__ = ["received", "storable", "storable_json"]
 
 NUL_SHOWN = "\N{SYMBOL FOR NULL}"
 """Stands where a NUL stood: PostgreSQL keeps none, and a reader should see that there was one."""
-SURROGATE_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 MAX_DEPTH = 100
 """Levels of a value that came from outside; deeper ones can be read, but not written again."""

@@ -29,7 +29,6 @@ from weft.core.supervision import guarded
 
 __all__ = ["b64", "unb64"]
 
-PRIVATE_MODE = 0o600
 LOOK_SECONDS = 2.0
 """How long a key is trusted without another look at the directory."""
 SETTLED_NS = 1_000_000_000

@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 NO_OUTPUT = "(no output)"
 _SAYS_WHY = (PydanticSerializationError, ValueError, TypeError)
-KEY_LENGTH = 32
 
 
 def as_json(value: object) -> JsonValue:

@@ -12,8 +12,8 @@ from weft.core.errors import NotFoundError, WeftError
 
 # The command line serves nobody, and contracts are no part of a running system.
 SKIPPED = ("weft.testing", "weft.cli", "weft.local")
-OF_NO_CLASS = {"request_timeout", "headers_too_large"}
-"""Refused below everything that raises: by the guard of the HTTP protocol."""
+OF_NO_CLASS = {"request_timeout", "headers_too_large", "budget_exhausted"}
+"""Refused below everything that raises, by the guard of the HTTP protocol; or how a run ends."""
 GRPC = {
     "ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "INTERNAL",
     "INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",

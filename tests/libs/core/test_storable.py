@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.core import JsonValue, dumps
-from weft.core.storable import NUL_SHOWN, SURROGATE_SHOWN, received, storable, storable_json
+from weft.core.storable import NUL_SHOWN, received, storable, storable_json
 
 any_text = st.text(st.characters(exclude_categories=()))
+
+SURROGATE_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 @given(any_text)
