@@ -59,6 +59,8 @@ class FakeRun:
         return found if isinstance(found, Result) else await found
 
     async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> JsonValue:
+        # To tell a peer takes a moment.
+        await anyio.lowlevel.checkpoint()
         self.canceled = reason
         return {"status": "canceled", "grace_s": grace_s}
 

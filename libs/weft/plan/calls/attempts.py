@@ -4,6 +4,8 @@ import asyncio
 import logging
 from dataclasses import replace
 
+import anyio
+
 from weft.checkpoint.nested import NestedJournal
 from weft.core import JsonObject, JsonValue, Parts, Path, Reason, Result, parts_of
 from weft.core.contained import contained
@@ -80,13 +82,15 @@ async def _cancel(walk: Walk, run: PeerRun | None, call: PeerCall, attempt: Atte
     if run is not None:
         request = walk.canceling or PlanCancel()
         why, grace_s = walk.journal.stopping(request.reason, request.grace_s)
-        stop = asyncio.ensure_future(run.cancel(why, grace_s=grace_s))
-        try:
-            report = await asyncio.shield(stop)
-        except asyncio.CancelledError:
-            report = await stop
-        except Exception:  # noqa: BLE001 - whatever the peer answers, the cancellation goes on
-            log.warning("cancel_failed", extra={"peer": attempt.peer, "path": call.path})
+        # Inside an agent that is cancelled, every wait that is not shielded ends at once.
+        with anyio.CancelScope(shield=True):
+            stop = asyncio.ensure_future(run.cancel(why, grace_s=grace_s))
+            try:
+                report = await asyncio.shield(stop)
+            except asyncio.CancelledError:
+                report = await stop
+            except Exception:  # noqa: BLE001 - whatever the peer answers, the cancellation goes on
+                log.warning("cancel_failed", extra={"peer": attempt.peer, "path": call.path})
     walk.outcomes.stop(call.path, report)
     data = events.StepEnd(
         kind=call.kind,

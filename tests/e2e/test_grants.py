@@ -1,0 +1,139 @@
+"""What a call was granted, over the whole mesh with a model behind the wire, and a kill -9."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from tests.conftest import ROOT
+from tests.e2e.mesh import Frame, UpProcess, follow, mesh_running, until
+from weft.testing import ScriptedOpenAIServer
+from weft.testing.openai_script import When, WireCall, WireReply
+
+pytestmark = pytest.mark.timeout(150)
+PROGRAM = "from tests.e2e.sleeper import main\n\nmain()\n"
+LOOK = WireCall(name="sleep_look", arguments={"task": "Look at the checkout"})
+SCRIPT = (
+    WireReply(calls=(LOOK,), when=When(last_contains="How is the checkout"), repeat=True),
+    WireReply(text="It is slow.", when=When(last_contains="checkout is slow"), repeat=True),
+)
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("book") / "looks.txt"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedOpenAIServer]:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(ScriptedOpenAIServer(SCRIPT)) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def mesh(
+    tmp_path_factory: pytest.TempPathFactory, book: Path, server: ScriptedOpenAIServer
+) -> Iterator[UpProcess]:
+    project = tmp_path_factory.mktemp("project")
+    (project / "services" / "sleeper").mkdir(parents=True)
+    (project / "services" / "sleeper" / "main.py").write_text(PROGRAM)
+    for part in ("router_service", "gateway"):
+        (project / part).symlink_to(ROOT / part)
+    wanted = {
+        "SLEEPER_BOOK": str(book),
+        "ROUTER_MODEL": "openai:scripted",
+        "OPENAI_BASE_URL": server.base_url,
+        "OPENAI_API_KEY": "k",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        with mesh_running(project / "home", project=project) as running:
+            yield running
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+def looks(book: Path) -> int:
+    return len(book.read_text().splitlines()) if book.exists() else 0
+
+
+def started(mesh: UpProcess) -> str:
+    with mesh.client() as client:
+        accepted = client.post("/v1/runs", json={"input": "How is the checkout doing?"})
+        assert accepted.status_code == 202, accepted.text
+        return str(accepted.json()["run_id"])
+
+
+def ended(mesh: UpProcess, run: str) -> dict[str, Any]:
+    with mesh.client() as client:
+        found: dict[str, Any] = client.get(f"/v1/runs/{run}").json()
+        return found
+
+
+def test_a_model_answers_by_what_a_specialist_of_the_mesh_found(
+    mesh: UpProcess, server: ScriptedOpenAIServer
+) -> None:
+    seen: list[Frame] = []
+    run = started(mesh)
+    follow(mesh, run, seen)
+
+    peers = {
+        data["data"]["peer"]: len(data["path"])
+        for _, kind, data in seen
+        if kind == "plan.step.finished"
+    }
+    offered: Any = server.requests[0].body["tools"]
+    assert ended(mesh, run)["output"]["text"] == "It is slow."
+    assert [each["function"]["name"] for each in offered] == ["sleep_look"]
+    assert peers == {"builtin_answer": 1, "sleeper": 2}
+
+
+@pytest.mark.requirement("PLAN-12", "PLAN-13")
+def test_a_router_that_dies_during_a_use_asks_the_specialist_no_second_time(
+    mesh: UpProcess, book: Path
+) -> None:
+    before = looks(book)
+    hold = book.with_suffix(".hold")
+    hold.touch()
+    seen: list[Frame] = []
+    run = started(mesh)
+    until(lambda: looks(book) == before + 1)
+
+    mesh.child("router_service.main").kill()
+    hold.unlink()
+    follow(mesh, run, seen)
+
+    assert ended(mesh, run)["output"]["text"] == "It is slow."
+    assert looks(book) == before + 1
+
+
+def test_a_cancelled_run_stops_the_specialist_in_use_and_reports_it(
+    mesh: UpProcess, book: Path
+) -> None:
+    before = looks(book)
+    hold = book.with_suffix(".hold")
+    hold.touch()
+    seen: list[Frame] = []
+    try:
+        run = started(mesh)
+        until(lambda: looks(book) == before + 1)
+        with mesh.client() as client:
+            client.post(f"/v1/runs/{run}/cancel", json={"reason": "enough"})
+        follow(mesh, run, seen)
+    finally:
+        hold.unlink()
+
+    _, kind, last = seen[-1]
+    report = last["data"]["report"]
+    assert kind == "run.canceled"
+    assert {each["agent"]: each["outcome"] for each in report["peers"]}["sleeper"] == "canceled"
