@@ -44,7 +44,8 @@ class Erasures:
 
     async def sweep(self) -> None:
         """Ask whoever may still hold something of a deleted run."""
-        left = await self.threads.erasing(limit=AT_ONCE)
+        deleted = await self.threads.erasing(limit=AT_ONCE)
+        left = [each for each in deleted if each.over]
         clients = self.peers.one_of_each()
         self._done = {each.run_id: self._done.get(each.run_id, set()) for each in left}
         if not left or not clients:

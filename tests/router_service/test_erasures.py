@@ -101,6 +101,19 @@ async def test_a_service_that_is_away_is_asked_again_and_the_others_are_not(rig:
     assert (len(logs.asked), len(bank.asked), await rig.left()) == (2, 1, 0)
 
 
+async def test_nobody_is_asked_while_the_run_may_still_call_him(rig: Rig) -> None:
+    logs = await rig.joins("logs")
+    held = await running(rig.store, new_run("t"))
+    await rig.store.threads.delete(KEY, cancel=True)
+    await rig.erasures.sweep()
+    assert (logs.asked, await rig.left()) == ([], 1)
+
+    await rig.store.runs.finish(held, ending("canceled"))
+    await rig.erasures.sweep()
+
+    assert (logs.asked, await rig.left()) == ([("alice", [held.run_id])], 0)
+
+
 async def test_what_the_router_did_itself_is_waited_for_by_nobody(rig: Rig) -> None:
     rig.mesh.peers.builtin = {"answer": Agent(ScriptedModel([]), name="builtin_answer")}
     logs = await rig.joins("logs")

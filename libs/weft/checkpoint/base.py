@@ -409,6 +409,8 @@ class Erasing:
     subject: str
     peers: tuple[str, ...]
     """Who was given a part of it; whoever they called knows the run's id too."""
+    over: bool = True
+    """Whether it ended: until then its owner may not have heard, and give parts of it away."""
 
 
 class ThreadStore(ABC):

@@ -130,6 +130,8 @@ class ThreadStoreContract:
         await threads.delete(ThreadKey("acme", "alice", "u"), cancel=True)
 
         mine = Erasing(held.run_id, "acme", "alice", ("bank", "logs"))
+        going_on = await threads.erasing(ThreadKey("acme", "alice", "u"), limit=10)
+        assert [each.over for each in going_on] == [False]
         # What it comes to is nothing to keep; whom it called still is.
         await checkpointer.runs.finish(other, ending("canceled"))
         theirs = Erasing(other.run_id, "acme", "alice", ("bank",))

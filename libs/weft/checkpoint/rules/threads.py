@@ -83,7 +83,9 @@ def erasing(key: ThreadKey | None, limit: int) -> Script[tuple[Erasing, ...]]:
     else:
         rows = yield from ReadThreadRuns(key, limit)
     return tuple(
-        Erasing(RunId(row.run_id), row.tenant, row.subject, _noted(row))
+        Erasing(
+            RunId(row.run_id), row.tenant, row.subject, _noted(row), over=row.status in TERMINAL
+        )
         for row in rows
         if row.erased == _HERE
     )
