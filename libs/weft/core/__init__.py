@@ -20,6 +20,7 @@ from weft.core.record import (
     loads_object,
 )
 from weft.core.result import (
+    MAX_EXPIRY_S,
     Artifact,
     Claim,
     ClaimKind,
@@ -40,6 +41,7 @@ __all__ = [
     "HEX_ID",
     "LOCAL",
     "MAX_DEPTH",
+    "MAX_EXPIRY_S",
     "NO_USAGE",
     "RUN_SCOPES",
     "SYSTEM_CLOCK",

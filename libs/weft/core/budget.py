@@ -57,14 +57,14 @@ UNLIMITED = Budget()
 class Usage(Record):
     """What was spent, children and failed attempts included."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
-    cached_tokens: int = 0
-    cost_usd: float | None = None
+    prompt_tokens: int = Field(default=0, ge=0)
+    completion_tokens: int = Field(default=0, ge=0)
+    total_tokens: int = Field(default=0, ge=0)
+    cached_tokens: int = Field(default=0, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """None where a model of unknown price took part."""
-    model_calls: int = 0
-    tool_calls: int = 0
+    model_calls: int = Field(default=0, ge=0)
+    tool_calls: int = Field(default=0, ge=0)
     unknown: bool = False
     """Some peer did not report what it spent."""
     estimated: bool = False

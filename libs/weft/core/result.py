@@ -91,10 +91,15 @@ class Verdict(Record):
     per_criterion: dict[str, str] = Field(default_factory=dict)
 
 
+MAX_INTERRUPT_ID = 256
+MAX_EXPIRY_S = 366 * 86_400.0
+"""A question that nobody answers within a year is none; far later times have no form at all."""
+
+
 class Interrupt(Record):
     """A question only somebody outside the run can answer; it keeps its id at every level."""
 
-    id: str
+    id: str = Field(min_length=1, max_length=MAX_INTERRUPT_ID)
     reason: Literal[
         "approval", "question", "credentials", "effect_unknown", "outcome_unknown", "grant"
     ]
@@ -107,7 +112,7 @@ class Interrupt(Record):
     options: tuple[str, ...] = ()
     url: str | None = None
     approver_scope: str | None = None
-    expires_in: float = 86_400.0
+    expires_in: float = Field(default=86_400.0, gt=0, le=MAX_EXPIRY_S, allow_inf_nan=False)
     metadata: JsonObject = Field(default_factory=dict)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from weft.catalog import RiskLevel
-from weft.core import Budget, JsonObject, Path, StrictRecord, dumps, loads
+from weft.core import MAX_EXPIRY_S, Budget, JsonObject, Path, StrictRecord, dumps, loads
 from weft.plan.conditions import Condition, StepId
 from weft.plan.errors import Fault, PlanInvalidError
 from weft.plan.validate import MAX_BYTES, as_object, children, faults_in, shape_faults
@@ -99,7 +99,7 @@ class Gate(_Node):
     body: "Node"
     shows: tuple[StepId, ...] = ()
     """The steps whose results the approver sees; without any, the gate's input."""
-    expires_in: Seconds = 86_400.0
+    expires_in: Annotated[Seconds, Field(le=MAX_EXPIRY_S)] = 86_400.0
     approver_scope: str | None = None
 
     def children(self) -> tuple["Node", ...]:

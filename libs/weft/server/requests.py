@@ -174,7 +174,7 @@ class CancelRequest(Body):
 class InterruptResponse(Body):
     """What a person says to one interrupt."""
 
-    interrupt_id: str = Field(min_length=1, max_length=128)
+    interrupt_id: str = Field(min_length=1, max_length=256)
     status: Literal["resolved", "canceled"] = "resolved"
     payload: JsonValue = None
 

@@ -9,6 +9,7 @@ import pytest
 from tests.libs.a2a.byhand import (
     SSE,
     TASK,
+    Answer,
     Peer,
     against,
     always,
@@ -23,7 +24,7 @@ from tests.libs.a2a.byhand import (
 )
 from tests.libs.a2a.harness import a_task
 from weft.a2a.client import transport
-from weft.core import JsonObject
+from weft.core import JsonObject, JsonValue
 
 
 @pytest.mark.requirement("A2A-63")
@@ -212,3 +213,51 @@ async def test_texts_that_no_database_keeps_are_clean_once_they_are_ours(*, stre
     assert result.text == kept
     assert result.data == {"n\N{SYMBOL FOR NULL}": [kept]}
     orjson.dumps(result.to_json())
+
+
+def asks(**question: JsonValue) -> JsonObject:
+    """Return a status message with a question of ours."""
+    asked = {"id": "q", "reason": "question", "message": "which?", **question}
+    return {"parts": [{"text": "which?"}, {"data": {"interrupts": [asked]}}]}
+
+
+def shown(state: str, **more: JsonValue) -> Answer:
+    said = more.pop("message", None)
+    told: JsonObject = {"id": TASK, "contextId": "c", **more}
+    told["status"] = {"state": f"TASK_STATE_{state}", "message": said}
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"task": told}})
+    return always(status("200 OK", body, "Content-Type: application/json"))
+
+
+@pytest.mark.requirement("A2A-63")
+@pytest.mark.parametrize(
+    "question",
+    [{"expiresIn": 1e308}, {"expiresIn": 1e12}, {"expiresIn": 0}, {"expiresIn": -5}, {"id": ""},
+     {"id": "q" * 257}],
+)  # fmt: skip
+async def test_a_question_that_nobody_could_answer_is_none(question: JsonObject) -> None:
+    async with against(shown("INPUT_REQUIRED", message=asks(**question))) as (_, client):
+        assert code(await ask(client)) == "peer_failed"
+    async with against(shown("INPUT_REQUIRED", message=asks(expiresIn=60))) as (_, client):
+        assert (await ask(client)).status == "interrupted"
+
+
+@pytest.mark.requirement("A2A-63")
+@pytest.mark.parametrize(
+    "usage",
+    [{"total_tokens": -1_000_000}, {"cost_usd": -1.5}, {"model_calls": -1}, {"cost_usd": 1e308},
+     {"prompt_tokens": 10**16}],
+)  # fmt: skip
+async def test_nobody_gives_back_what_others_spent(usage: JsonObject) -> None:
+    def ended(spent: JsonObject) -> Answer:
+        metadata: JsonObject = {"usage": spent, "result": {"status": "completed"}}
+        return shown(
+            "COMPLETED",
+            artifacts=[{"artifactId": "a", "parts": [{"text": "x"}]}],
+            metadata=metadata,
+        )
+
+    async with against(ended(usage)) as (_, client):
+        assert code(await ask(client)) == "peer_failed"
+    async with against(ended({"total_tokens": 7})) as (_, client):
+        assert (await ask(client)).usage.total_tokens == 7

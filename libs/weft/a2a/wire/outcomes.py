@@ -17,6 +17,7 @@ ANSWER = "answer"
 """The name of the artifact with the answer."""
 _FINDINGS = "findings"
 """Marks the part with claims and verdict, and says in our metadata that there is one."""
+MAX_SPENT = 10**15
 _REST = ("partial", "generated_by", "stop_reason")
 
 
@@ -55,10 +56,9 @@ def result_of(state: str, artifacts: Sequence[JsonObject], metadata: JsonObject)
         ValueError: Something of it has not the form it must have.
     """
     rest = metadata.get(RESULT)
-    usage = metadata.get("usage")
     common: JsonObject = {
         "status": _STATUS.get(state, "failed"),
-        "usage": usage if isinstance(usage, dict) else Usage(unknown=True).to_json(),
+        "usage": _usage(metadata.get("usage")),
     }
     if not isinstance(rest, dict):
         return _foreign(artifacts, common)
@@ -111,6 +111,15 @@ def read_artifact(shown: JsonObject) -> Artifact:
             "metadata": metadata if isinstance(metadata, dict) else {},
         }
     )
+
+
+def _usage(value: JsonValue) -> JsonObject:
+    if not isinstance(value, dict):
+        return Usage(unknown=True).to_json()
+    # Summed up with those of others, larger ones could no longer be written down.
+    if any(isinstance(each, int | float) and each > MAX_SPENT for each in value.values()):
+        raise ValueError(f"nobody spends more than {MAX_SPENT} of anything")
+    return value
 
 
 def question_parts(interrupts: Sequence[Interrupt], *, extended: bool) -> list[JsonValue]:

@@ -9,6 +9,8 @@ from weft.models.chunks import CallIds, parsed_call
 from weft.models.errors import ErrorOrigin, ModelRequestError, ModelUnavailableError
 from weft.models.openai.failures import told_inside
 
+MAX_COUNT = 10**15
+"""Tokens; more is a slip of the server, and could not be summed up and stored."""
 _STOP_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "tool_calls": "tool_calls",
@@ -162,7 +164,7 @@ def _detail(details: JsonValue, name: str) -> int:
 def _count(value: JsonValue) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if value >= 0 and value != float("inf") else None
+    return int(value) if 0 <= value <= MAX_COUNT else None
 
 
 def _name(value: JsonValue) -> str:
