@@ -41,26 +41,26 @@ def findings(spans: Split[Span]) -> list[Anomaly]:
     normal, incident = trees(spans.normal), trees(spans.incident)
     samples = measured(incident)
     slow = slowdowns(measured(normal), samples)
-    found = _slowed(slow, blamed(slow, samples))
+    anomalies = _slowed(slow, blamed(slow, samples))
     for change in changes(normal, incident):
-        found += _changed(change)
-    found += [_failing(one) for one in failures(normal, incident)]
-    return found + _slowest(incident)
+        anomalies += _changed(change)
+    anomalies += [_failing(one) for one in failures(normal, incident)]
+    return anomalies + _slowest(incident)
 
 
 def _slowed(slow: Sequence[Slowdown], shares: dict[str, float]) -> list[Anomaly]:
-    found = []
+    anomalies = []
     for service, share in shares.items():
         touching = [one for one in slow if service in (one.key.service, one.key.other)]
         own = [one for one in touching if _belongs(one, service)]
         if own:
             enough = 0.1 * max(one.added for one in own)
-            told = [one for one in own if one.added >= enough]
-            lead = max(told, key=lambda one: (_clarity(one), one.added, one.key.other))
+            notable = [one for one in own if one.added >= enough]
+            lead = max(notable, key=lambda one: (_clarity(one), one.added, one.key.other))
             strength = share * _clarity(lead)
-            found.append(_slowdown(service, lead, strength, share))
+            anomalies.append(_slowdown(service, lead, strength, share))
     rest = sorted(slow, key=lambda one: (-one.added, one.key.service, one.key.other))
-    return found + [_symptom(one) for one in rest[:_SLOWEST]]
+    return anomalies + [_symptom(one) for one in rest[:_SLOWEST]]
 
 
 def _belongs(one: Slowdown, service: str) -> bool:
@@ -117,7 +117,7 @@ def _numbers(one: Slowdown) -> JsonObject:
 
 
 def _changed(one: Change) -> list[Anomaly]:
-    found = []
+    anomalies = []
     parent, child = " ".join(one.parent), " ".join(one.child)
     what = f"{parent} no longer calls {child}" if one.missing else f"{parent} now calls {child}"
     for service, traces in sorted(one.blamed.items()):
@@ -135,8 +135,8 @@ def _changed(one: Change) -> list[Anomaly]:
             f"{one.normal[0]} of {one.normal[1]} before)"
         )
         kind = "missing_operation" if one.missing else "new_operation"
-        found.append(Anomaly(kind, service, text, strength, evidence, "tool_match"))
-    return found
+        anomalies.append(Anomaly(kind, service, text, strength, evidence, "tool_match"))
+    return anomalies
 
 
 def _failing(one: Failing) -> Anomaly:
