@@ -43,11 +43,12 @@ def traced_lines(path: Path, trace_id: str) -> list[dict[str, Any]]:
     return [line for line in map(json.loads, lines) if line.get("trace_id") == trace_id]
 
 
-def stored(path: Path, run_id: str) -> list[tuple[str, str]]:
-    """Return trace id and traceparent of all work for a run."""
+def stored(path: Path, run_id: str) -> list[tuple[str, str, str | None, int | None]]:
+    """Return trace id, traceparent, chain of callers and depth of all work for a run."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
         return store.execute(
-            """SELECT trace_id, json_extract(authority, '$.traceparent') FROM runs
+            """SELECT trace_id, json_extract(authority, '$.traceparent'),
+            json_extract(authority, '$.act'), json_extract(authority, '$.depth') FROM runs
             JOIN requests USING (position) WHERE root_id = ?""",
             (run_id,),
         ).fetchall()
@@ -71,11 +72,12 @@ def test_a_callers_trace_is_that_of_the_run_in_every_process_and_store(mesh: UpP
         for name in ("runs", *SPECIALISTS)
         for row in stored(mesh.home / f"{name}.db", run["run_id"])
     ]
-    spans = [header.split("-")[2] for _, header in rows]
-    assert {trace_id for trace_id, _ in rows} == {TRACE}
-    assert {header.split("-")[1] for _, header in rows} == {TRACE}
+    spans = [header.split("-")[2] for _, header, _, _ in rows]
+    assert {trace_id for trace_id, _, _, _ in rows} == {TRACE}
+    assert {header.split("-")[1] for _, header, _, _ in rows} == {TRACE}
     assert len(rows) >= 1 + len(asked & set(SPECIALISTS))
     assert len({SPAN, *spans}) == 1 + len(spans)
+    assert {row[2:] for row in rows} == {(None, None), ('["router"]', 1)}
     assert returned == f"00-{TRACE}-{spans[0]}-01"
 
     for name in {"gateway", "router"} | (asked & set(SPECIALISTS)):

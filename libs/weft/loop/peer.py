@@ -23,6 +23,8 @@ class Task:
     history: tuple[Message, ...] = ()
     """Earlier turns of the thread, where the caller hands them on."""
     capability: str | None = None
+    """Which of its skills the peer is asked for: `<service>/<skill>` by a caller, the skill's own
+    id where it arrives. A peer that serves several tells them apart by it."""
     role: str | None = None
     grants: tuple[Tool, ...] = ()
     """Tools of the caller's that the peer may use beside its own."""

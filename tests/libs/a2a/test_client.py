@@ -124,7 +124,7 @@ async def test_a_task_arrives_whole() -> None:
         ),
         metadata={"ticket": "T-1"},
         history=(Message.user("before"),),
-        capability="metrics.query",
+        capability="echo/metrics.query",
         role="execute",
         grants=(log_search,),
         output_schema={"type": "object"},
@@ -145,6 +145,7 @@ async def test_a_task_arrives_whole() -> None:
     assert (grant.name, grant.description, grant.labels, grant.examples) == (
         "log_search", "Search logs.", frozenset({"read"}), ("Find errors",),
     )  # fmt: skip
+    assert got.capability == "metrics.query"
     assert got.authority.budget == sent.authority.budget
     assert got.authority.root_id == "c" * 32
     assert got.authority.trace is not None

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from weft.a2a.events import ArtifactUpdated
 from weft.a2a.server.grants import granted
-from weft.a2a.wire.models import OWN_METADATA, RESERVED_METADATA, WireMessage
+from weft.a2a.wire.models import OWN_METADATA, RESERVED_METADATA, SKILL, WireMessage
 from weft.a2a.wire.parts import from_wire, joined, to_wire
 from weft.checkpoint import Claimed, Journal
 from weft.checkpoint.nested import NestedJournal
@@ -85,6 +85,7 @@ def task_in(claimed: Claimed, journal: Journal) -> Task:
         authority=run.authority(),
         metadata=_authored(metadata, own),
         history=_history(own),
+        capability=_text(metadata.get(SKILL)),
         role=_text(own.get("role")),
         grants=granted(own.get("grants")),
         output_schema=_object(own.get("outputSchema")),

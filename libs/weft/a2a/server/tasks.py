@@ -248,7 +248,7 @@ class Tasks:
         authority = _limited(
             ask.caller.authority, told if extensions.BUDGET in ask.extensions else {}
         )
-        seconds = authority.remaining()
+        left = authority.remaining()
         run_id = new_run_id()
         text = text_of(message.content)
         return NewRun(
@@ -267,7 +267,7 @@ class Tasks:
                     input=text,
                     subject=authority.principal.subject,
                     agent=self.agent,
-                    deadline_s=seconds,
+                    deadline_s=None if left is None else round(left, 3),
                     budget=authority.budget,
                 ),
             ),
