@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from weft.checkpoint.base import Erasing, Held, Thread, ThreadKey, Turn
+from weft.checkpoint.base import TERMINAL, Erasing, Held, Thread, ThreadKey, Turn
 from weft.checkpoint.requests import (
     AddEntries,
     DeleteThread,
