@@ -3,12 +3,13 @@
 from weft.server.admission import ApiOptions
 from weft.server.agent_server import AgentServer
 from weft.server.api import api
+from weft.server.bodies import Body
 from weft.server.credentials import BearerAuthenticator
 from weft.server.edge import EdgeRules, accepted_hosts
 from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds
 from weft.server.rates import Rates
-from weft.server.requests import Body, principal_of, validated
+from weft.server.requests import principal_of, validated
 from weft.server.streams import StreamPace
 
 __all__ = [

@@ -7,18 +7,20 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, TypeVar
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, JsonValue, ValidationError
 from starlette.requests import Request
 
-from weft.core import JsonObject, Principal, Record, dumps
+from weft.core import JsonObject, Principal, dumps
 from weft.core.edge_errors import InvalidFieldsError, InvalidIdempotencyKeyError
 from weft.core.errors import ForbiddenError, InputError, UnauthenticatedError
 from weft.core.faults import faults_of
 from weft.core.messages import MAX_PROMPT, prompt_fits
 from weft.core.numbers import whole_number
-from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError
+from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError, MediaTypeError
+from weft.server.bodies import Body
+from weft.server.parts import InputPart
 
-__all__ = ["Body", "principal_of", "validated"]
+__all__ = ["principal_of", "validated"]
 
 MAX_TIMEOUT_S = 3600.0
 MAX_WAIT_S = 600.0
@@ -31,12 +33,6 @@ MAX_METADATA = 16 * 1024
 MAX_METADATA_TEXT = 512
 
 B = TypeVar("B", bound=BaseModel)
-
-
-class Body(Record):
-    """A client's JSON: unknown fields and wrong types are refused, nothing is converted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def checked_id(value: str) -> str:
@@ -93,22 +89,26 @@ ClientId = Annotated[str, AfterValidator(checked_id)]
 Metadata = Annotated[JsonObject, Field(max_length=16), AfterValidator(_metadata)]
 
 
-class TextPart(Body):
-    """A piece of text."""
-
-    text: str
-
-
 class InputMessage(Body):
     """One message of the caller's."""
 
     role: Literal["user"]
-    content: str | list[TextPart]
+    content: str | list[InputPart]
 
     def text(self) -> str:
+        """Return what it says.
+
+        Raises:
+            MediaTypeError: It holds more than text, which no plan hands on yet.
+        """
         if isinstance(self.content, str):
             return self.content
-        return "\n".join(part.text for part in self.content)
+        for part in self.content:
+            if part.text is None:
+                raise MediaTypeError(
+                    f"a goal is said in text: parts of type {part.media_type[:80]!r} are not taken"
+                )
+        return "\n".join(part.text or "" for part in self.content)
 
 
 class RunBudget(Body):
@@ -143,6 +143,7 @@ class RunRequest(Body):
         Raises:
             InvalidFieldsError: Not exactly one of `input` and `prompt`, or nothing in it.
             BodyTooLargeError: It is over 256 KiB.
+            MediaTypeError: A part of it is no text.
         """
         if (self.input is None) == (self.prompt is None):
             raise InvalidFieldsError([("/input", "send exactly one of 'input' and 'prompt'")])

@@ -19,6 +19,7 @@ from weft.core import (
 )
 from weft.events import Envelope
 from weft.runs import RoutedRequest
+from weft.server.parts import shown_part
 from weft.service.problems import named
 
 _USAGE = (
@@ -196,7 +197,7 @@ def _output(run: Run) -> JsonObject | None:
     parts = _answer(run)
     if not parts and run.status != "completed":
         return None
-    shown: list[JsonValue] = [part.to_json() for part in parts]
+    shown: list[JsonValue] = [shown_part(part) for part in parts]
     return {"text": text_of(parts), "parts": shown, "data": data_of(parts)}
 
 

@@ -368,7 +368,7 @@ async def test_no_refusal_names_a_class_of_ours(ana: httpx.AsyncClient) -> None:
         answer = await ana.post("/v1/runs", json=body)
 
         assert answer.status_code == 422
-        for word in ("RunBudget", "RunRequest", "InputMessage", "TextPart", "instance of", "<"):
+        for word in ("RunBudget", "RunRequest", "InputMessage", "InputPart", "instance of", "<"):
             assert word not in answer.text
 
 
