@@ -2,6 +2,7 @@
 
 from weft.a2a.client.client import A2AClient, fetch_card
 from weft.a2a.client.transport import open_session
+from weft.a2a.events import ArtifactChunk, ArtifactUpdated
 from weft.a2a.seals import MeshVouch, Sealer, read_seal
 from weft.a2a.server.app import A2AServer, Authenticator
 from weft.a2a.server.executor import execute_task
@@ -21,6 +22,8 @@ from weft.a2a.wire.cards import (
 __all__ = [
     "A2AClient",
     "A2AServer",
+    "ArtifactChunk",
+    "ArtifactUpdated",
     "Authenticator",
     "Card",
     "MeshVouch",

@@ -4,7 +4,7 @@ import pytest
 
 from tests.architecture.test_linear_time import MOST_GROWTH, growth
 from weft.a2a.client.picture import Picture
-from weft.core import JsonObject, JsonValue
+from weft.core import JsonObject, JsonValue, Part
 
 TASK = "f" * 32
 
@@ -47,6 +47,39 @@ def test_pieces_of_an_artifact_are_joined_where_they_are_texts_side_by_side() ->
     (artifact,) = result.artifacts
     assert artifact.text == "tt\nt\nttt"
     assert [part.data for part in artifact.parts if part.kind == "data"] == [1, 1, 1]
+
+
+def shown(*statuses: JsonObject, **task: JsonValue) -> Picture:
+    """Return a picture of a task, and of the statuses that followed."""
+    picture = Picture()
+    first: JsonObject = {"id": TASK, "status": {"state": "TASK_STATE_WORKING"}, **task}
+    picture.show({"task": first})
+    for status in statuses:
+        picture.show({"statusUpdate": {"taskId": TASK, "status": status}})
+    return picture
+
+
+def status(state: str, *parts: JsonValue) -> JsonObject:
+    bare: JsonObject = {"state": f"TASK_STATE_{state}"}
+    return {**bare, "message": {"role": "ROLE_AGENT", "parts": [*parts]}} if parts else bare
+
+
+@pytest.mark.requirement("A2A-33")
+def test_an_answer_without_artifact_is_what_the_agent_said_last_with_all_its_parts() -> None:
+    file: JsonObject = {"url": "https://x/a", "filename": "a"}
+    turns: list[JsonValue] = [
+        {"role": "ROLE_AGENT", "parts": [{"text": "earlier"}]},
+        {"role": "ROLE_USER", "parts": [{"text": "mine"}]},
+    ]
+    on_the_way = status("WORKING", {"text": "on the way"})
+
+    final = shown(on_the_way, status("COMPLETED", {"text": "done"}, file), history=turns)
+    past = shown(on_the_way, status("COMPLETED"), history=turns)
+    streamed = shown(on_the_way, status("WORKING"), status("COMPLETED"))
+
+    assert final.result().parts == (Part(text="done"), Part(url="https://x/a", filename="a"))
+    assert past.result().text == "earlier"
+    assert streamed.result().text == "on the way"
 
 
 @pytest.mark.requirement("A2A-63")

@@ -8,8 +8,8 @@ from weft.a2a.client.transport import MAX_ANSWER
 from weft.a2a.events import ArtifactChunk, ArtifactUpdated
 from weft.a2a.wire.models import ENDED, WAITING
 from weft.a2a.wire.outcomes import interrupts_of, read_artifact, result_of
-from weft.a2a.wire.parts import joined
-from weft.core import Interrupt, JsonObject, JsonValue, Reason, Result
+from weft.a2a.wire.parts import from_wire, joined
+from weft.core import Interrupt, JsonObject, JsonValue, Parts, Reason, Result
 from weft.core.protocol_errors import InvalidPeerAnswerError
 from weft.events import Envelope, Event, Origin
 
@@ -27,7 +27,7 @@ class Picture:
         self.state = ""
         self.seen: int | None = None
         """The number of the last event shown, to go on from."""
-        self._told = 0
+        self._last_event = 0
         self._size = 0
         self._artifacts: dict[str, JsonObject] = {}
         self._grown: set[str] = set()
@@ -35,6 +35,8 @@ class Picture:
         self._status: JsonObject = {}
         self._metadata: JsonObject = {}
         self._history: list[JsonValue] = []
+        self._spoken: list[JsonValue] = []
+        """The parts of the newest status that had any."""
         self._message: JsonObject | None = None
 
     @property
@@ -83,6 +85,7 @@ class Picture:
         try:
             result = result_of(self.state, self._whole(), self._metadata)
             questions = self._questions()
+            said = self._said_last() if result.blank and not self._artifacts else ()
         except ValueError as error:
             raise InvalidPeerAnswerError("the peer's outcome has not the form it must") from error
         if self.state in WAITING:
@@ -90,8 +93,8 @@ class Picture:
         if result.status == "failed" and not result.reasons:
             reason = Reason(code="peer_failed", message=self._said() or "the peer failed")
             return result.model_copy(update={"reasons": (reason,)})
-        if not result.text and not self._artifacts and result.status == "completed":
-            return result.with_text(self._said() or self._last_turn())
+        if said and result.status == "completed":
+            return result.model_copy(update={"parts": said})
         return result
 
     def _whole(self) -> list[JsonObject]:
@@ -168,32 +171,33 @@ class Picture:
     def _set(self, status: JsonObject) -> None:
         self._status = status
         self.state = str(status.get("state", ""))
+        self._spoken = self._status_parts() or self._spoken
 
     def _mine(self, update: JsonObject) -> bool:
         """Whether the update speaks of this task; one about another's is dropped."""
         return self.task_id is not None and update.get("taskId") == self.task_id
 
     def _events(self, listed: list[JsonValue]) -> list[Event]:
-        found: list[Event] = []
-        for each in listed:
-            if isinstance(each, dict) and str(each.get("type")).startswith(_ITS_OWN):
+        events: list[Event] = []
+        for shown in listed:
+            if isinstance(shown, dict) and str(shown.get("type")).startswith(_ITS_OWN):
                 continue
             try:
-                envelope = Envelope.model_validate(each)
+                envelope = Envelope.model_validate(shown)
             except ValidationError:
                 # A newer writer's form: what it tells is lost here, the result is not.
                 continue
-            if envelope.run_id != self.task_id or envelope.seq <= self._told:
+            if envelope.run_id != self.task_id or envelope.seq <= self._last_event:
                 continue
-            self._told = envelope.seq
+            self._last_event = envelope.seq
             origin = envelope.origin or Origin(run_id=envelope.run_id, seq=envelope.seq)
-            found.append(envelope.event().under((), origin=origin))
-        return found
+            events.append(envelope.event().under((), origin=origin))
+        return events
 
     def _questions(self) -> tuple[Interrupt, ...]:
-        asked = interrupts_of(self._status_parts())
-        if asked:
-            return asked
+        questions = interrupts_of(self._status_parts())
+        if questions:
+            return questions
         reason = "credentials" if self.state == "TASK_STATE_AUTH_REQUIRED" else "question"
         text = self._said() or "the peer needs an answer"
         return (Interrupt(id=f"{self.task_id}", reason=reason, message=text),)
@@ -201,13 +205,15 @@ class Picture:
     def _said(self) -> str:
         return _text_of(self._status_parts())
 
-    def _last_turn(self) -> str:
-        """Return what the agent said last in the task's history."""
-        for turn in reversed(self._history):
-            if isinstance(turn, dict) and turn.get("role") == "ROLE_AGENT":
-                parts = turn.get("parts")
-                return _text_of(parts if isinstance(parts, list) else [])
-        return ""
+    def _said_last(self) -> Parts:
+        """Return what the agent said in its status, else last in the history, else on the way.
+
+        Raises:
+            ValueError: It has not the form it must have.
+        """
+        turns = (turn for turn in reversed(self._history) if isinstance(turn, dict))
+        last = next((turn for turn in turns if turn.get("role") == "ROLE_AGENT"), {})
+        return from_wire(self._status_parts() or last.get("parts") or self._spoken)
 
     def _status_parts(self) -> list[JsonValue]:
         message = self._status.get("message")
