@@ -8,7 +8,6 @@ from router_service.waiting import choose_patiently
 from weft.checkpoint import (
     Checkpointer,
     Claimed,
-    Journal,
     Prepare,
     Run,
     StepWrite,
@@ -18,6 +17,7 @@ from weft.plan import Interpreter, Plan
 from weft.runs import (
     PLAN_STEP,
     Execute,
+    Journal,
     RoutedRequest,
     RunOutcome,
     history_of,

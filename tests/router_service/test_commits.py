@@ -98,7 +98,7 @@ async def test_a_run_over_three_specialists_takes_five_commits_here_and_two_ther
 ) -> None:
     # A slow machine would add a renewal, and a commit of its own for the starts of the steps.
     monkeypatch.setattr("weft.runs.lease.RENEW_SECONDS", 60)
-    monkeypatch.setattr("weft.runs.event_log.FLUSH_SECONDS", 60)
+    monkeypatch.setattr("weft.runs.journal.event_log.FLUSH_SECONDS", 60)
     async with AsyncExitStack() as stack:
         mesh = await stack.enter_async_context(house())
         theirs = [

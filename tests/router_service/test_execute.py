@@ -13,7 +13,7 @@ from router_service.routes import Chosen, Routes
 from tests.router_service.house import ANA, House, house
 from weft.bus import MemoryBus
 from weft.catalog import Offers
-from weft.checkpoint import Claimed, Journal, NewRun, Run, ThreadKey
+from weft.checkpoint import Claimed, NewRun, Run, ThreadKey
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import (
     Authority,
@@ -29,7 +29,7 @@ from weft.core import (
 from weft.events import Acceptance, RunAccepted
 from weft.loop import Peer
 from weft.models import ModelRequest, ModelResponse, get_model
-from weft.runs import MESH_RUN, PLAN_STEP, RoutedRequest, RunOutcome, Runs, Worker
+from weft.runs import MESH_RUN, PLAN_STEP, Journal, RoutedRequest, RunOutcome, Runs, Worker
 from weft.testing import FunctionModel, ScriptedOpenAIServer
 
 QUESTION = "What is an SLO?"

@@ -30,7 +30,6 @@ from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectScope, EffectStore, Intent
 from weft.checkpoint.faults import Faults
 from weft.checkpoint.inbound import Inbound, Received, entry_path
-from weft.checkpoint.journal import Journal
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.text import keepable
 from weft.checkpoint.urls import get_checkpointer
@@ -58,7 +57,6 @@ __all__ = [
     "Held",
     "Inbound",
     "Intent",
-    "Journal",
     "NewRun",
     "OnBusy",
     "Prepare",

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import anyio
 
-from weft.checkpoint import Journal
 from weft.core import Reason, Result
 from weft.loop.peer import Peer, PeerRun, Task
+from weft.runs import Journal
 
 GRACE_SECONDS = 5.0
 LEAVE_SECONDS = 0.5

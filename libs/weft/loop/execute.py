@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from weft.checkpoint import Journal
 from weft.core import Interrupt, JsonObject, Message, Part, ToolCall
 from weft.core.errors import WeftError
 from weft.core.storable import storable_json
 from weft.loop.call_events import call_asks, call_ended, call_started
 from weft.loop.state import AgentState
 from weft.loop.think import Tell
+from weft.runs import Journal
 from weft.tools import ToolContext, ToolExecution, ToolOutcome, ToolRegistry
 from weft.tools.background import INTERRUPT_GRACE, EffectHost, Underway
 from weft.tools.calling import CallLimits, call_by_name, failed_call

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from weft.checkpoint import Journal
 from weft.core import SYSTEM_CLOCK, Authority, Clock, JsonObject, Message, Parts, ToolSpec
 from weft.loop.config import AgentConfig
 from weft.models import Model
+from weft.runs import Journal
 from weft.termination import Condition
 from weft.tools import Tool, ToolRegistry
 

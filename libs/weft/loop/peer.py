@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from weft.checkpoint.journal import Journal
 from weft.core import Authority, JsonObject, JsonValue, Message, Parts, Path, Result, text_of
 from weft.events import Event
+from weft.runs import Journal
 from weft.tools import Tool
 
 

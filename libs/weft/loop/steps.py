@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from weft.checkpoint import Journal
 from weft.core import JsonObject, JsonValue, Path
 from weft.models import ModelResponse
+from weft.runs import Journal
 from weft.tools import ToolExecution
 from weft.tools.rendering import as_text
 

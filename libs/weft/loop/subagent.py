@@ -1,10 +1,9 @@
 """An agent as another agent's tool: within the caller's limits, on its event loop."""
 
-from weft.checkpoint.journal import Journal
-from weft.checkpoint.nested import NestedJournal
 from weft.core import Result, name_digest, parts_of
 from weft.core.errors import WeftError
 from weft.loop.peer import Peer, Task
+from weft.runs import Journal, NestedJournal
 from weft.tools import Tool, ToolContext, tool
 from weft.tools.interrupts import InterruptRaised
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from weft.checkpoint import Journal
 from weft.core import Interrupt
 from weft.core.contained import contained_call
 from weft.core.errors import CanceledError, FencedError, StoreUnavailableError, WeftError
@@ -12,6 +11,7 @@ from weft.events import ErrorData
 from weft.loop.config import AgentConfig
 from weft.loop.events import AgentInterrupted, AgentTerminated, InterruptData, Termination
 from weft.loop.state import AgentState
+from weft.runs import Journal
 from weft.termination import (
     GO_ON,
     SUCCESSES,

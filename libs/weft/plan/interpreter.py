@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from weft.checkpoint import Journal, StepWrite
+from weft.checkpoint import StepWrite
 from weft.core import (
     SYSTEM_CLOCK,
     Authority,
@@ -26,6 +26,7 @@ from weft.plan.model import Call, Choose, Loop, Plan
 from weft.plan.parallel import run_parallel
 from weft.plan.peers import PeerSource, Target
 from weft.plan.walk import At, Handler, PlanCancel, Scope, StepPatience, Walk
+from weft.runs import Journal
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {

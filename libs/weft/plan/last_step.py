@@ -2,9 +2,10 @@
 
 import asyncio
 
-from weft.checkpoint import Journal, StepWrite
+from weft.checkpoint import StepWrite
 from weft.core import JsonObject
 from weft.core.errors import FencedError
+from weft.runs import Journal
 
 
 class LastStep:

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from weft.checkpoint import Journal
 from weft.core import (
     SYSTEM_CLOCK,
     Authority,
@@ -23,6 +22,7 @@ from weft.plan.last_step import LastStep
 from weft.plan.model import Node, Plan
 from weft.plan.outcomes import CallOutcomes
 from weft.plan.peers import PeerSource
+from weft.runs import Journal
 
 
 @dataclass(frozen=True, slots=True)

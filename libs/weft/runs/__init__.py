@@ -3,8 +3,7 @@
 from weft.runs.conversation import history_of, thread_of, turn_of
 from weft.runs.cursors import cursor_in, event_number, told_all
 from weft.runs.hub import Hub, Listener
-from weft.runs.journal import RunJournal
-from weft.runs.local_journal import LocalJournal
+from weft.runs.journal import Journal, LocalJournal, NestedJournal, RunJournal
 from weft.runs.operations import A2A_SEND, AGENT_RUN, MESH_RUN, Operation
 from weft.runs.outcome import PLAN_STEP, Execute, RunOutcome
 from weft.runs.owned import OwnedRun
@@ -29,8 +28,10 @@ __all__ = [
     "EventPublisher",
     "Execute",
     "Hub",
+    "Journal",
     "Listener",
     "LocalJournal",
+    "NestedJournal",
     "Operation",
     "OwnedRun",
     "PeerRequest",

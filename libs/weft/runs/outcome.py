@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from weft.checkpoint import Claimed, Ending, Journal, Run, StepWrite, TerminalStatus, Turn
+from weft.checkpoint import Claimed, Ending, Run, StepWrite, TerminalStatus, Turn
 from weft.core import Interrupt, JsonObject, Path, Reason, Result
 from weft.events import (
     Cancellation,
@@ -22,6 +22,7 @@ from weft.events import (
     RunFailure,
     preview,
 )
+from weft.runs.journal.contract import Journal
 
 PLAN_STEP: Path = ()
 """Where a routed run keeps its plan and protocol: its first step, write-once like any other."""

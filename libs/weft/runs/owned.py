@@ -10,8 +10,7 @@ from weft.checkpoint import Checkpointer, Claimed, Held, Run
 from weft.core import SYSTEM_CLOCK, Clock, JsonObject, Result
 from weft.core.errors import CanceledError, FencedError, InputError, StaleThreadError, WeftError
 from weft.events import Envelope, Event
-from weft.runs.event_log import Sink, discard
-from weft.runs.journal import RunJournal
+from weft.runs.journal import RunJournal, Sink, discard
 from weft.runs.outcome import RunOutcome, completed, ending, interrupts_of
 from weft.runs.patience import patiently
 

@@ -16,7 +16,7 @@ from weft.core.errors import (
     ThreadBusyError,
 )
 from weft.core.supervision import kept_going
-from weft.runs.event_log import Sink
+from weft.runs.journal import Sink
 from weft.runs.lease import RENEW_SECONDS, Leases
 from weft.runs.operations import Operation
 from weft.runs.owned import OwnedRun

@@ -12,13 +12,14 @@ from functools import partial
 from starlette.types import ASGIApp
 
 from weft.bus import MemoryBus
-from weft.checkpoint import Checkpointer, Claimed, Journal, get_checkpointer, memory_checkpointer
+from weft.checkpoint import Checkpointer, Claimed, get_checkpointer, memory_checkpointer
 from weft.core import ALL_SCOPES, Allowance, Principal, new_id, parts_of
 from weft.core.errors import ConfigError, NotFoundError, UnauthenticatedError
 from weft.loop import Agent, Task, carried_out
 from weft.runs import (
     MESH_RUN,
     Execute,
+    Journal,
     RoutedRequest,
     RunOutcome,
     Runs,

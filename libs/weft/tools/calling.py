@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from weft.checkpoint.journal import Journal
 from weft.core import ToolCall, rfc3339
 from weft.core.contained import contained, described
 from weft.core.errors import ConfigError, FencedError, InputError, StoreUnavailableError
 from weft.core.storable import storable
 from weft.events import redact
+from weft.runs import Journal
 from weft.tools.background import EffectHost
 from weft.tools.body import run_body
 from weft.tools.context import ToolContext

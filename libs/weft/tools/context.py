@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from weft.checkpoint.journal import Journal
 from weft.core import (
     SYSTEM_CLOCK,
     Authority,
@@ -19,6 +18,7 @@ from weft.core import (
 )
 from weft.core.storable import storable
 from weft.events import Event
+from weft.runs import Journal
 from weft.tools.events import ProgressData, ToolProgress
 
 

@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass
 
 from weft.checkpoint.effects import EffectCall
-from weft.checkpoint.journal import Journal
 from weft.core import JsonValue, canonical
 from weft.core.contained import contained, described
 from weft.core.errors import InputError
+from weft.runs import Journal
 from weft.tools.context import ToolContext
 from weft.tools.definition import Tool
 from weft.tools.schema import Arguments

@@ -9,7 +9,6 @@ from typing import Literal
 import anyio
 
 from weft.checkpoint.effects import EffectOutcome, Intent
-from weft.checkpoint.journal import Journal
 from weft.core import Interrupt, JsonValue
 from weft.core.contained import EscapedError, contained, described
 from weft.core.errors import (
@@ -18,6 +17,7 @@ from weft.core.errors import (
     InputError,
     StoreUnavailableError,
 )
+from weft.runs import Journal
 from weft.tools.background import EffectHost
 from weft.tools.body import called, run_body
 from weft.tools.context import ToolContext

@@ -120,7 +120,7 @@ async def test_a_batch_that_failed_is_written_once_whatever_its_first_try_came_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("weft.runs.patience.PATIENCE_SECONDS", 0)
-    monkeypatch.setattr("weft.runs.event_log.FLUSH_SECONDS", 60)
+    monkeypatch.setattr("weft.runs.journal.event_log.FLUSH_SECONDS", 60)
     claimed, heard = await started(store), Heard()
     append = store.runs.append
     lost = ["an acknowledgement"]

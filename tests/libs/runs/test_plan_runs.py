@@ -8,13 +8,13 @@ import pytest
 
 from tests.libs.plan.doubles import FakePeer, FakeRun, Peers, done
 from weft.bus import MemoryBus
-from weft.checkpoint import Claimed, Journal, NewRun, memory_checkpointer
+from weft.checkpoint import Claimed, NewRun, memory_checkpointer
 from weft.core import LOCAL, Authority, JsonObject, JsonValue, Result, new_id, new_run_id
 from weft.events import Acceptance, Envelope, RunAccepted
 from weft.loop import Agent, Task
 from weft.models import Model
 from weft.plan import Call, Interpreter, Node, Plan, Sequence
-from weft.runs import MESH_RUN, RunOutcome, Runs, Worker
+from weft.runs import MESH_RUN, Journal, RunOutcome, Runs, Worker
 from weft.testing.models import ScriptedModel, call
 from weft.tools import tool
 

@@ -10,12 +10,12 @@ import pytest
 from tests.libs.bus.test_bus import until
 from tests.libs.runs.outage import Outage
 from tests.libs.runs.test_runs import Blocker, LossyBus, numbers, request, worker
-from weft.checkpoint import Claimed, Journal
+from weft.checkpoint import Claimed
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import LOCAL, Result, RunId
 from weft.core.errors import StoreUnavailableError
 from weft.events import Envelope
-from weft.runs import RunOutcome, Runs
+from weft.runs import Journal, RunOutcome, Runs
 
 STREAMS = 50
 

@@ -4,9 +4,9 @@ import anyio
 
 from tests.libs.runs.test_runs import request
 from weft.bus import MemoryBus
-from weft.checkpoint import Claimed, Journal, Run, StepWrite, memory_checkpointer
+from weft.checkpoint import Claimed, Run, StepWrite, memory_checkpointer
 from weft.core import LOCAL, Result
-from weft.runs import MESH_RUN, RunOutcome, Runs, Worker
+from weft.runs import MESH_RUN, Journal, RunOutcome, Runs, Worker
 
 
 async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:

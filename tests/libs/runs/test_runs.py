@@ -12,7 +12,6 @@ from weft.bus import Bus, MemoryBus, subjects
 from weft.checkpoint import (
     Checkpointer,
     Claimed,
-    Journal,
     NewRun,
     ThreadKey,
     Turn,
@@ -33,7 +32,7 @@ from weft.core import (
 )
 from weft.core.errors import NotFoundError
 from weft.events import Acceptance, AnyData, Envelope, Event, RunAccepted
-from weft.runs import MESH_RUN, Execute, RunOutcome, Runs, Worker
+from weft.runs import MESH_RUN, Execute, Journal, RunOutcome, Runs, Worker
 
 STRANGER = Principal(tenant="local", subject="stranger")
 

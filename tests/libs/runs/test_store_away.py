@@ -13,12 +13,12 @@ from tests.libs.checkpoint.raw import execute
 from tests.libs.runs.outage import Outage
 from tests.libs.runs.test_runs import Blocker, echo, numbers, request, said, worker
 from weft.bus import MemoryBus, subjects
-from weft.checkpoint import Checkpointer, Claimed, Journal, sqlite_checkpointer
+from weft.checkpoint import Checkpointer, Claimed, sqlite_checkpointer
 from weft.checkpoint.memory import memory_checkpointer
 from weft.checkpoint.store import DatabaseCheckpointer
 from weft.core import LOCAL, Result, RunId
 from weft.core.errors import StoreError, StoreFullError, StoreUnavailableError
-from weft.runs import RunOutcome, Runs
+from weft.runs import Journal, RunOutcome, Runs
 from weft.testing.store_values import RUNS, ScriptedFaults
 
 ERRORS = (StoreUnavailableError("the store is away"), StoreFullError("there is no room"))

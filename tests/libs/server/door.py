@@ -11,7 +11,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from weft.bus import MemoryBus
-from weft.checkpoint import Checkpointer, Claimed, Journal
+from weft.checkpoint import Checkpointer, Claimed
 from weft.core import (
     ALL_SCOPES,
     Allowance,
@@ -24,7 +24,7 @@ from weft.core import (
 )
 from weft.core.errors import UnauthenticatedError
 from weft.events import AnyData, Event
-from weft.runs import MESH_RUN, RunOutcome, Runs, Worker
+from weft.runs import MESH_RUN, Journal, RunOutcome, Runs, Worker
 from weft.server import ApiOptions, api
 from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds

@@ -8,13 +8,12 @@ from weft.a2a.events import ArtifactUpdated
 from weft.a2a.server.grants import granted
 from weft.a2a.wire.models import OWN_METADATA, RESERVED_METADATA, SKILL, WireMessage
 from weft.a2a.wire.parts import from_wire, joined, to_wire
-from weft.checkpoint import Claimed, Journal
-from weft.checkpoint.nested import NestedJournal
+from weft.checkpoint import Claimed
 from weft.core import Artifact, JsonObject, JsonValue, Message, Path, Result
 from weft.core.errors import InputError
 from weft.events import Event
 from weft.loop import Peer, Task, carried_out
-from weft.runs import Execute, PeerRequest, RunOutcome
+from weft.runs import Execute, Journal, NestedJournal, PeerRequest, RunOutcome
 
 
 def execute_task(peer: Peer) -> Execute:

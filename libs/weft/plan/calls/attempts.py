@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import anyio
 
-from weft.checkpoint.nested import NestedJournal
 from weft.core import JsonObject, JsonValue, Parts, Path, Reason, Result, parts_of
 from weft.core.contained import contained
 from weft.core.errors import FencedError, StoreUnavailableError, WeftError
@@ -17,6 +16,7 @@ from weft.plan.calls.questions import answers_for
 from weft.plan.calls.uses import uses_made
 from weft.plan.peers import PickedPeer
 from weft.plan.walk import At, PlanCancel, Walk
+from weft.runs import NestedJournal
 
 log = logging.getLogger(__name__)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from weft.checkpoint import EffectCall, EffectOutcome, Held, Intent, Journal
+from weft.checkpoint import EffectCall, EffectOutcome, Held, Intent
 from weft.core import JsonObject, Path, RunId, new_run_id
 from weft.core.errors import EffectSettledError
 from weft.events import Event
+from weft.runs.journal.contract import Journal
 
 __all__ = ["LocalJournal"]
 

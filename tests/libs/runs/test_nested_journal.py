@@ -2,11 +2,11 @@
 
 from tests.libs.plan.doubles import Journal, Peers, done
 from weft.checkpoint import EffectCall, EffectOutcome
-from weft.checkpoint.nested import NestedJournal
 from weft.core import Result
 from weft.events import AnyData, Event
 from weft.loop import Task
 from weft.plan import Call, Interpreter, Plan, Sequence
+from weft.runs import NestedJournal
 
 
 async def test_what_a_peer_records_stands_below_its_step_and_meets_nobody_elses() -> None:

@@ -11,15 +11,15 @@ from weft.checkpoint import (
     EffectOutcome,
     Held,
     Intent,
-    Journal,
     StepWrite,
 )
 from weft.core import JsonObject, Path
 from weft.core.errors import NotFoundError
 from weft.events import Envelope, Event
-from weft.runs.adoption import Adoption
-from weft.runs.effect_report import EFFECT_EVENTS, EffectReport
-from weft.runs.event_log import EventLog, Sink, discard
+from weft.runs.journal.adoption import Adoption
+from weft.runs.journal.contract import Journal
+from weft.runs.journal.effect_report import EFFECT_EVENTS, EffectReport
+from weft.runs.journal.event_log import EventLog, Sink, discard
 
 __all__ = ["RunJournal"]
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
-from weft.checkpoint.journal import Journal
 from weft.core import JsonObject, Path
 from weft.events import Event
+from weft.runs.journal.contract import Journal
 
 __all__ = ["NestedJournal"]
 
