@@ -85,6 +85,8 @@ async def test_tool_output_is_kept_once_by_who_made_it_and_once_by_who_asked(
     stored = stored_in([tmp_path / f"{name}.db" for name in (*NAMES, "runs")])
 
     assert stored.output > 40_000
+    # A tool that only reads may be called again: nothing is journalled.
+    assert "ledger" not in {kind.table for kind in stored.kinds}
     assert stored.copies < 2.2, shown(stored)
 
 

@@ -1,11 +1,11 @@
 """What each operation's runs are asked, as their rows keep it: written and read here alone."""
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
 from weft.checkpoint import Run
-from weft.core import JsonObject, Record
+from weft.core import JsonObject, Parts, Record
 from weft.core.errors import InputError
 from weft.runs.operations import A2A_SEND, AGENT_RUN, MESH_RUN, Operation
 
@@ -69,5 +69,10 @@ class PeerRequest(StoredRequest):
 
     operation: ClassVar[Operation] = A2A_SEND
 
-    message: JsonObject
-    """As it was sent, without what the run's row says already."""
+    message_id: str = ""
+    sender: Literal["user", "agent"] = "user"
+    parts: Parts = ()
+    metadata: JsonObject = Field(default_factory=dict)
+    extensions: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    """Tasks that the message speaks of."""

@@ -36,7 +36,8 @@ class ToolOptions(TypedDict, total=False):
     name: str
     description: str
     idempotent: bool
-    """Journal the effect: intent, body, outcome."""
+    """Whether the effect is had once: intent and outcome are journalled under a key, before the
+    body runs and before anybody hears of it, and whoever calls again gets the recorded outcome."""
     scope: EffectScope
     key: str | Sequence[str] | KeyFunction | None
     passes_key: bool
@@ -50,6 +51,8 @@ class ToolOptions(TypedDict, total=False):
     cpu_seconds: float | None
     """None is 60, or what `isolation` says."""
     labels: Iterable[str]
+    """`read`: the tool changes nothing, so a call that a crash lost is made again, and none is
+    journalled. A tool that is neither `read` nor `idempotent` is never called a second time."""
     output_schema: type | JsonObject | None
     tags: Iterable[str]
     examples: Iterable[str]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from weft.checkpoint import memory_checkpointer
-from weft.core import Budget, dumps, loads_object
+from weft.core import Budget, dumps, loads_object, parts_of
 from weft.core.errors import InputError
 from weft.runs import AgentRequest, PeerRequest, RoutedRequest, StoredRequest
 from weft.testing.store_values import new_run, started
@@ -15,8 +15,15 @@ REQUESTS: list[StoredRequest] = [
     RoutedRequest(),
     AgentRequest(prompt="go", metadata={"a": [1]}, limits=Budget(seconds=2), kept=True),
     AgentRequest(),
-    PeerRequest(message={"parts": []}, act=("gateway", "router"), depth=2),
-    PeerRequest(message={}),
+    PeerRequest(
+        message_id="m",
+        sender="agent",
+        parts=parts_of("go", None),
+        metadata={"a": 1},
+        extensions=("urn:x",),
+        references=("other",),
+    ),
+    PeerRequest(),
 ]
 
 

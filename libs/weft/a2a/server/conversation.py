@@ -18,19 +18,19 @@ _UNANSWERED = frozenset({"running", "completed", "failed"})
 
 def stored(message: WireMessage) -> JsonObject:
     """Return the message as its task keeps it."""
-    kept: JsonObject = {
-        "messageId": message.message_id,
-        "role": message.role,
-        "parts": to_wire(message.content),
-    }
-    for name, value in (
-        ("metadata", message.metadata),
-        ("extensions", message.extensions),
-        ("referenceTaskIds", message.reference_task_ids),
-    ):
-        if value:
-            kept[name] = [*value] if isinstance(value, tuple) else value
-    return kept
+    return _shown(request_of(message))
+
+
+def request_of(message: WireMessage) -> PeerRequest:
+    """Return the message that asks for a task as the task's row keeps it."""
+    return PeerRequest(
+        message_id=message.message_id,
+        sender="agent" if message.role == "ROLE_AGENT" else "user",
+        parts=message.content,
+        metadata=message.metadata or {},
+        extensions=message.extensions or (),
+        references=message.reference_task_ids or (),
+    )
 
 
 def entry_of(question: JsonObject | None, message: WireMessage) -> JsonObject:
@@ -43,7 +43,9 @@ def entry_of(question: JsonObject | None, message: WireMessage) -> JsonObject:
 
 def opening(run: Run) -> list[JsonObject]:
     """Return the message that made the task, and no other."""
-    return [PeerRequest.of(run).message] if run.operation == PeerRequest.operation else []
+    if run.operation != PeerRequest.operation:
+        return []
+    return [_shown(PeerRequest.of(run))]
 
 
 async def conversation(store: RunStore, principal: Principal, run: Run) -> list[JsonObject]:
@@ -64,3 +66,19 @@ def history(run: Run, messages: Sequence[JsonObject], length: int | None) -> lis
     """Return the last `length` messages as the task shows them, all where None."""
     last = messages if length is None else messages[len(messages) - min(length, len(messages)) :]
     return [{**message, "taskId": run.run_id, "contextId": run.thread_id} for message in last]
+
+
+def _shown(request: PeerRequest) -> JsonObject:
+    """Return the message of a request as the protocol spells it."""
+    shown: JsonObject = {
+        "messageId": request.message_id,
+        "role": "ROLE_USER" if request.sender == "user" else "ROLE_AGENT",
+        "parts": to_wire(request.parts),
+    }
+    if request.metadata:
+        shown["metadata"] = request.metadata
+    if request.extensions:
+        shown["extensions"] = [*request.extensions]
+    if request.references:
+        shown["referenceTaskIds"] = [*request.references]
+    return shown

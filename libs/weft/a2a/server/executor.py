@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from weft.a2a.events import ArtifactUpdated
 from weft.a2a.server.grants import granted
-from weft.a2a.wire.models import OWN_METADATA, RESERVED_METADATA, SKILL, WireMessage
+from weft.a2a.wire.models import OWN_METADATA, RESERVED_METADATA, SKILL
 from weft.a2a.wire.parts import from_wire, joined, to_wire
 from weft.checkpoint import Claimed
 from weft.core import Artifact, JsonObject, JsonValue, Message, Path, Result
@@ -74,13 +74,12 @@ def _whole(chunks: Sequence[Artifact]) -> Artifact:
 def task_in(claimed: Claimed, journal: Journal) -> Task:
     """Return the task as its caller meant it, with the authority that came with it."""
     run = claimed.run
-    message = WireMessage.model_validate(PeerRequest.of(run).message)
-    metadata = message.metadata or {}
-    told = metadata.get(OWN_METADATA)
-    own = told if isinstance(told, dict) else {}
+    request = PeerRequest.of(run)
+    metadata = request.metadata
+    own = _object(metadata.get(OWN_METADATA)) or {}
     return Task(
-        parts=message.content,
-        message_id=message.message_id,
+        parts=request.parts,
+        message_id=request.message_id,
         authority=run.authority(),
         metadata=_authored(metadata, own),
         history=_history(own),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from weft.a2a.server import views
-from weft.a2a.server.conversation import conversation, entry_of, history, stored
+from weft.a2a.server.conversation import conversation, entry_of, history, request_of
 from weft.a2a.wire import extensions
 from weft.a2a.wire.cards import Card
 from weft.a2a.wire.models import (
@@ -42,7 +42,7 @@ from weft.core.protocol_errors import (
 )
 from weft.events import Acceptance, Envelope, RunAccepted, preview
 from weft.identity import Caller
-from weft.runs import A2A_SEND, PeerRequest, Runs
+from weft.runs import A2A_SEND, Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ class Tasks:
             idem_key=message.message_id if message.unique else f"{message.message_id}:{run_id}",
             body_hash=body_hash(message),
             thread_id=message.context_id or new_id(),
-            request=PeerRequest(message=stored(message)).to_json(),
+            request=request_of(message).to_json(),
             accepted=RunAccepted(
                 agent=self.agent,
                 data=Acceptance(
