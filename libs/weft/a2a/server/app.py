@@ -234,11 +234,11 @@ class A2AServer:
         http.check_version(request.headers, query)
         declared = request.headers.get(extensions.HEADER)
         extensions.check_required(declared, self._required)
-        asked = extensions.in_force(declared)
-        ask = CallContext(caller, asked)
+        active = extensions.in_force(declared)
+        ask = CallContext(caller, active)
         if (unary := self._unary.get(call.method)) is not None:
             with Lease(self._standing(caller)) as lease:
-                return http.reply(call.id, await unary(ask, call.params), asked)
+                return http.reply(call.id, await unary(ask, call.params), active)
             if lease.lost:
                 raise UnauthenticatedError("the authority ended while the call was answered")
         if (streaming := self._streaming.get(call.method)) is not None:
@@ -273,7 +273,7 @@ class A2AServer:
         sent, length = await self.tasks.accept(ask, request), request.configuration.history_length
         if sent.after == 0:
             messages = history(sent.run, opening(sent.run), length)
-            return StreamStart(sent.run, 0, views.submitted(sent.run, messages), told=sent.told)
+            return StreamStart(sent.run, 0, views.submitted(sent.run, messages), first=sent.first)
         task = await self.tasks.snapshot(ask, sent.run, length)
         return StreamStart(sent.run, sent.after, task)
 
@@ -296,7 +296,7 @@ class A2AServer:
         if task is not None and grown and not start.run.terminal:
             task = {**task, "artifacts": [*grown]}
         source = self.tasks.runs.pages(
-            ask.caller.principal, start.run.run_id, after=start.after, first=start.told
+            ask.caller.principal, start.run.run_id, after=start.after, first=start.first
         )
         return TaskStream(
             call.id,
@@ -318,7 +318,7 @@ class StreamStart:
     after: int
     task: JsonObject | None = None
     subscription: bool = False
-    told: Sequence[Envelope] = ()
+    first: Sequence[Envelope] = ()
     """The first events of the stream, where they need not be read."""
 
 

@@ -59,8 +59,8 @@ class ArtifactJournal(NestedJournal):
 
     def with_grown(self, result: Result) -> Result:
         """Return the result with those artifacts that were told in chunks and are not in it."""
-        known = {artifact.id for artifact in result.artifacts}
-        missing = [_whole(chunks) for name, chunks in self._chunks.items() if name not in known]
+        named = {artifact.id for artifact in result.artifacts}
+        missing = [_whole(chunks) for name, chunks in self._chunks.items() if name not in named]
         if not missing:
             return result
         return result.model_copy(update={"artifacts": (*result.artifacts, *missing)})

@@ -160,11 +160,11 @@ class Updates:
         if held and last and self._events:
             yield self._working(last, held)
 
-    def _working(self, last: Envelope, told: Sequence[str]) -> Shown:
+    def _working(self, last: Envelope, texts: Sequence[str]) -> Shown:
         update = views.working(self._run, views.SHOWN.get(last.type, WORKING), last.ts)
-        return self._with(update, told), last.seq
+        return self._with(update, texts), last.seq
 
-    async def _settled(self, last: Envelope, told: Sequence[str]) -> list[Shown]:
+    async def _settled(self, last: Envelope, texts: Sequence[str]) -> list[Shown]:
         # A run that ended in this process need not be read: its owner has just told how.
         run = self._tasks.runs.hub.ended(self._run.run_id)
         if run is None:
@@ -173,16 +173,16 @@ class Updates:
             # Answered meanwhile: its questions are no longer open, but they were put.
             question = await self._tasks.question(self._ask, run, last.seq)
             update = views.working(run, "TASK_STATE_INPUT_REQUIRED", last.ts, message=question)
-            return [(self._with(update, told), last.seq)]
+            return [(self._with(update, texts), last.seq)]
         report = views.report_in(last)
         updates = views.settled(run, self._ask.extensions, self._growing, report)
         self.over = run.terminal or self._stop_at_question
         # Only the status carries the number: a reader that got part of this gets all of it again.
         before: list[Shown] = [(update, None) for update in updates[:-1]]
-        return [*before, (self._with(updates[-1], told), last.seq)]
+        return [*before, (self._with(updates[-1], texts), last.seq)]
 
-    def _with(self, update: JsonObject, told: Sequence[str]) -> JsonObject:
-        return views.with_events(update, told) if self._events else update
+    def _with(self, update: JsonObject, texts: Sequence[str]) -> JsonObject:
+        return views.with_events(update, texts) if self._events else update
 
 
 class TaskStream:

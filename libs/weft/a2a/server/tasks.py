@@ -72,7 +72,7 @@ class Sent:
     run: Run
     after: int
     """The number of the last event that lies before this message."""
-    told: tuple[Envelope, ...] = ()
+    first: tuple[Envelope, ...] = ()
     """The first events behind `after`, where they are known."""
 
 
@@ -106,8 +106,8 @@ class Tasks:
         own = left is None or left > 0
         accepted = await self.runs.submit(new, on_busy=_order(ask, message), own=own)
         # What this process owns it tells itself: nothing can come between these and what follows.
-        told = accepted.events if accepted.claimed is not None else ()
-        return Sent(accepted.run, 0, told)
+        first = accepted.events if accepted.claimed is not None else ()
+        return Sent(accepted.run, 0, first)
 
     async def send(self, ask: CallContext, request: SendMessageRequest) -> JsonObject:
         """Return the task once it ended or waits, or at once if so asked."""
@@ -144,12 +144,12 @@ class Tasks:
         run = await self.read(ask, request.id)
         if run.terminal:
             raise TaskNotCancelableError(run.run_id)
-        told = request.metadata or {}
-        grace = told.get("graceSeconds")
+        metadata = request.metadata or {}
+        grace = metadata.get("graceSeconds")
         run = await self.runs.cancel(
             ask.caller.principal,
             run.run_id,
-            reason=str(told.get("reason") or "canceled by the caller")[:240],
+            reason=str(metadata.get("reason") or "canceled by the caller")[:240],
             grace_s=min(float(grace), 60.0) if isinstance(grace, int | float) else 5.0,
         )
         if run.terminal and run.status != "canceled":
@@ -237,16 +237,19 @@ class Tasks:
             IdempotencyKeyReusedError: The id came with another message.
         """
         store, principal = self.runs.checkpointer.runs, ask.caller.principal
-        known = await store.received(principal, A2A_SEND, sent.key)
-        if known is not None and (known.run_id, known.body_hash) != (run.run_id, sent.body_hash):
+        earlier = await store.received(principal, A2A_SEND, sent.key)
+        if earlier is not None and (earlier.run_id, earlier.body_hash) != (
+            run.run_id,
+            sent.body_hash,
+        ):
             raise IdempotencyKeyReusedError(sent.key)
-        return known is not None
+        return earlier is not None
 
     def _new(self, ask: CallContext, request: SendMessageRequest) -> NewRun:
         message = request.message
-        told = message.metadata or {}
+        limits = message.metadata or {}
         authority = _limited(
-            ask.caller.authority, told if extensions.BUDGET in ask.extensions else {}
+            ask.caller.authority, limits if extensions.BUDGET in ask.extensions else {}
         )
         left = authority.remaining()
         run_id = new_run_id()
@@ -291,21 +294,21 @@ def _settled(run: Run) -> bool:
     return run.terminal or run.status == "interrupted"
 
 
-def _limited(authority: Authority, told: Mapping[str, JsonValue]) -> Authority:
+def _limited(authority: Authority, limits: Mapping[str, JsonValue]) -> Authority:
     """Return the smallest of token and message; a value that is no limit is refused."""
-    if not told:
+    if not limits:
         return authority
     wished = Budget(
-        tokens=_whole(told, "tokens"),
-        cost_usd=_number(told, "costUsd"),
-        seconds=_number(told, "seconds"),
-        hops=_whole(told, "depth"),
+        tokens=_whole(limits, "tokens"),
+        cost_usd=_number(limits, "costUsd"),
+        seconds=_number(limits, "seconds"),
+        hops=_whole(limits, "depth"),
     )
     return authority.narrowed(budget=wished).begun()
 
 
-def _number(told: Mapping[str, JsonValue], name: str) -> float | None:
-    value = told.get(name)
+def _number(limits: Mapping[str, JsonValue], name: str) -> float | None:
+    value = limits.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
@@ -313,8 +316,8 @@ def _number(told: Mapping[str, JsonValue], name: str) -> float | None:
     return float(value)
 
 
-def _whole(told: Mapping[str, JsonValue], name: str) -> int | None:
-    value = _number(told, name)
+def _whole(limits: Mapping[str, JsonValue], name: str) -> int | None:
+    value = _number(limits, name)
     return None if value is None else int(value)
 
 

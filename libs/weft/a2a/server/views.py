@@ -42,24 +42,23 @@ def state_of(run: Run) -> TaskState:
 
 def task_of(
     run: Run,
-    asked: Extensions,
+    active: Extensions,
     *,
     history: Sequence[JsonObject] = (),
-    artifacts: bool = True,
     report: JsonObject | None = None,
 ) -> JsonObject:
     """Return the task as it is now, with these of its messages."""
     shown: JsonObject = {
         "id": run.run_id,
         "contextId": run.thread_id,
-        "status": status_of(run, asked),
+        "status": status_of(run, active),
     }
     result = result_in(run)
-    if result is not None and artifacts and (found := artifacts_of(result, run.run_id)):
-        shown["artifacts"] = [*found]
+    if result is not None and (artifacts := artifacts_of(result, run.run_id)):
+        shown["artifacts"] = [*artifacts]
     if history:
         shown["history"] = [*history]
-    if metadata := metadata_for(run, result, asked, report=report):
+    if metadata := metadata_for(run, result, active, report=report):
         shown["metadata"] = metadata
     return shown
 
@@ -76,11 +75,11 @@ def submitted(run: Run, history: Sequence[JsonObject]) -> JsonObject:
     return task
 
 
-def status_of(run: Run, asked: Extensions) -> JsonObject:
+def status_of(run: Run, active: Extensions) -> JsonObject:
     status: JsonObject = {"state": state_of(run), "timestamp": rfc3339(run.updated_at)}
     parts: list[JsonValue] = []
     if run.status == "interrupted":
-        parts = question_parts(run.interrupts, extended=extensions.INTERRUPT in asked)
+        parts = question_parts(run.interrupts, extended=extensions.INTERRUPT in active)
     elif run.status == "failed":
         parts = [{"text": str((run.error or {}).get("message") or "the task failed")}]
     elif run.status == "expired":
@@ -102,17 +101,17 @@ def question_id(run: Run, seq: int) -> str:
 
 
 def metadata_for(
-    run: Run, result: Result | None, asked: Extensions, *, report: JsonObject | None = None
+    run: Run, result: Result | None, active: Extensions, *, report: JsonObject | None = None
 ) -> JsonObject:
     """Return what the extensions in force add to a terminal state."""
     metadata: JsonObject = {"reason": "expired"} if run.status == "expired" else {}
-    if result is not None and asked:
-        told = metadata_of(result)
-        if extensions.BUDGET in asked:
-            metadata["usage"] = told["usage"]
-        if extensions.EVENTS in asked:
-            metadata["result"] = told["result"]
-    if report is not None and extensions.CANCELLATION in asked:
+    if result is not None and active:
+        whole = metadata_of(result)
+        if extensions.BUDGET in active:
+            metadata["usage"] = whole["usage"]
+        if extensions.EVENTS in active:
+            metadata["result"] = whole["result"]
+    if report is not None and extensions.CANCELLATION in active:
         metadata["outcomes"] = _outcomes(report)
     return metadata
 
@@ -136,7 +135,7 @@ def artifact_update(run: Run, update: JsonObject) -> JsonObject:
 
 
 def settled(
-    run: Run, asked: Extensions, growing: Growing, report: JsonObject | None
+    run: Run, active: Extensions, growing: Growing, report: JsonObject | None
 ) -> list[JsonObject]:
     """Return the updates of a run that ended or waits: its artifacts, then its status."""
     result = result_in(run)
@@ -144,8 +143,8 @@ def settled(
     if result is not None:
         rest = growing.rest(artifacts_of(result, run.run_id))
         shown = [artifact_update(run, update) for update in rest]
-    last = _update(run, status_of(run, asked))
-    if metadata := metadata_for(run, result, asked, report=report):
+    last = _update(run, status_of(run, active))
+    if metadata := metadata_for(run, result, active, report=report):
         update_body = last["statusUpdate"]
         if isinstance(update_body, dict):
             update_body["metadata"] = metadata
@@ -157,9 +156,9 @@ def with_events(update: JsonObject, events: Sequence[str]) -> JsonObject:
     body = update["statusUpdate"]
     if isinstance(body, dict):
         metadata = body.get("metadata")
-        told: dict[str, object] = {**metadata} if isinstance(metadata, dict) else {}
-        told["events"] = [orjson.Fragment(each) for each in events]
-        body["metadata"] = told  # type: ignore[assignment] # fragments exist for orjson alone
+        more: dict[str, object] = {**metadata} if isinstance(metadata, dict) else {}
+        more["events"] = [orjson.Fragment(event) for event in events]
+        body["metadata"] = more  # type: ignore[assignment] # fragments exist for orjson alone
     return update
 
 
@@ -175,4 +174,4 @@ def _update(run: Run, status: JsonObject) -> JsonObject:
 
 def _outcomes(report: JsonObject) -> list[JsonValue]:
     listed = (report.get(name) for name in ("peers", "effects"))
-    return [each for found in listed if isinstance(found, list) for each in found]
+    return [entry for part in listed if isinstance(part, list) for entry in part]

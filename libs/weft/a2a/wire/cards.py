@@ -200,12 +200,12 @@ def capabilities_of(card: JsonObject) -> tuple[tuple[Capability, ...], tuple[str
     """Return what a card's skills offer, and what is wrong with their tags."""
     problems: list[str] = []
     service = str(card.get("name", ""))
-    found = [
+    capabilities = [
         _capability(skill, service, problems)
         for skill in _objects(card.get("skills"))
         if isinstance(skill.get("id"), str) and skill["id"]
     ]
-    return tuple(found), tuple(problems)
+    return tuple(capabilities), tuple(problems)
 
 
 def _capability(skill: JsonObject, service: str, problems: list[str]) -> Capability:

@@ -187,6 +187,6 @@ def _split(
 
 def _foreign(artifacts: Sequence[JsonObject], common: JsonObject) -> Result:
     """Take all parts for the answer: another agent does not say which artifact it is."""
-    known = [read_artifact(each) for each in artifacts if each.get("parts")]
-    parts: Parts = tuple(part for artifact in known for part in artifact.parts)
-    return Result.model_validate({**common, "parts": parts, "artifacts": known})
+    filled = [read_artifact(shown) for shown in artifacts if shown.get("parts")]
+    parts: Parts = tuple(part for artifact in filled for part in artifact.parts)
+    return Result.model_validate({**common, "parts": parts, "artifacts": filled})
