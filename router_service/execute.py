@@ -63,10 +63,13 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
 def prepare_run(peers: MeshPeers, routes: Routes) -> Prepare:
     """Return what writes a run's plan down within its claim, where the mesh in view allows one.
 
-    A run for which it does not is claimed all the same, and waits for its peers in `execute_run`.
+    A run for which it does not, or while somebody arrives, is claimed all the same, and waits for
+    its peers in `execute_run`.
     """
 
     def prepare(run: Run) -> StepWrite | None:
+        if peers.arriving:
+            return None
         chosen = routes.choose(RoutedRequest.of(run), run.principal, peers.offers)
         if chosen.plan is None:
             return None

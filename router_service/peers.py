@@ -95,6 +95,12 @@ class MeshPeers:
         expected = lately | snapshot.awaited
         return bool(expected) if service is None else service in expected
 
+    @property
+    def arriving(self) -> bool:
+        """Whether somebody is there of whom it is not known yet what he offers."""
+        snapshot = self.catalog.snapshot()
+        return snapshot.arriving or snapshot.revision != self._revision
+
     async def wait_change(self, offers: Offers, *, seconds: float) -> None:
         """Return once others may be called than `offers`, or after `seconds`."""
         changed = self._changed

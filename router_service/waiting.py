@@ -1,5 +1,6 @@
 """A request whose peer was there a moment ago waits for it, instead of failing for good."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -15,6 +16,9 @@ log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 10.0
 """A process that was killed is back by then."""
+ARRIVAL_SECONDS = 3.0
+"""Whoever says that he is there is asked what he offers; a living one has answered by then."""
+LOOK_SECONDS = 0.02
 SHARE = 0.5
 """Of the run's time, at most, goes by in waiting."""
 
@@ -26,11 +30,16 @@ async def choose_patiently(
     remaining_s: float | None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Chosen:
-    """Return what `choose` makes of the mesh, once the peers it lacks are back or given up."""
-    offers = await peers.refresh()
-    chosen = choose(offers)
+    """Return what `choose` makes of the mesh, once the peers it lacks are back or given up.
+
+    A choice among those who happened to answer first would leave the others out unsaid, so whoever
+    is just arriving is waited for too.
+    """
     seconds = WAIT_SECONDS if remaining_s is None else min(WAIT_SECONDS, remaining_s * SHARE)
     until = clock.monotonic() + seconds
+    await _all_arrived(peers, until=min(until, clock.monotonic() + ARRIVAL_SECONDS), clock=clock)
+    offers = await peers.refresh()
+    chosen = choose(offers)
     while (
         chosen.error is not None
         and _may_come(chosen.error, peers)
@@ -41,6 +50,13 @@ async def choose_patiently(
         offers = await peers.refresh()
         chosen = choose(offers)
     return chosen
+
+
+async def _all_arrived(peers: MeshPeers, *, until: float, clock: Clock) -> None:
+    await peers.refresh()
+    while peers.arriving and clock.monotonic() < until:
+        await asyncio.sleep(LOOK_SECONDS)
+        await peers.refresh()
 
 
 def _may_come(error: WeftError, peers: MeshPeers) -> bool:

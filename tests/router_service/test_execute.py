@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 import pytest
@@ -120,6 +120,7 @@ async def test_the_plan_is_in_the_commit_that_claims_the_run() -> None:
     ):
         new = new_run({"input": QUESTION})
         await checkpointer.runs.accept(new, on_busy="reject")
+        await mesh.peers.refresh()
         prepare = prepare_run(mesh.peers, routes)
         (taken,) = await checkpointer.runs.claim("router/1", (MESH_RUN,), limit=1, prepare=prepare)
         log = [event.type for event in taken.events]
@@ -139,6 +140,22 @@ async def test_a_run_that_no_peer_serves_yet_is_claimed_without_a_plan() -> None
             (taken,) = await checkpointer.runs.claim(
                 "router/1", (MESH_RUN,), limit=1, prepare=prepare
             )
+
+    assert taken.steps == {}
+
+
+async def test_no_plan_is_made_in_a_claim_while_somebody_arrives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with (
+        house(builtin_peers(FunctionModel(echo))) as mesh,
+        aclosing(memory_checkpointer()) as checkpointer,
+    ):
+        listed = mesh.catalog.snapshot
+        monkeypatch.setattr(mesh.catalog, "snapshot", lambda: replace(listed(), arriving=True))
+        await checkpointer.runs.accept(new_run({"input": QUESTION}), on_busy="reject")
+        prepare = prepare_run(mesh.peers, Routes())
+        (taken,) = await checkpointer.runs.claim("router/1", (MESH_RUN,), limit=1, prepare=prepare)
 
     assert taken.steps == {}
 

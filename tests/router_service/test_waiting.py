@@ -1,6 +1,7 @@
 """Who was there a moment ago is waited for; who never was is not."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -128,3 +129,47 @@ async def test_who_was_there_before_this_start_and_has_not_answered_yet_is_waite
     assert mesh.peers.may_return("looker")
     assert mesh.peers.may_return()
     assert not mesh.peers.may_return("speaker")
+
+
+async def test_a_choice_waits_for_who_is_being_asked_what_he_offers(
+    mesh: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mesh.joins("looker", LOOK)
+    arriving, looks = True, 0
+    listed = mesh.catalog.snapshot
+
+    def snapshot() -> Snapshot:
+        nonlocal looks
+        looks += 1
+        return replace(listed(), arriving=arriving)
+
+    monkeypatch.setattr(mesh.catalog, "snapshot", snapshot)
+    results: list[Chosen] = []
+
+    async def ask() -> None:
+        results.append(await choose(mesh, GOAL))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        with anyio.fail_after(5):
+            while looks < 8:
+                await anyio.lowlevel.checkpoint()
+        assert results == []
+        await mesh.joins("reader", skill("read", "domain:observability", "effects:none"))
+        arriving = False
+
+    [chosen] = results
+    assert chosen.plan is not None
+    plan = str(chosen.plan.to_json())
+    assert ("'look'" in plan, "'read'" in plan) == (True, True), plan
+
+
+async def test_who_says_that_he_is_there_and_never_answers_holds_nobody_up_for_long(
+    mesh: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "ARRIVAL_SECONDS", 0.05)
+    await mesh.joins("looker", LOOK)
+    listed = mesh.catalog.snapshot
+    monkeypatch.setattr(mesh.catalog, "snapshot", lambda: replace(listed(), arriving=True))
+
+    assert (await choose(mesh, GOAL)).plan is not None

@@ -56,6 +56,8 @@ class Snapshot:
     """The source could not be asked lately: this is the last good list."""
     awaited: frozenset[str] = frozenset()
     """Services that were there, or say so, of which no instance has answered yet."""
+    arriving: bool = False
+    """Somebody is being asked for the first time: in a moment there may be more entries."""
 
     def of(self, service: str) -> Sequence[Entry]:
         return [entry for entry in self.entries if entry.service == service]

@@ -54,6 +54,8 @@ class _Member:
     leaving: bool = False
     """It took itself back, or somebody says so: the first question without an answer decides."""
     asked: float = float("-inf")
+    silent: bool = False
+    """It was asked at least once, and gave no answer."""
     away_since: float | None = None
 
 
@@ -86,6 +88,10 @@ class Listing:
         """Return the services of which there is none but a supposed instance."""
         there = {each.service for each in self.entries()}
         return frozenset({each.service for each in self.supposed()} - there)
+
+    def arriving(self) -> bool:
+        """Tell whether somebody says that he is there whose first question has no answer yet."""
+        return any(not member.silent for member in self._new.values())
 
     def keys(self) -> set[str]:
         return set(self._members)
@@ -166,6 +172,7 @@ class Listing:
                 # Another process of the service answers at that address: its successor.
                 self._forget(key)
             return
+        member.silent = True
         if key in self._new:
             if now - member.heard > self._patience.silent:
                 del self._new[key]

@@ -69,7 +69,13 @@ class NatsCatalog(Announcer):
         entries = self._listing.entries()
         stale = not (self._bus.connected and self._listed.is_set()) or (bool(entries) and silent)
         listing = self._listing
-        return Snapshot(listing.revision, entries, stale=stale, awaited=listing.awaited())
+        return Snapshot(
+            listing.revision,
+            entries,
+            stale=stale,
+            awaited=listing.awaited(),
+            arriving=listing.arriving(),
+        )
 
     async def wait_listed(self, *, seconds: float) -> bool:
         """Return whether the bucket was read at least once within `seconds`."""

@@ -162,6 +162,21 @@ async def test_who_is_remembered_is_awaited_until_it_answers_and_not_for_ever(ho
     assert (house.names, house.listing.awaited()) == (["logs"], frozenset())
 
 
+async def test_somebody_arrives_from_his_first_word_to_the_answer_or_to_its_absence(
+    house: House,
+) -> None:
+    house.living.live(LOGS)
+    house.listing.suppose([LOGS])
+    assert house.listing.arriving()
+    await house.listing.look()
+    assert not house.listing.arriving()
+
+    house.listing.suppose([CODE])
+    assert house.listing.arriving()
+    await house.listing.look()
+    assert (house.listing.arriving(), house.listing.awaited()) == (False, frozenset({"code"}))
+
+
 async def test_nobody_fills_the_list(house: House) -> None:
     many = [entry("logs", str(n), port=n) for n in range(2, MAX_INSTANCES + 10)]
     house.living.live(*many)
