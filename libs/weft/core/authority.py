@@ -63,6 +63,8 @@ class Authority:
 
     def spent(self, usage: Usage, *, calls: int = 0) -> "Authority":
         """Return what is left once so much was used."""
+        if self.budget == UNLIMITED:
+            return self
         return replace(self, budget=self.budget.minus(usage, calls=calls))
 
     def begun(self, clock: Clock = SYSTEM_CLOCK) -> "Authority":

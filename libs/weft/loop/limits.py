@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from weft.core import UNLIMITED, Authority, Budget, Clock, Deadline, earliest
+from weft.core import Authority, Budget, Clock, Deadline, earliest
 from weft.loop.config import AgentConfig
 from weft.loop.invocation import Invocation
 from weft.loop.state import AgentState
@@ -26,14 +26,14 @@ class AgentLimits:
 
     def left(self, state: AgentState) -> Budget:
         """Return what is left of the budget."""
-        budget = self.authority.budget
-        if budget == UNLIMITED:
-            return budget
-        return budget.minus(state.usage, calls=state.model_calls)
+        return self._left(state).budget
 
     def for_calls(self, state: AgentState) -> Authority:
         """Return what the tools of a run in this state are called with."""
-        return self.authority.narrowed(budget=self.left(state), deadline=self.deadline_for_calls())
+        return self._left(state).narrowed(deadline=self.deadline_for_calls())
+
+    def _left(self, state: AgentState) -> Authority:
+        return self.authority.spent(state.usage, calls=state.model_calls)
 
     def until_deadline(self, clock: Clock) -> float | None:
         deadline = self.authority.deadline

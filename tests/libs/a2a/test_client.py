@@ -115,7 +115,7 @@ async def test_a_task_arrives_whole() -> None:
         "a" * 32,
         authority=Authority(
             principal(),
-            budget=Budget(tokens=100, cost_usd=0.5, hops=3),
+            budget=Budget(tokens=100, cost_usd=0.5, calls=7, hops=3),
             deadline=Deadline.after(30),
             act=("gateway",),
             depth=2,

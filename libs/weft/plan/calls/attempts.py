@@ -103,8 +103,7 @@ async def _cancel(walk: Walk, run: PeerRun | None, call: PeerCall, attempt: Atte
 
 def _task(walk: Walk, call: PeerCall, at: At, attempt: Attempt) -> Task:
     journal = walk.journal
-    # The place's limits lie within the run's already: for each call of a plan they stand instead.
-    here = replace(walk.authority, budget=at.purse.left(), deadline=at.deadline)
+    here = walk.authority.narrowed(budget=at.purse.left(), deadline=at.deadline)
     return Task(
         parts=_said(call),
         message_id=attempt.message_id,
