@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.conftest import ROOT
 from weft.cli.answer import Answer, lines
 from weft.cli.client import UnreachableError
 from weft.cli.text import json_text, printable
@@ -119,3 +120,9 @@ def test_a_run_that_waits_says_what_for_and_how_to_answer() -> None:
 def test_what_is_no_run_is_no_traceback(odd: JsonObject) -> None:
     with pytest.raises(UnreachableError, match="is it a gateway of this version"):
         Answer.of(odd)
+
+
+def test_the_published_schema_is_the_answers_own() -> None:
+    published = (ROOT / "deploy" / "schemas" / "answer.json").read_text(encoding="utf-8")
+
+    assert json.loads(published) == Answer.model_json_schema()
