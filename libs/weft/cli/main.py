@@ -36,6 +36,7 @@ from weft.cli.limits import limits_in
 from weft.cli.text import json_text, one_line, printable
 from weft.core import ALL_SCOPES, RUN_SCOPES, rfc3339
 from weft.core.errors import ConfigError, InputError, WeftError, system_words
+from weft.core.private_files import resolved
 from weft.local.credentials import Credentials
 from weft.local.mesh import RunningMesh, UpOptions, mesh_up, until_interrupted
 from weft.service.keys import KeyFile, new_key
@@ -97,7 +98,7 @@ def up(
 
     Behind a proxy, GATEWAY_HOSTS=mesh.example.com names what the gateway answers to.
     """
-    data = data.resolve() if data else None
+    data = resolved(data) if data else None
     roots = [*(data_root or []), *([data] if data else [])]
     if missing := [str(each) for each in roots if not each.is_dir()]:
         sys.exit(_fail(f"there is no directory {', '.join(missing)}", USAGE))
@@ -122,7 +123,7 @@ def ask_command(
     as_json: Json = False,  # noqa: FBT002 - an option of the command line
 ) -> None:
     """Ask the mesh, watch the run, print the report."""
-    data = data.resolve() if data else None
+    data = resolved(data) if data else None
     if data is not None and not data.exists() and context.obj.credentials().on_this_machine:
         sys.exit(_fail(f"there is no directory {data}", USAGE))
     question = Goal(text, data=data, thread_id=thread, protocol=protocol)

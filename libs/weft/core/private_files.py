@@ -18,6 +18,7 @@ __all__ = [
     "make_private_directory",
     "open_private",
     "read_file",
+    "resolved",
     "write_private",
 ]
 
@@ -57,6 +58,14 @@ def read_file(path: Path) -> bytes:
             return file.read()
     finally:
         os.close(descriptor)
+
+
+def resolved(path: Path) -> Path:
+    """Return where a path leads; one that only leads to itself stays as it is."""
+    try:
+        return path.resolve()
+    except RuntimeError:
+        return path.absolute()
 
 
 def make_private_directory(path: Path) -> None:

@@ -21,6 +21,7 @@ from weft.core.private_files import (
     make_private_directory,
     open_private,
     read_file,
+    resolved,
     write_private,
 )
 from weft.local.credentials import CREDENTIALS, Credentials
@@ -83,7 +84,7 @@ async def mesh_up(
     Raises:
         ConfigError: Something is missing or taken; the sentence says what to do.
     """
-    home = options.home.resolve()
+    home = resolved(options.home)
     make_private_directory(home)
     with _only_one(home):
         _check_port(options.host, options.port)
@@ -141,10 +142,10 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
         )
     nats, nats_url = _nats_command(home, logs, services)
     shared = {"HOME": str(home), "NATS_URL": nats_url}
-    roots = [str(path.resolve()) for path in options.data_roots]
+    roots = [str(resolved(path)) for path in options.data_roots]
     data = {"DATA_ROOTS": json.dumps(roots)}
     if options.data is not None:
-        data["DATA"] = str(options.data.resolve())
+        data["DATA"] = str(resolved(options.data))
     front = shared | {
         "HOST": options.host,
         "PORT": str(options.port),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from weft.core.errors import system_words
 from weft.core.private_files import (
     NotAFileError,
     create_private,
@@ -15,6 +16,7 @@ from weft.core.private_files import (
     make_private_directory,
     open_private,
     read_file,
+    resolved,
     write_private,
 )
 
@@ -128,3 +130,14 @@ def test_a_file_is_read_whole_through_a_link_and_not_beyond_its_bound(tmp_path: 
     with pytest.raises(OSError, match="larger") as caught:
         read_file(tmp_path / "large")
     assert not isinstance(caught.value, NotAFileError)
+
+
+def test_a_link_to_itself_is_a_place_where_nothing_can_be_made(tmp_path: Path) -> None:
+    put_in_its_place(tmp_path / "home", "link to itself")
+    (tmp_path / "link").symlink_to(tmp_path)
+
+    assert resolved(tmp_path / "link" / "home") == tmp_path / "link" / "home"
+    assert resolved(tmp_path / "link") == tmp_path.resolve()
+    with pytest.raises(OSError, match="link") as caught:
+        make_private_directory(resolved(tmp_path / "home"))
+    assert "another place with --home" in system_words(caught.value)
