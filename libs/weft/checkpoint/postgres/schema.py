@@ -59,7 +59,11 @@ _LAYOUT_1 = (
     "CREATE INDEX runs_waiting ON runs (expires_at) WHERE status = 'interrupted'",
     "CREATE INDEX runs_erasing ON runs (position) WHERE erased = 1",
     # Apart from `runs`, whose rows are rewritten with every event.
-    "CREATE TABLE requests (position bigint PRIMARY KEY, request text NOT NULL)",
+    """CREATE TABLE requests (
+        position bigint PRIMARY KEY,
+        request text NOT NULL,
+        authority text NOT NULL
+    )""",
     """CREATE TABLE steps (
         rowid bigint GENERATED ALWAYS AS IDENTITY,
         run_id text NOT NULL,
