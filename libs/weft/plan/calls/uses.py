@@ -26,11 +26,11 @@ async def uses_made(
         spent += usage
 
     for _ in range(MOST_ROUNDS):
-        asked = [each for each in result.interrupts if each.reason == "grant"]
-        if not asked:
+        wishes = [wish for wish in result.interrupts if wish.reason == "grant"]
+        if not wishes:
             return result.model_copy(update={"usage": result.usage + spent})
         try:
-            answers = {each.id: await _used(walk, task, each, spend) for each in asked}
+            answers = {wish.id: await _used(walk, task, wish, spend) for wish in wishes}
         except InterruptRaised as raised:
             usage = result.usage + spent
             return Result(status="interrupted", interrupts=(raised.interrupt,), usage=usage)
@@ -40,13 +40,13 @@ async def uses_made(
 
 
 async def _used(
-    walk: Walk, task: Task, asked: Interrupt, spend: Callable[[Usage], None]
+    walk: Walk, task: Task, wish: Interrupt, spend: Callable[[Usage], None]
 ) -> JsonValue:
-    journal, arguments = walk.journal, asked.metadata.get("arguments")
+    journal, arguments = walk.journal, wish.metadata.get("arguments")
     use = ToolCall(
         # The same whenever it is asked, so that no use is made a second time.
-        id=asked.id,
-        name=str(asked.metadata.get("tool")),
+        id=wish.id,
+        name=str(wish.metadata.get("tool")),
         arguments=arguments if isinstance(arguments, dict) else {},
     )
     context = ToolContext(

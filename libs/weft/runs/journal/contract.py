@@ -36,8 +36,8 @@ class Journal(ABC):
 
     def stopping(self, reason: str, grace_s: float) -> tuple[str, float]:
         """Return why the run shall end and what calls in flight get to end in, or what is given."""
-        asked = self.canceling or {}
-        why, grace = asked.get("reason"), asked.get("grace_s")
+        request = self.canceling or {}
+        why, grace = request.get("reason"), request.get("grace_s")
         return (
             why if isinstance(why, str) else reason,
             float(grace) if isinstance(grace, int | float) else grace_s,
