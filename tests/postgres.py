@@ -1,5 +1,6 @@
 """A real PostgreSQL server on loopback, from the binaries of a wheel."""
 
+import atexit
 import os
 import pwd
 import shutil
@@ -26,7 +27,7 @@ def binaries() -> Path:
 
 @dataclass
 class PostgresServer:
-    """Can be killed and started again; `stop` deletes what it kept."""
+    """Can be killed and started again."""
 
     port: int
     home: Path
@@ -85,8 +86,9 @@ class PostgresServer:
             self.process = None
 
     def stop(self) -> None:
+        """End it for good; what it kept is deleted with this process, in nobody's time."""
         self.kill()
-        shutil.rmtree(self.home, ignore_errors=True)
+        atexit.register(shutil.rmtree, self.home, ignore_errors=True)
 
     def _call(self, command: str, *arguments: str, check: bool = True) -> int:
         return subprocess.run(

@@ -35,10 +35,9 @@ Script = Generator[Request[object], object, T]
 
 def play(script: Script[T], answer: Callable[[Request[object]], object]) -> T:
     """Play the script to its end with answers that are there at once."""
-    reply: object = None
-    while True:
-        try:
-            request = script.send(reply)
-        except StopIteration as end:
-            return cast("T", end.value)
-        reply = answer(request)
+    try:
+        request = next(script)
+        while True:
+            request = script.send(answer(request))
+    except StopIteration as end:
+        return cast("T", end.value)

@@ -2,7 +2,6 @@
 
 import sqlite3
 from functools import partial
-from typing import cast
 
 from weft.checkpoint.faults import Faults
 from weft.checkpoint.requests import DeleteThread, EraseRun, Now
@@ -12,6 +11,7 @@ from weft.checkpoint.sql.dialect import Dialect, put_for_sqlite
 from weft.checkpoint.sqlite.packing import packed, unpacked
 
 _TABLES = SqlTables(LongTexts(packed, unpacked))
+_ERASING = frozenset({EraseRun, DeleteThread})
 
 
 class SqliteTables:
@@ -34,25 +34,25 @@ class SqliteTables:
             self._dialect = Dialect(partial(put_for_sqlite, ahead_s=self._ahead_s))
 
     def answer(self, request: Request[object]) -> object:
-        if type(request) is Now:
+        kind = type(request)
+        if kind is Now:
             # One time for all that shares a commit.
             if self._now is None:
                 self._now = self._answer(request)
             return self._now
-        if isinstance(request, EraseRun | DeleteThread):
+        if kind in _ERASING:
             self.erased = True
         return self._answer(request)
 
     def _answer(self, request: Request[object]) -> object:
         statements = _TABLES.statements(request)
-        rows: Rows | None = None
-        while True:
-            try:
-                # Nothing can be sent to what has not begun; `None` begins it.
-                statement = statements.send(cast("Rows", rows))
-            except StopIteration as end:
-                return cast("object", end.value)
-            rows = self._execute(statement)
+        try:
+            said = next(statements)
+            while True:
+                said = statements.send(self._execute(said))
+        except StopIteration as end:
+            answer: object = end.value
+            return answer
 
     def _execute(self, said: Said) -> Rows:
         if isinstance(said, Statement):
