@@ -7,7 +7,9 @@ certain, and some of what is unread is not told.
 """
 
 import ast
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -45,21 +47,28 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
                 yield path, ast.parse(path.read_text(encoding="utf-8"))
 
 
-def unread() -> set[Place]:
+@cache
+def unread() -> frozenset[Place]:
     """Return every definition that nothing reads."""
     trees = list(modules())
     names = set[str]().union(*(read_in(tree) for _, tree in trees))
-    return {
+    names |= {_in_small(name) for name in names if name[:1].isupper()}
+    return frozenset(
         (str(path.relative_to(ROOT)), defined)
         for path, tree in trees
         for defined in told_by(tree)
         if defined.rpartition(".")[2] not in names
-    }
+    )
+
+
+def _in_small(name: str) -> str:
+    """Return the method that answers a request of the class `name`: `read_step` for `ReadStep`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def read_in(tree: ast.Module) -> Iterator[str]:
     """Yield the names that a module reads."""
-    listed = {id(each) for node in tree.body for each in ast.walk(node) if _is_all(node)}
+    listed = {id(each) for node in tree.body if _is_all(node) for each in ast.walk(node)}
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()):
