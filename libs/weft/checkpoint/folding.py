@@ -26,9 +26,14 @@ _IN_RESULT = {"in": "result"}
 _NAMES = {_REST, _SHARED}
 
 
+def is_foldable(result: JsonObject) -> bool:
+    """Tell whether `folded` looks for anything, which takes time in proportion to the steps."""
+    return len(dumps(result)) >= FROM_BYTES
+
+
 def folded(result: JsonObject, steps: Mapping[Path, JsonObject]) -> JsonObject:
     """Return what is kept of a `Result` whose run recorded `steps`; `unfolded` is the inverse."""
-    if not steps or len(dumps(result)) < FROM_BYTES:
+    if not steps or not is_foldable(result):
         return _whole(result)
     places: dict[bytes, tuple[Path, Keys]] = {}
     for path, outcome in steps.items():
@@ -113,7 +118,7 @@ def _whole(result: JsonObject) -> JsonObject:
 
 def _values(value: JsonValue, keys: Keys = ()) -> Iterator[tuple[Keys, bytes]]:
     """Yield where each larger value of `value` stands, with its text."""
-    if not isinstance(value, dict | list | str):
+    if _is_short(value):
         return
     text = dumps(value)
     if len(text) < SMALLEST_BYTES:
@@ -131,7 +136,7 @@ def _rest(
     shared: list[JsonValue],
 ) -> JsonValue:
     """Return `value` with None for each part that has a place, which is added to `shared`."""
-    if not isinstance(value, dict | list | str):
+    if _is_short(value):
         return value
     text = dumps(value)
     if (place := places.get(text)) is not None:
@@ -147,6 +152,13 @@ def _rest(
         if isinstance(value, dict)
         else [rest for _, rest in members]
     )
+
+
+def _is_short(value: JsonValue) -> bool:
+    """Tell, without writing it, whether a value is worth no name."""
+    if isinstance(value, str):
+        return len(value) < SMALLEST_BYTES
+    return not isinstance(value, dict | list)
 
 
 def _members(value: JsonValue) -> Iterator[tuple[str | int, JsonValue]]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
+import anyio.to_thread
+
 from weft.checkpoint.backlog import Backlog
 from weft.checkpoint.base import (
     Accepted,
@@ -25,6 +27,7 @@ from weft.checkpoint.base import (
 )
 from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectStore, Intent
+from weft.checkpoint.folding import is_foldable
 from weft.checkpoint.inbound import Answers, Inbound, Received
 from weft.checkpoint.rules import admission, ledger, log, ownership, reading, responses, threads
 from weft.checkpoint.rules import ending as ending_rules
@@ -128,7 +131,7 @@ class DatabaseRuns(RunStore):
         return await self._database.write(partial(log.record_step, held, text))
 
     async def finish(self, held: Held, ending: Ending) -> tuple[Envelope, ...]:
-        text = log.EndingText(ending)
+        text = await _ending_text(ending)
         return await self._database.write(partial(log.finish, held, text))
 
     async def park(
@@ -293,3 +296,10 @@ class DatabaseCheckpointer(Checkpointer):
 
     async def aclose(self) -> None:
         await self._database.aclose()
+
+
+async def _ending_text(ending: Ending) -> log.EndingText:
+    """Return the ending ready to be stored: what is long is compared with the steps elsewhere."""
+    if (ending.recorded or ending.steps) and is_foldable(ending.result):
+        return await anyio.to_thread.run_sync(log.EndingText, ending)
+    return log.EndingText(ending)

@@ -1,8 +1,16 @@
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weft.checkpoint import memory_checkpointer
 from weft.checkpoint.folding import folded, unfolded
+from weft.checkpoint.rules import log
 from weft.core import JsonObject, JsonValue, Path, dumps
+from weft.testing.store_values import ending, running
 
 LONG: JsonObject = {"text": "as long as a sentence " * 12}
 
@@ -58,3 +66,23 @@ def test_a_step_that_is_gone_leaves_a_gap_and_no_error() -> None:
     result: JsonObject = {"text": "x" * 4_096, "data": [LONG] * 20}
 
     assert unfolded(folded(result, steps), lambda _: None) == {**result, "data": None}
+
+
+@pytest.mark.parametrize(("length", "elsewhere"), [(100, False), (4_096, True)])
+async def test_what_is_long_is_compared_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, length: int, *, elsewhere: bool
+) -> None:
+    threads: list[int] = []
+
+    def watched(result: JsonObject, steps: Mapping[Path, JsonObject]) -> JsonObject:
+        threads.append(threading.get_ident())
+        return folded(result, steps)
+
+    monkeypatch.setattr(log, "folded", watched)
+    runs = (checkpointer := memory_checkpointer()).runs
+    held = await running(checkpointer)
+    result: JsonObject = {"status": "completed", "parts": [{"text": "x" * length}]}
+
+    await runs.finish(held, replace(ending(), result=result, recorded={("look",): {"a": LONG}}))
+
+    assert [thread != threading.get_ident() for thread in threads] == [elsewhere]
