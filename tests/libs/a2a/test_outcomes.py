@@ -74,7 +74,7 @@ interrupts = st.builds(
     options=st.lists(texts, max_size=2).map(tuple),
     url=st.none() | texts,
     approver_scope=st.none() | texts,
-    expires_in=st.floats(0, 1e6),
+    expires_in=st.floats(0.001, 1e6),
     metadata=objects,
 )
 results = st.builds(
