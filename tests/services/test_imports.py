@@ -17,7 +17,7 @@ NOT_TO_SERVE = (
 """What is the router's, the gateway's, or the analysis's own."""
 NOT_TO_ANALYZE = (
     "aiohttp", "fastapi", "nats", "starlette", "uvicorn", "sqlite3",
-    "weft.a2a", "weft.bus", "weft.loop", "weft.models", "weft.runs", "weft.service",
+    "weft.a2a", "weft.loop", "weft.models", "weft.service",
 )  # fmt: skip
 """A call gets what it needs with its order: it serves nobody, and asks nobody."""
 
