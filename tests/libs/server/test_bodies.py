@@ -210,7 +210,7 @@ async def test_a_prompt_is_bounded_in_bytes(ana: httpx.AsyncClient) -> None:
         ({"prompt": "  "}, "/prompt"),
         ({"input": []}, "/input"),
         ({"input": [{"role": "system", "content": "x"}]}, "/input/0/role"),
-        ({"input": [{"role": "user", "content": [{"url": "x"}]}]}, "/input/0/content/0/text"),
+        ({"input": [{"role": "user", "content": [{"url": "x"}]}]}, "/input/0/content/0/url"),
         ({"input": 5}, "/input"),
         ({"prompt": "x", "on_disconnect": "cancel"}, "/on_disconnect"),
         ({"prompt": "x", "on_conflict": "rollback"}, "/on_conflict"),
