@@ -37,8 +37,8 @@ async def choose_patiently(
     """
     seconds = WAIT_SECONDS if remaining_s is None else min(WAIT_SECONDS, remaining_s * SHARE)
     until = clock.monotonic() + seconds
-    await _all_arrived(peers, until=min(until, clock.monotonic() + ARRIVAL_SECONDS), clock=clock)
-    offers = await peers.refresh()
+    arrival = min(until, clock.monotonic() + ARRIVAL_SECONDS)
+    offers = await _all_arrived(peers, until=arrival, clock=clock)
     chosen = choose(offers)
     while (
         chosen.error is not None
@@ -52,11 +52,12 @@ async def choose_patiently(
     return chosen
 
 
-async def _all_arrived(peers: MeshPeers, *, until: float, clock: Clock) -> None:
-    await peers.refresh()
+async def _all_arrived(peers: MeshPeers, *, until: float, clock: Clock) -> Offers:
+    offers = await peers.refresh()
     while peers.arriving and clock.monotonic() < until:
         await asyncio.sleep(LOOK_SECONDS)
-        await peers.refresh()
+        offers = await peers.refresh()
+    return offers
 
 
 def _may_come(error: WeftError, peers: MeshPeers) -> bool:

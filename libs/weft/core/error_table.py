@@ -8,8 +8,6 @@ __all__ = ["A2A_INTERNAL", "A2A_INVALID_PARAMS", "LOOKS", "look"]
 
 A2A_INTERNAL: Final = -32603
 A2A_INVALID_PARAMS: Final = -32602
-A2A_INVALID_REQUEST: Final = -32600
-"""Also of what A2A leaves to the HTTP status: who asks, whether they may, and how often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,7 @@ class ErrorLook:
 _Row = tuple[int, str, int, str, str]
 _ROWS: Final[tuple[_Row, ...]] = (
     # HTTP, gRPC, A2A; codes that a refused request may carry; codes that only runs and calls carry.
+    # A2A leaves to the HTTP status who asks, whether they may, and how often: -32600.
     (400, "FAILED_PRECONDITION", -32002, "", "task_not_cancelable"),
     (400, "FAILED_PRECONDITION", -32003, "", "push_not_supported"),
     (400, "FAILED_PRECONDITION", -32004, "", "unsupported_operation"),
