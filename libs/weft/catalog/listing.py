@@ -86,8 +86,10 @@ class Listing:
 
     def awaited(self) -> frozenset[str]:
         """Return the services of which there is none but a supposed instance."""
-        there = {each.service for each in self.entries()}
-        return frozenset({each.service for each in self.supposed()} - there)
+        if not self._new:
+            return frozenset()
+        there = {member.entry.service for member in self._members.values()}
+        return frozenset({member.entry.service for member in self._new.values()} - there)
 
     def arriving(self) -> bool:
         """Tell whether somebody says that he is there whose first question has no answer yet."""

@@ -9,7 +9,7 @@ import pytest
 from weft.checkpoint import Checkpointer, ThreadKey, Turn, memory_checkpointer
 from weft.core import LOCAL, RunId
 from weft.core.errors import CanceledError, InputError, RunFailedError, StaleThreadError, WeftError
-from weft.loop import Agent
+from weft.loop import Agent, AgentResult
 from weft.models import ModelRequest
 from weft.runs import AGENT_RUN
 from weft.testing.models import FunctionModel, ScriptedModel
@@ -60,21 +60,26 @@ async def test_a_run_whose_end_is_refused_gets_the_one_it_may_have(
     assert later.text == "free"
 
 
-async def test_a_run_that_was_to_end_does_nothing_more_when_it_is_taken_over() -> None:
-    faults = ScriptedFaults()
-    store = memory_checkpointer(faults=faults)
-    hanging = asyncio.Event()
+async def hung(store: Checkpointer) -> "asyncio.Future[AgentResult]":
+    """Return a run whose model does not answer, once it was asked."""
+    begun = asyncio.Event()
 
     async def hang(_: ModelRequest) -> str:
-        hanging.set()
+        begun.set()
         await anyio.sleep_forever()
         return ""
 
-    dead = asyncio.ensure_future(
-        Agent(FunctionModel(hang), checkpointer=store).arun("go", thread_id="t", run_id=RUN)
-    )
+    agent = Agent(FunctionModel(hang), checkpointer=store)
+    run = asyncio.ensure_future(agent.arun("go", thread_id="t", run_id=RUN))
     with anyio.fail_after(5):
-        await hanging.wait()
+        await begun.wait()
+    return run
+
+
+async def test_a_run_that_was_to_end_does_nothing_more_when_it_is_taken_over() -> None:
+    faults = ScriptedFaults()
+    store = memory_checkpointer(faults=faults)
+    dead = await hung(store)
     await cancel(store)
     faults.ahead_s = 4
     model = ScriptedModel(["again"])
@@ -137,18 +142,7 @@ async def test_a_run_that_the_mesh_was_asked_for_is_not_resumed_by_a_lone_agent(
 async def test_a_caller_that_is_cancelled_hears_of_nothing_else() -> None:
     faults = ScriptedFaults()
     store = memory_checkpointer(faults=faults)
-    hanging = asyncio.Event()
-
-    async def hang(_: ModelRequest) -> str:
-        hanging.set()
-        await anyio.sleep_forever()
-        return ""
-
-    run = asyncio.ensure_future(
-        Agent(FunctionModel(hang), checkpointer=store).arun("go", thread_id="t", run_id=RUN)
-    )
-    with anyio.fail_after(5):
-        await hanging.wait()
+    run = await hung(store)
     faults.ahead_s = 4
     (taken,) = await store.runs.claim("another", (AGENT_RUN,), limit=1)
     run.cancel()
