@@ -4,7 +4,8 @@ from weft.a2a.client.client import A2AClient, fetch_card
 from weft.a2a.client.transport import open_session
 from weft.a2a.events import ArtifactChunk, ArtifactUpdated
 from weft.a2a.seals import MeshVouch, Sealer, read_seal
-from weft.a2a.server.app import A2AServer, Authenticator
+from weft.a2a.server.app import A2AServer
+from weft.a2a.server.callers import Authenticator
 from weft.a2a.server.executor import execute_task
 from weft.a2a.server.tasks import TaskLimits
 from weft.a2a.wire.cards import (

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from weft.a2a import (
 )
 from weft.core import JsonObject
 from weft.core.protocol_errors import CardRefusedError
-from weft.identity import Minter, SigningKey, Trust
+from weft.identity import Caller, Minter, SigningKey, Trust
 from weft.identity.keys import unb64
 from weft.identity.signatures import sign
 
@@ -202,16 +203,18 @@ async def test_a_key_pinned_for_another_service_signs_no_card_of_this_one() -> N
 
 
 @pytest.mark.requirement("A2A-66")
-async def test_a_token_goes_to_no_peer_whose_card_nobody_vouched_for() -> None:
+async def test_a_token_goes_to_no_peer_whose_card_nobody_vouched_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     mesh, seen = Mesh(), []
     async with agent(ScriptedPeer()) as served, open_session() as session:
-        original = served.server._caller
+        admit = served.server.callers.admit
 
-        async def watch(request: object) -> object:
-            seen.append(request.headers.get("authorization"))  # type: ignore[attr-defined]
-            return await original(request)  # type: ignore[arg-type]
+        async def watch(headers: Mapping[str, str], address: str | None) -> Caller:
+            seen.append(headers.get("authorization"))
+            return await admit(headers, address)
 
-        served.server._caller = watch  # type: ignore[method-assign,assignment]
+        monkeypatch.setattr(served.server.callers, "admit", watch)
         text = await fetch_card(session, served.url)
         card = read_foreign_card(text, service="echo", origin=served.url)
         result = await A2AClient(card, session, minter=Minter(mesh.router)).start(a_task())

@@ -256,7 +256,7 @@ async def test_a_bug_shows_an_id_and_nothing_of_itself(
         await asyncio.sleep(0)
         raise RuntimeError("SELECT secret FROM keys")
 
-    monkeypatch.setattr(served.server.tasks, "get", explode)
+    monkeypatch.setattr(served.server.tasks, "read", explode)
 
     error = (await served.call("GetTask", {"id": "x"}))["error"]
 

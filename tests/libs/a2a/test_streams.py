@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from tests.libs.a2a.harness import ScriptedPeer, ScriptedRun, Served, agent, message
-from weft.a2a.server import streams
+from weft.a2a.server import streams, updates
 from weft.core import LOCAL, Artifact, Interrupt, Result
 from weft.events import AnyData, Envelope, Event
 
@@ -59,8 +59,8 @@ def state(frame: tuple[int | None, Any]) -> str:
 
 
 def told(frames: list[tuple[int | None, Any]]) -> list[Any]:
-    updates = [result.get("statusUpdate", {}) for _, result in frames]
-    return [event for each in updates for event in each.get("metadata", {}).get("events", [])]
+    statuses = [result.get("statusUpdate", {}) for _, result in frames]
+    return [event for status in statuses for event in status.get("metadata", {}).get("events", [])]
 
 
 async def log_of(served: Served, task_id: str) -> list[Envelope]:
@@ -82,9 +82,9 @@ async def test_a_stream_is_the_task_then_its_artifacts_then_its_end() -> None:
         "artifactUpdate",
         "TASK_STATE_COMPLETED",
     ]
-    updates = [frame[1]["artifactUpdate"] for frame in frames[2:4]]
-    assert [(each["append"], each["lastChunk"]) for each in updates] == [(False, True)] * 2
-    assert [each["artifact"] for each in updates] == stored
+    shown = [frame[1]["artifactUpdate"] for frame in frames[2:4]]
+    assert [(update["append"], update["lastChunk"]) for update in shown] == [(False, True)] * 2
+    assert [update["artifact"] for update in shown] == stored
 
 
 @pytest.mark.requirement("A2A-72")
@@ -219,8 +219,8 @@ async def test_an_event_id_that_is_none_is_refused(served: Served, seen: str) ->
 async def test_a_silent_stream_is_kept_alive_and_ends_cleanly_when_the_server_drains(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert streams.HEARTBEAT_SECONDS <= 15
-    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.05)
+    assert updates.HEARTBEAT_SECONDS <= 15
+    monkeypatch.setattr(updates, "HEARTBEAT_SECONDS", 0.05)
     peer = ScriptedPeer(two_parts)
     async with agent(peer) as served:
         stream = await served.stream("SendStreamingMessage", message("go"))
@@ -244,7 +244,7 @@ async def test_a_reader_that_stalls_through_thousands_of_events_gets_the_last_on
         task_id: Any = (await anext(frames))[1]["task"]["id"]
         with anyio.fail_after(10):
             await served.runs.wait(LOCAL, task_id, seconds=9)
-            [open_stream] = served.server._streams
+            [open_stream] = served.server.jsonrpc.streams
             unread = []
             for _ in range(40):
                 # A stall is time passing: nothing tells when a writer has given up writing.
@@ -254,7 +254,7 @@ async def test_a_reader_that_stalls_through_thousands_of_events_gets_the_last_on
 
     assert state(rest[-1]) == "TASK_STATE_COMPLETED"
     assert [each["seq"] for each in told(rest)] == list(range(1, 3004))
-    assert 0 < max(unread) < 2 * streams.UNREAD
+    assert 0 < max(unread) < 2 * updates.UNREAD
 
 
 async def test_a_reader_that_leaves_ends_its_stream_and_not_the_task(

@@ -59,10 +59,12 @@ class TaskLimits:
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """Who sends a request, with which extensions in force."""
+    """Who sends a request, with which extensions in force, and what it has seen of a stream."""
 
     caller: Caller
     extensions: frozenset[str] = frozenset()
+    cursor: str | None = None
+    """The number of the last event that its sender has, as it said it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import orjson
-
 from weft.a2a.server.growing import Growing
 from weft.a2a.wire import extensions
 from weft.a2a.wire.models import TaskState
@@ -149,17 +147,6 @@ def settled(
         if isinstance(update_body, dict):
             update_body["metadata"] = metadata
     return [*shown, last]
-
-
-def with_events(update: JsonObject, events: Sequence[str]) -> JsonObject:
-    """Add envelopes, each as JSON text, to a status update's metadata."""
-    body = update["statusUpdate"]
-    if isinstance(body, dict):
-        metadata = body.get("metadata")
-        more: dict[str, object] = {**metadata} if isinstance(metadata, dict) else {}
-        more["events"] = [orjson.Fragment(event) for event in events]
-        body["metadata"] = more  # type: ignore[assignment] # fragments exist for orjson alone
-    return update
 
 
 def report_in(event: Envelope) -> JsonObject | None:
