@@ -1,19 +1,18 @@
 """Which thread a lone agent's run belongs to, and what the run adds to it."""
 
-import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import anyio
 
-from weft.checkpoint import Checkpointer, Claimed, NewRun, Run, ThreadKey, Turn
-from weft.core import LOCAL, Authority, JsonValue, Message, Reason, Result, RunId, dumps
+from weft.checkpoint import Checkpointer, Claimed, Run, ThreadKey, Turn
+from weft.core import LOCAL, Authority, JsonValue, Message, Reason, Result, RunId
 from weft.core.errors import InputError, NothingToResumeError
 from weft.core.supervision import guarded
-from weft.events import Acceptance, Envelope, RunAccepted, preview
+from weft.events import Envelope
 from weft.loop.result import AgentResult, as_peer_result
-from weft.runs import AgentRequest, OwnedRun, RunOutcome, SoleOwner
+from weft.runs import AgentRequest, OwnedRun, RunOutcome, SoleOwner, new_run
 
 ABANDON_SECONDS = 2.0
 
@@ -41,21 +40,13 @@ class Threads:
         self, request: AgentRequest, *, run_id: RunId, thread_id: str, authority: Authority
     ) -> Claimed:
         """Make the request durable and claim it. Raises as `SoleOwner.accept`."""
-        stored, budget = request.to_json(), authority.budget.to_json()
-        acceptance = Acceptance(
-            input_preview=preview(request.prompt),
-            subject=authority.principal.subject,
-            agent=self._agent,
-        )
-        new = NewRun(
+        new = new_run(
+            request,
+            authority,
             run_id=run_id,
-            authority=authority,
-            operation=request.operation,
-            idem_key=run_id,
-            body_hash=hashlib.sha256(dumps([stored, budget])).hexdigest(),
             thread_id=thread_id,
-            request=stored,
-            accepted=RunAccepted(data=acceptance),
+            agent=self._agent,
+            service=self._agent,
         )
         return await self._owner.accept(new)
 

@@ -1,5 +1,6 @@
 """The durable run: asked for, admitted, owned, journalled, interrupted, resumed, cancelled, ended."""
 
+from weft.runs.admission import new_run
 from weft.runs.conversation import history_of, thread_of, turn_of
 from weft.runs.cursors import cursor_in, event_number, told_all
 from weft.runs.hub import Hub, Listener
@@ -47,6 +48,7 @@ __all__ = [
     "cursor_in",
     "event_number",
     "history_of",
+    "new_run",
     "thread_of",
     "told_all",
     "turn_of",

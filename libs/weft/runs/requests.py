@@ -1,11 +1,12 @@
 """What each operation's runs are asked, as their rows keep it: written and read here alone."""
 
+from abc import abstractmethod
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
 from weft.checkpoint import Run
-from weft.core import JsonObject, Parts, Record
+from weft.core import JsonObject, Parts, Record, text_of
 from weft.core.errors import InputError
 from weft.runs.operations import A2A_SEND, AGENT_RUN, MESH_RUN, Operation
 
@@ -34,6 +35,11 @@ class StoredRequest(Record):
             raise InputError(f"run {run.run_id} is a {run.operation!r}, not a {cls.operation!r}")
         return cls.model_validate(run.request)
 
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """What is asked, in words."""
+
     def to_json(self) -> JsonObject:
         """Return what the row keeps: nothing that has its default."""
         return self.model_dump(mode="json", exclude_defaults=True)
@@ -52,6 +58,10 @@ class RoutedRequest(StoredRequest):
     protocol: str | None = None
     metadata: JsonObject = Field(default_factory=dict)
 
+    @property
+    def text(self) -> str:
+        return self.input
+
 
 class AgentRequest(StoredRequest):
     """A prompt for an agent that runs alone, in the process that calls it."""
@@ -62,6 +72,10 @@ class AgentRequest(StoredRequest):
     metadata: JsonObject = Field(default_factory=dict)
     kept: bool = False
     """The thread outlives the run."""
+
+    @property
+    def text(self) -> str:
+        return self.prompt
 
 
 class PeerRequest(StoredRequest):
@@ -76,3 +90,7 @@ class PeerRequest(StoredRequest):
     extensions: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     """Tasks that the message speaks of."""
+
+    @property
+    def text(self) -> str:
+        return text_of(self.parts)

@@ -8,11 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weft.checkpoint import Accepted, NewRun, Run, ThreadKey
-from weft.core import Authority, Budget, Deadline, JsonObject, Principal, RunId, dumps, new_id
+from weft.core import Authority, Budget, JsonObject, Principal, RunId, dumps
 from weft.core.edge_errors import InvalidFieldsError, UnknownAgentError
 from weft.core.errors import NotFoundError, WeftError
-from weft.events import Acceptance, RunAccepted, preview
-from weft.runs import MESH_RUN, PLAN_STEP, RoutedRequest, Runs
+from weft.runs import MESH_RUN, PLAN_STEP, RoutedRequest, Runs, new_run
 from weft.server.gate import RequestGate
 from weft.server.requests import (
     MAX_WAIT_S,
@@ -29,8 +28,6 @@ from weft.server.views import Details, run_view
 log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT_S = 300.0
-MAX_EVENT_INPUT = 48 * 1024
-"""A longer input stays with the run: an event's data must not grow over 64 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +159,7 @@ def _new_run(
     principal: Principal,
     key: str | None,
 ) -> NewRun:
-    given = [each for each in (asked.timeout_s, timeout_of(request)) if each is not None]
-    timeout_s = min(given, default=DEFAULT_TIMEOUT_S)
-    budget = Budget(**asked.budget.model_dump())
-    data = Acceptance(
-        input=text if len(dumps(text)) <= MAX_EVENT_INPUT else None,
-        input_preview=preview(text),
-        subject=principal.subject,
-        agent=asked.agent,
-        protocol=asked.protocol,
-        deadline_s=timeout_s,
-        budget=budget,
-        on_conflict=asked.on_conflict,
-    )
+    limits = [limit for limit in (asked.timeout_s, timeout_of(request)) if limit is not None]
     routed = RoutedRequest(
         input=text,
         agent=asked.agent,
@@ -182,15 +167,15 @@ def _new_run(
         protocol=asked.protocol,
         metadata=asked.metadata,
     )
-    return NewRun(
+    return new_run(
+        routed,
+        Authority(principal, Budget(**asked.budget.model_dump()), trace=request.state.trace),
         run_id=run_id,
-        authority=Authority(
-            principal, budget, Deadline.after(timeout_s), trace=request.state.trace
-        ),
-        operation=routed.operation,
-        idem_key=key or new_id(),
+        thread_id=asked.thread_id,
+        timeout_s=min(limits, default=DEFAULT_TIMEOUT_S),
+        key=key,
         body_hash=asked.fingerprint(text),
-        thread_id=asked.thread_id or new_id(),
-        request=routed.to_json(),
-        accepted=RunAccepted(data=data),
+        agent=asked.agent,
+        protocol=asked.protocol,
+        on_conflict=asked.on_conflict,
     )

@@ -23,7 +23,6 @@ from weft.core import (
     DECLINED,
     Authority,
     Budget,
-    Deadline,
     Interrupt,
     JsonObject,
     JsonValue,
@@ -40,9 +39,9 @@ from weft.core.protocol_errors import (
     TaskNotCancelableError,
     UnsupportedOperationError,
 )
-from weft.events import Acceptance, Envelope, RunAccepted, preview
+from weft.events import Envelope
 from weft.identity import Caller
-from weft.runs import A2A_SEND, Runs
+from weft.runs import A2A_SEND, Runs, new_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,29 +252,18 @@ class Tasks:
         authority = _limited(
             ask.caller.authority, limits if extensions.BUDGET in ask.extensions else {}
         )
-        left = authority.remaining()
         run_id = new_run_id()
-        text = text_of(message.content)
-        return NewRun(
+        return new_run(
+            request_of(message),
+            authority,
             run_id=run_id,
-            authority=authority.narrowed(deadline=Deadline.after(self._limits.task_s)),
-            operation=A2A_SEND,
+            thread_id=message.context_id,
+            timeout_s=self._limits.task_s,
             # An id that is not unique by form may be used twice for two messages.
-            idem_key=message.message_id if message.unique else f"{message.message_id}:{run_id}",
+            key=message.message_id if message.unique else f"{message.message_id}:{run_id}",
             body_hash=body_hash(message),
-            thread_id=message.context_id or new_id(),
-            request=request_of(message).to_json(),
-            accepted=RunAccepted(
-                agent=self.agent,
-                data=Acceptance(
-                    input_preview=preview(text),
-                    input=text,
-                    subject=authority.principal.subject,
-                    agent=self.agent,
-                    deadline_s=None if left is None else round(left, 3),
-                    budget=authority.budget,
-                ),
-            ),
+            agent=self.agent,
+            service=self.agent,
         )
 
 
