@@ -61,11 +61,21 @@ class Admission:
 
         Raises what `body_of` and `RunStore.accept` raise.
         """
-        principal = principal_of(request, "runs:write")
+        principal_of(request, "runs:write")
         key = idempotency_key(request)
         asked = body_of(request, RunRequest)
         if thread_id is not None:
             asked = _on_thread(asked, thread_id)
+        return await self.submit(request, asked, run_id=run_id, key=key)
+
+    async def submit(
+        self, request: Request, asked: RunRequest, *, run_id: RunId, key: str | None
+    ) -> Accepted:
+        """Accept the run that is asked for; without a `key` it is a new one in any case.
+
+        Raises what `RunStore.accept` raises.
+        """
+        principal = principal_of(request, "runs:write")
         text = asked.text()
         new = _new_run(request, asked, text, run_id=run_id, principal=principal, key=key)
         if (refusal := await self._refusal(asked, principal)) is not None:

@@ -10,6 +10,8 @@ from starlette.types import ASGIApp
 from weft.core.errors import WeftError
 from weft.runs import Runs
 from weft.server.admission import Admission, ApiOptions
+from weft.server.alert_routes import alert_routes
+from weft.server.alerts import AlertGroup
 from weft.server.alias_routes import alias_routes
 from weft.server.credentials import BearerAuthenticator
 from weft.server.edge import Edge, EdgeRules
@@ -52,7 +54,12 @@ def api(
         },
     )
     # Routes are matched in order, and an included router costs every request that passes it.
-    for own in (alias_routes(admission), run_routes(admission), thread_routes(runs)):
+    for own in (
+        alias_routes(admission),
+        run_routes(admission),
+        thread_routes(runs),
+        alert_routes(admission),
+    ):
         app.router.routes.extend(own.routes)
     for router in extra_routes:
         app.include_router(router)
@@ -70,6 +77,6 @@ class _Described(FastAPI):
                 routes=self.routes,
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas.update(definitions(RunRequest, CancelRequest, ResumeRequest))
+            schemas.update(definitions(RunRequest, CancelRequest, ResumeRequest, AlertGroup))
             self.openapi_schema = document
         return self.openapi_schema
