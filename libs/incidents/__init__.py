@@ -5,8 +5,15 @@ Calls of an analysis import this, each in a process of its own; what hosts an an
 """
 
 from incidents.analysis import Analysis
-from incidents.anomalies import Anomaly, anomaly_report
+from incidents.anomalies import Anomaly
 from incidents.cases import DataRoots, case_facts
+from incidents.comparison import (
+    Comparison,
+    SourceRead,
+    compared,
+    comparison_report,
+    folded,
+)
 from incidents.files import Content, DataFile, read_bytes
 from incidents.logs import LogLine, read_logs
 from incidents.metrics import Series, read_metrics
@@ -15,11 +22,12 @@ from incidents.problems import FileProblem, guarded
 from incidents.report import Conclusion, report
 from incidents.text import cut, shown_path
 from incidents.traces import Span, read_traces
-from incidents.windows import Split, gaps, split
+from incidents.windows import Split, split
 
 __all__ = [
     "Analysis",
     "Anomaly",
+    "Comparison",
     "Conclusion",
     "Content",
     "DataFile",
@@ -28,13 +36,15 @@ __all__ = [
     "LogLine",
     "Place",
     "Series",
+    "SourceRead",
     "Span",
     "Split",
-    "anomaly_report",
     "case_facts",
+    "compared",
+    "comparison_report",
     "cut",
     "directory_above",
-    "gaps",
+    "folded",
     "guarded",
     "read_bytes",
     "read_logs",

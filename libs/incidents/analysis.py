@@ -25,6 +25,8 @@ class Analysis:
     """One analysis, and how a model is told of it."""
 
     name: str
+    source: str
+    """What it reads: `logs`, `code` ..., as its coverage names it."""
     description: str
     module: str
     """Where `analyze(roots, data)` stands, by its dotted name; only the calls import it."""

@@ -44,4 +44,4 @@ async def analyst(
     text = await anyio.Path(prompt).read_text(encoding="utf-8")
     async with processes, aclosing(get_model(settings.model)) as model:
         agent = Agent(model, [tool], text, name=card.name, max_iterations=_ITERATIONS)
-        yield DataGate(agent, roots, settings.data)
+        yield DataGate(agent, analysis.source, roots, settings.data)

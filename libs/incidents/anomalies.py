@@ -8,6 +8,7 @@ from functools import partial
 
 from incidents.problems import FileProblem
 from incidents.report import Conclusion, report
+from weft.core import Coverage
 from weft.core.record import JsonObject
 from weft.core.result import Claim, EvidenceType, Window
 
@@ -25,7 +26,7 @@ class Anomaly:
     service: str
     text: str
     strength: float
-    """How much this alone speaks for its service being the cause, 0 to 1."""
+    """How much this alone speaks for its service being the cause, 0 to 1; 0 is no departure."""
     evidence: JsonObject = field(default_factory=dict)
     type: EvidenceType = "specific_data"
     symptom: bool = False
@@ -42,15 +43,11 @@ class Anomaly:
 
 
 def anomaly_report(
-    anomalies: Iterable[Anomaly],
-    *,
-    source: str,
-    window: Window | None,
-    problems: Sequence[FileProblem] = (),
+    anomalies: Iterable[Anomaly], *, coverage: Coverage, problems: Sequence[FileProblem] = ()
 ) -> JsonObject:
     """Rank what is not as usual, and draw one claim per service from it."""
     ranked = sorted(anomalies, key=lambda one: (-one.strength, one.service, one.kind, one.text))
-    return report(ranked, partial(_concluded, source, window, problems), problems)
+    return report(ranked, partial(_concluded, coverage, problems), coverage, problems)
 
 
 def certainty(strengths: Iterable[float]) -> float:
@@ -60,13 +57,10 @@ def certainty(strengths: Iterable[float]) -> float:
 
 
 def _concluded(
-    source: str,
-    window: Window | None,
-    problems: Sequence[FileProblem],
-    shown: Sequence[Anomaly],
+    coverage: Coverage, problems: Sequence[FileProblem], shown: Sequence[Anomaly]
 ) -> Conclusion:
-    claims = _claims(shown, window)
-    return Conclusion(_summary(source, shown, claims, problems), claims)
+    claims = _claims(shown, coverage.window)
+    return Conclusion(_summary(coverage, shown, claims, problems), claims)
 
 
 def _claims(shown: Sequence[Anomaly], window: Window | None) -> list[Claim]:
@@ -85,33 +79,46 @@ def _claim(
     service: str, shown: Sequence[Anomaly], indexes: Sequence[int], window: Window | None
 ) -> Claim:
     causes = [index for index in indexes if not shown[index].symptom]
-    chosen = causes or list(indexes)
+    departures = [index for index in indexes if shown[index].strength]
+    chosen = causes or departures or list(indexes)
     lead = shown[chosen[0]]
     return Claim(
         text=f"{service}: {lead.text}",
         type=lead.type,
-        kind="cause" if causes else "symptom",
+        kind="cause" if causes else "symptom" if departures else "fact",
         strength=round(certainty(shown[index].strength for index in chosen), 3),
         evidence_refs=tuple(f"#/findings/{index}" for index in chosen[:_REFS]),
         subject=service,
-        predicate="root_cause" if causes else "affected",
+        predicate="root_cause" if causes else "affected" if departures else lead.kind,
         window=window,
     )
 
 
 def _summary(
-    source: str, shown: Sequence[Anomaly], claims: Sequence[Claim], problems: Sequence[FileProblem]
+    coverage: Coverage,
+    shown: Sequence[Anomaly],
+    claims: Sequence[Claim],
+    problems: Sequence[FileProblem],
 ) -> str:
-    causes = [claim for claim in claims if claim.kind == "cause"]
-    if causes:
-        best = causes[0]
-        words = f"{source}: the strongest sign of a cause is in {best.subject} "
-        words += f"({best.strength:.2f}): {shown[_index(best)].text}"
-    elif shown:
-        words = f"{source}: nothing points at a cause; most notable: {shown[0].text}"
-    else:
-        words = f"{source}: nothing differs from normal"
+    words = f"{coverage.source}: {_verdict(coverage, shown, claims)}"
     return f"{words}; {len(problems)} problems with the data" if problems else words
+
+
+def _verdict(coverage: Coverage, shown: Sequence[Anomaly], claims: Sequence[Claim]) -> str:
+    """Say what the coverage allows to be said: what was not compared is never called normal."""
+    if coverage.verdict == "not_read":
+        return f"nothing was read: {coverage.reason}"
+    if coverage.verdict == "not_compared":
+        seen = f"; most notable: {shown[0].text}" if shown else ""
+        return f"nothing was compared: {coverage.reason}{seen}"
+    if coverage.verdict == "nothing_unusual":
+        return f"nothing differs from normal in the {coverage.compared} rows of the incident"
+    causes = [claim for claim in claims if claim.kind == "cause"]
+    if not causes:
+        return f"nothing points at a cause; most notable: {shown[0].text}"
+    best = causes[0]
+    words = f"the strongest sign of a cause is in {best.subject} ({best.strength:.2f})"
+    return f"{words}: {shown[_index(best)].text}"
 
 
 def _index(claim: Claim) -> int:

@@ -13,6 +13,7 @@ from incidents.files import DataFile, read_bytes
 from incidents.json_values import loaded
 from incidents.places import Place, directory_above, place_of, refusal
 from incidents.problems import FileProblem, guarded
+from incidents.roots import Root
 from incidents.text import cut, shown_path
 from incidents.times import moment
 from weft.core.errors import DataRefusedError
@@ -23,6 +24,8 @@ __all__ = ["DataRoots", "case_facts"]
 CASE_FILE = "case.json"
 _CASE_BYTES = 1 << 20
 _MOST_SHOWN = 200
+_MOST_NAMED = 8
+"""So many directories of a root are named to whoever named none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,12 @@ class DataRoots:
             DataRefusedError: It is outside every root, whether or not it exists.
         """
         return place_of(self._roots, data)
+
+    def shown(self) -> str:
+        """Say what may be named: the roots and the directories in them; blocking."""
+        if not self._roots:
+            return "no data root is set, so nothing can be named"
+        return "there is: " + "; ".join(_directories(root) for root in self._roots)
 
     def check(self, data: str) -> Place:
         """Return where `data`, a path below a root, stands; blocking.
@@ -90,6 +99,14 @@ class DataRoots:
             alert_time=_alert(place, facts.get("alert_time_unix"), problems),
             problems=tuple(problems),
         )
+
+
+def _directories(root: Path) -> str:
+    place = Place(Root(root), PurePosixPath())
+    names = [shown_path(entry.name) for entry, folder in place.inside([]) if folder]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    listed = ", ".join(names[:_MOST_NAMED]) or "no directory"
+    return cut(f"{listed}{more} in {shown_path(root.name)}", 2 * _MOST_SHOWN)
 
 
 def case_facts(place: Place, problems: list[FileProblem]) -> JsonObject | None:
@@ -149,10 +166,9 @@ def _one(place: Place, kind: str, name: str, problems: list[FileProblem]) -> Dat
         return None
     file = next((choice for choice, look in looks if look.kind == "file"), None)
     if file is None:
-        unusable = (choice for choice in looks if choice[1].kind == "unusable")
-        nearest, look = next(unusable, looks[0])
-        problems.append(FileProblem(nearest.shown, look.why or "is no file"))
-        return None
+        # Its reader finds out why it cannot be read: then it is a gap of that source.
+        unusable = (choice for choice, look in looks if look.kind == "unusable")
+        file = next(unusable, looks[0][0])
     return file.file()
 
 

@@ -4,6 +4,7 @@ import _csv
 import csv
 import io
 import lzma
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 
 from incidents.problems import FileProblem, guarded
 from incidents.roots import Root
+from weft.core import FileCoverage
 from weft.core.storable import storable
 
 __all__ = ["Content", "DataFile", "read_bytes"]
@@ -21,6 +23,7 @@ _PACKED = 16 << 10
 """So much is read of an archive at a time, since what a stream leaves of it is copied."""
 _MOST_STREAMS = 10_000
 _XZ_MEMORY = 128 << 20
+_MOST_REASON = 300
 _XZ = b"\xfd7zXZ\x00"
 
 
@@ -57,9 +60,16 @@ class Content(NamedTuple):
     truncated: bool
 
 
+class FilesRead(NamedTuple):
+    """What was wrong with files, and how much of each was read."""
+
+    problems: list[FileProblem]
+    files: list[FileCoverage]
+
+
 @dataclass(slots=True)
 class SourceFile:
-    """One file while it is read: its text, and the count of what was wrong with its rows."""
+    """One file while it is read: its text, what is read of it, and what was wrong with its rows."""
 
     file: DataFile
     text: str
@@ -67,10 +77,47 @@ class SourceFile:
     problems: list[FileProblem] = field(default_factory=list)
     malformed: int = 0
     rows: int = 0
-    """How many were read so far."""
+    """How many were looked at so far."""
+    format: str = ""
+    """The layout that it is read as, in a word or two."""
+    bad_line: int = 0
+    """The first line that could not be read."""
+    _kept: int = 0
+    _dated: int = 0
+    _levelled: int = 0
+    _first: float = math.inf
+    _last: float = -math.inf
 
-    def note(self, problem: str) -> None:
-        self.problems.append(FileProblem(self.file.name, problem))
+    def note(self, problem: str, *, line: int = 0) -> None:
+        self.problems.append(FileProblem(self.file.name, problem, line))
+
+    def keep(self, time: float | None, *, level: str = "") -> None:
+        """Count a row that is kept; `time` and `level` are its own, not those of a neighbour."""
+        self._kept += 1
+        self._levelled += bool(level)
+        if time is not None:
+            self._dated += 1
+            self._first, self._last = min(self._first, time), max(self._last, time)
+
+    def skip(self, line: int) -> None:
+        """Count a row that cannot be read."""
+        self.malformed += 1
+        self.bad_line = self.bad_line or line
+
+    def coverage(self) -> FileCoverage:
+        """Return how much of the file was read so far."""
+        dated = self._dated > 0
+        return FileCoverage(
+            name=self.file.name,
+            format=self.format,
+            rows=self._kept,
+            dated=self._dated,
+            levelled=self._levelled,
+            skipped=self.malformed,
+            reason="; ".join(map(str, self.problems))[:_MOST_REASON],
+            first=self._first if dated else None,
+            last=self._last if dated else None,
+        )
 
     @property
     def is_csv(self) -> bool:
@@ -113,7 +160,7 @@ class SourceFile:
             except Exception:  # noqa: BLE001 - a row may hold anything; its own loss is counted
                 one = None
             if one is None:
-                self.malformed += 1
+                self.skip(number)
             else:
                 yield one
 
@@ -123,12 +170,13 @@ class SourceFile:
             try:
                 row = next(reader, None)
             except csv.Error:
-                self.malformed += 1
+                self.skip(first_line)
                 continue
             if row is None:
                 return
             if len(row) != width:
-                self.malformed += bool(row)
+                if row:
+                    self.skip(first_line)
                 continue
             if self.is_full():
                 return
@@ -142,7 +190,7 @@ class SourceFile:
     def close(self) -> list[FileProblem]:
         """Return what was wrong with the file, the malformed rows as one count."""
         if self.malformed:
-            self.note(f"{self.malformed} malformed rows were skipped")
+            self.note(f"{self.malformed} malformed rows were skipped", line=self.bad_line)
         return self.problems
 
 
@@ -168,15 +216,16 @@ def sources(files: Iterable[DataFile], bounds: Bounds) -> Iterator[SourceFile]:
 
 def read_all(
     files: Iterable[DataFile], bounds: Bounds, read: Callable[[SourceFile], None]
-) -> list[FileProblem]:
+) -> FilesRead:
     """Have every file read that has text; one that fails costs only what follows in it."""
-    problems: list[FileProblem] = []
+    result = FilesRead([], [])
     for source in sources(files, bounds):
         if source.text.strip():
             with guarded(source.note):
                 read(source)
-        problems += source.close()
-    return problems
+        result.problems.extend(source.close())
+        result.files.append(source.coverage())
+    return result
 
 
 def opened(file: DataFile, bounds: Bounds = DEFAULT_BOUNDS) -> SourceFile:

@@ -11,7 +11,7 @@ from incidents.json_values import loaded
 from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
 from incidents.times import moment
-from weft.core import JsonObject, JsonValue
+from weft.core import FileCoverage, JsonObject, JsonValue
 
 __all__ = ["LogLine", "read_logs"]
 
@@ -61,6 +61,7 @@ class Logs(NamedTuple):
 
     lines: list[LogLine]
     problems: list[FileProblem]
+    files: list[FileCoverage]
 
 
 class _Text(NamedTuple):
@@ -74,12 +75,20 @@ class _Text(NamedTuple):
     """A time is there, but cannot be read."""
 
 
+class _TextLine(NamedTuple):
+    """A line of a text, with whether it has a time of its own, and whether that is unreadable."""
+
+    line: LogLine
+    dated: bool
+    odd_time: bool
+
+
 def read_logs(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Logs:
     """Read all files; blocking. A file or row that cannot be read costs only itself."""
     lines: list[LogLine] = []
-    problems = read_all(files, bounds, lambda source: lines.extend(_rows(source)))
+    read = read_all(files, bounds, lambda source: lines.extend(_rows(source)))
     lines.sort(key=lambda line: (line.time, line.file, line.line))
-    return Logs(lines, problems)
+    return Logs(lines, read.problems, read.files)
 
 
 def _rows(source: SourceFile) -> Iterator[LogLine]:
@@ -91,6 +100,7 @@ def _from_csv(source: SourceFile) -> Iterator[LogLine]:
     if missing := [name for name in _COLUMNS if name not in header]:
         source.note(f"is no log table: no column {', '.join(missing)}")
         return
+    source.format = "table of log lines"
     at, pod, trace, span, log = (header.index(name) for name in _COLUMNS)
     services: dict[str, str] = {}
 
@@ -101,6 +111,7 @@ def _from_csv(source: SourceFile) -> Iterator[LogLine]:
         if row[pod] not in services:
             services[row[pod]] = service_of(row[pod])
         text = _unwrapped(row[log])
+        source.keep(time, level=text.level)
         return LogLine(
             time, services[row[pod]], text.level, text.logger, text.message,
             short_name(row[trace] or text.trace_id), short_name(row[span] or text.span_id),
@@ -119,33 +130,38 @@ def _from_lines(source: SourceFile) -> Iterator[LogLine]:
     json_lines = source.file.name.removesuffix(".xz").endswith((".jsonl", ".ndjson"))
     last: float | None = None
 
-    def made(number: int, line: str) -> tuple[LogLine, bool] | None:
+    def made(number: int, line: str) -> _TextLine | None:
         nonlocal last
         record = loaded(line)
         if record is None and json_lines:
             return None
         text = _plain(line) if record is None else _from_json(record)
+        source.format = source.format or ("text" if record is None else "JSON lines")
         last = last if text.time is None else text.time
         service = _first(record or {}, "service", "service.name", "service_name") or stem
         read = LogLine(
             last or 0.0, service_of(service), text.level, text.logger, text.message,
             text.trace_id, text.span_id, source.file.name, number,
         )  # fmt: skip
-        return read, text.odd_time
+        return _TextLine(read, text.time is not None, text.odd_time)
 
-    waiting: list[tuple[LogLine, bool]] = []
-    for line, is_odd in source.made_of(source.lines(), made):
+    waiting: list[_TextLine] = []
+    for row in source.made_of(source.lines(), made):
         if last is None:
-            waiting.append((line, is_odd))
+            waiting.append(row)
             continue
-        source.malformed += is_odd + sum(odd for _, odd in waiting)
-        yield from (replace(one, time=last) for one, odd in waiting if not odd)
+        for one in (*waiting, row):
+            if one.odd_time:
+                source.skip(one.line.line)
+            else:
+                source.keep(one.line.time if one.dated else None, level=one.line.level)
+                yield one.line if one is row else replace(one.line, time=last)
         waiting.clear()
-        if not is_odd:
-            yield line
     if waiting:
         source.note("no line has a time that can be read")
-    yield from (line for line, _ in waiting)
+    for one in waiting:
+        source.keep(None, level=one.line.level)
+        yield one.line
 
 
 def _unwrapped(log: str) -> _Text:

@@ -10,6 +10,7 @@ from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, SourceFile, read_a
 from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
 from incidents.times import moment
+from weft.core import FileCoverage
 
 __all__ = ["Series", "read_metrics"]
 
@@ -54,14 +55,15 @@ class Metrics(NamedTuple):
 
     series: dict[tuple[str, str], Series]
     problems: list[FileProblem]
+    files: list[FileCoverage]
 
 
 def read_metrics(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Metrics:
     """Read all files; blocking. Missing values are skipped, malformed ones counted."""
     table = _Table()
-    problems = read_all(files, bounds, table.read)
-    series = table.series
-    return Metrics(dict(sorted((key, _sorted(one)) for key, one in series.items())), problems)
+    read = read_all(files, bounds, table.read)
+    series = dict(sorted((key, _sorted(one)) for key, one in table.series.items()))
+    return Metrics(series, read.problems, read.files)
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class _Table:
     def _read_long(
         self, source: SourceFile, header: list[str], rows: Iterable[tuple[int, list[str]]]
     ) -> None:
+        source.format = "table of samples"
         at, service, metric, value = (header.index(name) for name in _LONG)
 
         def made(_: int, row: list[str]) -> tuple[float, str, str, float] | None:
@@ -91,12 +94,14 @@ class _Table:
             return time, service_of(row[service]), short_name(row[metric]), number
 
         for time, name, measured, number in source.made_of(rows, made):
+            source.keep(time)
             if math.isfinite(number):
                 self._of(name, measured, source).add(time, number)
 
     def _read_wide(
         self, source: SourceFile, header: list[str], rows: Iterable[tuple[int, list[str]]]
     ) -> None:
+        source.format = "table of metrics by pod"
         at, pod = (header.index(name) for name in _WIDE)
         columns = [
             (index, short_name(name))
@@ -105,11 +110,12 @@ class _Table:
         ]
         by_pod: dict[str, list[tuple[int, Series]]] = {}
 
-        def made(_: int, row: list[str]) -> tuple[float, list[str]] | None:
+        def made(number: int, row: list[str]) -> tuple[int, float, list[str]] | None:
             time = moment(row[at])
-            return None if time is None or not row[pod] else (time, row)
+            return None if time is None or not row[pod] else (number, time, row)
 
-        for time, row in source.made_of(rows, made):
+        for line, time, row in source.made_of(rows, made):
+            source.keep(time)
             if row[pod] not in by_pod:
                 service = service_of(row[pod])
                 by_pod[row[pod]] = [
@@ -117,9 +123,9 @@ class _Table:
                 ]
             for index, one in by_pod[row[pod]]:
                 number = _number(row[index])
-                if number is None:
-                    source.malformed += bool(row[index])
-                elif math.isfinite(number):
+                if number is None and row[index]:
+                    source.skip(line)
+                elif number is not None and math.isfinite(number):
                     one.add(time, number)
 
     def _of(self, service: str, metric: str, source: SourceFile) -> Series:

@@ -20,9 +20,15 @@ class FileProblem:
 
     file: str
     problem: str
+    line: int = 0
+    """Where it is first wrong; 0 where it is no matter of a line."""
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.problem}" if self.line else self.problem
 
     def to_json(self) -> JsonObject:
-        return {"file": self.file, "problem": self.problem}
+        where: JsonObject = {"line": self.line} if self.line else {}
+        return {"file": self.file, "problem": self.problem, **where}
 
 
 class OutsideError(PermissionError):

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from incidents.names import MOST_NAME
 from incidents.problems import FileProblem
 from incidents.text import bounded
+from weft.core import Coverage
 from weft.core.record import JsonObject, dumps
 from weft.core.result import Claim
 
@@ -40,18 +41,20 @@ F = TypeVar("F", bound=Reported)
 def report(
     findings: Sequence[F],
     conclude: Callable[[Sequence[F]], Conclusion],
+    coverage: Coverage,
     problems: Sequence[FileProblem] = (),
 ) -> JsonObject:
-    """Return the findings, best first, and what `conclude` makes of those that are shown.
+    """Return the findings, best first, what `conclude` makes of those shown, and what was read.
 
     In at most `MOST_BYTES`: long texts are cut first, then examples left out, and only then the
     weakest findings: that something is told at length does not make it matter less.
     """
+    read: JsonObject = {"coverage": coverage.to_json()}
     sizes = [(min(len(findings), MOST_FINDINGS), *size) for size in _SIZES]
     while True:
         most, width, examples = sizes.pop(0)
         whole = _laid_out(findings, most, conclude, problems)
-        result = bounded(whole, width, examples)
+        result = bounded(whole, width, examples) | bounded(read, *_SIZES[1])
         if len(dumps(result)) <= MOST_BYTES or not most:
             return result
         if not sizes:

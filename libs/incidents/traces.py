@@ -11,7 +11,7 @@ from incidents.json_values import loaded
 from incidents.names import service_of, short_name
 from incidents.problems import FileProblem, guarded
 from incidents.times import moment, nanoseconds
-from weft.core import JsonObject, JsonValue
+from weft.core import FileCoverage, JsonObject, JsonValue
 
 __all__ = ["Span", "read_traces"]
 
@@ -49,18 +49,21 @@ class Traces(NamedTuple):
 
     spans: list[Span]
     problems: list[FileProblem]
+    files: list[FileCoverage]
 
 
 def read_traces(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Traces:
     """Read all files; blocking. A file or span that cannot be read costs only itself."""
     spans: list[Span] = []
-    problems = read_all(files, bounds, lambda source: spans.extend(_rows(source)))
+    read = read_all(files, bounds, lambda source: spans.extend(_rows(source)))
     spans.sort(key=lambda span: (span.start, -span.end, span.file, span.line))
-    return Traces(spans, problems)
+    return Traces(spans, read.problems, read.files)
 
 
 def _rows(source: SourceFile) -> Iterator[Span]:
-    return _from_csv(source) if source.is_csv else _from_json(source)
+    for span in _from_csv(source) if source.is_csv else _from_json(source):
+        source.keep(span.start)
+        yield span
 
 
 def _from_csv(source: SourceFile) -> Iterator[Span]:
@@ -68,6 +71,7 @@ def _from_csv(source: SourceFile) -> Iterator[Span]:
     if missing := [name for name in _COLUMNS if name not in header]:
         source.note(f"is no span table: no column {', '.join(missing)}")
         return
+    source.format = "table of spans"
     trace, span, parent, pod, operation, start, end = (header.index(name) for name in _COLUMNS)
     services: dict[str, str] = {}
 
@@ -110,13 +114,13 @@ def _values(source: SourceFile) -> Iterator[JsonObject]:
         if whole is not None:
             yield whole
             return
-    before = source.malformed
+    before = source.malformed, source.bad_line
     some = False
     for value in source.made_of(source.lines(), lambda _, line: loaded(line)):
         some = True
         yield value
     if not some:
-        source.malformed = before
+        source.malformed, source.bad_line = before
         source.note("is no JSON object")
 
 
@@ -152,8 +156,10 @@ def _checked(raw: _RawSpan, file: str, number: int) -> Span | None:
 
 def _spans(source: SourceFile, value: JsonObject) -> Iterator[_Read]:
     if "resourceSpans" in value:
+        source.format = "OTLP JSON"
         yield from _otlp(value)
     elif "data" in value:
+        source.format = "Jaeger JSON"
         yield from _jaeger(value)
     else:
         source.note("is neither OTLP (resourceSpans) nor Jaeger (data)")

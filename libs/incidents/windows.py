@@ -27,6 +27,8 @@ class Split(Generic[T]):
     """Rows shortly before the alert: the fault may already act in them."""
     normal_seconds: float
     """How long the normal rows were observed, gaps between recordings left out."""
+    normal_window: Window | None = None
+    """From the first normal row to the last."""
     strays: int = 0
     """How many rows were left out since their time is far from all others."""
 
@@ -95,7 +97,10 @@ def _split(
     at: Callable[[T], float],
 ) -> Split[T]:
     seconds = sum(_length(window) for window in (_window(baseline, at), _window(lead, at)))
-    return Split([*baseline, *lead], list(incident), _window(incident, at), list(onset), seconds)
+    normal = [*baseline, *lead]
+    return Split(
+        normal, list(incident), _window(incident, at), list(onset), seconds, _window(normal, at)
+    )
 
 
 def _window(rows: Sequence[T], at: Callable[[T], float]) -> Window | None:

@@ -5,16 +5,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
-from incidents import Conclusion, DataRoots, FileProblem, guarded, report
+from incidents import Conclusion, DataRoots, FileProblem, folded, guarded, report
 from services.code_analyst.blocking import blocking_calls
 from services.code_analyst.findings import Finding
 from services.code_analyst.handling import leaked_handles, swallowed_errors
 from services.code_analyst.lint import linted
 from services.code_analyst.names import Names, names_of
 from services.code_analyst.source import Module, parsed
-from services.code_analyst.source_tree import source_tree
+from services.code_analyst.source_tree import SourceTree, source_tree
 from services.code_analyst.timeouts import missing_timeouts
-from weft.core import Claim, JsonObject
+from weft.core import Claim, Coverage, FileCoverage, JsonObject
 
 _Rule = Callable[[Sequence[Names]], Iterator[Finding]]
 _MOST_CAUSES, _MOST_FACTS = 5, 12
@@ -35,11 +35,31 @@ def analyze(roots: DataRoots, data: str) -> JsonObject:
     modules, unread = parsed(tree.files)
     faults, unruled = faults_in(modules)
     lint, unlinted = linted(modules)
+    findings = ranked([*faults, *lint])
     return report(
-        ranked([*faults, *lint]),
+        findings,
         partial(_concluded, tree.name, len(modules)),
+        _coverage(tree, modules, unread, found=bool(findings)),
         [*tree.problems, *unread, *unruled, *unlinted],
     )
+
+
+def _coverage(
+    tree: SourceTree, modules: Sequence[Module], unread: Sequence[FileProblem], *, found: bool
+) -> Coverage:
+    """Return what was read; source has no normal times, so that nothing stands out proves nothing."""
+    files = [
+        *(FileCoverage(name=one.file, format="Python", rows=len(one.lines)) for one in modules),
+        *(FileCoverage(name=problem.file, reason=str(problem)) for problem in unread),
+    ]
+    base = Coverage(source="code", verdict="found", files=folded(files))
+    if not modules:
+        why = next((str(problem) for problem in (*unread, *tree.problems)), "there is no source")
+        return base.model_copy(update={"verdict": "not_read", "reason": why})
+    if not found:
+        why = "nothing stands out, and source has no normal times to compare it with"
+        return base.model_copy(update={"verdict": "not_compared", "reason": why})
+    return base
 
 
 def faults_in(modules: Sequence[Module]) -> tuple[list[Finding], list[FileProblem]]:
@@ -101,7 +121,10 @@ def _summary(shown: Sequence[Finding], files: int, source: str) -> str:
 
 
 def _causes(shown: Sequence[Finding]) -> list[Claim]:
-    """Claim a cause per service that has more than nits, the likeliest first."""
+    """Advise on each service that has more than nits, the likeliest cause first.
+
+    Source says of no time and no harm, so it names no cause: it supports one that others name.
+    """
     by_service: dict[str, list[int]] = defaultdict(list)
     for at, finding in enumerate(shown):
         if finding.strength:
@@ -117,7 +140,7 @@ def _cause(service: str, places: Sequence[int], shown: Sequence[Finding]) -> Cla
     return Claim(
         text=f"{service}: {first.file}:{first.line}: {first.message}",
         type="tool_match",
-        kind="cause",
+        kind="recommendation",
         strength=round(min(1 - doubt, _MOST_SURE), 3),
         evidence_refs=tuple(f"#/findings/{at}" for at in places[:5]),
         subject=service,

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Sequence
 
 from incidents import (
     Anomaly,
+    Comparison,
     DataRoots,
     LogLine,
     Split,
-    anomaly_report,
+    compared,
     cut,
-    gaps,
     read_logs,
-    split,
 )
 from services.log_analyst.changes import Changed, changed
 from services.log_analyst.flows import Departure, departures
@@ -27,13 +26,7 @@ _MOST_TEXT = 160
 
 def analyze(roots: DataRoots, data: str) -> JsonObject:
     """Compare the logs of an incident with its baseline."""
-    case = roots.open_case(data)
-    baseline = read_logs(case.baseline.logs)
-    incident = read_logs(case.incident.logs)
-    lines = split(baseline.lines, incident.lines, lambda line: line.time, case.alert_time)
-    problems = [*case.problems, *incident.problems, *baseline.problems]
-    problems += gaps(lines, case=case.name, kind="logs")
-    return anomaly_report(findings(lines), source="logs", window=lines.window, problems=problems)
+    return compared(roots, data, Comparison("logs", read_logs, lambda line: line.time, findings))
 
 
 def findings(lines: Split[LogLine]) -> list[Anomaly]:

@@ -2,7 +2,7 @@
 
 import math
 
-from incidents import Anomaly, DataRoots, anomaly_report, gaps, read_metrics
+from incidents import Anomaly, DataRoots, SourceRead, comparison_report, read_metrics
 from services.metrics_analyst.changes import Change, Table, changes
 from services.metrics_analyst.meanings import is_full, meaning
 from services.metrics_analyst.windows import cut
@@ -18,11 +18,14 @@ def analyze(roots: DataRoots, data: str) -> JsonObject:
     baseline = read_metrics(case.baseline.metrics)
     incident = read_metrics(case.incident.metrics)
     parts = cut(baseline.series, incident.series, case.alert_time)
-    problems = [*case.problems, *incident.problems, *baseline.problems]
-    problems += gaps(parts.times, case=case.name, kind="metrics")
-    anomalies = findings(parts.normal, parts.incident)
-    window = parts.times.window
-    return anomaly_report(anomalies, source="metrics", window=window, problems=problems)
+    read = SourceRead(
+        "metrics",
+        case,
+        incident=incident.files,
+        baseline=baseline.files,
+        problems=[*incident.problems, *baseline.problems],
+    )
+    return comparison_report(read, parts.times, findings(parts.normal, parts.incident))
 
 
 def findings(normal: Table, incident: Table) -> list[Anomaly]:

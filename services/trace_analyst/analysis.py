@@ -5,13 +5,12 @@ from collections.abc import Sequence
 
 from incidents import (
     Anomaly,
+    Comparison,
     DataRoots,
     Span,
     Split,
-    anomaly_report,
-    gaps,
+    compared,
     read_traces,
-    split,
 )
 from services.trace_analyst.failures import Failing, failures
 from services.trace_analyst.latency import Slowdown, blamed, measured, slowdowns
@@ -27,13 +26,9 @@ _SLOWEST = 12
 
 def analyze(roots: DataRoots, data: str) -> JsonObject:
     """Compare the traces of an incident with its baseline."""
-    case = roots.open_case(data)
-    baseline = read_traces(case.baseline.traces)
-    incident = read_traces(case.incident.traces)
-    spans = split(baseline.spans, incident.spans, lambda span: span.start, case.alert_time)
-    problems = [*case.problems, *incident.problems, *baseline.problems]
-    problems += gaps(spans, case=case.name, kind="traces")
-    return anomaly_report(findings(spans), source="traces", window=spans.window, problems=problems)
+    return compared(
+        roots, data, Comparison("traces", read_traces, lambda span: span.start, findings)
+    )
 
 
 def findings(spans: Split[Span]) -> list[Anomaly]:
@@ -152,7 +147,7 @@ def _failing(one: Failing) -> Anomaly:
 
 
 def _slowest(incident: Sequence[Node]) -> list[Anomaly]:
-    """Show what the slowest request waited for."""
+    """Show what the slowest request waited for; some request is always the slowest."""
     root = max(
         roots(incident), key=lambda node: (node.span.duration, node.span.trace_id), default=None
     )
@@ -175,7 +170,7 @@ def _slowest(incident: Sequence[Node]) -> list[Anomaly]:
         "spans": _spans([root.span]),
     }
     service = root.span.service
-    return [Anomaly("critical_path", service, text, 0.02, evidence, symptom=True)]
+    return [Anomaly("critical_path", service, text, 0.0, evidence, symptom=True)]
 
 
 def _spans(spans: Sequence[Span]) -> JsonValue:

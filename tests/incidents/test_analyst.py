@@ -74,7 +74,9 @@ async def test_an_analyst_opens_nothing_else_than_its_data(
 
 async def test_an_analysis_that_does_not_exist_costs_its_call_alone(prompt: Path) -> None:
     register_script("hopeful", [call("nothing", data="x"), "done"])
-    missing = Analysis("nothing", description="Is not there.", module="services.nowhere")
+    missing = Analysis(
+        "nothing", source="logs", description="Is not there.", module="services.nowhere"
+    )
 
     async with analyst(CARD, prompt, missing, IncidentSettings(model="scripted:hopeful")) as peer:
         result = await peer.start(Task(parts_of("Diagnose"), "message-1"))

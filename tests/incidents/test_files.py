@@ -135,6 +135,6 @@ def test_a_reader_that_fails_keeps_what_it_read_and_costs_no_other_file(tmp_path
     told = read_all(files, SMALL, failing)
 
     assert read == ["a", "b", "c"]
-    assert [(each.file, each.problem) for each in told] == [
+    assert [(each.file, each.problem) for each in told.problems] == [
         ("b.log", "is nested too deeply, or too large, to be read")
     ]

@@ -142,10 +142,11 @@ def test_a_table_of_another_kind_is_a_problem(tmp_path: Path, name: str) -> None
         "log.csv": logs, "trace.csv": traces, "metrics.csv": metrics,
     }  # fmt: skip
 
-    rows, problems = readers[name](path, "a,b\n1,2\n")
+    rows, problems, files = readers[name](path, "a,b\n1,2\n")
 
     assert not rows
     assert "is no " in problems[0].problem
+    assert (files[0].rows, files[0].reason) == (0, problems[0].problem)
 
 
 SPANS = [

@@ -9,10 +9,11 @@ from incidents.anomalies import MOST_CAUSES, Anomaly, anomaly_report, certainty
 from incidents.names import MOST_NAME, short_name
 from incidents.problems import FileProblem
 from incidents.report import MOST_BYTES
-from weft.core import Claim, JsonObject, dumps
+from weft.core import Claim, Coverage, JsonObject, dumps
 from weft.core.result import Window
 
 WINDOW = Window(start=1.0, end=2.0)
+COVERAGE = Coverage(source="logs", verdict="found", window=WINDOW)
 
 
 def finding(service: str, strength: float, *, symptom: bool = False, text: str = "odd") -> Anomaly:
@@ -33,7 +34,7 @@ def test_claims_point_at_the_findings_of_their_subject() -> None:
         finding("c", 0.5, symptom=True),
     ]
 
-    made = anomaly_report(found, source="logs", window=WINDOW)
+    made = anomaly_report(found, coverage=COVERAGE)
 
     first, second, third = claims(made)
     assert (first.subject, first.predicate, first.kind) == ("a", "root_cause", "cause")
@@ -47,16 +48,14 @@ def test_the_same_findings_in_any_order_give_the_same_report() -> None:
     found = [finding(service, 0.5, text=text) for service in "cab" for text in "zyx"]
     shuffled = random.Random(1).sample(found, len(found))  # noqa: S311 - no secret
 
-    assert anomaly_report(found, source="logs", window=None) == anomaly_report(
-        shuffled, source="logs", window=None
-    )
+    assert anomaly_report(found, coverage=COVERAGE) == anomaly_report(shuffled, coverage=COVERAGE)
 
 
 def test_a_report_is_cut_to_its_bound_weakest_findings_first() -> None:
     found = [finding(f"s{n}", n / 100, text="x" * 4000) for n in range(60)]
     problems = [FileProblem(f"file {n}", "is empty") for n in range(200)]
 
-    made = anomaly_report(found, source="logs", window=None, problems=problems)
+    made = anomaly_report(found, coverage=COVERAGE, problems=problems)
 
     kept = made["findings"]
     assert isinstance(kept, list)
@@ -67,7 +66,7 @@ def test_a_report_is_cut_to_its_bound_weakest_findings_first() -> None:
 
 
 def test_no_more_causes_are_claimed_than_can_be_told_apart() -> None:
-    made = anomaly_report([finding(f"s{n}", 0.5) for n in range(20)], source="logs", window=None)
+    made = anomaly_report([finding(f"s{n}", 0.5) for n in range(20)], coverage=COVERAGE)
 
     assert len([claim for claim in claims(made) if claim.kind == "cause"]) == MOST_CAUSES
 
@@ -78,17 +77,35 @@ def test_further_evidence_adds_a_little_and_never_passes_one() -> None:
     assert certainty([0.99] * 50) <= 1.0
 
 
-def test_nothing_found_is_said_and_not_an_error() -> None:
-    made = anomaly_report([], source="logs", window=None, problems=[FileProblem("a", "is empty")])
+@pytest.mark.parametrize(
+    ("coverage", "words"),
+    [
+        (
+            Coverage(source="logs", verdict="nothing_unusual", compared=7),
+            "logs: nothing differs from normal in the 7 rows of the incident",
+        ),
+        (
+            Coverage(source="logs", verdict="not_compared", reason="no baseline"),
+            "logs: nothing was compared: no baseline",
+        ),
+        (
+            Coverage(source="logs", verdict="not_read", reason="x.log: is empty"),
+            "logs: nothing was read: x.log: is empty",
+        ),
+    ],
+)
+def test_what_was_not_compared_is_never_called_normal(coverage: Coverage, words: str) -> None:
+    made = anomaly_report([], coverage=coverage, problems=[FileProblem("a", "is empty")])
 
-    assert made["summary"] == "logs: nothing differs from normal; 1 problems with the data"
+    assert made["summary"] == f"{words}; 1 problems with the data"
     assert made["claims"] == []
+    assert Coverage.model_validate(made["coverage"]) == coverage
 
 
 def test_a_long_text_is_cut_and_its_finding_kept() -> None:
     found = [finding(f"s{n}", 0.9 - n / 100, text="x" * 60_000) for n in range(6)]
 
-    made = anomaly_report(found, source="logs", window=WINDOW)
+    made = anomaly_report(found, coverage=COVERAGE)
 
     assert len(dumps(made)) <= MOST_BYTES
     assert [claim.subject for claim in claims(made)] == [f"s{n}" for n in range(6)]
@@ -99,7 +116,7 @@ def test_examples_are_left_out_before_findings() -> None:
     evidence: JsonObject = {"lines": [{"text": "y" * 500, "file": "z" * 900} for _ in range(5)]}
     found = [Anomaly("kind", f"s{n}", "odd", n / 100, evidence) for n in range(30)]
 
-    made = anomaly_report(found, source="logs", window=WINDOW)
+    made = anomaly_report(found, coverage=COVERAGE)
 
     assert len(dumps(made)) <= MOST_BYTES
     assert "findings_left_out" not in made
@@ -113,7 +130,7 @@ def test_what_nobody_can_see_or_keep_is_shown(odd: str, shown: str) -> None:
     problem = FileProblem(f"file{odd}", f"is{odd}")
     found = [Anomaly("kind", f"a{odd}", f"b{odd}", 0.5, {f"c{odd}": [odd, math.inf]})]
 
-    made = anomaly_report(found, source="logs", window=WINDOW, problems=[problem])
+    made = anomaly_report(found, coverage=COVERAGE, problems=[problem])
 
     assert made["findings"] == [
         {

@@ -14,20 +14,23 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from incidents import anomaly_report, split
+from incidents import Split, split
+from incidents.anomalies import Anomaly, anomaly_report
 from services.log_analyst.analysis import findings as log_findings
 from services.metrics_analyst.analysis import findings as metric_findings
 from services.metrics_analyst.windows import cut
 from services.trace_analyst.analysis import findings as trace_findings
 from tests.rig.quality_cases import Trial, permuted, services, trials
 from tests.rig.quality_floor import floor_ranking
-from weft.core import Artifact, Claim, JsonObject, Result
+from weft.core import Artifact, Claim, Coverage, JsonObject, Result
 from weft.report import Branch, synthesize
 
 SYSTEMS = ("nezha-trainticket", "nezha-onlineboutique", "petshop")
 SOURCES = ("logs", "traces", "metrics")
 _AT = (1, 3, 5)
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,9 @@ def judge(trial: Trial) -> Verdict:
     rankings = {name: _ranked(_claims(one)) for name, one in reports.items()}
     branches = [_branch(name, one) for name, one in reports.items()]
     report = synthesize(branches)
-    rankings["fused"] = [
-        (each.subject, each.score) for each in report.findings if each.predicate == "root_cause"
-    ]
+    rankings["fused"] = [(each.subject, each.score) for each in report.suspects]
     rankings["floor"] = floor_ranking(trial)
-    top = next((each for each in report.findings if each.predicate == "root_cause"), None)
-    named = top.subject if top is not None and top.kind == "cause" else ""
+    named = next((each.subject for each in report.suspects if each.is_cause), "")
     return Verdict(trial.name, trial.system, trial.truth, trial.fault, rankings, named)
 
 
@@ -67,14 +67,14 @@ def _logs(trial: Trial) -> JsonObject | None:
     rows = split(trial.baseline.logs, trial.incident.logs, lambda row: row.time, trial.alert)
     if not rows.incident or not rows.normal:
         return None
-    return anomaly_report(log_findings(rows), source="logs", window=rows.window)
+    return _told("logs", rows, log_findings(rows))
 
 
 def _traces(trial: Trial) -> JsonObject | None:
     rows = split(trial.baseline.spans, trial.incident.spans, lambda row: row.start, trial.alert)
     if not rows.incident or not rows.normal:
         return None
-    return anomaly_report(trace_findings(rows), source="traces", window=rows.window)
+    return _told("traces", rows, trace_findings(rows))
 
 
 def _metrics(trial: Trial) -> JsonObject | None:
@@ -82,7 +82,13 @@ def _metrics(trial: Trial) -> JsonObject | None:
     if not parts.times.incident or not parts.times.normal:
         return None
     anomalies = metric_findings(parts.normal, parts.incident)
-    return anomaly_report(anomalies, source="metrics", window=parts.times.window)
+    return _told("metrics", parts.times, anomalies)
+
+
+def _told(source: str, rows: Split[Row], anomalies: Sequence[Anomaly]) -> JsonObject:
+    compared = len(rows.incident)
+    coverage = Coverage(source=source, verdict="found", window=rows.window, compared=compared)
+    return anomaly_report(anomalies, coverage=coverage)
 
 
 def _claims(report: JsonObject) -> list[Claim]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pydantic import Field, JsonValue, ValidationError
 
 from weft.cli.client import UnreachableError
+from weft.cli.coverage import table
 from weft.cli.text import one_line, printable
 from weft.core import JsonObject, Record, Usage, dumps
 from weft.report.model import Report
@@ -94,6 +95,8 @@ def lines(answer: Answer) -> Iterator[str]:
         yield printable(answer.text)
     elif answer.error is None and not answer.interrupts:
         yield f"The run is {one_line(answer.status)}."
+    if answer.report is not None:
+        yield from map(one_line, table(answer.report.coverage))
     for question in answer.interrupts:
         yield from _asked(answer.run_id, question)
 

@@ -1,11 +1,12 @@
 """What tools found, as claims with the results they rest on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from weft.core import Artifact, Claim, JsonValue, Reason
+from weft.events import preview
 from weft.tools import ToolExecution
 
 
@@ -40,14 +41,31 @@ def findings(executions: Iterable[ToolExecution]) -> Findings:
         if dropped:
             problem = f"{dropped} invalid claims of {execution.name} were dropped"
             reasons.append(Reason(code="claims_dropped", message=problem))
+    reasons += _failures([*by_call.values()])
     cited = {ref.partition("#")[0] for claim in claims for ref in claim.evidence_refs}
     artifacts = tuple(
         Artifact(id=call_id, name=execution.name, data=execution.structured)
         for call_id, execution in by_call.items()
-        if call_id in cited
+        if call_id in cited or _covers(execution.structured)
     )
     fruitless = fruitless and bool(by_call) and not claims
     return Findings(tuple(claims), artifacts, tuple(reasons), fruitless)
+
+
+def _failures(executions: Sequence[ToolExecution]) -> list[Reason]:
+    """Return why tools that never worked did not: what they would have said is missing."""
+    latest = {execution.name: execution for execution in executions}
+    worked = {execution.name for execution in executions if execution.ok}
+    return [
+        Reason(code="tool_failed", message=f"{name}: {preview(execution.error or '')}")
+        for name, execution in latest.items()
+        if name not in worked
+    ]
+
+
+def _covers(structured: JsonValue) -> bool:
+    """Tell whether a result says what was read: that is kept, whatever was found."""
+    return isinstance(structured, dict) and isinstance(structured.get("coverage"), dict)
 
 
 def _stated(structured: JsonValue) -> list[JsonValue] | None:

@@ -7,8 +7,7 @@ from weft.core import NO_USAGE, JsonValue, Part, Path, Reason, Result, parts_of
 from weft.plan.model import Parallel
 from weft.plan.placeholders import shown
 from weft.plan.walk import Scope
-from weft.report.grounding import Branch
-from weft.report.synthesis import NOTHING_FOUND, synthesize
+from weft.report import Branch, is_partial, no_data, synthesize
 
 FIRST = frozenset({"any", "quorum"})
 """Joins that end before all branches do."""
@@ -156,14 +155,16 @@ def _silent(ended: EndedBranches, branch: str, result: Result) -> Reason:
 def report_over(branches: Sequence[Branch], *, goal: str) -> Result:
     """Return the report over `branches` as a result."""
     report = synthesize(branches, goal=goal)
+    unread = no_data([branch.result for branch in branches]) if report.inconclusive else None
     # Built without another look at data that is checked JSON already.
     return Result.model_construct(
-        status="completed",
+        status="completed" if unread is None else "failed",
+        reasons=() if unread is None else (unread,),
         parts=(
             Part.model_construct(text=report.summary),
             Part.model_construct(data=report.to_json()),
         ),
         usage=NO_USAGE,
         generated_by="rules",
-        partial=any(gap.code != NOTHING_FOUND for gap in report.gaps),
+        partial=is_partial(report.gaps),
     )

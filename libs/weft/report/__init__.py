@@ -1,10 +1,21 @@
 """What several findings say together: claims, agreement, grounding, and the report of them."""
 
 from weft.report.grounding import Branch
-from weft.report.model import Agreement, Contradiction, Evidence, Finding, Gap, Report, Side
+from weft.report.model import (
+    Agreement,
+    Contradiction,
+    Evidence,
+    Finding,
+    Gap,
+    Report,
+    Side,
+    Suspect,
+)
+from weft.report.reading import NO_DATA, coverage_in, is_partial, no_data
 from weft.report.synthesis import synthesize
 
 __all__ = [
+    "NO_DATA",
     "Agreement",
     "Branch",
     "Contradiction",
@@ -13,5 +24,9 @@ __all__ = [
     "Gap",
     "Report",
     "Side",
+    "Suspect",
+    "coverage_in",
+    "is_partial",
+    "no_data",
     "synthesize",
 ]

@@ -101,11 +101,10 @@ def _stated(result: Result) -> Sequence[Claim]:
     data = result.data
     if isinstance(data, dict) and isinstance(data.get("claims"), list):
         return list(_parsed(data["claims"]))
-    text = result.text
     if result.generated_by == "rules":
-        # Rules say on their first line that no language model was used; that is no finding.
-        text = text.partition("\n")[2]
-    return [Claim(text=sentence) for sentence in _sentences(text)]
+        # Headings, and quotations of what tools said: what of it is a claim, the tools stated.
+        return ()
+    return [Claim(text=sentence) for sentence in _sentences(result.text)]
 
 
 def _parsed(raw: JsonValue) -> Iterator[Claim]:

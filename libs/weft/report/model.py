@@ -4,7 +4,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from weft.core import Claim, ClaimKind, EvidenceType, JsonObject, Record
+from weft.core import Claim, ClaimKind, Coverage, EvidenceType, JsonObject, Record
 from weft.reasoning.gsar import Decision, Veto
 
 
@@ -50,6 +50,16 @@ class Finding(Record):
     contradicted: bool = False
 
 
+class Suspect(Record):
+    """A subject that departs from normal, and how much that speaks for it being the cause."""
+
+    subject: str
+    score: float
+    supporters: tuple[str, ...] = ()
+    is_cause: bool = False
+    """Its score passes the bar that differences among normal times do not."""
+
+
 class Agreement(Record):
     """A finding that different peers made on their own."""
 
@@ -84,6 +94,10 @@ class Report(Record):
     agreements: tuple[Agreement, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
+    """What each source of evidence was asked, and read."""
+    suspects: tuple[Suspect, ...] = ()
+    """Every subject that departs from normal, most suspected first."""
     score: float
     decision: Decision
     decision_unvetoed: Decision

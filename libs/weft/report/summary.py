@@ -9,7 +9,8 @@ from pydantic import JsonValue
 
 from weft.core import ClaimKind, dumps
 from weft.report.grounding import Branch
-from weft.report.model import Contradiction, Evidence, Finding, Gap
+from weft.report.model import Contradiction, Evidence, Finding, Gap, Report
+from weft.report.suspects import is_suspected
 
 MAX_VALUE = 200
 MAX_EVIDENCE = 3
@@ -21,32 +22,33 @@ _LEAD: dict[ClaimKind, str] = {
     "fact": "Main finding",
     "recommendation": "Recommendation",
 }
-_REST: tuple[tuple[str, frozenset[ClaimKind], int], ...] = (
-    ("Other suspects:", frozenset({"cause"}), 4),
-    ("Also seen:", frozenset({"symptom", "fact"}), 5),
-    ("Recommended:", frozenset({"recommendation"}), 5),
-)
+_MOST_LISTED = 5
+SUSPECTS, WEAK_SUSPECTS = "Other suspects:", "Weak suspects:"
 
 
-def summarize(
-    findings: Sequence[Finding],
-    contradictions: Sequence[Contradiction],
-    gaps: Sequence[Gap],
-    *,
-    branches: Sequence[Branch],
-    goal: str,
-) -> str:
-    """Return what a person reads first: the best cause if there is one, else the best finding."""
-    top = next((each for each in findings if each.kind == "cause"), None)
-    top = top or next(iter(findings), None)
-    lines = [*(_inconclusive(branches, goal) if top is None else _top(top, branches))]
-    others = [each for each in findings if each is not top]
-    for title, kinds, most in _REST:
-        lines += _listed([each for each in others if each.kind in kinds], title, most)
-    lines += _disputes(contradictions)
-    lines += _missing(gaps)
+def summarize(report: Report, branches: Sequence[Branch], *, goal: str) -> str:
+    """Return what a person reads first: the cause if one is named, else what there is to say.
+
+    `report` is whole but for its summary.
+    """
+    cause = next((each for each in report.findings if each.kind == "cause"), None)
+    top = cause if cause or _compares(report) else next(iter(report.findings), None)
+    lines = [*(_opening(report, branches, goal) if top is None else _top(top, branches))]
+    others = [each for each in report.findings if each is not top]
+    suspected = [each for each in others if is_suspected(each)]
+    lines += _listed(suspected, SUSPECTS if cause else WEAK_SUSPECTS)
+    rest = [each for each in others if not is_suspected(each)]
+    lines += _listed([each for each in rest if each.kind != "recommendation"], "Also seen:")
+    lines += _listed([each for each in rest if each.kind == "recommendation"], "Recommended:")
+    lines += _disputes(report.contradictions)
+    lines += _missing(report.gaps)
     lines += _label(branches)
     return "\n".join(lines)
+
+
+def _compares(report: Report) -> bool:
+    """Tell whether data was looked at, so that there is something to say of it first."""
+    return any(each.is_read for each in report.coverage)
 
 
 def _label(branches: Sequence[Branch]) -> Iterator[str]:
@@ -54,6 +56,26 @@ def _label(branches: Sequence[Branch]) -> Iterator[str]:
     if branches and all(branch.result.generated_by == "rules" for branch in branches):
         yield ""
         yield NO_MODEL
+
+
+def _opening(report: Report, branches: Sequence[Branch], goal: str) -> Iterator[str]:
+    """Say that all is as usual only of what was held against normal times."""
+    held = [each for each in report.coverage if each.compared]
+    if not held:
+        read = [each.source for each in report.coverage if each.is_read]
+        if not read:
+            yield from _inconclusive(branches, goal)
+            return
+        yield f"Nothing was compared: there is no normal to hold {_names(read)} against."
+        return
+    seen = ", ".join(f"{each.source} ({each.compared:,} rows)" for each in held)
+    rest = [each.source for each in report.coverage if not each.is_read]
+    unread = f" Not read: {', '.join(rest)}." if rest else ""
+    if any(each.verdict == "found" for each in held):
+        words = "differs from normal by more than normal times do among themselves"
+        yield f"No sign of an incident stands out: nothing {words} in {seen}.{unread}"
+    else:
+        yield f"No sign of an incident: nothing differs from normal in {seen}.{unread}"
 
 
 def _inconclusive(branches: Sequence[Branch], goal: str) -> Iterator[str]:
@@ -94,16 +116,16 @@ def _shown(evidence: Evidence) -> str:
     return f"{_value(evidence.value)} [{evidence.tool}{' ' if place else ''}{place}]"
 
 
-def _listed(findings: Sequence[Finding], title: str, most: int) -> Iterator[str]:
+def _listed(findings: Sequence[Finding], title: str) -> Iterator[str]:
     if findings:
         yield ""
         yield title
-    for finding in findings[:most]:
+    for finding in findings[:_MOST_LISTED]:
         contested = ", contested" if finding.contradicted else ""
         who = f"{_names(finding.supporters)}, {finding.score:.2f}{contested}"
         yield f"  - {_sentence(finding.statement)} ({who})"
-    if len(findings) > most:
-        yield f"  - and {len(findings) - most} weaker"
+    if len(findings) > _MOST_LISTED:
+        yield f"  - and {len(findings) - _MOST_LISTED} weaker"
 
 
 def _disputes(contradictions: Sequence[Contradiction]) -> Iterator[str]:

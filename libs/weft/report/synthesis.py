@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.core import Claim, Reason, Result, name_digest
-from weft.events import preview
+from weft.core import Claim, ClaimKind, Reason, Result, name_digest
 from weft.reasoning.gsar import Judged, judge
 from weft.report import agreement
 from weft.report.agreement import Key
 from weft.report.grounding import Branch, Made, claims_of
 from weft.report.model import Agreement, Contradiction, Evidence, Finding, Gap, Report, Side
+from weft.report.reading import NOTHING_FOUND, coverage_in, gaps_in
 from weft.report.summary import summarize
-
-__all__ = ["NOTHING_FOUND"]
-
-NOTHING_FOUND = "nothing_found"
+from weft.report.suspects import is_cause, suspects
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,8 @@ class _Group:
 def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
     """Return the report over `branches`, equal for equal branches whatever order they ended in."""
     done = [branch for branch in branches if branch.result.ok]
-    groups = _grouped(claims_of(done))
+    claims = claims_of(done)
+    groups = _grouped(claims)
     ranked = sorted(((_finding(group), group) for group in groups), key=_rank)
     findings = tuple(
         finding.model_copy(update={"rank": place})
@@ -44,12 +42,15 @@ def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
     contradictions = tuple(
         _contradiction(finding, group) for finding, group in ranked if group.contradicted
     )
-    return Report.model_construct(
-        summary=summarize(findings, contradictions, gaps, branches=branches, goal=goal),
+    coverage = tuple(each for branch in branches for each in coverage_in(branch.result))
+    report = Report.model_construct(
+        summary="",
         findings=findings,
         agreements=tuple(_agreements(findings)),
         contradictions=contradictions,
         gaps=gaps,
+        coverage=coverage,
+        suspects=suspects(claims),
         score=round(judgement.score, 6),
         decision=judgement.decision,
         decision_unvetoed=judgement.decision_unvetoed,
@@ -57,6 +58,7 @@ def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
         degraded=judgement.decision != "proceed",
         inconclusive=not findings,
     )
+    return report.model_copy(update={"summary": summarize(report, branches, goal=goal)})
 
 
 def _grouped(made: Sequence[Made]) -> list[_Group]:
@@ -83,13 +85,18 @@ def _standing(side: list[Made]) -> tuple[float, int]:
 
 
 def _finding(group: _Group) -> Finding:
-    claims = sorted((made for made in group.side), key=lambda made: (-made.force, made.order))
+    named = is_cause(group.side)
+    claims = sorted(
+        group.side,
+        key=lambda made: (named and made.claim.kind != "cause", -made.force, made.order),
+    )
     best = claims[0].claim
+    kind: ClaimKind = "symptom" if best.kind == "cause" and not named else best.kind
     everything = [made.claim for side in (group.side, *group.others) for made in side]
     return Finding.model_construct(
         id="f_" + name_digest("\0".join(group.key))[:12],
         rank=0,
-        kind=best.kind,
+        kind=kind,
         statement=best.text,
         subject=best.subject,
         predicate=best.predicate,
@@ -166,16 +173,17 @@ def _gaps(branches: Sequence[Branch], groups: Sequence[_Group]) -> tuple[Gap, ..
     for branch in branches:
         if not branch.result.ok:
             gaps.append(_gap(branch, _why(branch)))
-        elif branch.id not in heard:
-            gaps.append(_gap(branch, Reason(code=NOTHING_FOUND, message=_nothing(branch.result))))
+        elif branch.id not in heard and not coverage_in(branch.result):
+            gaps.append(_gap(branch, _nothing(branch.result)))
+        gaps += gaps_in(branch)
     return tuple(gaps)
 
 
-def _nothing(result: Result) -> str:
-    """Return that nothing was found, and what the branch says of it where rules say it."""
-    said = result.text.partition("\n")[2] if result.generated_by == "rules" else ""
-    words = " ".join(said.split())
-    return f"looked and found nothing: {preview(words)}" if words else "looked and found nothing"
+def _nothing(result: Result) -> Reason:
+    """Return why the branch has nothing to say; that it looked is said by its coverage alone."""
+    if result.reasons:
+        return result.reasons[0]
+    return Reason(code=NOTHING_FOUND, message="it made no claim, and says nothing of what it read")
 
 
 def _why(branch: Branch) -> Reason:

@@ -1,5 +1,7 @@
 """What an agent's tools state, and when it says that they state nothing."""
 
+import pytest
+
 from weft.core import JsonValue
 from weft.loop.tool_claims import findings
 from weft.tools import ToolExecution
@@ -36,3 +38,21 @@ def test_tools_that_all_failed_are_fruitless() -> None:
 def test_a_tool_that_does_not_speak_in_claims_may_have_found_something() -> None:
     assert not findings([execution("p99 is 3 s"), execution({"claims": []})]).fruitless
     assert not findings([]).fruitless
+
+
+@pytest.mark.requirement("DIAG-1")
+def test_what_a_tool_read_is_kept_though_it_claims_nothing() -> None:
+    read: JsonValue = {"claims": [], "coverage": {"source": "logs", "verdict": "nothing_unusual"}}
+
+    kept = findings([execution(read)])
+
+    assert [artifact.data for artifact in kept.artifacts] == [read]
+
+
+def test_a_tool_that_never_worked_says_why() -> None:
+    broken = execution(None, "error").model_copy(update={"error": "out of memory"})
+
+    [reason] = findings([broken]).reasons
+
+    assert (reason.code, reason.message) == ("tool_failed", "analyze: out of memory")
+    assert not findings([broken, execution("p99 is 3 s")]).reasons

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.libs.plan.doubles import done, failed
-from weft.core import Artifact, Claim, Result, Window
+from weft.core import Artifact, Claim, Reason, Result, Window
 from weft.report import Branch, Report, synthesize
 
 POOL = Artifact(id="call_1", name="query", data={"top": [{"in_use": 20, "max": 20}], "p99": 2.4})
@@ -154,7 +154,7 @@ def test_claims_may_come_in_a_data_part_and_plain_text_is_an_opinion() -> None:
 
     statements = {finding.statement for finding in report.findings}
     assert statements == {
-        "p99 is 1", "odd", "The pool is full.", "It started at 10:02!", "query: the disk is slow",
+        "p99 is 1", "odd", "The pool is full.", "It started at 10:02!",
     }  # fmt: skip
     assert all(not finding.evidence for finding in report.findings)
 
@@ -288,14 +288,14 @@ def test_equal_scores_rank_by_supporters_then_evidence_then_who_spoke_first() ->
     ]  # fmt: skip
 
 
-def test_a_branch_whose_rules_found_nothing_is_a_gap_that_says_what_they_say() -> None:
-    words = "No language model was used.\nTools that failed:\n- read: outside every data root"
-    failed_tools = done(words, data={"claims": []}, generated_by="rules")
+def test_a_branch_whose_tools_failed_is_a_gap_that_says_why() -> None:
+    why = Reason(code="tool_failed", message="read: outside every data root")
+    failed_tools = done("", data={"claims": []}, generated_by="rules", reasons=(why,))
 
     report = synthesize([Branch("logs", "log_analyst", failed_tools)])
 
     assert report.inconclusive
-    assert "outside every data root" in report.gaps[0].message
+    assert (report.gaps[0].code, report.gaps[0].message) == (why.code, why.message)
 
 
 @pytest.mark.requirement("MOD-41")

@@ -125,7 +125,7 @@ async def test_missing_values_and_zeros_are_borne(root: Path) -> None:
     assert found["findings"][0]["service"] == "store"
     assert not [each for each in found["findings"] if each["service"] == "idle"]
     assert found["problems"] == [
-        {"file": "case/metrics.csv", "problem": "1 malformed rows were skipped"}
+        {"file": "case/metrics.csv", "problem": "1 malformed rows were skipped", "line": 76}
     ]
 
 

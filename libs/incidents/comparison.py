@@ -1,0 +1,134 @@
+"""One source of an incident held against normal times, and what that can speak for."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Generic, TypeVar
+
+from incidents.anomalies import Anomaly, anomaly_report
+from incidents.cases import DataRoots, IncidentCase
+from incidents.files import DataFile
+from incidents.problems import FileProblem
+from incidents.windows import Split, gaps, split
+from weft.core import Coverage, FileCoverage, JsonObject
+
+__all__ = ["Comparison", "SourceRead", "compared", "comparison_report", "folded"]
+
+T = TypeVar("T")
+_MOST_FILES = 24
+"""So many files stand in a coverage by name; those that were not read whole come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Generic[T]):
+    """How one source is read, dated and compared."""
+
+    source: str
+    """`logs`, `traces` or `metrics`."""
+    read: Callable[[Iterable[DataFile]], tuple[list[T], list[FileProblem], list[FileCoverage]]]
+    at: Callable[[T], float]
+    find: Callable[[Split[T]], list[Anomaly]]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """What was read of one source, in both windows."""
+
+    source: str
+    case: IncidentCase
+    incident: Sequence[FileCoverage]
+    baseline: Sequence[FileCoverage]
+    problems: Sequence[FileProblem]
+
+
+def compared(roots: DataRoots, data: str, comparison: Comparison[T]) -> JsonObject:
+    """Read one source of the incident in `data` and say what is not as in normal times."""
+    case = roots.open_case(data)
+    normal, normal_problems, normal_files = comparison.read(
+        getattr(case.baseline, comparison.source)
+    )
+    rows, problems, files = comparison.read(getattr(case.incident, comparison.source))
+    parts = split(normal, rows, comparison.at, case.alert_time)
+    read = SourceRead(comparison.source, case, files, normal_files, [*problems, *normal_problems])
+    return comparison_report(read, parts, comparison.find(parts))
+
+
+def comparison_report(
+    read: SourceRead, parts: Split[T], anomalies: Sequence[Anomaly]
+) -> JsonObject:
+    """Return an analyst's result: findings, claims, problems, and the coverage they rest on."""
+    coverage = _coverage(read, parts, found=any(one.strength for one in anomalies))
+    if coverage.verdict == "not_compared":
+        # Without normal times beside it, what is seen says of nobody that he is the cause.
+        anomalies = [replace(one, symptom=True) for one in anomalies]
+    problems = [
+        *read.case.problems,
+        *read.problems,
+        *gaps(parts, case=read.case.name, kind=read.source),
+    ]
+    return anomaly_report(anomalies, coverage=coverage, problems=problems)
+
+
+def _coverage(read: SourceRead, parts: Split[T], *, found: bool) -> Coverage:
+    incident = [*read.incident, *_missing(read.incident, read.baseline)]
+    base = Coverage(
+        source=read.source,
+        verdict="found" if found else "nothing_unusual",
+        files=folded([*incident, *read.baseline]),
+        window=parts.window,
+        baseline_window=parts.normal_window,
+        compared=len(parts.incident) if parts.normal else 0,
+    )
+    if not any(file.rows for file in (*read.incident, *read.baseline)):
+        why = _unread(read.source, [*read.incident, *read.baseline])
+        return base.model_copy(update={"verdict": "not_read", "reason": why})
+    if not parts.incident:
+        why = f"there is no row of {read.source} in the incident"
+        return base.model_copy(update={"verdict": "not_compared", "reason": why})
+    if not parts.normal:
+        why = f"there are no {read.source} of normal times to compare with"
+        return base.model_copy(update={"verdict": "not_compared", "reason": why})
+    return base
+
+
+def _unread(source: str, files: Sequence[FileCoverage]) -> str:
+    if not files:
+        return f"no file with {source} is there"
+    first = next((file for file in files if file.reason), files[0])
+    more = f", and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"none of {len(files)} files could be read ({first.name}: {first.reason}{more})"
+
+
+def _missing(
+    incident: Sequence[FileCoverage], baseline: Sequence[FileCoverage]
+) -> list[FileCoverage]:
+    """Return the files that normal times have and the incident lacks, where names correspond."""
+    here = {PurePosixPath(file.name).name for file in incident}
+    normal = dict.fromkeys(PurePosixPath(file.name).name for file in baseline)
+    missing = [name for name in normal if name not in here]
+    if 2 * len(missing) > len(normal):
+        return []  # files are named anew in each recording
+    why = "is there of normal times, and not of the incident"
+    return [FileCoverage(name=name, reason=why) for name in missing]
+
+
+def folded(files: Iterable[FileCoverage]) -> tuple[FileCoverage, ...]:
+    """Return at most so many files by name, those not read whole first, and the rest as one."""
+    ordered = sorted(files, key=lambda file: (not file.reason, bool(file.rows), file.name))
+    if len(ordered) <= _MOST_FILES:
+        return tuple(ordered)
+    kept, rest = ordered[: _MOST_FILES - 1], ordered[_MOST_FILES - 1 :]
+    firsts = [file.first for file in rest if file.first is not None]
+    lasts = [file.last for file in rest if file.last is not None]
+    unread = sum(bool(file.reason) for file in rest)
+    together = FileCoverage(
+        name=f"{len(rest)} more files",
+        rows=sum(file.rows for file in rest),
+        dated=sum(file.dated for file in rest),
+        levelled=sum(file.levelled for file in rest),
+        skipped=sum(file.skipped for file in rest),
+        reason=f"{unread} of them were not read whole" if unread else "",
+        first=min(firsts, default=None),
+        last=max(lasts, default=None),
+    )
+    return (*kept, together)

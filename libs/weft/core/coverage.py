@@ -1,0 +1,50 @@
+"""What was looked at before something was said, so that absence is a value and never an omission."""
+
+from typing import Literal
+
+from weft.core.record import Record
+from weft.core.result import Window
+
+ReadingVerdict = Literal["found", "nothing_unusual", "not_compared", "not_read"]
+
+
+class FileCoverage(Record):
+    """How much of one file was read."""
+
+    name: str
+    format: str = ""
+    """The layout it was read as; empty where none fits."""
+    rows: int = 0
+    """Rows that were read and kept."""
+    dated: int = 0
+    """Those with a time of their own."""
+    levelled: int = 0
+    """Those with a level of their own."""
+    skipped: int = 0
+    """Rows that are there and could not be read."""
+    reason: str = ""
+    """Why it was not read, or not whole; empty where it was."""
+    first: float | None = None
+    """Unix seconds of the earliest row."""
+    last: float | None = None
+
+
+class Coverage(Record):
+    """What one source of evidence was asked, and what it can speak for."""
+
+    source: str
+    verdict: ReadingVerdict
+    """`nothing_unusual` only where rows of the incident and normal ones were compared."""
+    reason: str = ""
+    """Why nothing was compared, or read."""
+    files: tuple[FileCoverage, ...] = ()
+    window: Window | None = None
+    """From the first row of the incident to its last."""
+    baseline_window: Window | None = None
+    """From the first normal row to the last."""
+    compared: int = 0
+    """How many rows of the incident were held against normal ones."""
+
+    @property
+    def is_read(self) -> bool:
+        return self.verdict != "not_read"

@@ -1,0 +1,68 @@
+"""What the branches of a fan-out looked at, and what they could not."""
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import ValidationError
+
+from weft.core import Coverage, Reason, Result
+from weft.report.grounding import Branch
+from weft.report.model import Gap
+
+NOT_READ, NOT_COMPARED, FILE_UNREAD, FILE_INCOMPLETE, NO_DATA = (
+    "not_read", "not_compared", "file_unread", "file_incomplete", "no_data",
+)  # fmt: skip
+NOTHING_FOUND = "nothing_found"
+_MOST_FILES = 8
+"""So many files of a source are named; the coverage has them all."""
+
+
+def coverage_in(result: Result) -> tuple[Coverage, ...]:
+    """Return what a result says of its reading, of each source the fullest."""
+    by_source: dict[str, Coverage] = {}
+    for artifact in result.artifacts:
+        data = artifact.data
+        if not isinstance(data, dict) or "coverage" not in data:
+            continue
+        try:
+            coverage = Coverage.model_validate(data["coverage"])
+        except ValidationError:
+            continue  # of another make: it is no coverage in this sense
+        before = by_source.get(coverage.source)
+        if before is None or coverage.is_read or not before.is_read:
+            by_source[coverage.source] = coverage
+    return tuple(by_source.values())
+
+
+def gaps_in(branch: Branch) -> Iterator[Gap]:
+    """Yield what a branch could not read or compare, the sources before their files."""
+    for coverage in coverage_in(branch.result):
+        if coverage.verdict in (NOT_READ, NOT_COMPARED):
+            yield _gap(branch, coverage.verdict, f"{coverage.source}: {coverage.reason}")
+        lacking = [file for file in coverage.files if file.reason]
+        unnamed = [file for file in lacking if file.name not in coverage.reason]
+        for file in unnamed[:_MOST_FILES]:
+            code = FILE_INCOMPLETE if file.rows else FILE_UNREAD
+            yield _gap(branch, code, f"{file.name}: {file.reason}")
+        if len(unnamed) > _MOST_FILES:
+            words = f"{len(unnamed) - _MOST_FILES} more files of {coverage.source}"
+            yield _gap(branch, FILE_UNREAD, f"{words} were not read whole")
+
+
+def is_partial(gaps: Sequence[Gap]) -> bool:
+    """Tell whether something was not looked at; what was, without anything to say, is whole."""
+    return any(gap.code not in (NOTHING_FOUND, NOT_COMPARED) for gap in gaps)
+
+
+def no_data(results: Sequence[Result]) -> Reason | None:
+    """Return why nothing can be said where somebody was to read data, and nobody read any."""
+    coverage = [each for result in results for each in coverage_in(result)]
+    if not coverage or any(each.is_read for each in coverage):
+        return None
+    whys = "; ".join(f"{each.source}: {each.reason}" for each in coverage)
+    return Reason(code=NO_DATA, message=f"no data was read: {whys}")
+
+
+def _gap(branch: Branch, code: str, message: str) -> Gap:
+    return Gap.model_construct(
+        branch=branch.id, peer=branch.peer or None, code=code, message=message
+    )

@@ -1,0 +1,59 @@
+"""Which subjects the findings point at, most suspected first, and when one is named the cause."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from weft.core import Claim
+from weft.report.grounding import Made
+from weft.report.model import Finding, Suspect
+
+ROOT_CAUSE, AFFECTED = "root_cause", "affected"
+CAUSE_BAR = 0.6
+"""What a cause's score must reach. Of two stretches of normal times one differs from the other
+too: what such differences came to in recordings without a fault stays below this."""
+_HARM = 0.1
+"""How much being harmed speaks for a subject of which nothing else is said."""
+
+
+def is_cause(side: Iterable[Made]) -> bool:
+    """Tell whether the claims of one subject name it: at run time, and above the bar."""
+    return _forces(made for made in side if made.claim.kind == "cause") >= CAUSE_BAR
+
+
+def is_suspected(finding: Finding) -> bool:
+    """Tell whether somebody takes the finding's subject for the cause, above the bar or below."""
+    return any(claim.kind == "cause" for claim in finding.claims)
+
+
+def suspects(made: Sequence[Made]) -> tuple[Suspect, ...]:
+    """Rank every subject that departs from normal; equal for any order of `made`."""
+    by_subject: dict[str, list[Made]] = defaultdict(list)
+    for one in made:
+        if one.claim.subject and one.claim.polarity and _speaks(one.claim):
+            by_subject[one.claim.subject].append(one)
+    ranked = [_suspect(subject, claims) for subject, claims in by_subject.items()]
+    return tuple(sorted(ranked, key=lambda each: (-each.score, each.subject)))
+
+
+def _speaks(claim: Claim) -> bool:
+    """Tell whether a claim says of its subject that it departs; advice alone does not."""
+    return claim.kind in ("cause", "symptom") and claim.predicate in (ROOT_CAUSE, AFFECTED)
+
+
+def _suspect(subject: str, made: Sequence[Made]) -> Suspect:
+    causes = [one for one in made if one.claim.kind == "cause"]
+    score = _forces(causes) if causes else _HARM * min(1.0, _forces(made))
+    return Suspect.model_construct(
+        subject=subject,
+        score=round(score, 6),
+        supporters=tuple(sorted({one.peer for one in made})),
+        is_cause=is_cause(causes),
+    )
+
+
+def _forces(made: Iterable[Made]) -> float:
+    """Return the sum, over the peers, of each one's strongest claim."""
+    best: dict[str, float] = {}
+    for one in made:
+        best[one.peer] = max(best.get(one.peer, 0.0), one.force)
+    return sum(sorted(best.values()))
