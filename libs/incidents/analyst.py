@@ -43,5 +43,13 @@ async def analyst(
     tool = analysis.tool(roots, processes)
     text = await anyio.Path(prompt).read_text(encoding="utf-8")
     async with processes, aclosing(get_model(settings.model)) as model:
-        agent = Agent(model, [tool], text, name=card.name, max_iterations=_ITERATIONS)
+        agent = Agent(
+            model,
+            [tool],
+            text,
+            name=card.name,
+            # The evidence is there before anybody speaks: a model explains it, and can ask further.
+            opening_tools=[tool.name],
+            max_iterations=_ITERATIONS,
+        )
         yield DataGate(agent, analysis.source, roots, settings.data)

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from weft.a2a import Card
 from weft.core import JsonValue, parts_of
 from weft.loop import Task
-from weft.testing import call, register_script
+from weft.testing import ScriptedOpenAIServer, call, register_script
 
 pytestmark = pytest.mark.timeout(60)
 INCIDENT = ROOT / "deploy" / "demo" / "incident"
@@ -70,6 +70,22 @@ async def test_an_analyst_opens_nothing_else_than_its_data(
     events = await story(prompt, settings)
 
     assert "data '/etc' is refused: name a directory below a data root" in events
+
+
+@pytest.mark.parametrize("said", ["All is well.", "I looked at the logs of payment."])
+async def test_a_model_that_never_looks_leaves_the_evidence_where_it_is(
+    prompt: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    settings = IncidentSettings(model="openai:scripted", data=INCIDENT / "checkout-slowdown")
+    async with ScriptedOpenAIServer([said]) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "k")
+        async with analyst(CARD, prompt, ANALYZE_LOGS, settings) as peer:
+            result = await peer.start(Task(parts_of("Diagnose the slowdown"), "message-1"))
+
+    assert result.claims[0].subject == "payment"
+    assert {each.name for each in result.artifacts} == {"analyze_logs"}
+    assert str(settings.data) in json.dumps(server.requests[0].body)
 
 
 async def test_an_analysis_that_does_not_exist_costs_its_call_alone(prompt: Path) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from weft.core.parts import Part, Parts, in_parts, text_of
 from weft.core.record import JsonObject, Record
@@ -78,6 +78,23 @@ class ToolSpec(Record):
     idempotent: bool = False
     isolation: Literal["process"] | None = None
     """Where the body runs, if not in the agent's own process."""
+    given: JsonObject = Field(default_factory=dict)
+    """Arguments that the run brings along: a call need not name them. None is not to be shown."""
+
+    @property
+    def offered(self) -> JsonObject:
+        """The parameters as a model is shown them: what is given is a default, and not required."""
+        properties, required = self.parameters.get("properties"), self.parameters.get("required")
+        if not self.given or not isinstance(properties, dict):
+            return self.parameters
+        shown: JsonObject = dict(properties)
+        for name, value in self.given.items():
+            schema = shown.get(name)
+            if value is not None and isinstance(schema, dict):
+                shown[name] = {**schema, "default": value}
+        asked = required if isinstance(required, list) else []
+        left: list[JsonValue] = [name for name in asked if name not in self.given]
+        return {**self.parameters, "properties": shown, "required": left}
 
 
 def _said(content: str) -> Parts:

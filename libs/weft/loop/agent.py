@@ -32,6 +32,7 @@ from weft.loop.driver import INTERNAL, Driver
 from weft.loop.event_sink import BusOutlet, Outlet, TypedOutlet, Unheard
 from weft.loop.handles import AgentRun, RunControl, TaskRun
 from weft.loop.invocation import Invocation, Setup
+from weft.loop.opening import checked_openings
 from weft.loop.peer import Task
 from weft.loop.result import AgentResult, as_peer_result
 from weft.loop.run_options import RunOptions, checked, kept
@@ -79,6 +80,7 @@ class Agent:
             self._tools.add_all(
                 tool for tool in (ask_user, task_complete) if tool.name not in self._tools
             )
+        checked_openings(self._config.opening_tools, self._tools)
         self._specs, self._stop_when = self._described()
         self._opened = self._config.model is None or isinstance(self._config.model, str)
         self._model = _model(self._config)

@@ -84,6 +84,7 @@ class AgentOptions(TypedDict, total=False):
     tool_result_store: ResultStore | None
     tool_loop_threshold: int
     terminal_tools: frozenset[str]
+    opening_tools: Sequence[str]
     max_iterations: int
     termination: Condition | None
     completion_mode: CompletionMode
@@ -124,6 +125,9 @@ class AgentConfig:
     tool_result_store: ResultStore | None = None
     tool_loop_threshold: int = 3
     terminal_tools: frozenset[str] = TERMINAL_TOOLS
+    opening_tools: Sequence[str] = ()
+    """Called once for every prompt before the model is asked, where the run brings along all that
+    they need: whatever the model does, what they find is there."""
 
     max_iterations: int = 20
     termination: Condition | None = None

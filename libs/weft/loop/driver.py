@@ -16,8 +16,10 @@ from weft.events import ErrorData
 from weft.loop.event_sink import Outlet
 from weft.loop.execute import Executed, Hands, canceled, execute, unstarted, with_results
 from weft.loop.final_answer import final_message, last_words
+from weft.loop.given import GivenArguments
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.limits import AgentLimits
+from weft.loop.opening import FIRST, opening_reply
 from weft.loop.reflect import Memory, reflect
 from weft.loop.result import AgentResult
 from weft.loop.start import UNKNOWN_OUTCOME, blank_state, first_state
@@ -35,9 +37,16 @@ from weft.loop.terminate import (
     terminal_event,
     terminate,
 )
-from weft.loop.think import ANSWER_NOW, ThinkOptions, Thought, think, with_reply
+from weft.loop.think import (
+    ANSWER_NOW,
+    ThinkOptions,
+    Thought,
+    tell_thought,
+    think,
+    with_reply,
+)
 from weft.loop.time_limits import Wakeup
-from weft.models import NO_TOKENS, GeneratedBy, ModelError
+from weft.models import NO_TOKENS, GeneratedBy, ModelError, ModelResponse
 from weft.termination import TimeLimit
 from weft.tools import ToolContext, ToolExecution
 from weft.tools.background import EffectHost
@@ -81,6 +90,7 @@ class Driver:
             with_reflexion=setup.config.reflexion_config is not None,
         )
         self._state = blank_state(setup, invocation)
+        self._given = GivenArguments.of(setup.tools, self._state.metadata)
         self._calling: Calling | None = None
         idempotent = any(tool.idempotent for tool in setup.tools)
         self._host = EffectHost() if idempotent else None
@@ -130,7 +140,9 @@ class Driver:
         """Go on until there is a reason to stop; what goes wrong is one."""
         try:
             with contained():
-                self._state = await first_state(self._state, self._setup, self._invocation)
+                self._state = await first_state(
+                    self._state, self._setup, self._invocation, given=self._given
+                )
                 self._wakeup.arm(self._moment())
                 stop = None
                 while stop is None:
@@ -187,7 +199,12 @@ class Driver:
         if stored is not None:
             self._generated_by = stored.generated_by
             return with_reply(state, stored)
-        thought = await think(state, self._ask(), self._outlet.tell)
+        opening = self._opening(state)
+        if opening is not None:
+            thought = with_reply(state, opening)
+            tell_thought(thought, self._outlet.tell)
+        else:
+            thought = await think(state, self._ask(), self._outlet.tell)
         self._generated_by = thought.response.generated_by
         explicit = self._setup.config.completion_mode == "explicit"
         if thought.reply.tool_calls or (explicit and not thought.empty):
@@ -195,6 +212,13 @@ class Driver:
             if kept is not thought.response:
                 thought = with_reply(state, kept)
         return thought
+
+    def _opening(self, state: AgentState) -> ModelResponse | None:
+        """Return the calls that are made before the model is asked, in the first turn only."""
+        names = self._setup.config.opening_tools
+        if state.iteration != FIRST or not names:
+            return None
+        return opening_reply(names, self._setup.tools, self._given, run_id=self.run_id)
 
     async def _execute(self, thought: Thought) -> Executed:
         calls, state = thought.reply.tool_calls, thought.state
@@ -259,6 +283,7 @@ class Driver:
             model=model,
             clock=self._clock,
             tools=self._setup.specs,
+            given=self._given,
             temperature=config.temperature,
             max_tokens=min(caps, default=None),
             deadline=self._limits.deadline_for_calls(),

@@ -9,6 +9,7 @@ from weft.core import Message
 from weft.core.contained import contained_call
 from weft.core.storable import storable
 from weft.loop.append_only import Grown
+from weft.loop.given import GivenArguments
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.readable import readable
 from weft.loop.state import CONFIDENCE_THRESHOLD, AgentState
@@ -35,7 +36,9 @@ def blank_state(setup: Setup, invocation: Invocation) -> AgentState:
     )
 
 
-async def first_state(state: AgentState, setup: Setup, invocation: Invocation) -> AgentState:
+async def first_state(
+    state: AgentState, setup: Setup, invocation: Invocation, *, given: GivenArguments
+) -> AgentState:
     """Return a blank state with all that the first model call is told."""
     prompt = setup.config.system_prompt
     if isinstance(prompt, str):
@@ -43,6 +46,8 @@ async def first_state(state: AgentState, setup: Setup, invocation: Invocation) -
     else:
         asking = partial(contained_call, partial(prompt, state))
         instructions = await anyio.to_thread.run_sync(asking, abandon_on_cancel=True)
+    # One message: not every server takes a second one of the system's.
+    instructions = "\n\n".join(filter(None, (instructions, given.words)))
     messages = Grown([Message.system(storable(instructions))] if instructions else [])
     messages = messages.plus(*mended(invocation.history), prompt_message(invocation, setup))
     return state.with_messages(*messages)

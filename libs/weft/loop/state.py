@@ -101,8 +101,8 @@ class AgentState:
     def with_metadata(self, **metadata: JsonValue) -> "AgentState":
         return self.but(metadata={**self.metadata, **metadata})
 
-    def with_token_usage(self, usage: ModelUsage) -> "AgentState":
-        """Add what one model call spent."""
+    def with_token_usage(self, usage: ModelUsage, *, calls: int = 1) -> "AgentState":
+        """Add what one model call spent; rules make a reply without a call."""
         return self.but(
             total_tokens_used=self.total_tokens_used + usage.total_tokens,
             prompt_tokens_used=self.prompt_tokens_used + usage.prompt_tokens,
@@ -112,7 +112,7 @@ class AgentState:
             + usage.cache_creation_tokens,
             cost_usd_used=_sum(self.cost_usd_used, usage.cost_usd),
             tokens_estimated=self.tokens_estimated or usage.estimated,
-            model_calls=self.model_calls + 1,
+            model_calls=self.model_calls + calls,
         )
 
     def with_child_usage(self, usage: Usage) -> "AgentState":

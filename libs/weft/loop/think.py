@@ -20,6 +20,7 @@ from weft.loop.events import (
     Tokens,
     TokensUsed,
 )
+from weft.loop.given import NOTHING_GIVEN, GivenArguments
 from weft.loop.state import AgentState
 from weft.models import (
     ChunkJoiner,
@@ -55,6 +56,7 @@ class ThinkOptions:
     model: Model
     clock: Clock
     tools: tuple[ToolSpec, ...] = ()
+    given: GivenArguments = NOTHING_GIVEN
     temperature: float | None = None
     max_tokens: int | None = None
     deadline: Deadline | None = None
@@ -71,7 +73,7 @@ class ThinkOptions:
     def request(self, state: AgentState) -> ModelRequest:
         return ModelRequest(
             messages=(*state.messages, *self.guidance),
-            tools=self.tools,
+            tools=self.given.shown_in(self.tools),
             tool_choice="auto" if self.tools else "none",
             output_schema=self.output_schema,
             temperature=self.temperature,
@@ -111,24 +113,30 @@ async def think(state: AgentState, ask: ThinkOptions, tell: Tell) -> Thought:
     """
     response = await _called(state, ask, tell)
     if ask.insist and is_empty(response.message):
-        state = state.with_token_usage(response.usage)
+        state = state.with_token_usage(response.usage, calls=calls_of(response))
         again = replace(ask, guidance=(*ask.guidance, ASK_AGAIN))
         response = await _called(state, again, tell)
-    reply = response.message
-    thought = ThoughtData(
-        iteration=state.iteration,
+    thought = with_reply(state, response)
+    tell_thought(thought, tell)
+    return thought
+
+
+def tell_thought(thought: Thought, tell: Tell) -> None:
+    """Tell what a reply says, and how much it asks for."""
+    reply = thought.reply
+    data = ThoughtData(
+        iteration=thought.state.iteration,
         has_tool_calls=bool(reply.tool_calls),
         tool_call_count=len(reply.tool_calls),
         reasoning=reply.content,
         tool_calls=reply.tool_calls,
     )
-    tell(AgentThought(data=thought))
-    return with_reply(state, response)
+    tell(AgentThought(data=data))
 
 
 def with_reply(state: AgentState, response: ModelResponse) -> Thought:
     """Return the state with a reply, fresh or recorded."""
-    state = state.with_token_usage(response.usage)
+    state = state.with_token_usage(response.usage, calls=calls_of(response))
     if response.provider_state:
         state = state.with_provider_state(response.provider_state)
     if is_empty(response.message):
@@ -139,14 +147,19 @@ def with_reply(state: AgentState, response: ModelResponse) -> Thought:
     return Thought(state, response)
 
 
+def calls_of(response: ModelResponse) -> int:
+    """Return how many calls of a language model the reply counts as: rules are none."""
+    return int(response.generated_by == "model")
+
+
 def is_empty(reply: Message) -> bool:
     return not reply.tool_calls and says_nothing(reply.parts)
 
 
 async def _called(state: AgentState, ask: ThinkOptions, tell: Tell) -> ModelResponse:
     began = ask.clock.monotonic()
-    response = await _replied(ask, ask.request(state), tell)
-    usage = response.usage.as_run_usage()
+    response = ask.given.filled(await _replied(ask, ask.request(state), tell))
+    usage = response.usage.as_run_usage(calls=calls_of(response))
     tell(
         ModelCompleted(
             data=ModelCall(

@@ -42,15 +42,15 @@ class ModelUsage(Record):
             estimated=self.estimated or other.estimated,
         )
 
-    def as_run_usage(self) -> Usage:
-        """Return the same in the words of runs and events, counted as one model call."""
+    def as_run_usage(self, *, calls: int = 1) -> Usage:
+        """Return the same in the words of runs and events; what rules reply is no model call."""
         return Usage(
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
             total_tokens=self.total_tokens,
             cached_tokens=self.cache_read_tokens,
             cost_usd=self.cost_usd,
-            model_calls=1,
+            model_calls=calls,
             estimated=self.estimated,
         )
 

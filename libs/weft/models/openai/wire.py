@@ -28,7 +28,7 @@ def body(request: ModelRequest, dialect: OpenAISettings) -> dict[str, Any]:
                 "function": {
                     "name": tool.name,
                     "description": tool.description,
-                    "parameters": tool.parameters or {"type": "object", "properties": {}},
+                    "parameters": tool.offered or {"type": "object", "properties": {}},
                 },
             }
             for tool in request.tools
