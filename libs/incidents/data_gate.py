@@ -11,11 +11,10 @@ from pathlib import Path
 from anyio import to_thread
 
 from incidents.cases import DataRoots
-from weft.core import Artifact, Coverage, JsonValue, Reason, Result
+from weft.core import Artifact, Coverage, JsonValue, Reason, Result, coverage_in
 from weft.core.errors import DataRefusedError
 from weft.events import Event
 from weft.loop import Peer, PeerRun, Task
-from weft.report import coverage_in
 
 __all__ = ["DataGate"]
 

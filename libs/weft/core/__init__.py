@@ -6,7 +6,7 @@ from weft.core.answers import DECLINED, approves, check_answer, option_of
 from weft.core.authority import MAX_DEPTH, Authority
 from weft.core.budget import NO_USAGE, UNLIMITED, Budget, Usage
 from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, SystemClock, earliest, rfc3339
-from weft.core.coverage import Coverage, FileCoverage, ReadingVerdict
+from weft.core.coverage import Coverage, FileCoverage, ReadingVerdict, coverage_in
 from weft.core.ids import HEX_ID, InterruptId, RunId, name_digest, new_id, new_run_id, secret_id
 from weft.core.messages import Message, Role, ToolCall, ToolSpec
 from weft.core.parts import Part, PartKind, Parts, data_of, parts_of, says_nothing, text_of
@@ -86,6 +86,7 @@ __all__ = [
     "approves",
     "canonical",
     "check_answer",
+    "coverage_in",
     "data_of",
     "dumps",
     "earliest",

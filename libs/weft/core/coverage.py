@@ -2,8 +2,10 @@
 
 from typing import Literal
 
+from pydantic import ValidationError
+
 from weft.core.record import Record
-from weft.core.result import Window
+from weft.core.result import Result, Window
 
 ReadingVerdict = Literal["found", "nothing_unusual", "not_compared", "not_read"]
 
@@ -48,3 +50,20 @@ class Coverage(Record):
     @property
     def is_read(self) -> bool:
         return self.verdict != "not_read"
+
+
+def coverage_in(result: Result) -> tuple[Coverage, ...]:
+    """Return what a result says of its reading, of each source the fullest."""
+    by_source: dict[str, Coverage] = {}
+    for artifact in result.artifacts:
+        data = artifact.data
+        if not isinstance(data, dict) or "coverage" not in data:
+            continue
+        try:
+            coverage = Coverage.model_validate(data["coverage"])
+        except ValidationError:
+            continue  # of another make: it is no coverage in this sense
+        before = by_source.get(coverage.source)
+        if before is None or coverage.is_read or not before.is_read:
+            by_source[coverage.source] = coverage
+    return tuple(by_source.values())

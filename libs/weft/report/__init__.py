@@ -11,7 +11,7 @@ from weft.report.model import (
     Side,
     Suspect,
 )
-from weft.report.reading import NO_DATA, coverage_in, is_partial, no_data
+from weft.report.reading import NO_DATA, is_partial, no_data
 from weft.report.synthesis import synthesize
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "Report",
     "Side",
     "Suspect",
-    "coverage_in",
     "is_partial",
     "no_data",
     "synthesize",

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from pydantic import ValidationError
-
-from weft.core import Coverage, Reason, Result
+from weft.core import Reason, Result, coverage_in
 from weft.report.grounding import Branch
 from weft.report.model import Gap
 
@@ -14,23 +12,6 @@ NOT_READ, NOT_COMPARED, FILE_UNREAD, FILE_INCOMPLETE, NO_DATA = (
 NOTHING_FOUND = "nothing_found"
 _MOST_FILES = 8
 """So many files of a source are named; the coverage has them all."""
-
-
-def coverage_in(result: Result) -> tuple[Coverage, ...]:
-    """Return what a result says of its reading, of each source the fullest."""
-    by_source: dict[str, Coverage] = {}
-    for artifact in result.artifacts:
-        data = artifact.data
-        if not isinstance(data, dict) or "coverage" not in data:
-            continue
-        try:
-            coverage = Coverage.model_validate(data["coverage"])
-        except ValidationError:
-            continue  # of another make: it is no coverage in this sense
-        before = by_source.get(coverage.source)
-        if before is None or coverage.is_read or not before.is_read:
-            by_source[coverage.source] = coverage
-    return tuple(by_source.values())
 
 
 def gaps_in(branch: Branch) -> Iterator[Gap]:

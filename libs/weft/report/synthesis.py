@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.core import Claim, ClaimKind, Reason, Result, name_digest
+from weft.core import Claim, ClaimKind, Reason, Result, coverage_in, name_digest
 from weft.reasoning.gsar import Judged, judge
 from weft.report import agreement
 from weft.report.agreement import Key
 from weft.report.grounding import Branch, Made, claims_of
 from weft.report.model import Agreement, Contradiction, Evidence, Finding, Gap, Report, Side
-from weft.report.reading import NOTHING_FOUND, coverage_in, gaps_in
+from weft.report.reading import NOTHING_FOUND, gaps_in
 from weft.report.summary import summarize
 from weft.report.suspects import is_cause, suspects
 
