@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+from pydantic import Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -25,7 +26,7 @@ from weft.identity import Minter, Verifier
 from weft.identity.signatures import sign
 from weft.models import get_model
 from weft.routing import Policies, read_policies
-from weft.runs import MESH_RUN, Runs, Worker
+from weft.runs import KEEP_DAYS, MESH_RUN, Pruner, Runs, Worker
 from weft.service import (
     Listening,
     Member,
@@ -47,6 +48,8 @@ class Settings(ServiceSettings, env_prefix="ROUTER_"):
     """Of the gRPC control calls; 0 lets the system choose."""
     model: str | None = None
     """Plays the roles that no card offers; None lets the library choose by its credentials."""
+    keep_days: float = Field(default=KEEP_DAYS, ge=0, allow_inf_nan=False)
+    """How long runs and threads that are at rest are kept; 0 is for good."""
     policies: Path | None = None
     """What may run, and what a person must approve first, for everybody and by tenant; JSON."""
 
@@ -79,6 +82,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             ) as address,
             worker.working(),
             kept_going(peers.keep_fresh, name="peers"),
+            kept_going(Pruner(self.checkpointer, settings.keep_days).keep, name="pruning"),
             kept_going(Erasures(self.checkpointer.threads, peers).keep, name="erasures"),
         ):
             entry = Entry(

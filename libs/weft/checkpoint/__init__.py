@@ -30,6 +30,7 @@ from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectScope, EffectStore, Intent
 from weft.checkpoint.faults import Faults
 from weft.checkpoint.inbound import Inbound, Received, entry_path
+from weft.checkpoint.index import Page, Pruned, RunFilter, RunIndex, ThreadSummary
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.text import keepable
 from weft.checkpoint.urls import get_checkpointer
@@ -59,11 +60,15 @@ __all__ = [
     "Intent",
     "NewRun",
     "OnBusy",
+    "Page",
     "Prepare",
+    "Pruned",
     "Received",
     "Recorded",
     "Renewal",
     "Run",
+    "RunFilter",
+    "RunIndex",
     "RunStatus",
     "RunStore",
     "Share",
@@ -72,6 +77,7 @@ __all__ = [
     "Thread",
     "ThreadKey",
     "ThreadStore",
+    "ThreadSummary",
     "Turn",
     "entry_path",
     "get_checkpointer",

@@ -109,6 +109,8 @@ class Run:
     """Seconds since the Unix epoch, by the database's clock, like the two below."""
     started_at: float | None = None
     updated_at: float = 0.0
+    pruned: bool = False
+    """It ended so long ago that only this row of it is kept."""
 
     @property
     def terminal(self) -> bool:
@@ -306,9 +308,18 @@ class RunStore(ABC):
 
     @abstractmethod
     async def resume(
-        self, principal: Principal, run_id: RunId, answers: Answers, message: Inbound | None = None
+        self,
+        principal: Principal,
+        run_id: RunId,
+        answers: Answers,
+        message: Inbound | None = None,
+        *,
+        colleague: bool = False,
     ) -> Run:
         """Answer interrupts once each; with none left open the run is `queued` again.
+
+        A `colleague` answers for a run of another subject of the tenant: one that does not wait, or
+        never put each of these questions, is absent to it.
 
         An answer is kept as the step `("interrupt", <id>)`, and told as `interrupt.resolved`; the
         entry of a message as the next step `entry_path`. The same `message` again changes nothing,
@@ -358,6 +369,7 @@ class RunStore(ABC):
 
         Raises:
             NotFoundError: No such run of this principal.
+            EventsExpiredError: They were pruned.
         """
 
     @abstractmethod

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 from weft.checkpoint.base import RunStore, ThreadStore
 from weft.checkpoint.effects import EffectStore
+from weft.checkpoint.index import RunIndex
 
 
 class Checkpointer(ABC):
@@ -20,6 +21,10 @@ class Checkpointer(ABC):
     @property
     @abstractmethod
     def effects(self) -> EffectStore: ...
+
+    @property
+    @abstractmethod
+    def index(self) -> RunIndex: ...
 
     @abstractmethod
     async def ping(self) -> None:

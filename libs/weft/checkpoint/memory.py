@@ -12,9 +12,12 @@ from weft.checkpoint.faults import NO_FAULTS, Faults
 from weft.checkpoint.script import Request, Script, play
 from weft.checkpoint.store import Database, DatabaseCheckpointer
 from weft.checkpoint.tables import (
+    ERASED,
+    PRUNED,
     Attempts,
     Door,
     EffectRow,
+    ListedThread,
     MessageRow,
     Numbered,
     RequestKey,
@@ -94,6 +97,50 @@ class MemoryTables:
 
     def read_erasing_runs(self, request: ask.ReadErasingRuns) -> tuple[RunRow, ...]:
         return tuple([row for row in self._runs.values() if row.erased == 1][: request.limit])
+
+    def read_runs(self, request: ask.ReadRuns) -> tuple[RunRow, ...]:
+        conditions = {
+            "tenant": request.tenant,
+            "subject": request.subject,
+            "status": request.status,
+            "thread_id": request.thread_id,
+        }
+        wanted = {name: value for name, value in conditions.items() if value is not None}
+        before = self._last["position"] + 1 if request.before is None else request.before
+        rows = [
+            row
+            for row in sorted(self._runs.values(), key=lambda row: -row.position)
+            if row.position < before
+            and not row.gone
+            and all(getattr(row, name) == value for name, value in wanted.items())
+            and row.created >= (request.since or 0.0)
+        ]
+        return tuple(rows[: request.limit])
+
+    def read_threads(self, request: ask.ReadThreads) -> tuple[ListedThread, ...]:
+        threads: dict[str, ListedThread] = {}
+        for row in self._runs.values():
+            if (row.tenant, row.subject) == (request.tenant, request.subject) and not row.erased:
+                own = ListedThread(row.position, row.thread_id, row.created, row.updated)
+                first = threads.get(row.thread_id, own)
+                threads[row.thread_id] = first._replace(updated=max(first.updated, row.updated))
+        listed = sorted(threads.values(), reverse=True)
+        if request.before is not None:
+            listed = [thread for thread in listed if thread.position < request.before]
+        return tuple(listed[: request.limit])
+
+    def read_old_runs(self, request: ask.ReadOldRuns) -> tuple[RunRow, ...]:
+        whole = [row for row in self._runs.values() if not row.erased and not row.open]
+        return tuple([row for row in whole if row.updated < request.before][: request.limit])
+
+    def read_old_threads(self, request: ask.ReadOldThreads) -> tuple[ThreadKey, ...]:
+        idle = [key for key, row in self._threads.items() if row.updated < request.before]
+        return tuple([key for key in idle if self._rests(key, request.before)][: request.limit])
+
+    def read_bare_runs(self, request: ask.ReadBareRuns) -> tuple[str, ...]:
+        bare = [row for row in self._runs.values() if row.erased in (ERASED, PRUNED)]
+        old = [row for row in bare if self._rests(row.key, request.before)]
+        return tuple([row.run_id for row in old][: request.limit])
 
     def read_claimable(self, request: ask.ReadClaimable) -> RunRow | None:
         now = self._now
@@ -214,6 +261,28 @@ class MemoryTables:
                     bare = row._replace(arguments="{}", outcome=None)
                     self.undo.put(attempts, attempt, bare)
 
+    def prune_run(self, request: ask.PruneRun) -> None:
+        self.undo.drop(self._steps, request.run_id)
+        self.undo.drop(self._events, request.run_id)
+
+    def forget_run(self, request: ask.ForgetRun) -> None:
+        row = self._runs[request.run_id]
+        others = tuple([each for each in self._of_thread[row.key] if each != row.run_id])
+        if others:
+            self.undo.put(self._of_thread, row.key, others)
+        else:
+            self.undo.drop(self._of_thread, row.key)
+        self.undo.drop(self._runs, row.run_id)
+        self.undo.drop(self._keys, row.request_key)
+        for key in [key for key, sent in self._messages.items() if sent.run_id == row.run_id]:
+            self.undo.drop(self._messages, key)
+        for name, attempts in list(self._effects.items()):
+            for number, attempt in list(attempts.items()):
+                if attempt.run_id == row.run_id and attempt.state in ("done", "not_done"):
+                    self.undo.drop(attempts, number)
+            if not attempts:
+                self.undo.drop(self._effects, name)
+
     def read_thread(self, request: ask.ReadThread) -> ThreadRow | None:
         return self._threads.get(request.thread)
 
@@ -258,6 +327,11 @@ class MemoryTables:
     def _waits(self, row: RunRow) -> bool:
         rows = self.read_open_runs(ask.ReadOpenRuns(row.key))
         return any(row.waits_for(other) for other in rows if other.position < row.position)
+
+    def _rests(self, key: ThreadKey, before: float) -> bool:
+        """Tell whether nothing happened in the thread since the moment, and nothing is open."""
+        rows = [self._runs[run_id] for run_id in self._of_thread.get(key, ())]
+        return not any(row.open or row.updated >= before for row in rows)
 
     def _add_step(self, run_id: str, path: str, outcome: str) -> bool:
         steps = self._steps.setdefault(run_id, {})

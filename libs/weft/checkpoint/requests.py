@@ -15,6 +15,7 @@ from weft.checkpoint.tables import (
     Attempts,
     Door,
     EffectRow,
+    ListedThread,
     MessageRow,
     Numbered,
     RequestKey,
@@ -84,6 +85,56 @@ class ReadRootedRuns(Request[tuple[RunRow, ...]]):
 class ReadErasingRuns(Request[tuple[RunRow, ...]]):
     """Read runs that were erased here and not yet everywhere, oldest first."""
 
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRuns(Request[tuple[RunRow, ...]]):
+    """Read the tenant's runs that nobody deleted, newest first, of which each condition holds.
+
+    None is no condition; `before` is the position that the page before this one ended at.
+    """
+
+    tenant: str
+    subject: str | None
+    limit: int
+    before: int | None = None
+    status: RunStatus | None = None
+    thread_id: str | None = None
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadThreads(Request[tuple[ListedThread, ...]]):
+    """Read the principal's threads with runs that are whole, last begun first."""
+
+    tenant: str
+    subject: str
+    limit: int
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOldRuns(Request[tuple[RunRow, ...]]):
+    """Read and lock whole runs that ended before the moment; locked ones are left out."""
+
+    before: float
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOldThreads(Request[tuple[ThreadKey, ...]]):
+    """Read threads with entries in which nothing happened since the moment and nothing is open."""
+
+    before: float
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBareRuns(Request[tuple[str, ...]]):
+    """Read the ids of runs of which only the row is left, in threads as `ReadOldThreads` has them."""
+
+    before: float
     limit: int
 
 
@@ -239,6 +290,20 @@ class ReadSteps(Request[tuple[tuple[str, str], ...]]):
 @dataclass(frozen=True, slots=True)
 class EraseRun(Request[None]):
     """Delete its request, steps, events and recorded effect contents; keys stay."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PruneRun(Request[None]):
+    """Delete its request, steps and events; what the ledger says of its effects stays."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRun(Request[None]):
+    """Delete its row and its keys, and of its effects those whose outcome is known."""
 
     run_id: str
 

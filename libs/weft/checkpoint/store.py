@@ -29,7 +29,18 @@ from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectStore, Intent
 from weft.checkpoint.folding import is_foldable
 from weft.checkpoint.inbound import Answers, Inbound, Received
-from weft.checkpoint.rules import admission, ledger, log, ownership, reading, responses, threads
+from weft.checkpoint.index import Page, Pruned, RunFilter, RunIndex, ThreadSummary
+from weft.checkpoint.rules import (
+    admission,
+    ledger,
+    listing,
+    log,
+    ownership,
+    pruning,
+    reading,
+    responses,
+    threads,
+)
 from weft.checkpoint.rules import ending as ending_rules
 from weft.checkpoint.rules.claimant import Claimant
 from weft.checkpoint.script import Script
@@ -142,13 +153,19 @@ class DatabaseRuns(RunStore):
         return await self._database.write(partial(ownership.park, held, interrupts, texts))
 
     async def resume(
-        self, principal: Principal, run_id: RunId, answers: Answers, message: Inbound | None = None
+        self,
+        principal: Principal,
+        run_id: RunId,
+        answers: Answers,
+        message: Inbound | None = None,
+        *,
+        colleague: bool = False,
     ) -> Run:
         checked(run_id, *answers)
         if message is not None:
             checked(message.key)
         return await self._database.write(
-            partial(responses.resume, principal, run_id, answers, message)
+            partial(responses.resume, principal, run_id, answers, message, colleague=colleague)
         )
 
     async def cancel(
@@ -270,6 +287,44 @@ class DatabaseEffects(EffectStore):
         return await self._database.read(partial(ledger.find, key=key))
 
 
+class DatabaseIndex(RunIndex):
+    """Lists over a `Database`, and its upkeep."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def runs(
+        self,
+        principal: Principal,
+        wanted: RunFilter | None = None,
+        *,
+        limit: int,
+        before: int | None = None,
+    ) -> Page[Run]:
+        wanted = wanted or RunFilter()
+        checked(principal.tenant, principal.subject, wanted.thread_id or "")
+        return await self._database.read(partial(listing.runs, principal, wanted, limit, before))
+
+    async def threads(
+        self, principal: Principal, *, limit: int, before: int | None = None
+    ) -> Page[ThreadSummary]:
+        checked(principal.tenant, principal.subject)
+        return await self._database.read(partial(listing.threads, principal, limit, before))
+
+    async def waiting(self, tenant: str, *, limit: int, before: int | None = None) -> Page[Run]:
+        checked(tenant)
+        return await self._database.read(partial(listing.waiting, tenant, limit, before))
+
+    async def find_waiting(self, tenant: str, run_id: RunId) -> Run | None:
+        checked(tenant, run_id)
+        return await self._database.read(partial(listing.find_waiting, tenant, run_id))
+
+    async def prune(self, *, older_s: float, forget_s: float, limit: int) -> Pruned:
+        return await self._database.write(
+            partial(pruning.prune, older_s=older_s, forget_s=forget_s, limit=limit)
+        )
+
+
 class DatabaseCheckpointer(Checkpointer):
     """Runs, threads and effects of one `Database`, which it closes."""
 
@@ -278,6 +333,7 @@ class DatabaseCheckpointer(Checkpointer):
         self._runs = DatabaseRuns(database)
         self._threads = DatabaseThreads(database)
         self._effects = DatabaseEffects(database)
+        self._index = DatabaseIndex(database)
 
     @property
     def runs(self) -> RunStore:
@@ -290,6 +346,10 @@ class DatabaseCheckpointer(Checkpointer):
     @property
     def effects(self) -> EffectStore:
         return self._effects
+
+    @property
+    def index(self) -> RunIndex:
+        return self._index
 
     async def ping(self) -> None:
         await self._database.read(reading.ping)

@@ -9,6 +9,9 @@ CLOCK_SLACK = 0.25
 
 
 NONE, AT_WORK, ALL = 0, 1, 2
+WHOLE, ERASED_HERE, ERASED, PRUNED = 0, 1, 2, 3
+"""What is left of a run: everything; nothing in this database; nothing with any peer that was given a
+part of it either; its row alone, because it is old."""
 
 
 class RequestKey(NamedTuple):
@@ -59,7 +62,8 @@ class RunRow(NamedTuple):
     result: str | None
     error: str | None
     erased: int
-    """1 once its thread was deleted: nobody reads it and nothing it says is kept."""
+    """`ERASED_HERE` or `ERASED` once its thread was deleted: nobody reads it and nothing it says is
+    kept; `PRUNED` once its contents were too old to keep."""
     started: float | None
     updated: float
 
@@ -74,6 +78,11 @@ class RunRow(NamedTuple):
     @property
     def open(self) -> bool:
         return self.status not in TERMINAL
+
+    @property
+    def gone(self) -> bool:
+        """Tell whether somebody deleted it: nobody reads it any more."""
+        return self.erased in (ERASED_HERE, ERASED)
 
     def waits_for(self, other: "RunRow") -> bool:
         """Tell whether `other`, an open run of the same thread, stands in its way."""
@@ -153,6 +162,16 @@ class ThreadRow(NamedTuple):
 
     number: int
     version: int
+    created: float
+    updated: float
+
+
+class ListedThread(NamedTuple):
+    """A thread as its runs tell of it."""
+
+    position: int
+    """Of its first run: where it stands in lists, whatever is added to it."""
+    thread_id: str
     created: float
     updated: float
 

@@ -33,12 +33,15 @@ from weft.cli.client import Gateway, UnreachableError, gateway, read_credentials
 from weft.cli.evaluate import accuracy, evaluate, summary
 from weft.cli.explain import Drawing, drawn, why
 from weft.cli.limits import limits_in
+from weft.cli.prune import document, report
 from weft.cli.text import json_text, one_line, printable
 from weft.core import ALL_SCOPES, RUN_SCOPES, rfc3339
 from weft.core.errors import ConfigError, InputError, WeftError, system_words
 from weft.core.private_files import resolved
 from weft.local.credentials import Credentials
 from weft.local.mesh import RunningMesh, UpOptions, mesh_up, until_interrupted
+from weft.local.upkeep import is_running, prune_databases
+from weft.runs import KEEP_DAYS
 from weft.service.keys import KeyFile, new_key
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A mesh of agents.")
@@ -171,6 +174,30 @@ def approve_command(
     said = Said(refuse=refuse, payload=payload)
     answering = partial(approve, run_id=run_id, interrupt=interrupt, said=said)
     sys.exit(_run(_answered(context.obj, answering, as_json=as_json)))
+
+
+@app.command(name="prune")
+def prune_command(
+    context: typer.Context,
+    keep_days: Annotated[
+        float, typer.Option(min=0.0, help="What has been at rest for longer goes.")
+    ] = KEEP_DAYS,
+    database: Annotated[
+        list[str] | None,
+        typer.Option(help="A database URL, instead of the files in the home; repeatable."),
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Take what is old from the databases of this machine's mesh, which may run meanwhile.
+
+    What waits for a person is never old. A mesh prunes itself besides, after WEFT_KEEP_DAYS.
+    """
+    if not keep_days:
+        sys.exit(
+            _fail("--keep-days is more than 0; a thread is deleted by `weft threads rm`", USAGE)
+        )
+    work = _pruned(context.obj.home, database or [], keep_days=keep_days, as_json=as_json)
+    sys.exit(_run(work))
 
 
 @evaluation.command()
@@ -341,6 +368,16 @@ async def _evaluate(place: MeshPlace, directory: Path, *, as_json: bool) -> int:
         sys.stdout.write(json_text(document) + "\n")
     else:
         sys.stdout.write(summary(verdicts) + "\n")
+    return 0
+
+
+async def _pruned(home: Path, urls: list[str], *, keep_days: float, as_json: bool) -> int:
+    outcomes = await prune_databases(home, urls, keep_days=keep_days)
+    running = await asyncio.to_thread(is_running, home)
+    if as_json:
+        sys.stdout.write(json_text(document(outcomes, running=running)) + "\n")
+    else:
+        sys.stdout.write("\n".join(map(printable, report(outcomes, running=running))) + "\n")
     return 0
 
 

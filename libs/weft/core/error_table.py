@@ -47,7 +47,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
         "thread_interrupted run_finished run_not_interrupted nothing_to_resume", "",
     ),
     (409, "FAILED_PRECONDITION", -32602, "interrupt_already_resolved", ""),
-    (410, "FAILED_PRECONDITION", -32602, "interrupt_expired", ""),
+    (410, "FAILED_PRECONDITION", -32602, "interrupt_expired events_expired", ""),
     (413, "RESOURCE_EXHAUSTED", -32600, "body_too_large", ""),
     (415, "INVALID_ARGUMENT", -32005, "unsupported_media_type", ""),
     (

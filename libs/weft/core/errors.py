@@ -17,6 +17,7 @@ __all__ = [
     "DuplicateToolError",
     "EffectSettledError",
     "EffectUnrecordedError",
+    "EventsExpiredError",
     "FencedError",
     "ForbiddenError",
     "ForkedStoreError",
@@ -193,6 +194,18 @@ class InterruptExpiredError(WeftError):
     """The interrupt's time is over."""
 
     code = "interrupt_expired"
+
+
+class EventsExpiredError(WeftError):
+    """The run ended so long ago that its events were pruned; the run itself can still be read."""
+
+    code = "events_expired"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"the events of run {run_id} were pruned: it ended longer ago than they are kept"
+        )
+        self.run_id = run_id
 
 
 class StoreError(WeftError):

@@ -28,6 +28,7 @@ from weft.local.credentials import CREDENTIALS, Credentials
 from weft.local.nats_users import make_users
 from weft.local.orphans import orphan_guard
 from weft.local.processes import Child, Command
+from weft.local.upkeep import LOCK
 from weft.service.keys import KeyFile, new_key
 
 __all__ = ["RunningMesh", "UpOptions", "mesh_up", "until_interrupted"]
@@ -229,7 +230,7 @@ def _check_port(host: str, port: int) -> None:
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
-    with os.fdopen(open_private(home / "up.lock", os.O_RDWR | os.O_APPEND), "a+") as lock:
+    with os.fdopen(open_private(home / LOCK, os.O_RDWR | os.O_APPEND), "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -8,6 +8,7 @@ from weft.runs.journal import Journal, LocalJournal, NestedJournal, RunJournal
 from weft.runs.operations import A2A_SEND, AGENT_RUN, MESH_RUN, Operation
 from weft.runs.outcome import PLAN_STEP, Execute, RunOutcome
 from weft.runs.owned import OwnedRun
+from weft.runs.pruning import KEEP_DAYS, Pruner
 from weft.runs.publisher import EventPublisher, Publisher, TaskPublisher
 from weft.runs.requests import (
     AgentRequest,
@@ -22,6 +23,7 @@ from weft.runs.worker import Worker
 __all__ = [
     "A2A_SEND",
     "AGENT_RUN",
+    "KEEP_DAYS",
     "MESH_RUN",
     "PLAN_STEP",
     "POLL_SECONDS",
@@ -36,6 +38,7 @@ __all__ = [
     "Operation",
     "OwnedRun",
     "PeerRequest",
+    "Pruner",
     "Publisher",
     "RoutedRequest",
     "RunJournal",

@@ -246,12 +246,15 @@ class Runs:
         answers: Mapping[str, JsonValue],
         *,
         message: Inbound | None = None,
+        colleague: bool = False,
     ) -> Run:
-        """Answer the run's interrupts; it goes on once none is open.
+        """Answer the run's interrupts, as its owner or as a `colleague`; it goes on once none is open.
 
         Raises what `RunStore.resume` raises.
         """
-        run = await self.checkpointer.runs.resume(principal, run_id, answers, message=message)
+        run = await self.checkpointer.runs.resume(
+            principal, run_id, answers, message=message, colleague=colleague
+        )
         if run.status == "queued":
             self.ring()
         return run

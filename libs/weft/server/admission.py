@@ -98,7 +98,8 @@ class Admission:
             thread_id = asked.thread_id or ""
             key = ThreadKey(principal.tenant, principal.subject, thread_id)
             store = self.runs.checkpointer
-            if await store.threads.load(key) is None and not await store.runs.thread_runs(key):
+            whole = [run for run in await store.runs.thread_runs(key) if not run.pruned]
+            if await store.threads.load(key) is None and not whole:
                 return NotFoundError("thread", thread_id)
         return self.gate.over_quota(principal)
 
@@ -114,7 +115,7 @@ async def details_of(runs: Runs, principal: Principal, run: Run) -> Details:
 
 
 async def _report(runs: Runs, principal: Principal, run: Run) -> JsonObject | None:
-    if run.status != "canceled":
+    if run.status != "canceled" or run.pruned:
         return None
     last = await runs.checkpointer.runs.events(principal, run.run_id, after=run.last_seq - 1)
     report = last[-1].data.get("report") if last else None

@@ -15,11 +15,14 @@ from weft.bus import MemoryBus
 from weft.checkpoint import Checkpointer, Claimed, get_checkpointer, memory_checkpointer
 from weft.core import ALL_SCOPES, Allowance, Principal, new_id, parts_of
 from weft.core.errors import ConfigError, NotFoundError, UnauthenticatedError
+from weft.core.supervision import kept_going
 from weft.loop import Agent, Task, carried_out
 from weft.runs import (
+    KEEP_DAYS,
     MESH_RUN,
     Execute,
     Journal,
+    Pruner,
     RoutedRequest,
     RunOutcome,
     Runs,
@@ -52,14 +55,24 @@ class AgentServer:
 
     `api_key` is the key of the one who may ask, or keys by subject, who see nothing of each other.
     Without any, one is made and printed, and the server listens on this machine only. Runs are as
-    durable as the agent's checkpointer; without one they end with the process.
+    durable as the agent's checkpointer; without one they end with the process. What is at rest for
+    `keep_days` is pruned; 0 keeps it for good.
 
     Raises:
-        ConfigError: A key is too short.
+        ConfigError: A key is too short, or `keep_days` below 0.
     """
 
-    def __init__(self, agent: Agent, *, api_key: str | Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        api_key: str | Mapping[str, str] | None = None,
+        keep_days: float = KEEP_DAYS,
+    ) -> None:
+        if keep_days < 0:
+            raise ConfigError("keep_days is a number of days, or 0 to keep everything")
         self._agent = agent
+        self._keep_days = keep_days
         self._made = None if api_key else secrets.token_urlsafe(32)
         given = api_key or self._made or ""
         self._keys = _Keys({OWNER: given} if isinstance(given, str) else given)
@@ -103,7 +116,13 @@ class AgentServer:
             self_approval=True,
         )
         try:
-            async with runs.listening(), worker.working(), gate.watching():
+            pruner = Pruner(store, self._keep_days)
+            async with (
+                runs.listening(),
+                worker.working(),
+                gate.watching(),
+                kept_going(pruner.keep, name="pruning"),
+            ):
                 yield api(runs, self._keys, gate, options=options, rules=EdgeRules(hosts=hosts))
         finally:
             await bus.aclose()

@@ -16,6 +16,7 @@ from weft.server.alias_routes import alias_routes
 from weft.server.credentials import BearerAuthenticator
 from weft.server.edge import Edge, EdgeRules
 from weft.server.gate import RequestGate
+from weft.server.list_routes import list_routes
 from weft.server.requests import CancelRequest, ResumeRequest, RunRequest
 from weft.server.routes import definitions
 from weft.server.run_routes import run_routes
@@ -59,6 +60,7 @@ def api(
         run_routes(admission),
         thread_routes(runs),
         alert_routes(admission),
+        list_routes(admission),
     ):
         app.router.routes.extend(own.routes)
     for router in extra_routes:

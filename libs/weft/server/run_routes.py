@@ -1,6 +1,5 @@
 """Runs: created, read, streamed, cancelled, answered."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -8,13 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weft.checkpoint import Accepted, Run
-from weft.core import DECLINED, Interrupt, JsonObject, JsonValue, Principal, RunId, new_run_id
-from weft.core.edge_errors import (
-    ApprovalNotAllowedError,
-    InterruptsIncompleteError,
-    InvalidResponseError,
-)
+from weft.core import Interrupt, JsonObject, JsonValue, Principal, RunId, new_run_id
 from weft.core.errors import (
+    EventsExpiredError,
     ForbiddenError,
     InputError,
     InterruptNotFoundError,
@@ -22,7 +17,6 @@ from weft.core.errors import (
     RunFinishedError,
     RunNotInterruptedError,
 )
-from weft.core.misfits import misfits
 from weft.core.numbers import whole_number
 from weft.events import TERMINAL_EVENTS
 from weft.runs import Listener, Runs, event_number, told_all
@@ -35,7 +29,6 @@ from weft.server.admission import (
 )
 from weft.server.requests import (
     CancelRequest,
-    InterruptResponse,
     ResumeRequest,
     RunRequest,
     body_of,
@@ -44,9 +37,11 @@ from weft.server.requests import (
     wait_of,
     wants_stream,
 )
+from weft.server.responding import APPROVE, check_answers, may_answer, payload_of
 from weft.server.routes import CREATING, described, router
+from weft.server.run_paths import run_id_of
 from weft.server.streams import EventStream, LogFrames, cursor_of, log_frames
-from weft.server.views import Details, event_view, run_view
+from weft.server.views import Details, asked_view, event_view, run_view
 
 MAX_PAGE = 1000
 
@@ -109,6 +104,7 @@ class _Door:
         self._admission = admission
         self._runs: Runs = admission.runs
         self._pace = admission.options.pace
+        self._self_approval = admission.options.self_approval
 
     async def create(self, request: Request) -> Response:
         """Start a run: 202, or the run once it rests (`Prefer: wait=N`), or its stream."""
@@ -132,6 +128,8 @@ class _Door:
         principal, run_id = principal_of(request, "runs:read"), run_id_of(request)
         run = await self._runs.read(principal, run_id)
         shown = _Shown(log_frames(request.query_params), cursor_of(request, run))
+        if run.pruned and not told_all(run, shown.after):
+            raise EventsExpiredError(run_id)
         return self._streamed(principal, run, shown, {})
 
     async def events(self, request: Request) -> Response:
@@ -173,10 +171,13 @@ class _Door:
         if not (principal.may("runs:write") or principal.may("approve")):
             raise ForbiddenError("runs:write")
         asked = body_of(request, ResumeRequest)
-        run = await self._runs.read(principal, run_id)
-        self._check_answers(principal, run, asked)
+        try:
+            run = await self._runs.read(principal, run_id)
+        except NotFoundError:
+            return await self._answered_for_another(principal, run_id, asked)
+        check_answers(principal, run, asked, self_approval=self._self_approval)
         await self._check_questions(principal, run, asked)
-        answers = {each.interrupt_id: _said(each) for each in asked.responses}
+        answers = {each.interrupt_id: payload_of(each) for each in asked.responses}
         # What is wrong with the wish for a stream is found before anything is answered.
         shown = _Shown(log_frames(request.query_params), cursor_of(request, run))
         with self._runs.hub.listen(run_id) as listener:
@@ -234,25 +235,37 @@ class _Door:
         details = await details_of(self._runs, principal, run)
         return run_response(run, status=status, headers=headers, details=details)
 
-    def _check_answers(self, principal: Principal, run: Run, asked: ResumeRequest) -> None:
-        given = {each.interrupt_id: each for each in asked.responses}
-        if len(given) != len(asked.responses):
-            raise InputError("each interrupt is answered once", field="responses")
-        for interrupt in run.interrupts:
-            if (answer := given.get(interrupt.id)) is not None:
-                self._check_person(principal, interrupt, answer)
-        faults = [
-            (f"/responses/{place}/payload{pointer}", message)
-            for interrupt in run.interrupts
-            for place, answer in enumerate(asked.responses)
-            if answer.interrupt_id == interrupt.id and answer.status == "resolved"
-            for pointer, message in _misfits(interrupt, answer.payload)
+    async def _answered_for_another(
+        self, principal: Principal, run_id: RunId, asked: ResumeRequest
+    ) -> Response:
+        """Answer what another subject of the tenant asked; of its run nothing more is shown.
+
+        Raises:
+            NotFoundError: It asked nothing that the caller may answer.
+        """
+        index = self._runs.checkpointer.index
+        run = await index.find_waiting(principal.tenant, run_id)
+        questions = () if run is None else run.interrupts
+        mine = {each.id for each in questions if run and self._may_answer(principal, run, each)}
+        beyond = {each.interrupt_id for each in asked.responses} - mine
+        # What is open no more was answered, which whoever may approve may hear.
+        closed = beyond.isdisjoint(each.id for each in questions) and principal.may(APPROVE)
+        if beyond and not closed:
+            raise NotFoundError("run", run_id)
+        if run is not None:
+            check_answers(principal, run, asked, self_approval=self._self_approval)
+        answers = {each.interrupt_id: payload_of(each) for each in asked.responses}
+        resumed = await self._runs.resume(principal, run_id, answers, colleague=True)
+        left: list[JsonValue] = [
+            asked_view(resumed, each, thread=False)
+            for each in resumed.interrupts
+            if self._may_answer(principal, resumed, each)
         ]
-        if faults:
-            raise InvalidResponseError(faults)
-        left = [each.id for each in run.interrupts if each.id not in given]
-        if left and not asked.partial and len(left) < len(run.interrupts):
-            raise InterruptsIncompleteError(left)
+        shown: JsonObject = {"run_id": run_id, "status": resumed.status, "interrupts": left}
+        return json_response(shown, status=202)
+
+    def _may_answer(self, principal: Principal, run: Run, interrupt: Interrupt) -> bool:
+        return may_answer(principal, run, interrupt, self_approval=self._self_approval)
 
     async def _check_questions(self, principal: Principal, run: Run, asked: ResumeRequest) -> None:
         """Return if each answer is to a question whose answers were just checked, or a repeated one.
@@ -277,38 +290,6 @@ class _Door:
                 f"run {run.run_id} has no interrupt {answer.interrupt_id!r}"
             )
 
-    def _check_person(
-        self, principal: Principal, interrupt: Interrupt, answer: InterruptResponse
-    ) -> None:
-        scope = interrupt.approver_scope or "approve"
-        if interrupt.reason == "approval":
-            if not principal.may(scope):
-                raise ApprovalNotAllowedError(interrupt.id, scope)
-            if answer.status == "resolved" and not self._admission.options.self_approval:
-                raise ApprovalNotAllowedError(interrupt.id)
-        if interrupt.reason == "credentials" and answer.payload is not None:
-            raise InputError(
-                "credentials are given at the interrupt's url, never here", field="responses"
-            )
-
-
-def _misfits(interrupt: Interrupt, payload: JsonValue) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with an answer; naming an option is one in short, but no approval."""
-    if interrupt.reason == "approval" or payload not in interrupt.options:
-        options = f"; or say one of {', '.join(interrupt.options)}" if interrupt.options else ""
-        for pointer, message in misfits(payload, expected_of(interrupt)):
-            yield pointer, f"{message}{options}"
-
-
-def expected_of(interrupt: Interrupt) -> JsonObject:
-    """Return the schema that an answer must fit: an approval has one in any case."""
-    if interrupt.response_schema is not None:
-        return interrupt.response_schema
-    if interrupt.reason == "approval":
-        return {"type": "object", "properties": {"approved": {"type": "boolean"}},
-                "required": ["approved"]}  # fmt: skip
-    return {"enum": [*interrupt.options]} if interrupt.options else {}
-
 
 async def settled(
     runs: Runs, principal: Principal, accepted: Accepted, listener: Listener, *, seconds: float
@@ -317,24 +298,6 @@ async def settled(
     if accepted.replayed:
         return await runs.wait(principal, accepted.run.run_id, seconds=seconds)
     return await runs.settled(principal, accepted.run.run_id, listener, seconds=seconds)
-
-
-def run_id_of(request: Request) -> RunId:
-    """Return the path's run id.
-
-    Raises:
-        NotFoundError: No run can have it.
-    """
-    run_id: str = request.path_params["run_id"]
-    if not run_id.isascii() or len(run_id) > 64:  # noqa: PLR2004 - longer than any id
-        raise NotFoundError("run", run_id[:64])
-    return RunId(run_id)
-
-
-def _said(answer: InterruptResponse) -> JsonValue:
-    if answer.status == "canceled":
-        return DECLINED
-    return answer.payload
 
 
 def _report(run: Run, details: Details) -> dict[str, JsonValue]:

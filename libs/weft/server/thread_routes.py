@@ -115,7 +115,8 @@ class _Door:
     async def _found(self, request: Request) -> tuple[Thread | None, Sequence[Run], ThreadKey]:
         key = _key(principal_of(request, "threads:read"), request)
         thread = await self._store.threads.load(key)
-        runs = await self._store.runs.thread_runs(key, limit=MAX_RUNS)
+        every = await self._store.runs.thread_runs(key, limit=MAX_RUNS)
+        runs = [run for run in every if not run.pruned]
         if thread is None and not runs:
             raise NotFoundError("thread", key.thread_id)
         return thread, runs, key

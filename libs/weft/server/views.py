@@ -146,7 +146,7 @@ def _pointer(path: JsonValue) -> str:
 
 def interrupts_of(run: Run) -> list[JsonValue]:
     """Return the run's open interrupts."""
-    return [_interrupt(run, each) for each in run.interrupts]
+    return [asked_view(run, each) for each in run.interrupts]
 
 
 def event_view(event: Envelope) -> JsonObject:
@@ -192,7 +192,7 @@ def _answer(run: Run) -> Parts:
 
 
 def _output(run: Run) -> JsonObject | None:
-    if run.result is None:
+    if run.result is None or run.pruned:
         return None
     parts = _answer(run)
     if not parts and run.status != "completed":
@@ -213,15 +213,17 @@ def _budget(budget: Budget, usage: JsonObject | None) -> JsonObject:
     return {"limit": limit, "remaining": remaining}
 
 
-def _interrupt(run: Run, each: Interrupt) -> JsonObject:
+def asked_view(run: Run, each: Interrupt, *, thread: bool = True) -> JsonObject:
+    """Return an open question; `thread` tells which thread it belongs to."""
     return {
         "id": each.id,
         "run_id": run.run_id,
-        "thread_id": run.thread_id,
+        "thread_id": run.thread_id if thread else None,
         "reason": each.reason,
         "message": each.message,
         "path": list(each.path),
         "agent": each.agent,
+        "asked_by": run.subject,
         "tool_call_id": each.tool_call_id,
         "response_schema": each.response_schema,
         "options": list(each.options),

@@ -15,6 +15,7 @@ from weft.core.edge_errors import (
 )
 from weft.core.error_table import LOOKS, look
 from weft.core.errors import (
+    EventsExpiredError,
     InputError,
     NotFoundError,
     ThreadBusyError,
@@ -53,6 +54,10 @@ def problem(error: WeftError, *, instance: str, trace_id: str) -> JsonObject:
     }
     if isinstance(error, ThreadBusyError | ThreadInterruptedError):
         members["active_run_id"] = error.active_run_id
+    if isinstance(error, EventsExpiredError):
+        # None is left: the oldest that is kept would be a number beyond the last.
+        members["oldest_seq"] = None
+        members["run"] = f"/v1/runs/{error.run_id}"
     if isinstance(error, InterruptsIncompleteError):
         members["open"] = list(error.open_ids)
     if (scope := getattr(error, "required_scope", None)) is not None:

@@ -2,21 +2,45 @@
 
 import os
 from pathlib import Path
+from typing import Any, Final
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from weft.runs import KEEP_DAYS
 
 __all__ = ["ServiceSettings", "SpecialistSettings"]
+
+
+SHARED: Final = "WEFT_"
+OWN: Final = frozenset({"url", "port", "control_port", "instance", "checkpointer"})
+"""What two services cannot have in common: with a prefix of its own one reads these under it alone."""
+
+
+class _SharedEnvironment(EnvSettingsSource):
+    """Variables that name a setting of every service."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        if field_name in OWN:
+            return None, field_name, False
+        return super().get_field_value(field, field_name)
 
 
 class ServiceSettings(BaseSettings):
     """Shared by every service.
 
-    Values come from the environment (`WEFT_PORT=8001`) or from arguments; a subclass may have a
-    prefix of its own: `class Settings(ServiceSettings, env_prefix="X_")`.
+    Values come from arguments or from the environment (`WEFT_PORT=8001`); a subclass may have a
+    prefix of its own: `class Settings(ServiceSettings, env_prefix="X_")`. Then `X_LOG_LEVEL` is its
+    own, and `WEFT_LOG_LEVEL` counts where there is none.
     """
 
-    model_config = SettingsConfigDict(env_prefix="WEFT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=SHARED, frozen=True, extra="ignore")
 
     home: Path = Path(".weft")
     """Keys, credentials and databases of this machine's mesh; made with mode 0700."""
@@ -32,12 +56,29 @@ class ServiceSettings(BaseSettings):
     instance: str = Field(default_factory=lambda: f"{os.getpid():x}-{os.urandom(4).hex()}")
     """Tells replicas of one service apart."""
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what is said of this service before what is said of all."""
+        del dotenv_settings, file_secret_settings
+        shared = _SharedEnvironment(settings_cls, env_prefix=SHARED)
+        own_prefix = settings_cls.model_config.get("env_prefix") != SHARED
+        return (init_settings, env_settings, *((shared,) if own_prefix else ()))
+
 
 class SpecialistSettings(ServiceSettings):
     """What a specialist adds."""
 
     checkpointer: str | None = None
     """A database URL; None is a SQLite file named after the service in `home`."""
+    keep_days: float = Field(default=KEEP_DAYS, ge=0, allow_inf_nan=False)
+    """How long tasks that ended are kept; 0 is for good."""
     model: str | None = None
     """None lets the library choose by the credentials it finds."""
     processes: int = Field(default=2, ge=1)

@@ -6,9 +6,10 @@ from functools import partial
 
 from weft.a2a import A2AServer, Card, Sealer, execute_task
 from weft.core import SYSTEM_CLOCK
+from weft.core.supervision import kept_going
 from weft.identity import Verifier
 from weft.loop import Peer
-from weft.runs import A2A_SEND, Runs, TaskPublisher, Worker
+from weft.runs import A2A_SEND, Pruner, Runs, TaskPublisher, Worker
 from weft.service.mesh import Member, announced, member
 from weft.service.presence import proving
 from weft.service.serving import Listening, Opening, Served
@@ -54,7 +55,8 @@ async def _open(
         entry = server.entry(settings.instance, started_at=SYSTEM_CLOCK.now())
         sealer = Sealer(entry, self.key)
         app = proving(server.app(), sealer)
-        async with runs.listening():
+        pruner = Pruner(self.checkpointer, settings.keep_days)
+        async with runs.listening(), kept_going(pruner.keep, name="pruning"):
             yield Served(app, partial(_announced, self, sealer, server, worker))
 
 

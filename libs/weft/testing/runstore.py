@@ -14,9 +14,11 @@ from weft.testing.runstore_backlog import BacklogContract
 from weft.testing.runstore_claims import ClaimContract
 from weft.testing.runstore_content import ContentContract
 from weft.testing.runstore_dead import DeadRunsContract
+from weft.testing.runstore_lists import ListContract
 from weft.testing.runstore_log import LogContract
 from weft.testing.runstore_messages import MessageContract
 from weft.testing.runstore_ownership import OwnershipContract
+from weft.testing.runstore_pruning import PruneContract
 from weft.testing.runstore_repeats import RepeatContract
 from weft.testing.runstore_waiting import WaitingContract
 from weft.testing.store_values import ALICE, ScriptedFaults, ending, running
@@ -32,9 +34,11 @@ class RunStoreContract(
     ContentContract,
     DeadRunsContract,
     OwnershipContract,
+    ListContract,
     LogContract,
     WaitingContract,
     MessageContract,
+    PruneContract,
     RepeatContract,
 ):
     """Override the `checkpointer` fixture; it opens an empty database with these `faults`."""

@@ -145,7 +145,8 @@ def _locked(request: Request[object], reply: object) -> set[str]:
         for value in (getattr(request, "key", None), getattr(request, "thread", None))
         if value is not None
     }
-    if not (getattr(request, "lock", False) or isinstance(request, requests.ReadClaimable)):
+    locking = requests.ReadClaimable | requests.ReadOldRuns
+    if not (getattr(request, "lock", False) or isinstance(request, locking)):
         return set()
     rows = reply if isinstance(reply, list | tuple) and not hasattr(reply, "run_id") else [reply]
     return {str(name) for name in names} | {str(getattr(row, "run_id", "")) for row in rows}

@@ -106,6 +106,9 @@ class Tasks:
         left = new.authority.remaining()
         own = left is None or left > 0
         accepted = await self.runs.submit(new, on_busy=_order(ask, message), own=own)
+        if accepted.run.pruned:
+            # The message made it long ago, and is not carried out again.
+            raise absent()
         # What this process owns it tells itself: nothing can come between these and what follows.
         first = accepted.events if accepted.claimed is not None else ()
         return Sent(accepted.run, 0, first)
@@ -128,12 +131,15 @@ class Tasks:
         """Return the task's run; the one guard of everything that names a task.
 
         Raises:
-            NotFoundError: It is absent or another's, in equal words.
+            NotFoundError: It is absent, another's, or pruned, in equal words.
         """
         try:
-            return await self.runs.read(ask.caller.principal, RunId(task_id))
+            run = await self.runs.read(ask.caller.principal, RunId(task_id))
         except NotFoundError as error:
             raise absent() from error
+        if run.pruned:
+            raise absent()
+        return run
 
     async def cancel(self, ask: CallContext, request: CancelTaskRequest) -> JsonObject:
         """Stop the task and return it as it then is.

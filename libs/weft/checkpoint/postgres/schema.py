@@ -3,7 +3,7 @@
 from weft.checkpoint.postgres.link import Link
 from weft.core.errors import LayoutError
 
-LAYOUT = 1
+LAYOUT = 2
 
 
 def _digest(*columns: str) -> str:
@@ -132,7 +132,15 @@ _LAYOUT_1 = (
     "CREATE INDEX received_key ON received USING hash (key)",
     f"CREATE UNIQUE INDEX received_once ON received ({_digest('tenant', 'subject', 'operation', 'key')})",
 )
-_STEPS_TO = {1: _LAYOUT_1}
+_LAYOUT_2 = (
+    # On nothing that changes while a run is at work: its updates touch no index.
+    "CREATE INDEX runs_listed ON runs USING hash (subject)",
+    "CREATE INDEX runs_whole ON runs (created) WHERE erased = 0",
+    "CREATE INDEX runs_bare ON runs (created) WHERE erased IN (2, 3)",
+    "CREATE INDEX threads_old ON threads (created)",
+    "CREATE INDEX received_run ON received USING hash (run_id)",
+)
+_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2}
 _OPENING = 0x77656674
 """The lock under which one process lays out while others wait."""
 

@@ -19,9 +19,10 @@ from weft.checkpoint.requests import (
 )
 from weft.checkpoint.rules.rows import owned, result_of, steps_of, whole_run
 from weft.checkpoint.script import Script
-from weft.checkpoint.tables import RequestKey
+from weft.checkpoint.tables import PRUNED, RequestKey
 from weft.checkpoint.text import encode, envelope
 from weft.core import JsonObject, Path, Principal, RunId, loads_object
+from weft.core.errors import EventsExpiredError
 from weft.events import TERMINAL_EVENTS, Envelope
 
 
@@ -33,7 +34,7 @@ def read(principal: Principal, run_id: RunId) -> Script[Run]:
 def find(principal: Principal, operation: str, idem_key: str) -> Script[Run | None]:
     key = RequestKey(principal.tenant, principal.subject, operation, idem_key)
     row = yield from ReadRunByKey(key)
-    if row is None or row.erased:
+    if row is None or row.gone:
         return None
     return (yield from whole_run(row, (yield from Now())))
 
@@ -47,6 +48,8 @@ def events(
     principal: Principal, run_id: RunId, *, after: int, limit: int
 ) -> Script[tuple[Envelope, ...]]:
     run = yield from owned(principal, run_id)
+    if run.erased == PRUNED and after < run.last_seq:
+        raise EventsExpiredError(run_id)
     rows = yield from ReadEvents(run_id, after, limit)
     envelopes = [envelope(row, run.tenant, run.thread_id, run.trace_id) for row in rows]
     if envelopes and envelopes[-1].type in TERMINAL_EVENTS and lacks_output(envelopes[-1].data):
@@ -71,7 +74,7 @@ def thread_runs(key: ThreadKey, limit: int) -> Script[tuple[Run, ...]]:
     rows = yield from ReadThreadRuns(key, max(limit, 0))
     runs: list[Run] = []
     for row in rows:
-        if not row.erased:
+        if not row.gone:
             runs.append((yield from whole_run(row, now)))  # noqa: PERF401 - it yields
     return tuple(runs)
 

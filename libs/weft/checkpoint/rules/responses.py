@@ -4,7 +4,15 @@ from collections.abc import Mapping
 
 from weft.checkpoint.base import Run
 from weft.checkpoint.inbound import Inbound, entry_path
-from weft.checkpoint.requests import AddAnswer, AddMessage, Now, ReadMessage, ReadRunByKey, ReadStep
+from weft.checkpoint.requests import (
+    AddAnswer,
+    AddMessage,
+    Now,
+    ReadMessage,
+    ReadRun,
+    ReadRunByKey,
+    ReadStep,
+)
 from weft.checkpoint.rules.interrupt_events import expiry, resolved
 from weft.checkpoint.rules.rows import owned, run_of, tell, waiting, whole_run
 from weft.checkpoint.script import Script
@@ -16,6 +24,7 @@ from weft.core.errors import (
     InterruptAnsweredError,
     InterruptExpiredError,
     InterruptNotFoundError,
+    NotFoundError,
     RunNotInterruptedError,
 )
 
@@ -25,8 +34,13 @@ def resume(
     run_id: RunId,
     answers: Mapping[str, JsonValue],
     message: Inbound | None = None,
+    *,
+    colleague: bool = False,
 ) -> Script[Run]:
-    row = yield from owned(principal, run_id, lock=True)
+    if colleague:
+        row = yield from _asked_of_tenant(principal, run_id, answers)
+    else:
+        row = yield from owned(principal, run_id, lock=True)
     now = yield from Now()
     if message is not None and (yield from _is_repeated(row, message)):
         return (yield from whole_run(row, now))
@@ -38,6 +52,24 @@ def resume(
     if not new:
         return (yield from whole_run(row, now))
     return run_of((yield from _answer(row, new, by=principal.subject)), now)
+
+
+def _asked_of_tenant(
+    principal: Principal, run_id: RunId, answers: Mapping[str, JsonValue]
+) -> Script[RunRow]:
+    """Return the tenant's run, locked, if it put each of these questions, answered since or not.
+
+    Raises:
+        NotFoundError: No such run, or not one that put them all.
+    """
+    row = yield from ReadRun(run_id, lock=True)
+    if row is None or row.tenant != principal.tenant or row.gone or not answers:
+        raise NotFoundError("run", run_id)
+    put = {_id(entry) for entry in waiting(row)} if row.status == "interrupted" else set()
+    for interrupt_id in answers.keys() - put:
+        if (yield from ReadStep(run_id, answer_path(interrupt_id))) is None:
+            raise NotFoundError("run", run_id)
+    return row
 
 
 def _receive(row: RunRow, message: Inbound, now: float) -> Script[None]:

@@ -6,7 +6,7 @@ from weft.checkpoint.base import TERMINAL, Held, Run
 from weft.checkpoint.folding import steps_named, unfolded
 from weft.checkpoint.requests import AddEvents, Now, ReadRun, ReadStep, ReadSteps, SaveRun
 from weft.checkpoint.script import Script
-from weft.checkpoint.tables import Numbered, RunRow
+from weft.checkpoint.tables import PRUNED, Numbered, RunRow
 from weft.checkpoint.text import (
     EventRow,
     EventText,
@@ -52,6 +52,7 @@ def run_of(row: RunRow, now: float, result: JsonObject | None = None) -> Run:
         created_at=row.created,
         started_at=row.started,
         updated_at=row.updated,
+        pruned=row.erased == PRUNED,
     )
 
 
@@ -98,7 +99,7 @@ def owned(principal: Principal, run_id: str, *, lock: bool = False) -> Script[Ru
     """
     row = yield from ReadRun(run_id, lock)
     mine = row is not None and (row.tenant, row.subject) == (principal.tenant, principal.subject)
-    if row is None or not mine or row.erased:
+    if row is None or not mine or row.gone:
         raise NotFoundError("run", run_id)
     return row
 

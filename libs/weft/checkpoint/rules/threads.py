@@ -20,13 +20,11 @@ from weft.checkpoint.requests import (
 from weft.checkpoint.rules.ending import stop
 from weft.checkpoint.rules.rows import held_run
 from weft.checkpoint.script import Script
-from weft.checkpoint.tables import Numbered, RunRow
+from weft.checkpoint.tables import ERASED, ERASED_HERE, Numbered, RunRow
 from weft.checkpoint.text import encode
 from weft.core import JsonObject, JsonValue, Principal, RunId, loads_object
 from weft.core.errors import FencedError, StaleThreadError, ThreadBusyError
 
-_HERE, _EVERYWHERE = 1, 2
-"""How far a run is erased: in this database, and with every peer that was given a part of it."""
 _PAGE = 1000
 
 
@@ -68,7 +66,7 @@ def delete(key: ThreadKey, *, cancel: bool) -> Script[bool]:
         raise ThreadBusyError(key.thread_id, living[0].run_id)
     anything = yield from DeleteThread(key)
     for row in (yield from ReadThreadRuns(key, None, lock=True)):
-        if row.erased:
+        if row.gone:
             continue
         anything = True
         yield from _erase(row)
@@ -87,7 +85,7 @@ def erasing(key: ThreadKey | None, limit: int) -> Script[tuple[Erasing, ...]]:
             RunId(row.run_id), row.tenant, row.subject, _noted(row), over=row.status in TERMINAL
         )
         for row in rows
-        if row.erased == _HERE
+        if row.erased == ERASED_HERE
     )
 
 
@@ -95,8 +93,8 @@ def erased(run_ids: Sequence[str]) -> Script[None]:
     """Take note that nothing of these deleted runs is left anywhere."""
     for run_id in run_ids:
         row = yield from ReadRun(run_id, lock=True)
-        if row is not None and row.erased == _HERE:
-            yield from SaveRun(row._replace(erased=_EVERYWHERE, result=None))
+        if row is not None and row.erased == ERASED_HERE:
+            yield from SaveRun(row._replace(erased=ERASED, result=None))
 
 
 def rooted(principal: Principal, root_ids: Sequence[str]) -> Script[tuple[ThreadKey, ...]]:
@@ -112,7 +110,9 @@ def _erase(row: RunRow) -> Script[None]:
     """Leave of a run what keeps a duplicate out and a living owner fenced from the thread."""
     peers: JsonObject = {"peers": (yield from _peers(row.run_id))}
     yield from EraseRun(row.run_id)
-    row = row._replace(erased=_HERE, request="{}", authority="{}", result=encode(peers), error=None)
+    row = row._replace(
+        erased=ERASED_HERE, request="{}", authority="{}", result=encode(peers), error=None
+    )
     if not row.open:
         row = row._replace(interrupts="[]", cancel=None)
     yield from SaveRun(row)

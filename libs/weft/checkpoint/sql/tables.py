@@ -22,6 +22,7 @@ from weft.checkpoint.tables import (
     Attempts,
     Door,
     EffectRow,
+    ListedThread,
     MessageRow,
     Numbered,
     RunRow,
@@ -106,6 +107,43 @@ class SqlTables:
 
     def read_erasing_runs(self, request: ask.ReadErasingRuns) -> Statements[tuple[RunRow, ...]]:
         return (yield from self._several(texts.ERASING, request.limit))
+
+    def read_runs(self, request: ask.ReadRuns) -> Statements[tuple[RunRow, ...]]:
+        text = texts.LISTED
+        values: list[Value] = [request.tenant]
+        for condition, value in (
+            (texts.OF_SUBJECT, request.subject),
+            (texts.IN_STATUS, request.status),
+            (texts.IN_THREAD, request.thread_id),
+            (texts.SINCE, request.since),
+            (texts.BEFORE, request.before),
+        ):
+            if value is not None:
+                text, values = text + condition, [*values, value]
+        return (yield from self._several(text + texts.NEWEST_FIRST, *values, request.limit))
+
+    def read_threads(self, request: ask.ReadThreads) -> Statements[tuple[ListedThread, ...]]:
+        text = texts.THREADS
+        values: list[Value] = [request.tenant, request.subject]
+        if request.before is not None:
+            text, values = text + texts.THREADS_BEFORE, [*values, request.before]
+        rows = yield Statement(text + texts.LAST_BEGUN_FIRST, (*values, request.limit))
+        return tuple([ListedThread._make(row) for row in rows])
+
+    def read_old_runs(self, request: ask.ReadOldRuns) -> Statements[tuple[RunRow, ...]]:
+        before, limit = request.before, request.limit
+        text = texts.OLD + texts.OLD_FIRST + texts.UNLESS_LOCKED
+        return (yield from self._several(text, before, before, limit))
+
+    def read_old_threads(self, request: ask.ReadOldThreads) -> Statements[tuple[ThreadKey, ...]]:
+        before = request.before
+        rows = yield Statement(texts.OLD_THREADS, (before, before, before, request.limit))
+        return tuple([ThreadKey(*cast("tuple[str, str, str]", row)) for row in rows])
+
+    def read_bare_runs(self, request: ask.ReadBareRuns) -> Statements[tuple[str, ...]]:
+        before = request.before
+        rows = yield Statement(texts.BARE, (before, before, before, request.limit))
+        return tuple([cast("str", row[0]) for row in rows])
 
     def read_claimable(self, request: ask.ReadClaimable) -> Statements[RunRow | None]:
         operations = sorted(request.operations)
@@ -218,6 +256,14 @@ class SqlTables:
 
     def erase_run(self, request: ask.EraseRun) -> Statements[None]:
         for text in texts.ERASE:
+            yield Change(text, (request.run_id,))
+
+    def prune_run(self, request: ask.PruneRun) -> Statements[None]:
+        for text in texts.PRUNE:
+            yield Change(text, (request.run_id,))
+
+    def forget_run(self, request: ask.ForgetRun) -> Statements[None]:
+        for text in texts.FORGET:
             yield Change(text, (request.run_id,))
 
     def read_thread(self, request: ask.ReadThread) -> Statements[ThreadRow | None]:

@@ -32,6 +32,30 @@ BY_KEY = RUN + "WHERE " + _OF_KEY
 OPEN = RUN + "WHERE " + _IS_OPEN + " ORDER BY r.position"
 OF_THREAD = RUN + "WHERE " + _OF_THREAD + " ORDER BY r.position DESC LIMIT ?"
 ROOTED = RUN + "WHERE r.tenant = ? AND r.subject = ? AND r.root_id = ?"
+LISTED = RUN + "WHERE r.tenant = ? AND r.erased IN (0, 3)"
+OF_SUBJECT, IN_STATUS, IN_THREAD = " AND r.subject = ?", " AND r.status = ?", " AND r.thread_id = ?"
+SINCE, BEFORE = " AND r.created >= ?", " AND r.position < ?"
+NEWEST_FIRST = " ORDER BY r.position DESC LIMIT ?"
+THREADS = """SELECT min(position), thread_id, min(created), max(updated) FROM runs
+    WHERE tenant = ? AND subject = ? AND erased = 0 GROUP BY thread_id """
+THREADS_BEFORE = "HAVING min(position) < ? "
+LAST_BEGUN_FIRST = "ORDER BY min(position) DESC LIMIT ?"
+_ENDED = "('completed', 'failed', 'canceled', 'expired')"
+# What was created later cannot have ended before; the index has nothing that changes.
+OLD = RUN + f"WHERE r.erased = 0 AND r.created < ? AND r.updated < ? AND r.status IN {_ENDED}"
+OLD_FIRST = " ORDER BY r.created LIMIT ?"
+_AT_REST = said(
+    "NOT EXISTS (SELECT 1 FROM runs o WHERE o.tenant = t.tenant AND o.subject = t.subject",
+    f"AND o.thread_id = t.thread_id AND (o.updated >= ? OR o.status IN {_OPEN_STATUS}))",
+)
+OLD_THREADS = said(
+    "SELECT t.tenant, t.subject, t.thread_id FROM threads t",
+    f"WHERE t.created < ? AND t.updated < ? AND {_AT_REST} ORDER BY t.created LIMIT ?",
+)
+BARE = said(
+    "SELECT t.run_id FROM runs t WHERE t.erased IN (2, 3) AND t.created < ? AND t.updated < ?",
+    f"AND {_AT_REST} ORDER BY t.created LIMIT ?",
+)
 ERASING = RUN + "WHERE r.erased = 1 ORDER BY r.position LIMIT ?"
 # One look at all that decides on a request; there is a row even where nothing is.
 DOOR = said(
@@ -124,6 +148,12 @@ ERASE = (
     "DELETE FROM steps WHERE run_id = ?",
     "DELETE FROM events WHERE run_id = ?",
     "UPDATE ledger SET arguments = '{}', outcome = NULL WHERE run_id = ?",
+)
+PRUNE = ERASE[:3]
+FORGET = (
+    "DELETE FROM received WHERE run_id = ?",
+    "DELETE FROM ledger WHERE run_id = ? AND state IN ('done', 'not_done')",
+    "DELETE FROM runs WHERE run_id = ?",
 )
 THREAD = """SELECT number, version, created, updated FROM threads
     WHERE tenant = ? AND subject = ? AND thread_id = ?"""

@@ -10,7 +10,7 @@ from weft.core.private_files import FILE_MODE, create_private
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 4
+LAYOUT = 5
 
 _LAYOUT_1 = (
     """CREATE TABLE runs (
@@ -137,7 +137,15 @@ _LAYOUT_4 = (
         'traceparent', json_extract(request, '$.traceparent'))
         WHERE typeof(request) = 'text'""",
 )
-_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2, 3: _LAYOUT_3, 4: _LAYOUT_4}
+_LAYOUT_5 = (
+    # Of one subject the rows stand in the order of acceptance: an index ends with the row's number.
+    "CREATE INDEX runs_listed ON runs (tenant, subject)",
+    "CREATE INDEX runs_whole ON runs (created) WHERE erased = 0",
+    "CREATE INDEX runs_bare ON runs (created) WHERE erased IN (2, 3)",
+    "CREATE INDEX threads_old ON threads (created)",
+    "CREATE INDEX received_run ON received (run_id)",
+)
+_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2, 3: _LAYOUT_3, 4: _LAYOUT_4, 5: _LAYOUT_5}
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PATIENCE = 1.5
 """Seconds to wait for another process's transaction."""

@@ -4,14 +4,14 @@ import sqlite3
 from functools import partial
 
 from weft.checkpoint.faults import Faults
-from weft.checkpoint.requests import DeleteThread, EraseRun, Now
+from weft.checkpoint.requests import DeleteThread, EraseRun, Now, PruneRun
 from weft.checkpoint.script import Request
 from weft.checkpoint.sql import Batch, Change, LongTexts, Rows, Said, SqlTables, Statement
 from weft.checkpoint.sql.dialect import Dialect, put_for_sqlite
 from weft.checkpoint.sqlite.packing import packed, unpacked
 
 _TABLES = SqlTables(LongTexts(packed, unpacked))
-_ERASING = frozenset({EraseRun, DeleteThread})
+_ERASING = frozenset({EraseRun, DeleteThread, PruneRun})
 
 
 class SqliteTables:
