@@ -1,18 +1,23 @@
 """Carries a routed run out: its plan is written down first, then walked over the mesh."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from router_service.peers import MeshPeers
 from router_service.routes import Chosen, Routes
 from router_service.waiting import choose_patiently
+from weft.catalog import Offers
 from weft.checkpoint import (
     Checkpointer,
     Claimed,
     Prepare,
     Run,
     StepWrite,
+    Thread,
 )
-from weft.core import JsonObject, StrictRecord
+from weft.core import JsonObject, Principal, StrictRecord
+from weft.language import asked_before, points_back
 from weft.plan import Interpreter, Plan
 from weft.runs import (
     PLAN_STEP,
@@ -24,6 +29,8 @@ from weft.runs import (
     thread_of,
     turn_of,
 )
+
+Choose = Callable[[RoutedRequest, Principal, Offers], Chosen]
 
 
 class StoredPlan(StrictRecord):
@@ -39,10 +46,14 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
     async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         run = claimed.run
         request = RoutedRequest.of(run)
-        # Neither needs the other: the thread is read while the plan is written down.
-        thread, plan = await asyncio.gather(
-            checkpointer.threads.load(thread_of(run)), _plan(request, run, peers, journal, routes)
-        )
+        loading = checkpointer.threads.load(thread_of(run))
+        if points_back(request.input):
+            thread = await loading
+            plan = await _plan(request, run, peers, journal, _following(routes, thread))
+        else:
+            # Neither needs the other: the thread is read while the plan is written down.
+            routing = _plan(request, run, peers, journal, routes.choose)
+            thread, plan = await asyncio.gather(loading, routing)
         interpreter = Interpreter(peers, journal)
         try:
             outcome = await interpreter.run(
@@ -60,6 +71,11 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
     return execute
 
 
+def _following(routes: Routes, thread: Thread | None) -> Choose:
+    """Return what routes a request that points back at what was asked on its thread."""
+    return partial(routes.choose, earlier=asked_before(history_of(thread)))
+
+
 def prepare_run(peers: MeshPeers, routes: Routes) -> Prepare:
     """Return what writes a run's plan down within its claim, where the mesh in view allows one.
 
@@ -68,9 +84,11 @@ def prepare_run(peers: MeshPeers, routes: Routes) -> Prepare:
     """
 
     def prepare(run: Run) -> StepWrite | None:
-        if peers.arriving:
+        request = RoutedRequest.of(run)
+        # What points back is routed by what it points at, which stands in the thread.
+        if peers.arriving or points_back(request.input):
             return None
-        chosen = routes.choose(RoutedRequest.of(run), run.principal, peers.offers)
+        chosen = routes.choose(request, run.principal, peers.offers)
         if chosen.plan is None:
             return None
         return StepWrite(PLAN_STEP, _stored(chosen, chosen.plan), tuple(chosen.events))
@@ -84,13 +102,13 @@ def _stored(chosen: Chosen, plan: Plan) -> JsonObject:
 
 
 async def _plan(
-    request: RoutedRequest, run: Run, peers: MeshPeers, journal: Journal, routes: Routes
+    request: RoutedRequest, run: Run, peers: MeshPeers, journal: Journal, choose: Choose
 ) -> Plan:
     stored = journal.steps.get(PLAN_STEP)
     if stored is None:
         principal = run.principal
         chosen = await choose_patiently(
-            lambda offers: routes.choose(request, principal, offers),
+            lambda offers: choose(request, principal, offers),
             peers,
             remaining_s=run.remaining_s,
         )

@@ -16,6 +16,7 @@ from router_service.builtin import builtin_peers
 from router_service.control import control_server
 from router_service.erasures import Erasures
 from router_service.execute import execute_run, prepare_run
+from router_service.guide import Guide
 from router_service.peers import ROUTER, MeshPeers
 from router_service.routes import Routes
 from weft.a2a import Sealer, control_card
@@ -25,7 +26,7 @@ from weft.core.supervision import kept_going
 from weft.identity import Minter, Verifier
 from weft.identity.signatures import sign
 from weft.models import get_model
-from weft.routing import Policies, read_policies
+from weft.routing import GUIDE, Policies, Situation, read_policies
 from weft.runs import KEEP_DAYS, MESH_RUN, Pruner, Runs, Worker
 from weft.service import (
     Listening,
@@ -50,6 +51,8 @@ class Settings(ServiceSettings, env_prefix="ROUTER_"):
     """Plays the roles that no card offers; None lets the library choose by its credentials."""
     keep_days: float = Field(default=KEEP_DAYS, ge=0, allow_inf_nan=False)
     """How long runs and threads that are at rest are kept; 0 is for good."""
+    data: Path | None = None
+    """What the analysts look at where a request names nothing; only that it is there matters here."""
     policies: Path | None = None
     """What may run, and what a person must approve first, for everybody and by tenant; JSON."""
 
@@ -63,9 +66,12 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         aclosing(get_model(settings.model)) as model,
     ):
         minter = Minter(self.key)
-        spare = builtin_peers(model)
+        spare = {**builtin_peers(model), GUIDE: Guide()}
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
-        routes = Routes(await _policies(settings.policies))
+        situation = Situation(
+            data=settings.data is not None, rules=model.capabilities.generated_by == "rules"
+        )
+        routes = Routes(await _policies(settings.policies), situation)
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
         worker = Worker(
             runs,

@@ -1,16 +1,18 @@
 """From a stored request to a plan: the pure router, given what the mesh offers right now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from weft.catalog import Offers
 from weft.core import JsonObject, Principal
 from weft.core.edge_errors import UnknownAgentError
 from weft.core.errors import WeftError
 from weft.events import Event
+from weft.language import in_context
 from weft.plan import Call, Gate, Plan, PlanCompiled
 from weft.plan.events import Compiled
 from weft.routing import (
+    GUIDE,
     CapabilityIndex,
     CognitiveCompiler,
     Extraction,
@@ -20,6 +22,7 @@ from weft.routing import (
     Policies,
     PolicyDeniedError,
     PolicyGate,
+    Situation,
     extract,
 )
 from weft.routing.events import Failing, FrameFailed, PolicyDecided, Ruling, events_of
@@ -46,13 +49,21 @@ class Routes:
     """Routes requests, on any thread; keeps the compilers of the latest catalogue by rights."""
 
     policies: Policies = field(default_factory=Policies)
+    situation: Situation = field(default_factory=Situation)
+    """What holds for every request; one may name data of its own, and follow others."""
     _compilers: "_Compilers" = field(default_factory=lambda: _Compilers(-1))
 
-    def choose(self, request: RoutedRequest, principal: Principal, known: Offers) -> Chosen:
+    def choose(
+        self,
+        request: RoutedRequest,
+        principal: Principal,
+        known: Offers,
+        earlier: tuple[str, ...] = (),
+    ) -> Chosen:
         """Return what to do for a request; equal arguments give equal answers."""
         compiler = self._compiler(principal, known)
         try:
-            extraction = _extracted(request.input, request.goal, compiler)
+            extraction = self._extracted(request, compiler, earlier)
         except WeftError as error:
             failing = Failing(error={"code": error.code, "message": str(error)})
             return Chosen(None, (FrameFailed(data=failing),), error=error)
@@ -60,11 +71,12 @@ class Routes:
             gate = self.policies.of(principal.tenant)
             return _named(request, extraction.frame, principal, known, gate=gate)
         # A run always belongs to a thread; only an explanation may have none.
-        goal = GoalRequest(goal=request.input, protocol=request.protocol, thread=True)
+        goal = _goal_of(request, extraction, earlier)
         routed = compiler.route(extraction.frame, goal)
         events = events_of(routed, extraction)
         selected = routed.parts[0].selection if routed.parts else None
-        protocol = selected.protocol.id if selected is not None else None
+        guided = GUIDE if extraction.guidance is not None and not routed.parts else None
+        protocol = selected.protocol.id if selected is not None else guided
         return Chosen(protocol, events, plan=routed.plan, error=routed.error)
 
     def explain(self, request: RoutedRequest, principal: Principal, known: Offers) -> JsonObject:
@@ -74,10 +86,18 @@ class Routes:
             InputError: The goal is none.
         """
         compiler = self._compiler(principal, known)
-        extraction = _extracted(request.input, request.goal, compiler)
-        goal = GoalRequest(goal=request.input, protocol=request.protocol)
+        extraction = self._extracted(request, compiler)
+        goal = _goal_of(request, extraction)
         routed = compiler.route(extraction.frame, goal)
         return explanation_of(routed, compiler.capabilities, extraction).to_json()
+
+    def _extracted(
+        self, request: RoutedRequest, compiler: CognitiveCompiler, earlier: tuple[str, ...] = ()
+    ) -> Extraction:
+        has_data = self.situation.data or "data" in request.metadata
+        situation = replace(self.situation, data=has_data, earlier=earlier)
+        index = compiler.capabilities
+        return extract(request.input, index, given=request.goal, situation=situation)
 
     def _compiler(self, principal: Principal, known: Offers) -> CognitiveCompiler:
         compilers = self._compilers
@@ -103,8 +123,13 @@ class _Compilers:
     )
 
 
-def _extracted(text: str, goal: JsonObject | None, compiler: CognitiveCompiler) -> Extraction:
-    return extract(text, compiler.capabilities, given=goal)
+def _goal_of(
+    request: RoutedRequest, extraction: Extraction, earlier: tuple[str, ...] = ()
+) -> GoalRequest:
+    # Who names a protocol wants it used, whatever there is to be said.
+    guidance = None if request.protocol else extraction.guidance
+    goal = in_context(request.input, earlier)
+    return GoalRequest(goal=goal, protocol=request.protocol, guidance=guidance, remembers=True)
 
 
 def _named(

@@ -221,9 +221,15 @@ class Counting(Routes):
         super().__init__()
         self.chosen = 0
 
-    def choose(self, asked: RoutedRequest, principal: Principal, known: Offers) -> Chosen:
+    def choose(
+        self,
+        request: RoutedRequest,
+        principal: Principal,
+        known: Offers,
+        earlier: tuple[str, ...] = (),
+    ) -> Chosen:
         self.chosen += 1
-        return super().choose(asked, principal, known)
+        return super().choose(request, principal, known, earlier)
 
 
 @pytest.mark.requirement("PLAN-10")

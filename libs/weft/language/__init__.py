@@ -1,6 +1,18 @@
 """What a request says, read by rules: words, cues, entities, and the frame as a mapping."""
 
+from weft.language.follow_ups import asked_before, in_context, points_back
 from weft.language.frame import frame, risk_floor
+from weft.language.questions import EARLIER, Question, QuestionKind
 from weft.language.text import READ
 
-__all__ = ["READ", "frame", "risk_floor"]
+__all__ = [
+    "EARLIER",
+    "READ",
+    "Question",
+    "QuestionKind",
+    "asked_before",
+    "frame",
+    "in_context",
+    "points_back",
+    "risk_floor",
+]

@@ -16,6 +16,7 @@ _PHRASES = Phrases(lexicon.PHRASES)
 _EFFECT_PHRASES = Phrases({"effect": lexicon.EFFECT_PHRASES})
 _PAIR_VERBS = frozenset().union(*(verbs for _, verbs, _ in lexicon.PAIRS))
 _PARTS = re.compile(r"[-_./']")
+_FOREIGN_FROM = 2
 _ENGLISH_FROM = 4
 """Shorter texts are given the benefit of the doubt."""
 
@@ -67,6 +68,9 @@ class Reading:
             foreign = sum(not character.isascii() for character in letters)
             if foreign * 3 > len(letters):
                 return False
+        foreign_words = [w for w in self.words if w.text in lexicon.FOREIGN]
+        if len(foreign_words) >= _FOREIGN_FROM and len(foreign_words) >= len(known):
+            return False
         plain = [w for w in self.words if w.text.isalpha()]
         return len(plain) < _ENGLISH_FROM or len(known) * 5 >= len(plain)
 

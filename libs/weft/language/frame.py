@@ -13,7 +13,7 @@ from weft.language import lexicon
 from weft.language.cues import Reading, topic_stems
 from weft.language.text import Phrases, name_words, stems
 
-__all__ = ["frame_of"]
+__all__ = ["CapabilityWords", "frame_of", "vocabulary"]
 
 LEVELS = ("low", "medium", "high")
 MAX_SECONDARY = 4
@@ -122,8 +122,8 @@ def _domain(reading: Reading, domains: Iterable[str], skills: Sequence[Capabilit
     scores: dict[str, int] = {name: 0 for name in domains if name != GENERAL}
     topics = reading.topics - _SYMPTOMS
     for skill in skills:
-        vocabulary = _vocabulary(skill)
-        score = sum(vocabulary.get(topic, 0) for topic in topics)
+        weights = vocabulary(skill)
+        score = sum(weights.get(topic, 0) for topic in topics)
         for name in skill.domains:
             if name != GENERAL:
                 scores[name] = max(scores.get(name, 0), score)
@@ -138,7 +138,8 @@ def _domain(reading: Reading, domains: Iterable[str], skills: Sequence[Capabilit
 
 
 @lru_cache(maxsize=2048)
-def _vocabulary(skill: CapabilityWords) -> Mapping[str, int]:
+def vocabulary(skill: CapabilityWords) -> Mapping[str, int]:
+    """Return the stems of a skill's words, each with how much it says of the skill."""
     weighted: dict[str, int] = {}
     sources = (
         (_DESCRIBED, Reading.of(skill.description).topics),

@@ -262,6 +262,20 @@ ENGLISH = COMMON | words("""
 """)
 """A text of some length with none of these, and no cue, is taken for another language."""
 
+FOREIGN = words("""
+    der die das und ist nicht warum wieso weshalb wie wann welche welcher welches seit wo wer gibt ein
+    eine einen den dem mit auf für von zu zum zur sind hat haben wurde kein keine langsam fehler
+    pourquoi le la les des est sont quel quelle quels quelles quand depuis comment combien une dans
+    avec sur erreurs lent lente panne pas où qui qu'est-ce
+    por qué porque cuándo cuando cómo como cuál cuáles el los las está están una con del desde lento
+    lenta hay errores
+    perché quando quale quali il lo gli è sono dove cosa errori lento
+    por que qual quais quando onde está estão não uma lento erros
+    waarom wanneer welke hoe het een zijn niet traag fouten
+    dlaczego kiedy jest dlaczego neden hangi varför hvorfor när
+""") - words("die man den an as in so was on me do no la hat war des also el a com los gas")
+"""Common words of other languages that are none in English."""
+
 METRICS = words("""
     latency throughput cpu memory errors error-rate availability saturation p50 p90 p95 p99 qps
     rps
@@ -288,7 +302,7 @@ ARGUMENT_KINDS: Mapping[str, frozenset[str]] = {
     "environment": words("environment env stage namespace cluster"),
     "proper": words("""
         city location place country town region person customer client company owner author
-        destination origin airport
+        destination origin airport name who whom guest visitor
     """),
     "time": words("time timestamp datetime start end since until at when from before after"),
     "date": words("date day start end since until from"),

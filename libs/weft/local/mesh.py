@@ -155,9 +155,14 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
     return [
         nats,
         *(_python(project, logs, f"services.{name}", name, shared | data) for name in services),
-        _python(project, logs, "router_service", "router", shared),
+        _python(project, logs, "router_service", "router", shared | _default_data(data)),
         _python(project, logs, "gateway", "gateway", front),
     ]
+
+
+def _default_data(data: dict[str, str]) -> dict[str, str]:
+    """Return what says that there is data; what lies in it is the specialists' affair."""
+    return {name: value for name, value in data.items() if name == "DATA"}
 
 
 def _python(project: Path, logs: Path, module: str, name: str, settings: dict[str, str]) -> Command:

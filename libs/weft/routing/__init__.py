@@ -25,14 +25,17 @@ from weft.routing.events import (
 from weft.routing.explain import RoutingExplanation
 from weft.routing.extract import Extraction, accept, extract
 from weft.routing.frame import Complexity, GoalFrame, Level, Risk, TaskType
+from weft.routing.guidance import GUIDE, Guidance
 from weft.routing.modifiers import Modifier
 from weft.routing.policy import Policies, PolicyGate, PolicyVerdict, read_policies
 from weft.routing.protocols import Protocol, ProtocolRegistry, View
+from weft.routing.reach import Situation
 from weft.routing.routed import GoalRequest, Routed, RoutedPart
 from weft.routing.select import Candidate, Offered, Selection, select
 
 __all__ = [
     "BUILTINS",
+    "GUIDE",
     "HUMAN",
     "Candidate",
     "CapabilityIndex",
@@ -46,6 +49,7 @@ __all__ = [
     "FrameInvalidError",
     "GoalFrame",
     "GoalRequest",
+    "Guidance",
     "Level",
     "Lookup",
     "Modifier",
@@ -68,6 +72,7 @@ __all__ = [
     "RoutingExplanation",
     "RunnableCompiled",
     "Selection",
+    "Situation",
     "TaskType",
     "UnknownCapabilityError",
     "UnknownProtocolError",

@@ -1,10 +1,11 @@
 """From a frame to a plan: pure, the same for the same frame, catalogue, protocols and policy."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from weft.catalog import Capability
 from weft.core.errors import WeftError
-from weft.plan import Plan, Sequence
+from weft.plan import Call, Node, Plan, Sequence
 from weft.routing.builtins import builtin_protocols
 from weft.routing.capabilities import EFFECTS_UNSAID, CapabilityIndex
 from weft.routing.errors import (
@@ -16,6 +17,7 @@ from weft.routing.errors import (
 )
 from weft.routing.explain import RoutingExplanation, explanation_of
 from weft.routing.frame import GoalFrame, TaskType
+from weft.routing.guidance import GUIDE, Guidance
 from weft.routing.modifiers import modify
 from weft.routing.parts import GoalPart, notes_on, offered_to, part_of, used_by, view_of
 from weft.routing.policy import PolicyGate
@@ -77,6 +79,8 @@ class CognitiveCompiler:
         if unknown:
             error = UnknownCapabilityError(unknown, self.available_capabilities())
             return replace(routed, error=error)
+        if request.guidance is not None and request.guidance.alone:
+            return _assembled(routed)
         return self._compose(routed, found.found)
 
     def _compose(self, routed: Routed, required: tuple[Capability, ...]) -> Routed:
@@ -143,8 +147,8 @@ class CognitiveCompiler:
 
 
 def _assembled(routed: Routed) -> Routed:
-    nodes = [part.node for part in routed.parts if part.node is not None]
-    root = nodes[0] if len(nodes) == 1 else _sections(routed)
+    steps = list(_steps(routed))
+    root = steps[0] if len(steps) == 1 else Sequence(id="goals", steps=tuple(steps), sections=True)
     protocols = [part.selection.protocol.id for part in routed.parts if part.selection]
     plan = Plan(
         id=routed.request.plan_id,
@@ -156,7 +160,7 @@ def _assembled(routed: Routed) -> Routed:
                 for name, part in zip(protocols, routed.parts, strict=True)
                 if part.goal is routed.frame.primary_goal
             ),
-            protocols[0],
+            protocols[0] if protocols else GUIDE,
         ),
         root=root,
     )
@@ -164,14 +168,23 @@ def _assembled(routed: Routed) -> Routed:
     return replace(routed, plan=plan)
 
 
-def _sections(routed: Routed) -> Sequence:
-    """Return one part after the other, each named for its goal."""
-    titled = [
-        part.node.model_copy(update={"title": part.goal.value.replace("_", " ").capitalize()})
-        for part in routed.parts
-        if part.node is not None
-    ]
-    return Sequence(id="goals", steps=tuple(titled), sections=True)
+def _steps(routed: Routed) -> Iterator[Node]:
+    """Yield what is said at once, then one part after the other; several are named for their goals."""
+    guidance = routed.request.guidance
+    nodes = [(part.goal, part.node) for part in routed.parts if part.node is not None]
+    if guidance is not None:
+        yield _guiding(guidance)
+    for goal, node in nodes:
+        if guidance is None and len(nodes) == 1:
+            yield node
+        else:
+            yield node.model_copy(update={"title": goal.value.replace("_", " ").capitalize()})
+
+
+def _guiding(guidance: Guidance) -> Call:
+    """Return the step that says it; the words travel as data, where nothing expands them."""
+    title = None if guidance.alone else "Not done"
+    return Call(id=GUIDE, role=GUIDE, arguments={"text": guidance.text}, retries=0, title=title)
 
 
 def _asks_approval(frame: GoalFrame, goal: TaskType) -> bool:

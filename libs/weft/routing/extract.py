@@ -17,7 +17,9 @@ from weft.language import frame as read_frame
 from weft.routing.capabilities import CapabilityIndex
 from weft.routing.errors import FrameInvalidError
 from weft.routing.frame import GENERAL, MAX_SECONDARY, GoalFrame, Level, highest
+from weft.routing.guidance import Guidance
 from weft.routing.protocols import DELEGATE
+from weft.routing.reach import Situation, reach_of
 
 Source = Literal["rules", "model", "caller"]
 
@@ -33,12 +35,20 @@ class Extraction:
     warnings: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     """Capabilities that an extracted frame named and nobody offers; they were dropped."""
+    guidance: Guidance | None = None
+    """What is said in place of work, or before it."""
 
 
 def extract(
-    text: str, index: CapabilityIndex, *, given: Mapping[str, JsonValue] | None = None
+    text: str,
+    index: CapabilityIndex,
+    *,
+    given: Mapping[str, JsonValue] | None = None,
+    situation: Situation | None = None,
 ) -> Extraction:
     """Return the frame that the rules read in `text`; fields of `given` are taken as they are.
+
+    Whom it can reach decides where the caller named no goal.
 
     Raises:
         FrameInvalidError: `text` is empty or too long, or `given` is no part of a frame.
@@ -54,8 +64,13 @@ def extract(
         capabilities=[_listed(each.to_json()) for each in index.all()],
     )
     method: Source = "caller" if "primary_goal" in given else "rules"
+    guidance = None
+    if method == "rules":
+        reach = reach_of(text, read, index, situation or Situation())
+        read, guidance = {**read, **reach.fields}, reach.guidance
     extraction = accept(text, read, index, given=given, method=method)
-    return replace(extraction, warnings=(*_unread(text), *extraction.warnings))
+    warnings = (*_unread(text), *extraction.warnings)
+    return replace(extraction, warnings=warnings, guidance=guidance)
 
 
 def accept(

@@ -9,6 +9,7 @@ from weft.routing.capabilities import CapabilityIndex, Eligible, by_overlap, is_
 from weft.routing.frame import GoalFrame, Level, TaskType, highest
 from weft.routing.modifiers import Modifier, calls_in, has_judge
 from weft.routing.protocols import DELEGATE, View
+from weft.routing.reach import concerned
 from weft.routing.routed import GoalRequest, RoutedPart
 from weft.routing.select import Offered
 
@@ -69,7 +70,11 @@ def view_of(
     left_out: dict[str, str],
 ) -> View:
     """Return what the protocol builds from; capabilities beyond the nearest are left out."""
-    ranked = list(part.required) or by_overlap(part.eligible.capabilities, request.goal)
+    fitting = concerned(part.eligible.capabilities, part.goal, request.goal)
+    for each in part.eligible.capabilities if not part.required else ():
+        if each not in fitting:
+            left_out[each.id] = "it says nothing of incidents, and the goal nothing of it"
+    ranked = list(part.required) or by_overlap(fitting, request.goal)
     for each in ranked[MAX_WORKING:]:
         left_out[each.id] = f"{MAX_WORKING} others are nearer to the goal"
     tools = [each for each in index.for_role("test") if each.tool_name]
@@ -84,7 +89,7 @@ def view_of(
         test_tool=tools[0].tool_name if tools else None,
         tests=any(each.tool_name is None for each in index.for_role("test")),
         code_loop=frame.requires_code_generation and part.goal is TaskType.BUILD,
-        memory=frame.requires_memory,
+        memory=frame.requires_memory or request.remembers,
     )
 
 

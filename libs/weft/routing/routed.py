@@ -7,6 +7,7 @@ from weft.core.errors import WeftError
 from weft.plan import Node, Plan
 from weft.routing.errors import Rejected
 from weft.routing.frame import GoalFrame, Level, TaskType
+from weft.routing.guidance import Guidance
 from weft.routing.modifiers import Modifier
 from weft.routing.policy import PolicyVerdict
 from weft.routing.select import Selection
@@ -25,6 +26,10 @@ class GoalRequest:
     """The name or URL of an agent that may do all of it."""
     thread: bool = True
     """Whether there is a conversation to remember."""
+    remembers: bool = False
+    """Every call sees what the thread holds, whatever the frame says of memory."""
+    guidance: Guidance | None = None
+    """What is said in place of the plan's work, or before it."""
 
 
 @dataclass(frozen=True, slots=True)

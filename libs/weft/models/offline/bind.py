@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from weft.core import JsonObject, JsonValue, ToolSpec
 from weft.language.entities import Entity
 from weft.models.offline.fields import coerced, properties_of, required_of
+from weft.models.offline.match import object_of
 from weft.models.offline.pick import EntitySource, argument_kinds, from_entities, has_unit
 
 REQUEST, EARLIER, METADATA, ANSWER = "request", "earlier turn", "metadata", "answer"
@@ -57,6 +58,8 @@ def bind(tool: ToolSpec, known: Known) -> Bound:
         found = (ANSWER, coerced(answer, schema)) if answer is not None else None
         if found is None or found[1] is None:
             found = _from_anything(name, schema, known, used, needed=needed)
+        if found is None and _is_a_name(name, schema):
+            found = REQUEST, object_of(tool.name, known.text)
         if found is not None and found[1] is not None:
             sources[name], arguments[name] = found
             strong += needed and found[0] == REQUEST and not _fits_anything(name, schema)
@@ -98,6 +101,10 @@ def _candidates(
         yield f"result of {tool}", value
     if needed and argument_kinds(name) & {"request"} and schema.get("type", "string") == "string":
         yield REQUEST, known.text
+
+
+def _is_a_name(name: str, schema: JsonObject) -> bool:
+    return schema.get("type") == "string" and "proper" in argument_kinds(name)
 
 
 def _fits_anything(name: str, schema: JsonObject) -> bool:

@@ -65,6 +65,20 @@ def is_named(tool: ToolSpec, reading: Reading) -> bool:
     return not meant or not meant.isdisjoint(_all_stems(reading))
 
 
+def object_of(tool: str, text: str) -> str | None:
+    """Return the word that the verb of `tool` is about in `text`: `greet ada` greets ada."""
+    verb = stem((name_words(tool) or [""])[0])
+    reading = Reading.of(text)
+    for index, word in enumerate(reading.words):
+        if stem(word.text) != verb:
+            continue
+        behind = [each for each in reading.words[index + 1 :] if each.clause == word.clause]
+        named = next((each for each in behind if each.text not in lexicon.COMMON), None)
+        if named is not None:
+            return text[named.start : named.start + len(named.text)]
+    return None
+
+
 def _in_two_words(verb: str, spoken: frozenset[str], reading: Reading) -> bool:
     return any(
         verb == first + second and first in spoken and second in _all_words(reading)

@@ -1,0 +1,226 @@
+"""The words of questions about recorded data. Everything that is read of them stands in these tables."""
+
+from collections.abc import Mapping
+
+from weft.language.lexicon import METRICS, SYMPTOMS, words
+
+__all__ = ["KIND_WORDS"]
+
+KIND_WORDS: Mapping[str, frozenset[str]] = {
+    "changes": words("""
+        change changed changes changing deploy deployed deploys deployment deployments redeployed
+        release released releases rollout rollouts config configs configuration configurations
+        flag flags toggle toggled toggles migration migrations migrated upgrade upgraded upgrades
+        feature-flag feature-flags modified altered shipped
+    """),
+    "timeline": words("timeline chronology chronological chronologically timelines"),
+    "evidence": words("evidence proof prove sources provenance"),
+    "slowest": words("""
+        slowest longest bottleneck bottlenecks slow slower latency latencies lag sluggish duration
+        durations p50 p90 p95 p99 percentile percentiles hotspot hotspots laggy
+    """),
+    "errors": words("""
+        error errors exception exceptions failure failures fault faults failing failed fails crash
+        crashes crashing crashed 5xx 4xx stacktrace stacktraces traceback tracebacks warning
+        warnings timeouts broken erroring
+    """),
+    "health": words("""
+        healthy unhealthy health ok okay fine alive normal normally status state up running working
+        well good stable sane affected impacted degraded impact
+    """),
+    "metric": words("""
+        throughput cpu memory usage utilization utilisation rps qps disk bandwidth saturation uptime
+        availability traffic load
+    """),
+    "cause": words("""
+        why cause causes caused causing culprit culprits reason reasons blame root-cause rootcause rca
+        responsible guilty trigger triggered origin explanation postmortem post-mortem
+    """),
+}
+"""A word of one of these shows the kind of a question, where nothing nearer does."""
+
+KIND_PHRASES: Mapping[str, str] = {
+    "changes": "what's new; what is new; what is different; what's different; rolled out; rolled back; "
+    "turned on; turned off; switched on; switched off; went live; pushed to",
+    "timeline": "sequence of events; order of events; step by step; in order; what happened; "
+    "events between; events before; events after; series of events; history of",
+    "moment": "since when; when did; when was; when were; when has; when have; when is; when does; "
+    "how long; what time; which time; at what; what moment; which moment; which minute; what point; "
+    "is it over; is this over; incident over; outage over; still happening; still going; still down; "
+    "still ongoing; did it end; did this end; it recover; first sign; first signs; start time; begin time; onset of; time of onset; how early; exact time; "
+    "occurrence time",
+    "count": "how many; number of; count of; count the; how often; how much traffic; total number",
+    "rate": "error rate; error-rate; failure rate; error ratio; failure ratio; success rate; "
+    "error percentage; failure percentage; what share; what fraction; what percentage; which share; "
+    "what portion; percent of",
+    "fix": "how do i fix; how do we fix; how to fix; how can i fix; how can we fix; how should we fix; "
+    "how should i fix; what should i do; what should we do; what can we do; what can i do; next steps; "
+    "next step; what to do; how do i mitigate; how do we mitigate; how to mitigate; how to resolve; "
+    "how do i resolve; how do we resolve; how would you fix; suggest a fix; propose a fix; "
+    "recommended fix; what do you recommend; how can this be fixed; how could this be fixed; "
+    "how do i stop; how do we stop; how to stop; remedy for",
+    "compare": "difference between; differences between; compared to; compared with; worse than; "
+    "better than; which of; slower than; faster than; more errors than",
+    "evidence": "how do you know; how do we know; are you sure; based on what; says who; show me why",
+    "services": "which services are there; which services exist; list the services; list services; "
+    "list all services; what services; show the services; show services; name the services; "
+    "what components; which components are there; what data",
+    "slowest": "takes the longest; took the longest; most time; time is spent; time spent; "
+    "time goes; spends its time; response time; response times; takes so long; take so long; "
+    "how long do; how long does",
+    "health": "how is; how's; how are; doing well; in trouble",
+    "cause": "what went wrong; what's wrong; what is wrong; going on; happening here; what broke; "
+    "root cause; who is to blame; at fault; where does it come from; where is the problem; what is up with; "
+    "what's up with; come from",
+}
+"""The same for several words in a row; the longest phrase counts before any word."""
+
+SUPERLATIVES = words("slowest longest bottleneck bottlenecks hotspot hotspots")
+LISTING = words("show list display print check find get give see search grep which what any whose")
+"""Openers after which a symptom is what is asked for."""
+
+DEMANDING = words("""
+    why diagnose diagnosis debug investigate troubleshoot analyze analyse inspect examine triage
+    postmortem post-mortem rca
+""")
+"""Openers of a call for a diagnosis, whatever else the sentence names."""
+
+CALLS = words(
+    "diagnose debug investigate troubleshoot triage rca root-cause postmortem post-mortem"
+)
+"""Openers that ask for nothing but a diagnosis."""
+
+TELEMETRY = (
+    words("""
+    log logs logging trace traces span spans metric metrics telemetry alert alerts alertname alerting
+    pagerduty opsgenie alertmanager grafana prometheus kibana datadog sentry jaeger loki opentelemetry
+    service services microservice microservices pod pods container containers deployment deployments
+    deploy deploys deployed rollout incident incidents outage outages downtime rca postmortem
+    post-mortem root-cause bottleneck bottlenecks backend backends frontend endpoint endpoints
+    timeline upstream downstream dependency dependencies slo slos sla latencies throttling
+    saturation 5xx 4xx stacktrace traceback feature-flag prod production on-call oncall severity
+    queue queues replica replicas node nodes cluster rollback regression
+""")
+    | SYMPTOMS
+    | METRICS - words("memory traffic requests")
+)
+"""A word of these says that a question is about running systems."""
+
+ON_CALL = (
+    TELEMETRY - SYMPTOMS - METRICS - words("service services queue queues node nodes alert alerts")
+) | words("incident outage exception exceptions timeouts")
+"""Those that people use of their systems only, whoever talks."""
+
+HALF = words("""
+    request requests memory traffic health healthy unhealthy change changed changes flag flags release
+    released config configuration check cause caused culprit wrong unusual weird odd strange suspicious
+    abnormal affected impacted impact api site website app application system systems database db
+    server servers instance host hosts call calls problem problems issue issues happened happen
+    happening start started begin began users customers clients people normal anomalous unresponsive
+    investigate diagnose debug triage troubleshoot analyze fix mitigate evidence down up slow
+    responding respond connection connections pool load user customer recover recovered
+    trouble troubles feature slowest slower longest percentile percentiles operation operations
+    culprit components component failed fail broke breaking deploying
+""")
+"""Two of these say it together, and one does beside a time or a name."""
+
+POINTING = """
+    what happened; what's happening; what is happening; what's going on; what is going on; what changed;
+    what has changed; what's wrong; what is wrong; what went wrong; what broke; what is broken;
+    what's broken; how do i fix it; how do we fix it; how do i fix this; how do we fix this; how to fix it;
+    how to fix this; what should we do; when did it; when did this; when did that; since when;
+    did it start; did this start; is it over; is this over; is it still; is everything; are we ok;
+    are we down; are we up; anything unusual; anything weird; anything odd; anything strange;
+    anything wrong; anything suspicious; anything abnormal; something wrong; something weird;
+    something strange; something odd; what do you see; what can you see; sequence of events;
+    give me a summary; give me an overview; current status; status report; status update;
+    what evidence; whats wrong; whats broken; whats going on; whats happening; whats up;
+    what's up; what is up; who is to blame; what's the problem; what is the problem; what's the issue;
+    what is the issue; is there a problem; is there an issue; any problem; any problems; any issue;
+    any issues; any idea what; root cause; what's different; what is different; what's new; how bad is it;
+    how bad is this; how long has it; how long has this; is it down; is it up; are they ok
+"""
+"""Phrases with which a question points at what is at hand, and names nothing else."""
+
+STATES = words("""
+    healthy unhealthy ok okay fine alive normal up down running working stable broken affected impacted
+    degraded available reachable responsive overloaded slow fast faster slower worse guilty sick doing
+    behaving behaves failing responding stuck dead faulty weird odd strange wrong off
+""")
+"""What can be asked of a service: `is cart ok?`, `how is cart doing?`."""
+
+FAULTS = """
+    time out; times out; timing out; timed out; went down; goes down; going down; fell over; falls over;
+    not responding; no response; out of memory; blew up; blowing up; keeps restarting; stopped working;
+    does not work; not working; takes forever; taking forever; take forever; too long; got stuck;
+    on fire; nothing works; white page; blank page; spinning forever; bad gateway; no longer
+"""
+"""Phrases with which people tell that something does not work."""
+
+CANNOT = words("""
+    can't cannot cant couldn't don't dont doesn't doesnt isn't isnt aren't arent won't wont didn't
+    didnt unable never hardly wasn't weren't not no
+""")
+"""A statement with one of these tells of something that does not work."""
+
+PERSONAL = words("""
+    i i'm i'd i've i'll im my mine me myself you your yours you're yourself he she his her him hers
+    hello hi hey thanks thank bye goodbye joke jokes poem story song songs weather recipe movie movies
+    translate translation spell define definition synonym meaning capital president population
+    restaurant hotel flight music
+""")
+"""Words of talk about persons and the world: with them, a question is about no system."""
+
+POLITE = (
+    "could you please", "can you please", "would you please", "could you", "can you", "would you",
+    "will you", "please", "i want to know", "i'd like to know", "i would like to know",
+    "i need to know", "do you know", "tell me", "show me", "give me", "let me know", "help me",
+    "let me see", "i want to see", "i wonder", "hey", "hi", "hello", "ok", "okay", "so",
+)  # fmt: skip
+"""What may stand before a request without being a part of it."""
+
+OPENING_FOLLOW_UPS = ("and", "what about", "how about", "but", "also", "or", "then")
+"""How a request begins that goes on with another."""
+FOLLOWING = (
+    "since when", "why", "why not", "when", "where", "how", "show the evidence", "show evidence",
+    "evidence", "the evidence", "are you sure", "how do you know", "show me", "show more", "more",
+    "details", "more details", "go on", "really", "what else", "anything else", "who", "which one",
+    "which", "how many", "how long",
+)  # fmt: skip
+"""The same for one of a few words."""
+
+HELPING = words("help usage options capabilities manual")
+HELP = """
+    what can you do; what do you do; what can i ask; what can i do here; who are you; what are you;
+    how do i use; how does this work; how do you work; what can this; what are you able; what do you know;
+    what else can you; which questions can; what questions can; what can we ask; what is this
+"""
+
+GENERIC = words("""
+    it this that they them everything anything something nothing everyone nobody someone all any some
+    each other others there here where when what which who whom whose why how thing things stuff
+    problem problems issue issues incident incidents outage error errors failure failures request
+    requests response responses latency trace traces span spans log logs metric metrics alert alerts
+    service services system systems site website app application component components server servers
+    data database databases user users customer customers client clients people team everybody
+    operation operations call calls query queries time times minute minutes hour hours day days
+    morning afternoon evening night today yesterday now moment start beginning end change changes
+    deploy deployment deployments release releases flag flags config code line lines message messages
+    rate rates number count total average median percentile p50 p90 p95 p99 cpu memory disk network
+    traffic load throughput slow slower slowest fast high higher highest low lower up down ok okay
+    fine healthy unhealthy health status state timeline summary report overview root cause causes
+    reason culprit evidence proof question answer list order step steps event events one ones first last
+    next previous most more less least many much long longest bottleneck diagnosis analysis
+    postmortem post-mortem impact fix mitigation recommendation sure happening happened going
+    window period slowdown spike bad worse worst good better best new old normal unusual weird odd
+    strange wrong production prod staging please thanks detail details info information timeouts
+    timeout exception exceptions crash crashes warning warnings firing backend frontend-side
+    is are was were be been being do does did done has have had can could should would will may
+    might the a an of in on at by for from to with without and or but not no than then so as about
+    between before after during since until within over under into out off per via against
+    everywhere somewhere anywhere half part parts set kind type types sort reading
+    i me my we us our you your he she his her its their theirs mine ours yours
+    whats whos hows following below above please critical high medium report reports reported reporting firing fired
+    takes took spent involved related compare problem-free
+""")
+"""Words that name no part of anybody's system, wherever they stand."""

@@ -1,0 +1,213 @@
+"""What a question asks about recorded data: its kind, the names in it, and its time words."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from weft.language import lexicon
+from weft.language import question_words as tables
+from weft.language.cues import Reading
+from weft.language.entities import Entity, entities
+from weft.language.periods import period_of
+from weft.language.text import Phrases
+
+__all__ = ["EARLIER", "Question", "QuestionKind"]
+
+QuestionKind = Literal[
+    "fix", "compare", "services", "evidence", "rate", "count", "moment", "changes", "timeline",
+    "cause", "slowest", "errors", "health", "metric",
+]  # fmt: skip
+EARLIER = "Earlier on this thread: "
+"""Begins the line behind a follow-up that says what it follows."""
+
+_TWO = 2
+KINDS_BY_PHRASE = Phrases(tables.KIND_PHRASES)
+_BEFORE_A_NAME = frozenset({"of", "in", "at", "for", "on", "from", "about", "with", "by", "only"})
+_STATE_VERBS = frozenset({"is", "are", "was", "were", "how's", "does", "do", "has"})
+_STATUS = re.compile(r"[45]\d\d(?:s|'s)?")
+_WHOLE_NAME = re.compile(r"[a-z][\w./-]*+")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, read by rules; what it follows fills in what it leaves out."""
+
+    text: str
+    kind: QuestionKind
+    names: tuple[str, ...]
+    """Words that may name a part of the data, surest first."""
+    subjects: tuple[str, ...]
+    """Those of `names` that stand where only a name can: what is asked about."""
+    period: str
+    """Its time words, such as `before 09:20` or `last 30 minutes`."""
+    english: bool
+    statement: bool = False
+    """It tells of something instead of asking."""
+
+    @classmethod
+    def of(cls, text: str) -> "Question":
+        """Read `text`, and for what it does not say the lines of what it follows."""
+        own, *earlier = text.split(f"\n{EARLIER}")
+        read = cls._read(own)
+        for before in earlier:
+            read = read.following(cls._read(before))
+        return read
+
+    def following(self, before: "Question") -> "Question":
+        """Return this question with what `before`, on the same thread, says and it does not."""
+        return Question(
+            self.text,
+            self.kind if _shows_a_kind(self.text) else before.kind,
+            self.names or before.names,
+            self.subjects or (() if self.names else before.subjects),
+            self.period or before.period,
+            self.english,
+            self.statement,
+        )
+
+    @classmethod
+    def _read(cls, text: str) -> "Question":
+        reading = Reading.of(text)
+        named = entities(reading)
+        subjects = tuple(dict.fromkeys(_subjects(reading, named)))
+        names = tuple(dict.fromkeys((*subjects, *_names(reading))))
+        kind, statement = _kind(reading)
+        if kind in ("health", "cause") and len(names) > 1 and _weighs(reading):
+            kind, subjects = "compare", subjects if len(subjects) > 1 else names
+        elif kind == "compare" and len(subjects) < _TWO:
+            subjects = names
+        return cls(text, kind, names, subjects, period_of(text), reading.english, statement)
+
+
+def _weighs(reading: Reading) -> bool:
+    """`is it payment or inventory?`."""
+    words = [word.text for word in reading.words]
+    return words[0] in _STATE_VERBS | {"which"} and "or" in words
+
+
+def shown_kinds(reading: Reading) -> tuple[QuestionKind, ...]:
+    """Return the kinds whose words or phrases are used, the one that counts first."""
+    shown = {label for _, _, label in KINDS_BY_PHRASE.find(reading.words)}
+    for word in reading.words:
+        shown.update(kind for kind, listed in tables.KIND_WORDS.items() if word.text in listed)
+        if _STATUS.fullmatch(word.text):
+            shown.add("errors")
+    if any(goal == "compare" for goal in reading.goals):
+        shown.add("compare")
+    return tuple(kind for kind in get_args(QuestionKind) if kind in shown)
+
+
+_SYMPTOMATIC = ("cause", "slowest", "errors", "health", "metric")
+
+
+def _shows_a_kind(text: str) -> bool:
+    return bool(shown_kinds(Reading.of(text)))
+
+
+def _kind(reading: Reading) -> tuple[QuestionKind, bool]:
+    kinds = shown_kinds(reading)
+    spoken = {word.text for word in reading.words}
+    first = reading.words[0].text if reading.words else ""
+    if first in tables.DEMANDING and kinds[:1] not in (("fix",), ("compare",)):
+        return "cause", False
+    near = [kind for kind in kinds if kind not in _SYMPTOMATIC]
+    if near:
+        return near[0], False
+    statement = _is_statement(reading)
+    told = not kinds or statement or not spoken.isdisjoint(tables.KIND_WORDS["cause"])
+    if not told and not spoken.isdisjoint(tables.SUPERLATIVES):
+        return "slowest", False
+    if told or "cause" in kinds:
+        return "cause", statement
+    return _of_a_symptom(kinds, first), False
+
+
+def _of_a_symptom(kinds: tuple[QuestionKind, ...], first: str) -> QuestionKind:
+    """`is payment failing?` asks for its health, `which services fail?` for the failures."""
+    if first in _STATE_VERBS or "health" in kinds[:1]:
+        return "health"
+    return kinds[0]
+
+
+def _is_statement(reading: Reading) -> bool:
+    if not reading.words or "?" in reading.text:
+        return False
+    first = reading.words[0].text
+    opens = lexicon.ASKING | tables.LISTING | lexicon.ANSWERED_BY_FACTS | _STATE_VERBS
+    return first not in opens and first not in tables.DEMANDING and not _is_noun_phrase(reading)
+
+
+def _is_noun_phrase(reading: Reading) -> bool:
+    """`errors in payment` without a verb is short for showing them."""
+    first, spoken = reading.words[0].text, {word.text for word in reading.words}
+    short = len(reading.words) < _SHORT and spoken.isdisjoint(_STATE_VERBS | tables.CANNOT)
+    return short and any(first in each for each in tables.KIND_WORDS.values())
+
+
+_SHORT = 10
+
+
+def _subjects(reading: Reading, named: tuple[Entity, ...]) -> Iterator[str]:
+    for entity in named:
+        if entity.kind == "pair" and entity.name in _NAMING:
+            yield str(entity.value).lower()
+    pairs = [entity for entity in named if entity.kind == "pair"]
+    paired = {word for each in pairs for word in (each.name, str(each.value).lower())}
+    for entity in named:
+        name = entity.text.lower()
+        if entity.kind == "service" and name not in _NO_SERVICE and name not in paired:
+            yield name
+    for index, word in enumerate(reading.words):
+        free = word.text not in paired and not word.quoted
+        if free and _may_name(word.text) and _in_a_names_place(reading, index):
+            yield word.text
+
+
+_NAMING = frozenset({"service", "app", "job", "pod", "deployment", "container", "component"})
+
+
+def _in_a_names_place(reading: Reading, index: int) -> bool:
+    """`is X ok`, `errors in X`, `X is slow`, `compare X and Y`, `X or Y`."""
+    before, after = _around(reading, index, -1), _around(reading, index, 1)
+    if before in ("the", "our"):
+        before = _around(reading, index, -2)
+    if before in _STATE_VERBS and after in tables.STATES | {"or", "and", ""}:
+        return True
+    if after in ("is", "was", "are", "were") and _around(reading, index, 2) in tables.STATES:
+        return before in ("", "and", "think", "that", "because")
+    if before in ("compare", "between", "versus", "vs") or after in ("versus", "vs"):
+        return True
+    return before in _BEFORE_A_NAME and after in ("", "service", "?") and _measured(reading)
+
+
+def _measured(reading: Reading) -> bool:
+    known = lexicon.METRICS | tables.TELEMETRY
+    return bool(shown_kinds(reading)) or any(word.text in known for word in reading.words)
+
+
+def _around(reading: Reading, index: int, step: int) -> str:
+    at = index + step
+    if not 0 <= at < len(reading.words):
+        return ""
+    word = reading.words[at]
+    return word.text if word.sentence == reading.words[index].sentence else ""
+
+
+def _names(reading: Reading) -> Iterator[str]:
+    """Yield every word that could name something; whether it does, the data say."""
+    return (word.text for word in reading.words if _may_name(word.text))
+
+
+_NEVER = frozenset().union(
+    tables.GENERIC, lexicon.COMMON, lexicon.SYMPTOMS, tables.STATES, tables.LISTING,
+    tables.DEMANDING, lexicon.ANSWERED_BY_FACTS, lexicon.NEGATIONS, lexicon.VERB_LEADS,
+    lexicon.CLAUSE_BREAKS, *tables.KIND_WORDS.values(), {"compare", "versus", "vs"},
+)  # fmt: skip
+
+
+_NO_SERVICE = tables.GENERIC | lexicon.COMMON | tables.STATES
+
+
+def _may_name(word: str) -> bool:
+    return word not in _NEVER and _WHOLE_NAME.fullmatch(word) is not None

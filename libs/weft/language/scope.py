@@ -1,0 +1,112 @@
+"""Whether a request is about the data of running systems, about the mesh itself, or neither."""
+
+from typing import Literal
+
+from weft.language import lexicon
+from weft.language import question_words as tables
+from weft.language.cues import Reading
+from weft.language.entities import entities
+from weft.language.periods import period_of
+from weft.language.questions import KINDS_BY_PHRASE, Question, shown_kinds
+from weft.language.text import Phrases
+
+__all__ = ["Scope", "scope_of"]
+
+Scope = Literal["data", "mesh", "unsure", "other"]
+"""`data` is about what analysts look at; `mesh` asks what can be asked; `unsure` may name a part of
+the data; `other` is about something else."""
+
+_POINTING = Phrases({"pointing": tables.POINTING})
+_FAULTS = Phrases({"fault": tables.FAULTS})
+_HELP = Phrases({"help": tables.HELP})
+_STATUSES = frozenset({"500", "501", "502", "503", "504", "429"})
+_MOST_UNSURE = 10
+_MOST_NAMES = 2
+_ASKED_FOR = frozenset({"answer", "explain", "monitor", "diagnose", "compare"})
+_ENOUGH = 2
+_THAT = frozenset({"that", "that's", "this", "it", "it's", "its"})
+
+
+def scope_of(reading: Reading) -> Scope:
+    """Return what `reading` is about, by its words alone."""
+    plain = _without_politeness(reading)
+    words = [word.text for word in plain.words if not word.quoted]
+    if _asks_for_help(plain, words):
+        return "mesh"
+    if not reading.english:
+        return "unsure"
+    if words and _is_about_systems(plain, words):
+        return "data"
+    return "unsure" if words and _may_name_a_part(plain, words) else "other"
+
+
+def _may_name_a_part(plain: Reading, words: list[str]) -> bool:
+    """Tell whether it is a short question without persons, places and other business."""
+    if not tables.PERSONAL.isdisjoint(words) or len(words) > _MOST_UNSURE:
+        return False
+    if any(entity.kind in ("proper", "url", "email") for entity in entities(plain)):
+        return False
+    named = len(Question.of(plain.text).names)
+    something = named or shown_kinds(plain) or not tables.HALF.isdisjoint(words)
+    return bool(something) and named <= _MOST_NAMES and set(plain.goals) <= _ASKED_FOR
+
+
+def _without_politeness(reading: Reading) -> Reading:
+    text = reading.text.strip()
+    while True:
+        low = text.lower()
+        lead = next(
+            (each for each in tables.POLITE if low.startswith((f"{each} ", f"{each}, "))), None
+        )
+        if lead is None:
+            return Reading.of(text) if text != reading.text.strip() else reading
+        text = text[len(lead) :].lstrip(" ,")
+
+
+def _asks_for_help(plain: Reading, words: list[str]) -> bool:
+    if plain.has(_HELP):
+        return tables.TELEMETRY.isdisjoint(words)
+    return len(words) == 1 and words[0] in tables.HELPING
+
+
+def _is_about_systems(plain: Reading, words: list[str]) -> bool:
+    spoken = set(words)
+    personal = not tables.PERSONAL.isdisjoint(spoken)
+    strong = len(spoken & tables.TELEMETRY)
+    weak = sum(word in tables.HALF for word in words) + bool(period_of(plain.text))
+    named = any(entity.kind in ("service", "metric") for entity in entities(plain))
+    strong += not tables.CALLS.isdisjoint(words[:2])
+    strong += any(_is_status(word) for word in words) + plain.has(_FAULTS)
+    if plain.has(_POINTING):
+        return True
+    weak += ("diagnose" in plain.goals) + plain.has(KINDS_BY_PHRASE)
+    if personal:
+        return (
+            not tables.ON_CALL.isdisjoint(spoken)
+            or strong >= _ENOUGH
+            or (strong == 1 and weak >= 1)
+        )
+    if strong or weak >= _ENOUGH or (weak and named):
+        return True
+    return _asks_for_a_state(words) or _tells_of_a_fault(plain, words)
+
+
+def _is_status(word: str) -> bool:
+    """`500s`, `503`: what a server answers when it fails."""
+    return word.removesuffix("s").removesuffix("'") in _STATUSES
+
+
+def _asks_for_a_state(words: list[str]) -> bool:
+    """`is cart ok?`, `how is cart doing?`, `cart is slow`: a state, and a name to have it."""
+    states = [at for at, word in enumerate(words) if word in tables.STATES]
+    linked = {"is", "are", "was", "were", "how's", "looks", "seems", "feels"} & set(words)
+    return bool(states and linked) and len(words) <= _MOST_UNSURE
+
+
+def _tells_of_a_fault(plain: Reading, words: list[str]) -> bool:
+    """`customers can't pay`: somebody else than the speaker cannot do something."""
+    if words[0] in lexicon.ASKING | lexicon.VERB_LEADS | lexicon.ANSWERED_BY_FACTS:
+        return False
+    if words[0] in lexicon.NEGATIONS | _THAT or plain.requested_actions & lexicon.EFFECTS:
+        return False
+    return not tables.CANNOT.isdisjoint(words[1:]) and len(words) <= _MOST_UNSURE

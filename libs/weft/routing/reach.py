@@ -1,0 +1,212 @@
+"""Whom a request can reach, by its words and by who is there; pure.
+
+A question about running systems goes to whoever looks into them, a request in a skill's own words
+to that skill; what nobody can do, or only nobody in this mesh, is said instead of being tried.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from weft.catalog import Capability
+from weft.language import lexicon
+from weft.language.cues import Reading, topic_stems
+from weft.language.entities import entities
+from weft.language.frame import CapabilityWords, vocabulary
+from weft.language.scope import Scope, scope_of
+from weft.language.text import name_words, stem
+from weft.routing.capabilities import HUMAN, CapabilityIndex, is_harmless
+from weft.routing.frame import GENERAL, TaskType
+from weft.routing.guidance import Guidance, Stock, cannot_act, outside, what_it_can
+
+__all__ = ["Reach", "Situation", "concerned", "reach_of"]
+
+_DIAGNOSIS = frozenset(map(stem, ("diagnose", "diagnosis", "incident", "anomaly")))
+_OWN_WORD = 2
+"""The least weight of a word that says what a skill is for: of its examples, tags or name."""
+_OPERATED = lexicon.words("""
+    restart restarting reboot deploy redeploy release rollback revert resize drain failover flush
+    purge decommission terminate shutdown rotate kill page escalate notify
+""")
+"""Verbs for what only somebody with hands on the systems can do; no text does it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What routing is told beside the request's words and the catalogue."""
+
+    data: bool = False
+    """There is data to look into where the request names none itself."""
+    rules: bool = False
+    """Whoever plays a role that no card offers has no language model."""
+    earlier: tuple[str, ...] = ()
+    """What was asked before on the thread, latest first, where the request points back to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What becomes of a request: fields of its frame that change, and what is said at once."""
+
+    fields: Mapping[str, JsonValue]
+    guidance: Guidance | None = None
+
+
+def reach_of(
+    text: str, read: Mapping[str, JsonValue], index: CapabilityIndex, situation: Situation
+) -> Reach:
+    """Return what becomes of `text`, whose words alone make the frame `read`."""
+    reading, analysts = Reading.of(text), analysts_in(index)
+    scope = scope_of(reading)
+    if situation.earlier and analysts:
+        scope = _scope_of_the_thread(scope, situation.earlier)
+    stock = Stock(index, analysts, situation.data)
+    goals = [str(read["primary_goal"]), *_texts(read["secondary_goals"])]
+    undone = _undone(reading, goals, index, situation)
+    matched = [each for each in _others(index, analysts) if _in_own_words(each, reading)]
+    if scope == "mesh" and not matched:
+        return Reach({}, what_it_can(stock))
+    if undone and not (scope == "data" and _asks_too(goals)):
+        return Reach({}, cannot_act(undone, _services_in(reading), stock))
+    note = cannot_act(undone, _services_in(reading), stock, alone=False) if undone else None
+    if analysts and _goes_to_analysts(scope, matched, reading, situation):
+        acting = [goal for goal in goals if TaskType(goal).acts and not undone]
+        acting = acting if reading.effects else []
+        return Reach(_diagnosing(read, analysts, matched, acting), note)
+    if situation.rules and not matched and not _someone_else_may(index, goals):
+        return Reach({}, outside(stock, text))
+    return Reach({})
+
+
+def analysts_in(index: CapabilityIndex) -> tuple[Capability, ...]:
+    """Return the capabilities that look into incidents and change nothing."""
+    return tuple(
+        each
+        for each in index.for_domain(GENERAL)
+        if is_harmless(each) and each.tool_name != HUMAN and _looks_into_incidents(each)
+    )
+
+
+def concerned(capabilities: Iterable[Capability], goal: TaskType, text: str) -> list[Capability]:
+    """Return whom a diagnosis is for: who says so, and who is called by an own word.
+
+    Where nobody says so, all are asked: a mesh without analysts has other ways to look.
+    """
+    listed = list(capabilities)
+    if goal not in (TaskType.DIAGNOSE, TaskType.MONITOR):
+        return listed
+    reading = Reading.of(text)
+    looking = [each for each in listed if _looks_into_incidents(each)]
+    if not looking:
+        return listed
+    return [each for each in listed if each in looking or _in_own_words(each, reading)]
+
+
+def _scope_of_the_thread(scope: Scope, earlier: Sequence[str]) -> Scope:
+    """A follow-up is about what the thread is about, unless its own words say otherwise."""
+    before = {scope_of(Reading.of(text)) for text in earlier}
+    return "data" if scope in ("unsure", "other") and "data" in before else scope
+
+
+def _goes_to_analysts(
+    scope: Scope, matched: Sequence[Capability], reading: Reading, situation: Situation
+) -> bool:
+    if scope == "data":
+        return True
+    if scope != "unsure" or matched:
+        return False
+    # A model that answers has the analysts as tools; one that argues or judges has nothing to see.
+    answered = set(reading.goals) <= {"answer", "explain"} and reading.english
+    return situation.data and (situation.rules or not answered)
+
+
+def _diagnosing(
+    read: Mapping[str, JsonValue],
+    analysts: Sequence[Capability],
+    matched: Sequence[Capability],
+    acting: Sequence[str],
+) -> dict[str, JsonValue]:
+    shared = frozenset.intersection(*(each.domains for each in analysts))
+    outsiders = any(each.domains.isdisjoint(shared) for each in matched)
+    fields: dict[str, JsonValue] = {
+        "primary_goal": "diagnose",
+        "secondary_goals": list(acting),
+        "domain": min(shared) if shared and not outsiders else GENERAL,
+        "requires_tools": True,
+    }
+    if not acting:
+        fields |= {"requires_code_generation": False, "success_criteria": [], "risk": "low"}
+    return {**read, **fields}
+
+
+def _undone(
+    reading: Reading, goals: Sequence[str], index: CapabilityIndex, situation: Situation
+) -> tuple[str, ...]:
+    """Return the verbs of what is ordered and nobody here can do."""
+    if not any(TaskType(goal).acts for goal in goals):
+        return ()
+    orders = [word.text for word in reading.effects if not word.quoted]
+    ordered = [verb for verb in orders if situation.rules or verb in _OPERATED]
+    if not ordered or index.for_role("execute"):
+        return ()
+    able = [each for each in index.for_domain(GENERAL) if not is_harmless(each)]
+    return () if any(_does(each, reading) for each in able) else tuple(dict.fromkeys(ordered))
+
+
+def _does(capability: Capability, reading: Reading) -> bool:
+    """Tell whether a capability with effects speaks of what is ordered."""
+    return not reading.topics.isdisjoint(_words_of(capability)) or _in_own_words(
+        capability, reading
+    )
+
+
+def _asks_too(goals: Sequence[str]) -> bool:
+    return any(not TaskType(goal).acts for goal in goals)
+
+
+def _others(index: CapabilityIndex, analysts: Sequence[Capability]) -> list[Capability]:
+    return [each for each in index.for_domain(GENERAL) if each not in analysts]
+
+
+def _someone_else_may(index: CapabilityIndex, goals: Sequence[str]) -> bool:
+    """Tell whether somebody plays a role that the goals need, or may act."""
+    acts = any(TaskType(goal).acts for goal in goals)
+    roles = index.roles() & {"answer", "plan", "execute", "code", "argue"}
+    return bool(roles) or (acts and any(not is_harmless(e) for e in index.for_domain(GENERAL)))
+
+
+def _looks_into_incidents(capability: Capability) -> bool:
+    return not _DIAGNOSIS.isdisjoint(_words_of(capability))
+
+
+def _in_own_words(capability: Capability, reading: Reading) -> bool:
+    weighted = vocabulary(_listed(capability))
+    spoken = reading.topics | topic_stems(
+        part for word in reading.words for part in name_words(word.text)
+    )
+    named = {stem(provider.lower()) for provider in capability.providers}
+    return any(weighted.get(topic, 0) >= _OWN_WORD for topic in spoken) or bool(named & spoken)
+
+
+def _words_of(capability: Capability) -> frozenset[str]:
+    return frozenset(vocabulary(_listed(capability)))
+
+
+def _listed(capability: Capability) -> CapabilityWords:
+    return CapabilityWords.of(
+        {
+            "id": capability.id,
+            "description": capability.description,
+            "tags": capability.tags,
+            "examples": capability.examples,
+        }
+    )
+
+
+def _services_in(reading: Reading) -> tuple[str, ...]:
+    """Return the services that a request names."""
+    return tuple(each.text for each in entities(reading) if each.kind == "service")
+
+
+def _texts(listed: JsonValue) -> list[str]:
+    return [str(each) for each in listed] if isinstance(listed, list) else []
