@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from weft.checkpoint import Run, RunFilter, RunStatus, ThreadSummary
 from weft.core import JsonObject, JsonValue, Principal, rfc3339
-from weft.core.errors import InputError, NotFoundError
+from weft.core.errors import ForbiddenError, InputError, NotFoundError
 from weft.server.admission import Admission, details_of, json_response
 from weft.server.paging import LIST_QUERY, page_response, page_wanted
 from weft.server.requests import path_id, principal_of
@@ -75,7 +75,7 @@ class _Door:
 
         A page may be short, or empty, where others may answer: `has_more` says whether it is the last.
         """
-        principal = principal_of(request, "runs:read")
+        principal = _asked_person(request)
         limit, before = page_wanted(request)
         page = await self._index.waiting(principal.tenant, limit=limit, before=before)
         data: list[JsonValue] = []
@@ -85,7 +85,7 @@ class _Door:
 
     async def interrupts_of_run(self, request: Request) -> Response:
         """Return the run's open questions; to whom the run is not, those that it may answer."""
-        principal, run_id = principal_of(request, "runs:read"), run_id_of(request)
+        principal, run_id = _asked_person(request), run_id_of(request)
         try:
             run = await self._runs.read(principal, run_id)
         except NotFoundError:
@@ -104,6 +104,14 @@ class _Door:
             for each in run.interrupts
             if may_answer(principal, run, each, self_approval=self._self_approval)
         ]
+
+
+def _asked_person(request: Request) -> Principal:
+    """Return who looks for open questions: who reads runs, or only approves what others asked for."""
+    principal = principal_of(request)
+    if not (principal.may("runs:read") or principal.may("approve")):
+        raise ForbiddenError("approve")
+    return principal
 
 
 def _wanted(query: Mapping[str, str]) -> RunFilter:

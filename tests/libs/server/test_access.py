@@ -13,8 +13,10 @@ from weft.checkpoint import memory_checkpointer
 from weft.core import ALL_SCOPES, Authority, JsonObject, JsonValue, Principal, new_id
 from weft.core.errors import UnauthenticatedError
 from weft.server.admission import Admission, ApiOptions
+from weft.server.alert_routes import alert_routes
 from weft.server.alias_routes import alias_routes
 from weft.server.api import api
+from weft.server.list_routes import list_routes
 from weft.server.run_routes import run_routes
 from weft.server.thread_routes import thread_routes
 
@@ -40,6 +42,11 @@ NEEDS: dict[tuple[str, str], str | frozenset[str]] = {
     ("GET", f"{RUN}/stream"): READ,
     ("GET", f"{RUN}/events"): READ,
     ("POST", "/v1/explain"): READ,
+    ("POST", "/v1/alerts"): WRITE,
+    ("GET", "/v1/runs"): READ,
+    ("GET", "/v1/threads"): frozenset({"threads:read"}),
+    ("GET", "/v1/interrupts"): READ | {"approve"},
+    ("GET", f"{RUN}/interrupts"): READ | {"approve"},
     ("GET", THREAD): frozenset({"threads:read"}),
     ("GET", ALIAS): frozenset({"threads:read"}),
     ("DELETE", THREAD): frozenset({"threads:write"}),
@@ -54,10 +61,27 @@ BODIES: dict[str, JsonObject] = {
     f"{RUN}/cancel": {},
     f"{RUN}/resume": {"responses": [{"interrupt_id": "a" * 32, "payload": "yes"}]},
     "/v1/explain": {"input": "x"},
+    "/v1/alerts": {
+        "status": "firing",
+        "groupKey": "g",
+        "alerts": [{"startsAt": "2026-03-01T10:00:00Z"}],
+    },
 }
 PROTECTED = [route for route, needed in NEEDS.items() if needed != OPEN]
-CREATING = {"/invoke", "/stream", "/v1/runs", f"{THREAD}/runs", "/v1/explain", "/v1/me"}
-"""Routes that touch nothing of anybody's."""
+OWN = {
+    ("POST", "/invoke"),
+    ("POST", "/stream"),
+    ("POST", "/v1/runs"),
+    ("POST", f"{THREAD}/runs"),
+    ("POST", "/v1/explain"),
+    ("POST", "/v1/alerts"),
+    ("GET", "/v1/me"),
+    ("GET", "/v1/runs"),
+    ("GET", "/v1/threads"),
+}
+"""Routes that touch nothing of anybody else's."""
+ANSWERED = {("GET", "/v1/interrupts"), ("GET", f"{RUN}/interrupts"), ("POST", f"{RUN}/resume")}
+"""What an approver of the tenant may do for a colleague: see what is asked, and answer it."""
 
 
 class Passports:
@@ -117,7 +141,14 @@ async def waiting_run(house: House) -> tuple[str, str]:
 async def test_every_route_says_who_may_use_it(house: House) -> None:
     admission = Admission(house.runs, ApiOptions(), gate_of(house.runs))
     explain = explain_routes(Router())  # type: ignore[arg-type]  # one method is used
-    routers = (alias_routes(admission), run_routes(admission), thread_routes(house.runs), explain)
+    routers = (
+        alias_routes(admission),
+        run_routes(admission),
+        thread_routes(house.runs),
+        alert_routes(admission),
+        list_routes(admission),
+        explain,
+    )
     served = {
         (method, route.path)
         for router in routers
@@ -177,9 +208,16 @@ async def test_to_anybody_else_a_run_and_a_thread_are_not_there(
 
     answer = await ask(house, f"{who}/{everything}", route, run=run, thread=thread)
 
-    if route[1] in CREATING:
+    if route in OWN:
         assert answer.status_code < 300, answer.text
         assert run not in answer.text
+    elif route in ANSWERED and who == "acme/bob":
+        assert answer.status_code < 300, answer.text
+        assert run in answer.text
+        assert thread not in answer.text
+        return
+    elif route == ("GET", "/v1/interrupts"):
+        assert answer.json()["data"] == []
     elif route[0] == "DELETE":
         assert answer.json()["deleted"] is False
     else:
