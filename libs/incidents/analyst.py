@@ -10,6 +10,7 @@ from incidents.analysis import Analysis
 from incidents.cases import DataRoots
 from incidents.data_gate import DataGate
 from weft.a2a import Card
+from weft.core.errors import ConfigError
 from weft.loop import Agent, Peer
 from weft.models import get_model
 from weft.service import SpecialistSettings, processes_of
@@ -37,7 +38,14 @@ class IncidentSettings(SpecialistSettings):
 async def analyst(
     card: Card, prompt: Path, analysis: Analysis, settings: IncidentSettings
 ) -> AsyncIterator[Peer]:
-    """Yield a working analyst, named as its card and told what stands in the file `prompt`."""
+    """Yield a working analyst, named as its card and told what stands in the file `prompt`.
+
+    Raises:
+        ConfigError: A data root is no directory.
+    """
+    for root in settings.roots:
+        if not await anyio.Path(root).is_dir():
+            raise ConfigError(f"data root {root} is no directory: set one that is there, or none")
     processes = processes_of(settings)
     roots = DataRoots(settings.roots)
     tool = analysis.tool(roots, processes)

@@ -108,14 +108,14 @@ def _verdict(coverage: Coverage, shown: Sequence[Anomaly], claims: Sequence[Clai
     """Say what the coverage allows to be said: what was not compared is never called normal."""
     if coverage.verdict == "not_read":
         return f"nothing was read: {coverage.reason}"
+    seen = f"; most notable: {shown[0].text}" if shown else ""
     if coverage.verdict == "not_compared":
-        seen = f"; most notable: {shown[0].text}" if shown else ""
         return f"nothing was compared: {coverage.reason}{seen}"
     if coverage.verdict == "nothing_unusual":
         return f"nothing differs from normal in the {coverage.compared} rows of the incident"
     causes = [claim for claim in claims if claim.kind == "cause"]
     if not causes:
-        return f"nothing points at a cause; most notable: {shown[0].text}"
+        return f"nothing points at a cause{seen}"
     best = causes[0]
     words = f"the strongest sign of a cause is in {best.subject} ({best.strength:.2f})"
     return f"{words}: {shown[_index(best)].text}"

@@ -2,32 +2,32 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Generic, TypeVar
 
 from incidents.anomalies import Anomaly, anomaly_report
 from incidents.cases import DataRoots, IncidentCase
 from incidents.files import DataFile
 from incidents.problems import FileProblem
-from incidents.windows import Split, gaps, split
+from incidents.windows import FileRow, Split, gaps, name_of, seen_in_both, split
 from weft.core import Coverage, FileCoverage, JsonObject
 
 __all__ = ["Comparison", "SourceRead", "compared", "comparison_report", "folded"]
 
 T = TypeVar("T")
+R = TypeVar("R", bound=FileRow)
 _MOST_FILES = 24
 """So many files stand in a coverage by name; those that were not read whole come first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison(Generic[T]):
+class Comparison(Generic[R]):
     """How one source is read, dated and compared."""
 
     source: str
     """`logs`, `traces` or `metrics`."""
-    read: Callable[[Iterable[DataFile]], tuple[list[T], list[FileProblem], list[FileCoverage]]]
-    at: Callable[[T], float]
-    find: Callable[[Split[T]], list[Anomaly]]
+    read: Callable[[Iterable[DataFile]], tuple[list[R], list[FileProblem], list[FileCoverage]]]
+    at: Callable[[R], float]
+    find: Callable[[Split[R]], list[Anomaly]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,11 @@ class SourceRead:
     incident: Sequence[FileCoverage]
     baseline: Sequence[FileCoverage]
     problems: Sequence[FileProblem]
+    rows: int | None = None
+    """How many rows of the incident were compared, where a comparison is not by row."""
 
 
-def compared(roots: DataRoots, data: str, comparison: Comparison[T]) -> JsonObject:
+def compared(roots: DataRoots, data: str, comparison: Comparison[R]) -> JsonObject:
     """Read one source of the incident in `data` and say what is not as in normal times."""
     case = roots.open_case(data)
     normal, normal_problems, normal_files = comparison.read(
@@ -50,13 +52,16 @@ def compared(roots: DataRoots, data: str, comparison: Comparison[T]) -> JsonObje
     rows, problems, files = comparison.read(getattr(case.incident, comparison.source))
     parts = split(normal, rows, comparison.at, case.alert_time)
     read = SourceRead(comparison.source, case, files, normal_files, [*problems, *normal_problems])
-    return comparison_report(read, parts, comparison.find(parts))
+    return comparison_report(read, parts, comparison.find(seen_in_both(parts)))
 
 
 def comparison_report(
     read: SourceRead, parts: Split[T], anomalies: Sequence[Anomaly]
 ) -> JsonObject:
-    """Return an analyst's result: findings, claims, problems, and the coverage they rest on."""
+    """Return an analyst's result: findings, claims, problems, and the coverage they rest on.
+
+    `parts` are the rows, or the moments that rows were taken at.
+    """
     coverage = _coverage(read, parts, found=any(one.strength for one in anomalies))
     if coverage.verdict == "not_compared":
         # Without normal times beside it, what is seen says of nobody that he is the cause.
@@ -71,17 +76,18 @@ def comparison_report(
 
 def _coverage(read: SourceRead, parts: Split[T], *, found: bool) -> Coverage:
     incident = [*read.incident, *_missing(read.incident, read.baseline)]
+    rows = len(parts.incident) if read.rows is None else read.rows
     base = Coverage(
         source=read.source,
         verdict="found" if found else "nothing_unusual",
         files=folded([*incident, *read.baseline]),
         window=parts.window,
         baseline_window=parts.normal_window,
-        compared=len(parts.incident) if parts.normal else 0,
+        compared=rows if parts.normal else 0,
     )
-    if not any(file.rows for file in (*read.incident, *read.baseline)):
-        why = _unread(read.source, [*read.incident, *read.baseline])
-        return base.model_copy(update={"verdict": "not_read", "reason": why})
+    if not any(file.rows for file in read.incident):
+        why = _unread(read.source, incident)
+        return base.model_copy(update={"verdict": "not_read", "reason": why, "compared": 0})
     if not parts.incident:
         why = f"there is no row of {read.source} in the incident"
         return base.model_copy(update={"verdict": "not_compared", "reason": why})
@@ -93,18 +99,19 @@ def _coverage(read: SourceRead, parts: Split[T], *, found: bool) -> Coverage:
 
 def _unread(source: str, files: Sequence[FileCoverage]) -> str:
     if not files:
-        return f"no file with {source} is there"
+        return f"the incident has no file with {source}"
     first = next((file for file in files if file.reason), files[0])
     more = f", and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"none of {len(files)} files could be read ({first.name}: {first.reason}{more})"
+    said = f"{first.name}: {first.reason}{more}"
+    return f"none of {len(files)} files of the incident could be read ({said})"
 
 
 def _missing(
     incident: Sequence[FileCoverage], baseline: Sequence[FileCoverage]
 ) -> list[FileCoverage]:
     """Return the files that normal times have and the incident lacks, where names correspond."""
-    here = {PurePosixPath(file.name).name for file in incident}
-    normal = dict.fromkeys(PurePosixPath(file.name).name for file in baseline)
+    here = {name_of(file.name) for file in incident}
+    normal = dict.fromkeys(name_of(file.name) for file in baseline)
     missing = [name for name in normal if name not in here]
     if 2 * len(missing) > len(normal):
         return []  # files are named anew in each recording

@@ -6,7 +6,7 @@ blames the first place only: a departure that is never the first in its trace is
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -55,8 +55,9 @@ class Departure:
 def departures(normal: Sequence[Event], incident: Sequence[Event]) -> list[Departure]:
     """Compare the courses of both; lines without a trace say nothing here."""
     found: list[Departure] = []
+    reach = _reach(incident)
     for units in (_spans, _entries):
-        found += _missing(units(normal), units(incident))
+        found += _missing(units(normal), units(incident), reach)
     found += _new(_spans(normal), _spans(incident))
     _blame_first(found)
     return found
@@ -82,7 +83,26 @@ def _entries(events: Iterable[Event]) -> list[Unit]:
     return [unit[:_LONGEST] for unit in units.values()]
 
 
-def _missing(normal: Sequence[Unit], incident: Sequence[Unit]) -> list[Departure]:
+def _reach(incident: Sequence[Event]) -> dict[str, tuple[float, float]]:
+    """Return from when to when the files go on that tell of each service: beyond, nobody looked.
+
+    A service that is not heard of at all was to be heard of in files that are there.
+    """
+    spans: dict[str, tuple[float, float]] = {}
+    files: dict[str, set[str]] = defaultdict(set)
+    for line, _ in incident:
+        first, last = spans.get(line.file, (line.time, line.time))
+        spans[line.file] = min(first, line.time), max(last, line.time)
+        files[line.service].add(line.file)
+    return {
+        service: (min(spans[name][0] for name in names), max(spans[name][1] for name in names))
+        for service, names in files.items()
+    }
+
+
+def _missing(
+    normal: Sequence[Unit], incident: Sequence[Unit], reach: Mapping[str, tuple[float, float]]
+) -> list[Departure]:
     partners = _partners(normal)
     starting: dict[Template, list[tuple[LogLine, int, dict[Template, int]]]] = defaultdict(list)
     for unit in incident:
@@ -93,7 +113,10 @@ def _missing(normal: Sequence[Unit], incident: Sequence[Unit]) -> list[Departure
     for then, (after, delay, followed, known) in partners.items():
         if then.is_error or then.is_warning:
             continue  # that it no longer complains is no harm
-        begun = starting.get(after, ())
+        since, until = reach.get(then.service, (-math.inf, math.inf))
+        begun = [
+            start for start in starting.get(after, ()) if since <= start[0].time + delay <= until
+        ]
         total = len(begun)
         places = [(line, line.time + delay) for line, at, last in begun if last.get(then, -1) < at]
         found += _departure(

@@ -24,6 +24,7 @@ def analyze(roots: DataRoots, data: str) -> JsonObject:
         incident=incident.files,
         baseline=baseline.files,
         problems=[*incident.problems, *baseline.problems],
+        rows=sum(len(series.times) for series in parts.incident.values()),
     )
     return comparison_report(read, parts.times, findings(parts.normal, parts.incident))
 

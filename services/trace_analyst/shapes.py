@@ -56,10 +56,14 @@ def changes(normal: Sequence[Node], incident: Sequence[Node]) -> list[Change]:
     for node in incident:
         doing[node.operation].append(node)
     found: list[Change] = []
+    reach = _reach(incident)
     for (parent, child), parents in usual.items():
         if known[parent] >= _KNOWN and total[parent] and len(parents) >= _ALWAYS * known[parent]:
             having = now.get((parent, child), {})
-            lacking = [node for node in doing[parent] if node not in having]
+            until = reach.get(child[0], math.inf)
+            lacking = [
+                node for node in doing[parent] if node not in having and node.span.start <= until
+            ]
             found += _kept(
                 (parent, child), (len(parents), known[parent]), (len(having), total[parent]),
                 places=lacking, missing=True,
@@ -76,6 +80,20 @@ def changes(normal: Sequence[Node], incident: Sequence[Node]) -> list[Change]:
         change.reaches = usually.get((change.parent, change.child), "")
     _blame(found, incident, _limits(normal))
     return found
+
+
+def _reach(incident: Sequence[Node]) -> dict[str, float]:
+    """Return until when the file that tells of each service goes on: beyond it nobody looked.
+
+    One that is not heard of at all was to be heard of in files that are there.
+    """
+    ends: dict[str, float] = {}
+    files: dict[str, str] = {}
+    for node in incident:
+        span = node.span
+        files.setdefault(span.service, span.file)
+        ends[span.file] = max(ends.get(span.file, -math.inf), span.start)
+    return {service: ends[file] for service, file in files.items()}
 
 
 def _reached(normal: Sequence[Node]) -> dict[tuple[Operation, Operation], str]:

@@ -13,6 +13,7 @@ from services.log_analyst.tools import ANALYZE_LOGS
 from tests.conftest import ROOT
 from weft.a2a import Card
 from weft.core import JsonValue, parts_of
+from weft.core.errors import ConfigError
 from weft.loop import Task
 from weft.testing import ScriptedOpenAIServer, call, register_script
 
@@ -130,3 +131,14 @@ async def test_a_run_that_is_cancelled_while_its_data_is_looked_for_does_not_beg
         result = await run
 
     assert (report, result.status) == ({"outcome": "not_started"}, "canceled")
+
+
+@pytest.mark.requirement("DIAG-2")
+async def test_a_data_root_that_is_not_there_is_refused_at_start(
+    prompt: Path, tmp_path: Path
+) -> None:
+    settings = IncidentSettings(model="offline:", data_roots=(INCIDENT, tmp_path / "typo"))
+
+    with pytest.raises(ConfigError, match="typo is no directory"):
+        async with analyst(CARD, prompt, ANALYZE_LOGS, settings):
+            pass

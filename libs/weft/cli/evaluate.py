@@ -26,7 +26,8 @@ LABELS = "labels.json"
 class Label(Record):
     """What is true of a case."""
 
-    root_cause_service: str
+    root_cause_service: str | None
+    """None where there was no fault: then no cause is the right answer."""
 
 
 _LABELS = TypeAdapter(dict[str, Label])
@@ -37,10 +38,12 @@ class CaseRank:
     """Where the true service stands in one case's ranking."""
 
     case: str
-    truth: str
+    truth: str | None
     rank: int | None
     """None where it is not in the ranking, or the run failed."""
-    named: str
+    first: str
+    cause: str | None
+    """The service that was named as the cause, if any was."""
     status: str
     seconds: float
 
@@ -66,7 +69,7 @@ async def evaluate(gateway: Gateway, directory: Path) -> list[CaseRank]:
     return verdicts
 
 
-def _truths(directory: Path) -> tuple[dict[str, str], list[str]]:
+def _truths(directory: Path) -> tuple[dict[str, str | None], list[str]]:
     """Return the true service of each case, and the labelled cases that are not there.
 
     Raises:
@@ -87,14 +90,38 @@ def ranking(answer: Answer) -> list[str]:
     """Return the suspected services, most suspected first, each once."""
     if answer.report is None:
         return []
-    causes = [each.subject for each in answer.report.findings if each.predicate == "root_cause"]
-    return list(dict.fromkeys(causes))
+    return [each.subject for each in answer.report.suspects]
+
+
+def cause(answer: Answer) -> str | None:
+    """Return the service that is named as the cause, or None where suspects are weak."""
+    suspects = () if answer.report is None else answer.report.suspects
+    return next((each.subject for each in suspects if each.is_cause), None)
 
 
 def accuracy(verdicts: Sequence[CaseRank], k: int) -> float:
-    """Return AC@k: the share of cases whose true service is among the first `k`."""
-    hits = sum(1 for each in verdicts if each.rank is not None and each.rank <= k)
-    return hits / len(verdicts)
+    """Return AC@k: the share of the faults whose true service is among the first `k`."""
+    faulty = [each for each in verdicts if each.truth is not None]
+    hits = sum(1 for each in faulty if each.rank is not None and each.rank <= k)
+    return hits / len(faulty) if faulty else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How often a cause was named, and how often rightly."""
+
+    named: int
+    rightly: int
+    calm: int
+    """In so many cases without a fault one was named."""
+
+
+def naming(verdicts: Sequence[CaseRank]) -> Naming:
+    """Count the causes that were named, of faults and where there was none."""
+    causes = [each for each in verdicts if each.cause is not None]
+    faults = [each for each in causes if each.truth is not None]
+    rightly = sum(1 for each in faults if each.cause == each.truth)
+    return Naming(len(faults), rightly, len(causes) - len(faults))
 
 
 def summary(verdicts: Sequence[CaseRank]) -> str:
@@ -102,18 +129,28 @@ def summary(verdicts: Sequence[CaseRank]) -> str:
     figures = "  ".join(f"AC@{k} {accuracy(verdicts, k):.2f}" for k in (1, 3, 5))
     unfinished = sum(1 for each in verdicts if each.status != "completed")
     seconds = sum(each.seconds for each in verdicts)
-    return f"{len(verdicts)} cases  {figures}  not completed: {unfinished}  {seconds:.1f} s"
+    faults = sum(1 for each in verdicts if each.truth is not None)
+    calm = len(verdicts) - faults
+    count = naming(verdicts)
+    words = f"cause named in {count.named} of {faults}, rightly in {count.rightly}"
+    words += f", without a fault in {count.calm} of {calm}" if calm else ""
+    return (
+        f"{len(verdicts)} cases  {figures}  {words}  not completed: {unfinished}  {seconds:.1f} s"
+    )
 
 
-def _judge(case: str, truth: str, answer: Answer, seconds: float) -> CaseRank:
+def _judge(case: str, truth: str | None, answer: Answer, seconds: float) -> CaseRank:
     ranked = ranking(answer)
     rank = ranked.index(truth) + 1 if truth in ranked else None
-    return CaseRank(case, truth, rank, ranked[0] if ranked else "-", answer.status, seconds)
+    first = ranked[0] if ranked else "-"
+    return CaseRank(case, truth, rank, first, cause(answer), answer.status, seconds)
 
 
 def _row(verdict: CaseRank) -> str:
     rank = "-" if verdict.rank is None else str(verdict.rank)
+    named = "named" if verdict.cause is not None else "weak"
     return (
-        f"{verdict.case:<8} rank {rank:>2}  true {verdict.truth:<32} "
-        f"first {one_line(verdict.named):<32} {one_line(verdict.status)} {verdict.seconds:.1f} s"
+        f"{verdict.case:<8} rank {rank:>2}  true {verdict.truth or '-':<32} "
+        f"first {one_line(verdict.first):<32} {named:<5} {one_line(verdict.status)} "
+        f"{verdict.seconds:.1f} s"
     )

@@ -30,7 +30,7 @@ from weft.cli.ask import (
     watch,
 )
 from weft.cli.client import Gateway, UnreachableError, gateway, read_credentials
-from weft.cli.evaluate import accuracy, evaluate, summary
+from weft.cli.evaluate import accuracy, evaluate, naming, summary
 from weft.cli.explain import Drawing, drawn, why
 from weft.cli.limits import limits_in
 from weft.cli.prune import document, report
@@ -364,7 +364,8 @@ async def _evaluate(place: MeshPlace, directory: Path, *, as_json: bool) -> int:
         verdicts = await evaluate(front, directory)
     if as_json:
         figures = {f"ac{k}": accuracy(verdicts, k) for k in (1, 3, 5)}
-        document = {"cases": [asdict(each) for each in verdicts], **figures}
+        counts = asdict(naming(verdicts))
+        document = {"cases": [asdict(each) for each in verdicts], **figures, "causes": counts}
         sys.stdout.write(json_text(document) + "\n")
     else:
         sys.stdout.write(summary(verdicts) + "\n")

@@ -31,19 +31,51 @@ def summarize(report: Report, branches: Sequence[Branch], *, goal: str) -> str:
 
     `report` is whole but for its summary.
     """
-    cause = next((each for each in report.findings if each.kind == "cause"), None)
+    suspected = _suspected(report)
+    cause = next((each for each in suspected if each.kind == "cause"), None)
     top = cause if cause or _compares(report) else next(iter(report.findings), None)
-    lines = [*(_opening(report, branches, goal) if top is None else _top(top, branches))]
-    others = [each for each in report.findings if each is not top]
-    suspected = [each for each in others if is_suspected(each)]
-    lines += _listed(suspected, SUSPECTS if cause else WEAK_SUSPECTS)
-    rest = [each for each in others if not is_suspected(each)]
-    lines += _listed([each for each in rest if each.kind != "recommendation"], "Also seen:")
-    lines += _listed([each for each in rest if each.kind == "recommendation"], "Recommended:")
+    said = _Said()
+    if top is None:
+        lines = [*_opening(report, branches, goal)]
+    else:
+        lines = [*_top(top, branches)]
+        said.admits(top)
+    rest = [each for each in suspected if each is not top and said.admits(each)]
+    lines += _listed(rest, SUSPECTS if cause else WEAK_SUSPECTS)
+    others = [each for each in report.findings if each is not top and not is_suspected(each)]
+    seen = [each for each in others if each.kind != "recommendation" and said.admits(each)]
+    lines += _listed(seen, "Also seen:")
+    advice = [each for each in others if each.kind == "recommendation" and said.admits(each)]
+    lines += _listed(advice, "Recommended:")
     lines += _disputes(report.contradictions)
     lines += _missing(report.gaps)
     lines += _label(branches)
     return "\n".join(lines)
+
+
+def _suspected(report: Report) -> list[Finding]:
+    """Return the findings that say of a subject that it is the cause, the most suspected first."""
+    places = {suspect.subject: place for place, suspect in enumerate(report.suspects)}
+    suspected = [each for each in report.findings if is_suspected(each)]
+    return sorted(suspected, key=lambda each: places.get(each.subject, len(places)))
+
+
+class _Said:
+    """What was quoted so far: a finding that only quotes it again is not told twice."""
+
+    def __init__(self) -> None:
+        self._refs: set[tuple[str, str]] = set()
+
+    def admits(self, finding: Finding) -> bool:
+        """Tell whether the finding says anything new, and take it as said."""
+        quoted = {
+            (each.branch, each.ref)
+            for each in finding.evidence
+            if isinstance(each.value, str | dict) and _value(each.value) in finding.statement
+        }
+        new = not quoted or not quoted <= self._refs
+        self._refs |= {(each.branch, each.ref) for each in finding.evidence}
+        return new
 
 
 def _compares(report: Report) -> bool:

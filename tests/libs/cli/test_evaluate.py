@@ -9,22 +9,22 @@ from aiohttp import web
 from tests.libs.cli.front import Front, client_of, frame, listening
 from tests.libs.cli.told import told
 from weft.cli.answer import Answer
-from weft.cli.evaluate import CaseRank, accuracy, evaluate, ranking, summary
+from weft.cli.evaluate import CaseRank, Naming, accuracy, evaluate, naming, ranking, summary
 from weft.core import JsonObject, JsonValue, dumps
 from weft.core.errors import ConfigError
 
 
-def finding(rank: int, subject: str, predicate: str = "root_cause") -> JsonValue:
+def suspect(subject: str, score: float) -> JsonValue:
     return {
-        "id": f"f{rank}", "rank": rank, "kind": "cause", "statement": "s", "subject": subject,
-        "predicate": predicate, "claims": [], "supporters": ["log_analyst"], "score": 1.0 / rank,
-    }  # fmt: skip
+        "subject": subject,
+        "score": score,
+        "supporters": ["log_analyst"],
+        "is_cause": score > 1,
+    }
 
 
 REPORT: JsonObject = {
-    "findings": [
-        finding(1, "cart"), finding(2, "seat", "latency"), finding(3, "cart"), finding(4, "travel"),
-    ],
+    "findings": [], "suspects": [suspect("cart", 1.5), suspect("travel", 0.2)],
     "summary": "cart", "score": 0.9, "decision": "proceed", "decision_unvetoed": "proceed",
 }  # fmt: skip
 RUN: JsonObject = {
@@ -34,7 +34,7 @@ RUN: JsonObject = {
 
 
 def verdict(rank: int | None, status: str = "completed") -> CaseRank:
-    return CaseRank("c", "t", rank, "n", status, 2.0)
+    return CaseRank("c", "t", rank, "n", None, status, 2.0)
 
 
 async def ended(_: Front, answer: web.StreamResponse, __: int) -> None:
@@ -53,7 +53,8 @@ def label(service: str) -> JsonObject:
     return {"root_cause_service": service, "fault_type": "cpu_contention"}
 
 
-def test_the_ranking_names_each_cause_once_in_order() -> None:
+@pytest.mark.requirement("DIAG-8")
+def test_the_ranking_is_of_all_suspects_also_where_no_cause_is_named() -> None:
     assert ranking(Answer.of(RUN)) == ["cart", "travel"]
     assert ranking(Answer.of({**RUN, "output": {"text": "x", "data": None}})) == []
 
@@ -63,8 +64,21 @@ def test_accuracy_is_the_share_of_truths_among_the_first() -> None:
 
     assert [accuracy(verdicts, k) for k in (1, 3, 5, 6)] == [0.25, 0.5, 0.5, 0.75]
     assert summary(verdicts) == (
-        "4 cases  AC@1 0.25  AC@3 0.50  AC@5 0.50  not completed: 1  8.0 s"
+        "4 cases  AC@1 0.25  AC@3 0.50  AC@5 0.50  cause named in 0 of 4, rightly in 0  "
+        "not completed: 1  8.0 s"
     )
+
+
+@pytest.mark.requirement("DIAG-8")
+def test_how_often_a_cause_is_named_and_how_often_rightly_is_told() -> None:
+    def named(truth: str | None, cause: str | None) -> CaseRank:
+        return CaseRank("c", truth, 1, "a", cause, "completed", 1.0)
+
+    verdicts = [named("a", "a"), named("b", "a"), named("a", None), named(None, "a")]
+
+    assert naming(verdicts) == Naming(named=2, rightly=1, calm=1)
+    assert "cause named in 2 of 3, rightly in 1, without a fault in 1 of 1" in summary(verdicts)
+    assert accuracy([named(None, None)], 1) == 0.0
 
 
 async def test_every_case_is_asked_about_and_no_label_is_sent(
@@ -77,7 +91,7 @@ async def test_every_case_is_asked_about_and_no_label_is_sent(
     async with listening(front), client_of(front) as client:
         verdicts = await evaluate(client, directory)
 
-    assert [(each.case, each.rank, each.named) for each in verdicts] == [
+    assert [(each.case, each.rank, each.cause) for each in verdicts] == [
         ("a", None, "cart"),
         ("b", 2, "cart"),
     ]

@@ -113,6 +113,7 @@ def test_words_that_rules_composed_for_people_are_no_claims() -> None:
     assert synthesize([Branch("x", "x", done("The pool is full."))]).findings
 
 
+@pytest.mark.requirement("DIAG-8")
 def test_every_subject_is_ranked_and_a_cause_named_only_above_the_bar() -> None:
     weak = synthesize([branch("logs", cause("db", 0.3), cause("web", 0.2), compared=4)])
     clear = synthesize([branch("logs", cause("db", 0.9), cause("web", 0.2), compared=4)])
