@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from gateway.control import control
 from gateway.explain import explain_routes
@@ -42,6 +43,11 @@ class Settings(ServiceSettings, env_prefix="GATEWAY_"):
     """Further names it answers to, with commas: `mesh.example.com,10.0.0.5:8443`."""
     runs: str | None = None
     """The database shared with the router; None is `runs.db` in `home`."""
+    data_roots: tuple[Path, ...] | None = None
+    """Below which this machine's specialists read data; what is not there is refused at once.
+
+    None where they stand elsewhere.
+    """
     self_approval: bool = False
     """Whether who asked for an action may approve it; `weft up` allows it on one machine."""
 
@@ -57,7 +63,9 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
     ):
         runs = Runs(self.checkpointer, self.bus, pool=POOL)
         options = ApiOptions(
-            pace=StreamPace(stopping=listening.stopping), self_approval=settings.self_approval
+            pace=StreamPace(stopping=listening.stopping),
+            self_approval=settings.self_approval,
+            data_roots=settings.data_roots,
         )
         keys = KeyFile(settings.home / "keys.json")
         overload = Overload(self.checkpointer.runs, MESH_RUN, OverloadBounds())

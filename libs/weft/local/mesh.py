@@ -151,6 +151,7 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
         "HOST": options.host,
         "PORT": str(options.port),
         "SELF_APPROVAL": "true",
+        "DATA_ROOTS": data["DATA_ROOTS"],
     }
     return [
         nats,

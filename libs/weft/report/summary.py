@@ -104,8 +104,8 @@ def _opening(report: Report, branches: Sequence[Branch], goal: str) -> Iterator[
     rest = [each.source for each in report.coverage if not each.is_read]
     unread = f" Not read: {', '.join(rest)}." if rest else ""
     if any(each.verdict == "found" for each in held):
-        words = "differs from normal by more than normal times do among themselves"
-        yield f"No sign of an incident stands out: nothing {words} in {seen}.{unread}"
+        words = f"No sign of an incident is clear enough to name a cause in {seen}"
+        yield f"{words}: what differs from normal follows, weak as it is.{unread}"
     else:
         yield f"No sign of an incident: nothing differs from normal in {seen}.{unread}"
 

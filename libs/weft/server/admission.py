@@ -1,9 +1,11 @@
 """From a request to a durable run, and from there to the answer that was asked for."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,6 +14,7 @@ from weft.core import Authority, Budget, JsonObject, Principal, RunId, dumps
 from weft.core.edge_errors import InvalidFieldsError, UnknownAgentError
 from weft.core.errors import NotFoundError, WeftError
 from weft.runs import MESH_RUN, PLAN_STEP, RoutedRequest, Runs, new_run
+from weft.server.data_paths import DATA, data_refusal
 from weft.server.gate import RequestGate
 from weft.server.requests import (
     MAX_WAIT_S,
@@ -44,6 +47,8 @@ class ApiOptions:
     """The names that may be called directly; None leaves unknown ones to whoever executes."""
     self_approval: bool = False
     """Whether who asked for an action may approve it."""
+    data_roots: Sequence[Path] | None = None
+    """Below which the agents read data; None where the front door cannot know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,12 @@ class Admission:
             callable_names = [name for name in known if principal.may_call(name)]
             if asked.agent not in callable_names:
                 return UnknownAgentError(asked.agent, callable_names)
+        if self.options.data_roots is not None and DATA in asked.metadata:
+            refusal = await to_thread.run_sync(
+                data_refusal, asked.metadata, self.options.data_roots
+            )
+            if refusal is not None:
+                return refusal
         if asked.if_not_exists == "reject":
             thread_id = asked.thread_id or ""
             key = ThreadKey(principal.tenant, principal.subject, thread_id)

@@ -32,7 +32,7 @@ def test_what_was_read_stands_in_the_report_whatever_was_claimed() -> None:
 
     report = synthesize(
         [
-            branch("logs", cause("db", 0.9), files=files, window=WINDOW, compared=3),
+            branch("logs", cause("db", 0.98), files=files, window=WINDOW, compared=3),
             branch("traces", verdict="nothing_unusual", compared=8),
         ]
     )
@@ -94,7 +94,7 @@ def test_a_run_that_read_some_is_partial_and_names_the_rest_with_its_files() -> 
         FileCoverage(name="c.log", rows=1, skipped=2, reason="line 7: 2 malformed rows"),
     )
 
-    result = report_over([branch("logs", cause("db", 0.9), files=files, compared=4)], goal="why")
+    result = report_over([branch("logs", cause("db", 0.98), files=files, compared=4)], goal="why")
 
     assert (result.status, result.partial) == ("completed", True)
     assert "b.log: is empty (file_unread)" in result.text
@@ -116,13 +116,13 @@ def test_words_that_rules_composed_for_people_are_no_claims() -> None:
 @pytest.mark.requirement("DIAG-8")
 def test_every_subject_is_ranked_and_a_cause_named_only_above_the_bar() -> None:
     weak = synthesize([branch("logs", cause("db", 0.3), cause("web", 0.2), compared=4)])
-    clear = synthesize([branch("logs", cause("db", 0.9), cause("web", 0.2), compared=4)])
+    clear = synthesize([branch("logs", cause("db", 0.98), cause("web", 0.2), compared=4)])
 
     assert [(each.subject, each.is_cause) for each in weak.suspects] == [
         ("db", False), ("web", False),
     ]  # fmt: skip
     assert "cause" not in {finding.kind for finding in weak.findings}
-    assert weak.summary.startswith("No sign of an incident stands out")
+    assert weak.summary.startswith("No sign of an incident is clear enough")
     assert "Weak suspects:" in weak.summary
     assert [(each.subject, each.is_cause) for each in clear.suspects] == [
         ("db", True), ("web", False),
@@ -137,7 +137,7 @@ def test_advice_alone_is_no_cause_and_supports_one_that_others_name() -> None:
     )
 
     alone = synthesize([branch("code", smell), branch("logs", verdict="nothing_unusual")])
-    beside = synthesize([branch("code", smell), branch("logs", cause("db", 0.9), compared=4)])
+    beside = synthesize([branch("code", smell), branch("logs", cause("db", 0.98), compared=4)])
 
     assert [finding.kind for finding in alone.findings] == ["recommendation"]
     assert (alone.suspects, "ause" in alone.summary) == ((), False)

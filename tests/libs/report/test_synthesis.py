@@ -244,7 +244,7 @@ def test_a_cause_is_named_before_surer_facts_and_weaker_suspects_follow() -> Non
                 "x",
                 about("fact", "a", 1.0),
                 about("cause", "b", 0.5),
-                about("cause", "c", 0.7),
+                about("cause", "c", 0.97),
                 about("recommendation", "c", 0.7),
             )
         ]
