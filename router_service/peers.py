@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import aiohttp
 
@@ -12,7 +13,7 @@ from weft.a2a import A2AClient, provider_of, read_card
 from weft.catalog import Capability, Catalog, Effects, Entry, Offers, Provider, RiskLevel, Snapshot
 from weft.core import SYSTEM_CLOCK, Clock, JsonValue, Principal, Result
 from weft.core.errors import ForbiddenError
-from weft.core.protocol_errors import CardRefusedError, PeerUnavailableError
+from weft.core.protocol_errors import CardRefusedError, PeerAwayError, PeerUnavailableError
 from weft.events import Event
 from weft.identity import Minter, Trust
 from weft.loop import Peer, PeerRun, Task
@@ -30,6 +31,17 @@ _RISKS: tuple[RiskLevel, ...] = ("low", "medium", "high")
 _NO_ANSWER = frozenset({"peer_unavailable", "outcome_unknown"})
 LATELY_SECONDS = 30.0
 """For so long who left, or was there before this start, is expected back."""
+RESTART_SECONDS = 10.0
+"""Who left is back by then if he only restarts; a call of his waits so long."""
+MISSED_SECONDS = 120.0
+"""For so long who left is missed: reports name him as somebody who was not heard."""
+
+
+class _Away(NamedTuple):
+    """A service of which no instance is left: since when, and what it offered."""
+
+    since: float
+    providers: tuple[Provider, ...]
 
 
 @dataclass(slots=True)
@@ -61,8 +73,8 @@ class MeshPeers:
     """Cards that were refused, tried again soon: their keys may be published in a moment."""
     _refused_at: float = 0.0
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _left: dict[str, float] = field(default_factory=dict)
-    """When services of which no instance is left were there for the last time."""
+    _left: dict[str, _Away] = field(default_factory=dict)
+    """By service, the longest away first to be forgotten."""
     _began: float = field(init=False)
     _indexes: dict[frozenset[str], CapabilityIndex] = field(default_factory=dict)
     """Of the offers as they are now, one for each set of rights."""
@@ -91,7 +103,7 @@ class MeshPeers:
         if snapshot.stale and now - self._began < LATELY_SECONDS:
             # Just begun, and nobody could say yet who is there.
             return True
-        lately = {name for name, at in self._left.items() if now - at < LATELY_SECONDS}
+        lately = {name for name, away in self._left.items() if now - away.since < LATELY_SECONDS}
         expected = lately | snapshot.awaited
         return bool(expected) if service is None else service in expected
 
@@ -128,8 +140,10 @@ class MeshPeers:
     def _outdated(self, snapshot: Snapshot) -> bool:
         if snapshot.revision != self._revision:
             return True
-        waited = self.clock.monotonic() - self._refused_at
-        return bool(self._refused) and waited > REFUSED_SECONDS
+        now = self.clock.monotonic()
+        if any(now - away.since >= MISSED_SECONDS for away in self._left.values()):
+            return True
+        return bool(self._refused) and now - self._refused_at > REFUSED_SECONDS
 
     async def _learn_all(self, snapshot: Snapshot) -> None:
         living = {
@@ -147,9 +161,10 @@ class MeshPeers:
                 await self._learn(key, entry)
         self._revision = snapshot.revision
         providers = tuple(known.provider for known in self._known.values())
-        if providers != self._offers.providers:
-            self._note_left(providers)
-            self._offers = Offers(self._offers.revision + 1, providers)
+        self._note_left(providers)
+        away = tuple(each for gone in self._left.values() for each in gone.providers)
+        if (providers, away) != (self._offers.providers, self._offers.away):
+            self._offers = Offers(self._offers.revision + 1, providers, away)
             self._indexes.clear()
             self._changed.set()
             self._changed = asyncio.Event()
@@ -157,10 +172,14 @@ class MeshPeers:
     def _note_left(self, providers: tuple[Provider, ...]) -> None:
         now = self.clock.monotonic()
         here = {each.service for each in providers}
-        gone = {each.service for each in self._offers.providers} - here
-        kept = {name: at for name, at in self._left.items() if now - at < LATELY_SECONDS}
-        self._left = {name: at for name, at in kept.items() if name not in here}
-        self._left.update(dict.fromkeys(gone, now))
+        self._left = {
+            name: away
+            for name, away in self._left.items()
+            if name not in here and now - away.since < MISSED_SECONDS
+        }
+        for name in {each.service for each in self._offers.providers} - here:
+            gone = tuple(each for each in self._offers.providers if each.service == name)
+            self._left[name] = _Away(now, gone[:1])
 
     async def _learn(self, key: tuple[str, str], entry: Entry) -> None:
         try:
@@ -183,6 +202,7 @@ class MeshPeers:
 
         Raises:
             PeerUnavailableError: There is none now.
+            PeerAwayError: Who there was has been away for longer than a restart takes.
             ForbiddenError: The principal may call none of them.
         """
         fitting = [each for each in self._known.values() if _fits(each.provider, target)]
@@ -216,9 +236,21 @@ class MeshPeers:
         wanted = target.capability or target.peer or target.role or "a peer"
         peer = self.builtin.get(target.role or "")
         if peer is None or target.capability or target.peer:
+            self._raise_away(target, principal)
             raise PeerUnavailableError(f"nobody offers {wanted!r} now")
         effects, risk = self._with_grants(("none", "low"), target, principal)
         return PickedPeer(peer, effects=effects, risk=risk)
+
+    def _raise_away(self, target: Target, principal: Principal) -> None:
+        """Raise where who could do it is away for longer than a restart takes."""
+        now = self.clock.monotonic()
+        gone = {
+            name: now - away.since
+            for name, away in self._left.items()
+            if principal.may_call(name) and any(_fits(each, target) for each in away.providers)
+        }
+        if gone and min(gone.values()) >= RESTART_SECONDS:
+            raise PeerAwayError(sorted(gone), min(gone.values()))
 
     def bound(self, target: Target) -> bool:
         """Tell that any name may turn up: peers come and go while a plan runs."""

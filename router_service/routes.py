@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from weft.catalog import Offers
-from weft.core import JsonObject, Principal
+from weft.core import JsonObject, JsonValue, Principal
 from weft.core.edge_errors import UnknownAgentError
 from weft.core.errors import WeftError
 from weft.events import Event
 from weft.language import in_context
-from weft.plan import Call, Gate, Plan, PlanCompiled
+from weft.plan import Call, Gate, Node, Parallel, Plan, PlanCompiled
 from weft.plan.events import Compiled
 from weft.routing import (
     GUIDE,
@@ -60,7 +60,26 @@ class Routes:
         known: Offers,
         earlier: tuple[str, ...] = (),
     ) -> Chosen:
-        """Return what to do for a request; equal arguments give equal answers."""
+        """Return what to do for a request; equal arguments give equal answers.
+
+        A fan-out asks who is away, too: that he was not heard belongs into its report.
+        """
+        chosen = self._choose(request, principal, known, earlier)
+        if not known.away or chosen.plan is None:
+            return chosen
+        whole = self._choose(request, principal, known.with_away(), earlier)
+        if whole.plan is None or whole.protocol != chosen.protocol:
+            return chosen
+        same = _beside_fan_outs(whole.plan.root) == _beside_fan_outs(chosen.plan.root)
+        return whole if same else chosen
+
+    def _choose(
+        self,
+        request: RoutedRequest,
+        principal: Principal,
+        known: Offers,
+        earlier: tuple[str, ...],
+    ) -> Chosen:
         compiler = self._compiler(principal, known)
         try:
             extraction = self._extracted(request, compiler, earlier)
@@ -104,7 +123,7 @@ class Routes:
         if compilers.revision != known.revision:
             compilers = self._compilers = _Compilers(known.revision)
         gate = self.policies.of(principal.tenant)
-        rights = (principal.agents, gate)
+        rights = (principal.agents, gate, len(known.providers))
         compiler = compilers.by_rights.get(rights)
         if compiler is None:
             compiler = CognitiveCompiler(CapabilityIndex.of(known, principal), policy=gate)
@@ -118,9 +137,19 @@ class _Compilers:
     """Those of one state of the catalogue."""
 
     revision: int
-    by_rights: dict[tuple[frozenset[str], PolicyGate], CognitiveCompiler] = field(
+    by_rights: dict[tuple[frozenset[str], PolicyGate, int], CognitiveCompiler] = field(
         default_factory=dict
     )
+    """One revision is also looked at as if those were there who are away: then there are more."""
+
+
+def _beside_fan_outs(node: Node) -> list[JsonValue]:
+    """Return the calls of a plan that are no branches of a fan-out, which bears losses."""
+    if isinstance(node, Parallel) and node.join == "synthesize":
+        return [node.id]
+    if isinstance(node, Call):
+        return [node.to_json()]
+    return [call for child in node.children() for call in _beside_fan_outs(child)]
 
 
 def _goal_of(

@@ -7,13 +7,13 @@ from typing import cast
 import anyio
 import pytest
 
-from router_service.peers import REFUSED_SECONDS, MeshPeers
+from router_service.peers import MISSED_SECONDS, REFUSED_SECONDS, RESTART_SECONDS, MeshPeers
 from tests.router_service.house import ANA, House, house, may_call, skill
 from weft.a2a import A2AClient
 from weft.catalog import Entry
 from weft.core import Authority, JsonValue, Result, parts_of
 from weft.core.errors import ForbiddenError
-from weft.core.protocol_errors import PeerUnavailableError
+from weft.core.protocol_errors import PeerAwayError, PeerUnavailableError
 from weft.events import Event
 from weft.loop import Task
 from weft.plan import Target
@@ -277,3 +277,32 @@ async def test_a_call_whose_events_nobody_reads_any_more_counts_no_longer(mesh: 
             continue
 
     assert open_calls(mesh.peers) == [0]
+
+
+@pytest.mark.requirement("DIAG-3")
+async def test_who_is_away_for_longer_than_a_restart_is_named_and_not_waited_for(
+    mesh: House,
+) -> None:
+    entry = await mesh.joins("looker", LOOK)
+    await mesh.leaves(entry)
+    with pytest.raises(PeerUnavailableError):
+        picked(mesh, Target(capability="look"))
+    mesh.clock.time += RESTART_SECONDS + 2
+
+    with pytest.raises(PeerAwayError, match="looker was there and has not answered for 12 s"):
+        picked(mesh, Target(capability="look"))
+    assert [each.service for each in (await mesh.peers.refresh()).away] == ["looker"]
+
+    await mesh.joins("looker", LOOK, instance="2")
+    assert (await mesh.peers.refresh()).away == ()
+    assert picked(mesh, Target(capability="look")) == "looker"
+
+
+@pytest.mark.requirement("DIAG-3")
+async def test_who_stays_away_is_forgotten_in_the_end(mesh: House) -> None:
+    await mesh.leaves(await mesh.joins("looker", LOOK))
+    mesh.clock.time += MISSED_SECONDS
+
+    assert (await mesh.peers.refresh()).away == ()
+    with pytest.raises(PeerUnavailableError):
+        picked(mesh, Target(capability="look"))

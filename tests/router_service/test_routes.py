@@ -2,6 +2,7 @@
 
 import pytest
 
+from router_service.peers import MISSED_SECONDS
 from router_service.routes import NAMED, Routes
 from tests.router_service.house import ANA, House, house, may_call, skill
 from weft.core.edge_errors import UnknownAgentError
@@ -118,11 +119,33 @@ async def test_a_new_card_is_in_the_next_plan_and_a_withdrawn_one_is_not() -> No
         await mesh.joins("trace_analyst", TRACES)
         second = routes.choose(WHY, ANA, await mesh.peers.refresh())
         await mesh.leaves(entry)
+        mesh.clock.time += MISSED_SECONDS
         third = routes.choose(WHY, ANA, await mesh.peers.refresh())
 
     assert [capabilities(each.plan) for each in (first, second, third)] == [
         {"log.analyze"}, {"log.analyze", "trace.analyze"}, {"trace.analyze"},
     ]  # fmt: skip
+
+
+@pytest.mark.requirement("DIAG-3")
+async def test_a_fan_out_asks_who_left_a_moment_ago_and_nothing_else_does() -> None:
+    routes = Routes()
+    act = RoutedRequest(input="Restart payment", goal={"primary_goal": "remediate"})
+    async with house() as mesh:
+        entry = await mesh.joins("log_analyst", LOGS)
+        await mesh.joins("trace_analyst", TRACES)
+        before = routes.choose(act, ANA, await mesh.peers.refresh())
+        await mesh.leaves(entry)
+        known = await mesh.peers.refresh()
+        why = routes.choose(WHY, ANA, known)
+        acting = routes.choose(act, ANA, known)
+        own = routes.choose(WHY, may_call("trace_analyst"), known)
+
+    assert [each.service for each in known.away] == ["log_analyst"]
+    assert capabilities(why.plan) == {"log.analyze", "trace.analyze"}
+    assert capabilities(own.plan) == {"trace.analyze"}, "who may not call him does not miss him"
+    assert (acting.protocol, acting.error) == (before.protocol, before.error)
+    assert "log.analyze" not in capabilities(acting.plan)
 
 
 async def test_a_compiler_is_made_once_per_catalogue_and_set_of_rights() -> None:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from weft.core import Record
@@ -69,6 +69,12 @@ class Offers:
 
     revision: int
     providers: tuple[Provider, ...]
+    away: tuple[Provider, ...] = ()
+    """Those of services that were there a moment ago and of which nobody answers now."""
+
+    def with_away(self) -> "Offers":
+        """Return the same as if who is away were there."""
+        return replace(self, providers=(*self.providers, *self.away), away=())
 
 
 class Catalog(ABC):

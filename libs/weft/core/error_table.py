@@ -76,7 +76,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (
         503, "UNAVAILABLE", A2A_INTERNAL,
         "overloaded draining store_unavailable store_full router_unavailable bus_unavailable",
-        """peer_unavailable outcome_unknown tool_busy model_rate_limited model_unavailable
+        """peer_unavailable peer_away outcome_unknown tool_busy model_rate_limited model_unavailable
         model_timeout model_circuit_open""",
     ),
 )  # fmt: skip

@@ -136,6 +136,18 @@ class PeerUnavailableError(WeftError):
         """Seconds the peer asked to be left alone, if it did."""
 
 
+class PeerAwayError(WeftError):
+    """A peer was there lately, and has not answered for longer than a restart takes."""
+
+    code = "peer_away"
+    retryable = True
+
+    def __init__(self, peers: Sequence[str], seconds: float) -> None:
+        names = ", ".join(peers)
+        super().__init__(f"{names} was there and has not answered for {seconds:.0f} s")
+        self.peers = tuple(peers)
+
+
 class AnswerLostError(PeerUnavailableError):
     """The request was sent and its answer lost: whether it was taken is unknown."""
 

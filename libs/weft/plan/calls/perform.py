@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from weft.core import NO_USAGE, JsonObject, Reason, Result, Usage
 from weft.core.errors import WeftError
+from weft.core.protocol_errors import PeerAwayError
 from weft.plan import events
 from weft.plan.calls.attempts import attempt_once
 from weft.plan.calls.call import Attempt, PeerCall, failed, message_id_of
@@ -160,7 +161,8 @@ def _picked(walk: Walk, call: PeerCall) -> tuple[PickedPeer | None, Result]:
     try:
         return walk.peers.pick(call.target, walk.authority.principal), Result(status="failed")
     except WeftError as error:
-        return None, failed(error.code, str(error), call.path, retryable=error.retryable)
+        peer = error.peers[0] if isinstance(error, PeerAwayError) else None
+        return None, failed(error.code, str(error), call.path, peer=peer, retryable=error.retryable)
 
 
 def _tell_start(walk: Walk, call: PeerCall, attempt: Attempt) -> None:
