@@ -26,7 +26,7 @@ from weft.service import (
     Listening,
     Served,
     ServiceSettings,
-    member,
+    front_member,
     serve,
     unannounced,
 )
@@ -58,7 +58,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
     hosts = accepted_hosts(settings.hosts, bound=settings.host, url=settings.url)
     shared = settings.runs or f"sqlite:{settings.home / 'runs.db'}"
     async with (
-        member("gateway", settings, checkpointer=shared, front=True) as self,
+        front_member("gateway", settings, checkpointer=shared) as self,
         control(self.catalog, Minter(self.key), self.trust) as router,
     ):
         runs = Runs(self.checkpointer, self.bus, pool=POOL)

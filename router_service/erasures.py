@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from router_service.peers import MeshPeers
-from weft.a2a import A2AClient
+from weft.a2a.client import A2AClient
 from weft.a2a.erasure import MAX_RUNS
 from weft.checkpoint import Erasing, ThreadStore
 from weft.core import SYSTEM_CLOCK, Clock, Principal, RunId

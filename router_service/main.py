@@ -29,12 +29,12 @@ from weft.models import get_model
 from weft.routing import GUIDE, Policies, Situation, read_policies
 from weft.runs import KEEP_DAYS, MESH_RUN, Pruner, Runs, Worker
 from weft.service import (
+    FrontMember,
     Listening,
-    Member,
     Served,
     ServiceSettings,
     announced,
-    member,
+    front_member,
     proving,
     serve,
 )
@@ -62,7 +62,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
     """Yield the working router; close what it holds on the way out."""
     shared = settings.runs or f"sqlite:{settings.home / 'runs.db'}"
     async with (
-        member(ROUTER, settings, checkpointer=shared, front=True) as self,
+        front_member(ROUTER, settings, checkpointer=shared) as self,
         aclosing(get_model(settings.model)) as model,
     ):
         minter = Minter(self.key)
@@ -107,7 +107,7 @@ async def _policies(file: Path | None) -> Policies:
 
 
 @asynccontextmanager
-async def _announced(self: Member, sealer: Sealer, worker: Worker) -> AsyncIterator[None]:
+async def _announced(self: FrontMember, sealer: Sealer, worker: Worker) -> AsyncIterator[None]:
     async with announced(self.catalog, sealer, leaving=worker.leave):
         yield
 

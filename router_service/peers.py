@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import aiohttp
 
-from weft.a2a import A2AClient, provider_of, read_card
+from weft.a2a import provider_of, read_card
+from weft.a2a.client import A2AClient
 from weft.catalog import Capability, Catalog, Effects, Entry, Offers, Provider, RiskLevel, Snapshot
 from weft.core import SYSTEM_CLOCK, Clock, JsonValue, Principal, Result
 from weft.core.errors import ForbiddenError

@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 IMPORTED = "import {module}.main as main; main.Settings()"
 OPENED = """
 import asyncio, {module}.analysis, {module}.main as main
+import weft.service.specialist  # what `agent_app` and `serve` load when they are called
 
 async def once():
     async with main.opened(main.Settings(model="offline:")):

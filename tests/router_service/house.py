@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from router_service.peers import MeshPeers
-from weft.a2a import Card, Skill, open_session
+from weft.a2a import Card, Skill
+from weft.a2a.client import open_session
 from weft.catalog import Entry
 from weft.catalog.memory import MemoryCatalog
 from weft.core import Clock, Principal, dumps

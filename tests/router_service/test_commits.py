@@ -13,7 +13,8 @@ from router_service.routes import Routes
 from tests.libs.a2a.harness import bound_socket, serving
 from tests.router_service.house import ANA, ROUTER_KEY, House, house
 from tests.router_service.test_execute import new_run
-from weft.a2a import A2AServer, Card, Skill, execute_task
+from weft.a2a import Card, Skill
+from weft.a2a.server import A2AServer, execute_task
 from weft.bus import MemoryBus
 from weft.checkpoint import RunStore
 from weft.checkpoint.sqlite import SqliteCheckpointer, Stats, sqlite_checkpointer

@@ -8,7 +8,7 @@ import pytest
 
 from router_service.erasures import LONGEST_PAUSE_SECONDS, Erasures
 from tests.router_service.house import House, house, skill
-from weft.a2a import A2AClient
+from weft.a2a.client import A2AClient
 from weft.checkpoint import Checkpointer, ThreadKey
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import Principal

@@ -12,7 +12,7 @@ from router_service.execute import execute_run
 from router_service.routes import Routes
 from tests.router_service.house import ANA, House, house, skill
 from tests.router_service.test_execute import new_run
-from weft.a2a import A2AClient
+from weft.a2a.client import A2AClient
 from weft.bus import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonValue, Result

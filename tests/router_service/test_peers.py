@@ -9,7 +9,7 @@ import pytest
 
 from router_service.peers import MISSED_SECONDS, REFUSED_SECONDS, RESTART_SECONDS, MeshPeers
 from tests.router_service.house import ANA, House, house, may_call, skill
-from weft.a2a import A2AClient
+from weft.a2a.client import A2AClient
 from weft.catalog import Entry
 from weft.core import Authority, JsonValue, Result, parts_of
 from weft.core.errors import ForbiddenError

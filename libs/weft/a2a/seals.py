@@ -4,31 +4,24 @@ A card says what a service is and may be signed once for all; a seal says that t
 this address, is there now. It is a JWS like a delegation token, of a type of its own.
 """
 
-import logging
-import secrets
 from dataclasses import dataclass, field
 
-import aiohttp
 import orjson
 from pydantic import ValidationError
 
-from weft.a2a.client.transport import OK, get_bounded
 from weft.a2a.wire.cards import MAX_CARD
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK, Clock, Record
 from weft.core.protocol_errors import CardRefusedError
 from weft.identity.keys import SigningKey, Trust, b64, unb64
 
-__all__ = ["PROOF_PATH"]
-
-log = logging.getLogger(__name__)
+__all__ = ["PROOF_PATH", "Sealer", "read_seal"]
 
 PROOF_PATH = "/.well-known/weft-instance"
 TYPE = "weft-instance+jws"
 LIFETIME_SECONDS = 60.0
 LEEWAY_SECONDS = 60.0
 """By how much the clocks of two machines may differ; a proof needs no clock at all."""
-PROOF_SECONDS = 2.0
 MAX_SEAL = 2 * MAX_CARD
 
 
@@ -92,40 +85,3 @@ async def read_seal(
     if not nonce and not fresh:
         raise CardRefusedError(f"the seal of {entry.service!r} is over: it is from an earlier life")
     return entry
-
-
-class MeshVouch:
-    """Reads seals against the mesh's keys, and asks instances over HTTP; see `catalog.Vouch`."""
-
-    def __init__(
-        self, trust: Trust, session: aiohttp.ClientSession, *, clock: Clock = SYSTEM_CLOCK
-    ) -> None:
-        self._trust = trust
-        self._session = session
-        self._clock = clock
-
-    async def read(self, sealed: bytes) -> Entry | None:
-        try:
-            return await read_seal(sealed, self._trust, clock=self._clock)
-        except CardRefusedError as error:
-            log.warning("seal_refused", extra={"reason": str(error)})
-            return None
-
-    async def prove(self, entry: Entry) -> Entry | None:
-        nonce = secrets.token_hex(16)
-        try:
-            answer = await self._ask(entry.url.rstrip("/") + PROOF_PATH, nonce)
-            found = await read_seal(answer, self._trust, nonce=nonce, clock=self._clock)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, CardRefusedError) as error:
-            why = {"peer": entry.service, "reason": f"{type(error).__name__}: {error}"[:200]}
-            log.info("instance_not_proven", extra=why)
-            return None
-        return found if (found.service, found.url) == (entry.service, entry.url) else None
-
-    async def _ask(self, url: str, nonce: str) -> bytes:
-        status, answer = await get_bounded(
-            self._session, url, most=MAX_SEAL, within=PROOF_SECONDS, params={"nonce": nonce}
-        )
-        if status != OK:
-            raise CardRefusedError(f"it is not there (HTTP {status})")
-        return answer

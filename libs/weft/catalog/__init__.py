@@ -11,7 +11,6 @@ from weft.catalog.base import (
     Sealed,
     Snapshot,
 )
-from weft.catalog.listing import Vouch
 
 __all__ = [
     "Capability",
@@ -23,5 +22,4 @@ __all__ = [
     "RiskLevel",
     "Sealed",
     "Snapshot",
-    "Vouch",
 ]

@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from weft.bus.nats import NatsBus
 from weft.catalog.base import Catalog, Entry, Sealed, Snapshot
-from weft.catalog.listing import key_of
 from weft.core.errors import BusUnavailableError
+from weft.core.supervision import forever
+
+__all__ = ["nats_announcer"]
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +46,9 @@ class Announcer(Catalog):
         self._leaving = True
 
     async def publish(self, entry: Entry, sealed: Sealed) -> None:
-        self._published[key_of(entry)] = sealed
+        self._published[entry.key] = sealed
         self._stored.clear()
-        if await self._put(key_of(entry), sealed()):
+        if await self._put(entry.key, sealed()):
             return
         self._failed.set()
         if not self._bus.connected:
@@ -57,10 +60,10 @@ class Announcer(Catalog):
                 await self._stored.wait()
 
     async def withdraw(self, entry: Entry) -> None:
-        self._published.pop(key_of(entry), None)
+        self._published.pop(entry.key, None)
         # A marker, which replaces the entry; a purge would need rights over the whole bucket.
         # Left behind, the entry is found out by asking.
-        await self._put(key_of(entry), b"", {"KV-Operation": "DEL"})
+        await self._put(entry.key, b"", {"KV-Operation": "DEL"})
 
     def snapshot(self) -> Snapshot:
         return Snapshot(0, (), stale=True)
@@ -104,3 +107,16 @@ class Announcer(Catalog):
 
     async def _refused(self) -> None:
         """Hear that a put failed: the bucket may be gone."""
+
+
+@asynccontextmanager
+async def nats_announcer(bus: NatsBus) -> AsyncIterator[Announcer]:
+    """Yield a catalogue for a service that looks nobody up."""
+    async with asyncio.TaskGroup() as tasks:
+        announcer = Announcer(bus)
+        keeping = tasks.create_task(forever(announcer.keep, name="catalogue keep"))
+        try:
+            yield announcer
+        finally:
+            announcer.leave()
+            keeping.cancel()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from weft.core import Record
+from weft.core import Record, name_digest
 
 Effects = Literal["none", "unknown"]
 RiskLevel = Literal["low", "medium", "high"]
@@ -38,6 +38,11 @@ class Entry(Record):
     card: str
     """The signed agent card, as JSON text."""
     started_at: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """What it stands under; nobody but its own process may write there."""
+        return f"{name_digest(self.service)}.{name_digest(self.instance)}"
 
 
 class Provider(Entry):

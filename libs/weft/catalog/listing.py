@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from weft.catalog.base import Entry
-from weft.core import SYSTEM_CLOCK, Clock, name_digest
+from weft.core import SYSTEM_CLOCK, Clock
 from weft.core.supervision import guarded
+
+__all__ = ["Vouch"]
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ class Listing:
     async def hear(self, key: str, sealed: bytes) -> None:
         """Take what stands under `key`, if it is an instance's own fresh word."""
         entry = await self._vouch.read(sealed)
-        if entry is None or key_of(entry) != key:
+        if entry is None or entry.key != key:
             if key not in self._refused and len(self._refused) < MAX_ENTRIES:
                 self._refused.add(key)
                 log.warning("catalog_entry_refused", extra={"key": key})
@@ -118,7 +120,7 @@ class Listing:
         """Ask for these: they were there once, or say that they are."""
         now = self._clock.monotonic()
         for entry in entries:
-            key = key_of(entry)
+            key = entry.key
             known = self._new.get(key)
             if known is not None:
                 known.entry, known.heard = entry, now
@@ -170,7 +172,7 @@ class Listing:
         now = self._clock.monotonic()
         if found is not None:
             self._admit(found, now)
-            if key_of(found) != key:
+            if found.key != key:
                 # Another process of the service answers at that address: its successor.
                 self._forget(key)
             return
@@ -184,7 +186,7 @@ class Listing:
                 self._forget(key)
 
     def _admit(self, entry: Entry, now: float) -> None:
-        key = key_of(entry)
+        key = entry.key
         self._new.pop(key, None)
         known = self._members.get(key)
         self._members[key] = _Member(entry, now)
@@ -203,7 +205,3 @@ class Listing:
     def _has_room(self, entry: Entry) -> bool:
         known = [each.entry.service for each in (*self._members.values(), *self._new.values())]
         return len(known) < MAX_ENTRIES and known.count(entry.service) < MAX_INSTANCES
-
-
-def key_of(entry: Entry) -> str:
-    return f"{name_digest(entry.service)}.{name_digest(entry.instance)}"

@@ -21,7 +21,6 @@ from weft.catalog import lastgood
 from weft.catalog.announcing import (
     BUCKET,
     PUT_SECONDS,
-    TTL_SECONDS,
     UNREACHABLE,
     Announcer,
 )
@@ -30,7 +29,7 @@ from weft.catalog.listing import Listing, SilencePatience, Vouch
 from weft.core import SYSTEM_CLOCK, Clock
 from weft.core.supervision import forever
 
-__all__ = ["nats_announcer", "nats_catalog"]
+__all__ = ["nats_catalog"]
 
 log = logging.getLogger(__name__)
 
@@ -202,19 +201,6 @@ async def nats_catalog(
             await catalog.aclose()
 
 
-@asynccontextmanager
-async def nats_announcer(bus: NatsBus) -> AsyncIterator[Announcer]:
-    """Yield a catalogue for a service that looks nobody up."""
-    async with asyncio.TaskGroup() as tasks:
-        announcer = Announcer(bus)
-        keeping = tasks.create_task(forever(announcer.keep, name="catalogue keep"))
-        try:
-            yield announcer
-        finally:
-            announcer.leave()
-            keeping.cancel()
-
-
 async def _ensure(js: JetStreamContext) -> None:
     """Make the bucket's stream with per-message time to live, unless somebody did."""
     with suppress(NotFoundError):
@@ -242,6 +228,3 @@ async def _ensure(js: JetStreamContext) -> None:
 
 def _fits(found: StreamInfo) -> bool:
     return not found.config.allow_rollup_hdrs and bool(found.config.allow_msg_ttl)
-
-
-__all__ = ["BUCKET", "STREAM", "TTL_SECONDS", "NatsCatalog", "nats_announcer", "nats_catalog"]

@@ -1,5 +1,7 @@
 # The public names of `weft.service`; `weft/service/__init__.py` imports them lazily.
 
+from weft.service.front import FrontMember as FrontMember
+from weft.service.front import front_member as front_member
 from weft.service.isolation import processes_of as processes_of
 from weft.service.keys import KeyFile as KeyFile
 from weft.service.keys import KeyRecord as KeyRecord
@@ -19,6 +21,7 @@ from weft.service.settings import SpecialistSettings as SpecialistSettings
 from weft.service.specialist import agent_app as agent_app
 
 __all__ = [
+    "FrontMember",
     "KeyFile",
     "KeyRecord",
     "Listening",
@@ -30,6 +33,7 @@ __all__ = [
     "SpecialistSettings",
     "agent_app",
     "announced",
+    "front_member",
     "member",
     "new_key",
     "processes_of",

@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import aiohttp
 import anyio
 import anyio.to_thread
 
-from weft.a2a import MeshVouch, Sealer, open_session
+from weft.a2a import Sealer
 from weft.bus.credentials import BusUser, read_user
 from weft.bus.nats import NatsBus, nats_bus
 from weft.catalog import Catalog
-from weft.catalog.nats_kv import nats_announcer, nats_catalog
+from weft.catalog.announcing import nats_announcer
 from weft.checkpoint import Checkpointer, get_checkpointer
 from weft.core.errors import ConfigError
 from weft.core.private_files import make_private_directory
@@ -38,47 +37,48 @@ class Member:
     bus: NatsBus
     catalog: Catalog
     checkpointer: Checkpointer
-    session: aiohttp.ClientSession
-    """For calls to the others."""
+
+
+Catalogs = Callable[[NatsBus, Trust], AbstractAsyncContextManager[Catalog]]
+"""Opens the catalogue of a service that is on this bus and trusts these keys."""
 
 
 @asynccontextmanager
 async def member(
-    name: str,
-    settings: ServiceSettings,
-    *,
-    checkpointer: str | None = None,
-    front: bool = False,
+    name: str, settings: ServiceSettings, *, checkpointer: str | None = None
 ) -> AsyncIterator[Member]:
-    """Yield everything a service needs to take part; close it on the way out.
+    """Yield everything a specialist needs to take part; close it on the way out.
 
-    Who stands in `front`, as router and gateway do, speaks for callers and looks the others up;
-    specialists do neither, and can do neither. Without a `checkpointer` URL the database is
-    `<home>/<name>.db`.
+    It speaks for no caller and looks nobody up, and can do neither: who does is a `front_member`.
+    Without a `checkpointer` URL the database is `<home>/<name>.db`.
 
     Raises:
         ConfigError: The name is the mesh's own, or a credential cannot be used.
     """
-    if name in FRONT and not front:
+    if name in FRONT:
         raise ConfigError(f"{name!r} is the mesh's own name: give the specialist another one")
+    url = checkpointer or f"sqlite:{settings.home / name}.db"
+    async with joined(name, settings, url, front=False, catalogs=_announcer) as self:
+        yield self
+
+
+@asynccontextmanager
+async def joined(
+    name: str, settings: ServiceSettings, url: str, *, front: bool, catalogs: Catalogs
+) -> AsyncIterator[Member]:
+    """Yield the place of `name`, with the database at `url`; for `member` and `front_member`."""
     key, user = await anyio.to_thread.run_sync(partial(_identity, name, settings.home, front=front))
     trust = Trust(directory=settings.home / "trust")
-    url = checkpointer or f"sqlite:{settings.home / name}.db"
     async with (
-        aclosing(get_checkpointer(url)) as opened,
-        open_session() as session,
+        aclosing(get_checkpointer(url)) as checkpointer,
         nats_bus(settings.nats_url, name=name, user=user) as bus,
-        _catalog(name, settings, bus, MeshVouch(trust, session) if front else None) as catalog,
+        catalogs(bus, trust) as catalog,
     ):
-        yield Member(name, key, trust, bus, catalog, opened, session)
+        yield Member(name, key, trust, bus, catalog, checkpointer)
 
 
-def _catalog(
-    name: str, settings: ServiceSettings, bus: NatsBus, vouch: MeshVouch | None
-) -> AbstractAsyncContextManager[Catalog]:
-    if vouch is None:
-        return nats_announcer(bus)
-    return nats_catalog(bus, vouch, file=settings.home / "catalog" / f"{name}.json")
+def _announcer(bus: NatsBus, _: Trust) -> AbstractAsyncContextManager[Catalog]:
+    return nats_announcer(bus)
 
 
 @asynccontextmanager

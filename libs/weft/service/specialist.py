@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
-from weft.a2a import A2AServer, Card, Sealer, execute_task
+from weft.a2a import Card, Sealer
+from weft.a2a.server import A2AServer, execute_task
 from weft.core import SYSTEM_CLOCK
 from weft.core.supervision import kept_going
 from weft.identity import Verifier

@@ -9,7 +9,8 @@ import anyio
 import orjson
 
 from tests.libs.a2a.harness import Mesh, a_task
-from weft.a2a import A2AClient, PeerCard, open_session
+from weft.a2a import PeerCard
+from weft.a2a.client import A2AClient, open_session
 from weft.core import JsonObject, Result
 from weft.identity import Minter
 

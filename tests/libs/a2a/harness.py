@@ -12,7 +12,9 @@ import aiohttp
 import orjson
 import uvicorn
 
-from weft.a2a import A2AClient, A2AServer, Card, Skill, TaskLimits, execute_task, open_session
+from weft.a2a import Card, Skill
+from weft.a2a.client import A2AClient, open_session
+from weft.a2a.server import A2AServer, TaskLimits, execute_task
 from weft.bus.memory import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import Authority, JsonObject, JsonValue, Principal, Result, new_id, parts_of

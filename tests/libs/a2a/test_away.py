@@ -24,8 +24,8 @@ from tests.libs.a2a.byhand import (
     update,
 )
 from tests.libs.a2a.harness import Mesh, bound_socket
-from weft.a2a import A2AClient, PeerCard, open_session
-from weft.a2a.client import patience
+from weft.a2a import PeerCard
+from weft.a2a.client import A2AClient, open_session, patience
 from weft.core import Deadline, JsonObject
 from weft.identity import Minter
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.libs.a2a.harness import CARD, Mesh, ScriptedPeer, agent, message
 from tests.libs.a2a.test_breaks import waits
-from weft.a2a import TaskLimits
+from weft.a2a.server import TaskLimits
 from weft.a2a.server.call_rates import MAX_CALLERS, CallRates
 from weft.core import Clock, JsonObject, Principal
 from weft.core.protocol_errors import TooManyCallsError

@@ -8,7 +8,7 @@ import pytest
 
 from tests.libs.a2a.harness import Mesh, a_task, agent, calling, message
 from weft import Agent, tool
-from weft.a2a import A2AClient
+from weft.a2a.client import A2AClient
 from weft.core import LOCAL, Interrupt, JsonObject, JsonValue, Message, Result, ToolCall
 from weft.core.errors import InputError
 from weft.models import ModelRequest, ModelResponse

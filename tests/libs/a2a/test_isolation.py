@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from tests.libs.a2a.harness import CARD, Mesh, ScriptedPeer, ScriptedRun, Served, agent, message
-from weft.a2a import A2AServer
+from weft.a2a.server import A2AServer
 from weft.core import JsonObject, Result, new_id
 from weft.core.errors import ConfigError
 from weft.events import Event

@@ -50,7 +50,7 @@ from tests.libs.a2a.harness import (
     bound_socket,
     serving,
 )
-from weft.a2a import A2AClient, open_session
+from weft.a2a.client import A2AClient, open_session
 from weft.a2a.events import ArtifactUpdated
 from weft.core import Artifact, Claim, Interrupt, Result
 from weft.events import Event

@@ -8,7 +8,8 @@ import pytest
 from starlette.applications import Starlette
 
 from tests.libs.a2a.harness import bound_socket, serving
-from weft.a2a import MeshVouch, Sealer, open_session, read_seal
+from weft.a2a import Sealer, read_seal
+from weft.a2a.client import MeshVouch, open_session
 from weft.a2a.seals import LEEWAY_SECONDS, LIFETIME_SECONDS, PROOF_PATH
 from weft.catalog import Entry
 from weft.core import Authority, Clock, JsonObject, Principal

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from tests.libs.a2a.harness import ScriptedPeer, ScriptedRun, Served, agent, message
-from weft.a2a import TaskLimits
+from weft.a2a.server import TaskLimits
 from weft.core import LOCAL, Claim, Interrupt, JsonObject, Reason, Result, new_id
 from weft.events import Event
 

@@ -15,9 +15,10 @@ from tests.libs.catalog.mesh import Living, entry, sealed
 from weft.bus.nats import nats_bus
 from weft.catalog import Catalog, Entry, announcing
 from weft.catalog import nats_kv as module
-from weft.catalog.listing import SilencePatience, key_of
+from weft.catalog.announcing import nats_announcer
+from weft.catalog.listing import SilencePatience
 from weft.catalog.memory import MemoryCatalog
-from weft.catalog.nats_kv import STREAM, NatsCatalog, nats_announcer, nats_catalog
+from weft.catalog.nats_kv import STREAM, NatsCatalog, nats_catalog
 
 QUICK = SilencePatience(silent=1.0, away=0.6, look=0.1)
 LOGS, CODE = entry("logs", port=1), entry("code", port=2)
@@ -130,7 +131,7 @@ async def test_who_is_there_before_the_bucket_is_ready_only_once_it_stands_in_it
     async def announce() -> None:
         async with announced(nats_server, LOGS), nats_bus(nats_server.url, name="third") as bus:
             kept = await (await bus.jetstream()).key_value(announcing.BUCKET)
-            found.append((await kept.get(key_of(LOGS))).value)
+            found.append((await kept.get(LOGS.key)).value)
 
     with anyio.fail_after(15):
         async with anyio.create_task_group() as tasks:
@@ -269,4 +270,4 @@ async def test_leaving_ends_the_watch_even_when_a_cancellation_gets_lost(
 
 
 def test_a_key_is_made_of_the_entrys_own_names() -> None:
-    assert key_of(LOGS) != key_of(entry("logs", "b")) != key_of(entry("code", "b"))
+    assert LOGS.key != entry("logs", "b").key != entry("code", "b").key

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.libs.catalog.mesh import ByHand, Living, entry, sealed
-from weft.catalog.listing import MAX_ENTRIES, MAX_INSTANCES, Listing, SilencePatience, key_of
+from weft.catalog import Entry
+from weft.catalog.listing import MAX_ENTRIES, MAX_INSTANCES, Listing, SilencePatience
 
 LOGS, CODE = entry("logs", port=1), entry("code", port=2)
 PATIENCE = SilencePatience(silent=15, away=10, look=1)
@@ -16,9 +17,9 @@ class House:
         self.clock, self.living = ByHand(), Living()
         self.listing = Listing(self.living, patience=PATIENCE, clock=self.clock)
 
-    async def hear(self, *entries: object, old: bool = False) -> None:
-        for each in entries:
-            await self.listing.hear(key_of(each), sealed(each, old=old))  # type: ignore[arg-type]
+    async def hear(self, *entries: Entry, old: bool = False) -> None:
+        for member in entries:
+            await self.listing.hear(member.key, sealed(member, old=old))
         await self.listing.look()
 
     async def pass_time(self, seconds: int) -> None:
@@ -48,8 +49,8 @@ async def test_what_nobody_fresh_signed_is_not_even_asked(house: House) -> None:
     house.living.live(LOGS)
 
     await house.hear(LOGS, old=True)
-    await house.listing.hear(key_of(LOGS), b"noise")
-    await house.listing.hear(key_of(CODE), sealed(LOGS))
+    await house.listing.hear(LOGS.key, b"noise")
+    await house.listing.hear(CODE.key, sealed(LOGS))
     await house.listing.look()
 
     assert (house.names, house.living.asked) == ([], [])
@@ -74,7 +75,7 @@ async def test_a_list_that_was_emptied_is_not_believed(house: House, *, leaving:
     await house.hear(LOGS, CODE)
 
     for each in (LOGS, CODE):
-        house.listing.miss(key_of(each), leaving=leaving)
+        house.listing.miss(each.key, leaving=leaving)
     await house.pass_time(60)
 
     assert house.names == ["code", "logs"]
@@ -96,7 +97,7 @@ async def test_who_is_back_in_time_never_left(house: House) -> None:
     house.living.live(LOGS)
     await house.hear(LOGS)
     revision = house.listing.revision
-    house.listing.miss(key_of(LOGS))
+    house.listing.miss(LOGS.key)
     house.living.die(LOGS)
     await house.pass_time(8)
     house.living.live(LOGS)
@@ -111,7 +112,7 @@ async def test_who_took_itself_back_and_answers_no_more_is_gone_at_once(house: H
     await house.hear(LOGS, CODE)
     house.living.die(LOGS)
 
-    house.listing.miss(key_of(LOGS), leaving=True)
+    house.listing.miss(LOGS.key, leaving=True)
     await house.listing.look()
 
     assert house.names == ["code"]

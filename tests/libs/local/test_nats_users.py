@@ -13,12 +13,13 @@ from nats.js.errors import Error as JetStreamError
 
 from tests.conftest import NatsServer, free_port
 from tests.e2e.bus import agents_key, connected
-from weft.a2a.seals import MeshVouch
+from weft.a2a.client import MeshVouch
 from weft.bus import subjects
 from weft.bus.credentials import FOLDER, read_user
 from weft.bus.nats import nats_bus
 from weft.catalog import Entry
-from weft.catalog.nats_kv import STREAM, nats_announcer, nats_catalog
+from weft.catalog.announcing import nats_announcer
+from weft.catalog.nats_kv import STREAM, nats_catalog
 from weft.core import new_run_id
 from weft.core.errors import ConfigError
 from weft.local.nats_users import make_users

@@ -1,1 +1,8 @@
 """A2A served over runs."""
+
+from weft.a2a.server.app import A2AServer
+from weft.a2a.server.callers import Authenticator
+from weft.a2a.server.executor import execute_task
+from weft.a2a.server.tasks import TaskLimits
+
+__all__ = ["A2AServer", "Authenticator", "TaskLimits", "execute_task"]
