@@ -18,7 +18,10 @@ LOOK_SECONDS = 0.5
 CALL_SECONDS = 10.0
 LONGEST_PAUSE_SECONDS = 60.0
 AT_ONCE = 1000
-"""Deleted runs looked at together; those of a service that never returns wait behind others."""
+"""Deleted runs looked at together; the next look goes on behind them, so nobody waits for ever
+behind those of a service that never returns."""
+REMEMBERED = 20_000
+"""Deleted runs of which is kept who was told; of others all are asked again, which does no harm."""
 
 
 @dataclass(slots=True)
@@ -32,6 +35,8 @@ class Erasures:
     threads: ThreadStore
     peers: MeshPeers
     clock: Clock = SYSTEM_CLOCK
+    _after: int = 0
+    """Where the next look begins."""
     _done: dict[RunId, set[str]] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
     _not_before: dict[str, float] = field(default_factory=dict)
@@ -44,10 +49,11 @@ class Erasures:
 
     async def sweep(self) -> None:
         """Ask whoever may still hold something of a deleted run."""
-        deleted = await self.threads.erasing(limit=AT_ONCE)
-        left = [each for each in deleted if each.over]
+        deleted = await self.threads.erasing(limit=AT_ONCE, after=self._after)
+        self._after = deleted[-1].position if len(deleted) == AT_ONCE else 0
+        left = [run for run in deleted if run.over]
         clients = self.peers.one_of_each()
-        self._done = {each.run_id: self._done.get(each.run_id, set()) for each in left}
+        self._remember(left)
         if not left or not clients:
             return
         async with asyncio.TaskGroup() as tasks:
@@ -55,16 +61,25 @@ class Erasures:
                 if self.clock.monotonic() >= self._not_before.get(service, 0.0):
                     tasks.create_task(self._ask(service, client, left))
         # What the router does itself stands nowhere but in the database that was erased first.
-        asked = {each.run_id: {*each.peers, *clients} - self.peers.own_names for each in left}
-        gone = [run_id for run_id, names in asked.items() if names <= self._done[run_id]]
+        names = {run.run_id: {*run.peers, *clients} - self.peers.own_names for run in left}
+        gone = [run_id for run_id, peers in names.items() if peers <= self._done[run_id]]
         if gone:
             await self.threads.erased(gone)
+            for run_id in gone:
+                del self._done[run_id]
+
+    def _remember(self, left: Sequence[Erasing]) -> None:
+        """Keep who was told of these, and of as many others as there is room for."""
+        done = {run.run_id: self._done.pop(run.run_id, set()) for run in left}
+        others = [*self._done.items()]
+        room = max(REMEMBERED - len(done), 0)
+        self._done = {**dict(others[max(len(others) - room, 0) :]), **done}
 
     async def _ask(self, service: str, client: A2AClient, left: Sequence[Erasing]) -> None:
         mine: dict[tuple[str, str], list[RunId]] = {}
-        for each in left:
-            if service not in self._done[each.run_id]:
-                mine.setdefault((each.tenant, each.subject), []).append(each.run_id)
+        for run in left:
+            if service not in self._done[run.run_id]:
+                mine.setdefault((run.tenant, run.subject), []).append(run.run_id)
         for (tenant, subject), runs in mine.items():
             scopes = frozenset({f"agents:{service}"})
             principal = Principal(tenant=tenant, subject=subject, scopes=scopes)

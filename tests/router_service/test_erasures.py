@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from router_service import erasures
 from router_service.erasures import LONGEST_PAUSE_SECONDS, Erasures
 from tests.router_service.house import House, house, skill
 from weft.a2a.client import A2AClient
@@ -135,3 +136,34 @@ async def test_a_service_that_was_called_and_left_is_waited_for(rig: Rig) -> Non
     await rig.erasures.sweep()
 
     assert (len(logs.asked), await rig.left()) == (1, 0)
+
+
+async def test_runs_that_wait_for_a_service_hold_up_no_others(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasures, "AT_ONCE", 1)
+    bank = await rig.joins("bank")
+    for peer in ("gone", "gone", "bank"):
+        await rig.deletes(peer)
+    for _ in range(4):
+        await rig.erasures.sweep()
+
+    assert await rig.left() == 2
+    # Each was told once, also those that are looked at again and again.
+    assert len(bank.asked) == 3
+    assert rig.run_id in bank.asked[-1][1]
+
+
+async def test_who_was_told_of_very_many_runs_is_told_again_rather_than_remembered(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasures, "AT_ONCE", 1)
+    monkeypatch.setattr(erasures, "REMEMBERED", 1)
+    bank = await rig.joins("bank")
+    for _ in range(2):
+        await rig.deletes("gone")
+    for _ in range(6):
+        await rig.erasures.sweep()
+
+    assert len(bank.asked) == 4
+    assert len(rig.erasures._done) == 1

@@ -423,6 +423,8 @@ class Erasing:
     """Who was given a part of it; whoever they called knows the run's id too."""
     over: bool = True
     """Whether it ended: until then its owner may not have heard, and give parts of it away."""
+    position: int = field(default=0, compare=False)
+    """Its place among all runs of the store, by which one reads on behind it."""
 
 
 class ThreadStore(ABC):
@@ -452,8 +454,13 @@ class ThreadStore(ABC):
         """
 
     @abstractmethod
-    async def erasing(self, key: ThreadKey | None = None, *, limit: int) -> tuple[Erasing, ...]:
-        """Return the deleted runs, of one thread or of all, that peers were not yet rid of."""
+    async def erasing(
+        self, key: ThreadKey | None = None, *, limit: int, after: int = 0
+    ) -> tuple[Erasing, ...]:
+        """Return deleted runs, of one thread or of all, that peers were not yet rid of.
+
+        Those of all come oldest first, behind the position `after`.
+        """
 
     @abstractmethod
     async def erased(self, run_ids: Sequence[RunId]) -> None:

@@ -96,7 +96,8 @@ class MemoryTables:
         return tuple([row for row in rows if (row.tenant, row.subject, row.root_id) == root])
 
     def read_erasing_runs(self, request: ask.ReadErasingRuns) -> tuple[RunRow, ...]:
-        return tuple([row for row in self._runs.values() if row.erased == 1][: request.limit])
+        rows = (row for row in self._runs.values() if row.erased == 1)
+        return tuple([row for row in rows if row.position > request.after][: request.limit])
 
     def read_runs(self, request: ask.ReadRuns) -> tuple[RunRow, ...]:
         conditions = {

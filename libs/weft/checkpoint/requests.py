@@ -83,9 +83,10 @@ class ReadRootedRuns(Request[tuple[RunRow, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class ReadErasingRuns(Request[tuple[RunRow, ...]]):
-    """Read runs that were erased here and not yet everywhere, oldest first."""
+    """Read runs behind position `after` that were erased here and not yet everywhere, in order."""
 
     limit: int
+    after: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,8 +238,12 @@ class DatabaseThreads(ThreadStore):
         checked(key.tenant, key.subject, key.thread_id)
         return await self._database.write(partial(threads.delete, key=key, cancel=cancel))
 
-    async def erasing(self, key: ThreadKey | None = None, *, limit: int) -> tuple[Erasing, ...]:
-        return await self._database.read(partial(threads.erasing, key=key, limit=limit))
+    async def erasing(
+        self, key: ThreadKey | None = None, *, limit: int, after: int = 0
+    ) -> tuple[Erasing, ...]:
+        return await self._database.read(
+            partial(threads.erasing, key=key, limit=limit, after=after)
+        )
 
     async def erased(self, run_ids: Sequence[RunId]) -> None:
         await self._database.write(partial(threads.erased, run_ids=tuple(run_ids)))

@@ -73,16 +73,21 @@ def delete(key: ThreadKey, *, cancel: bool) -> Script[bool]:
     return anything
 
 
-def erasing(key: ThreadKey | None, limit: int) -> Script[tuple[Erasing, ...]]:
+def erasing(key: ThreadKey | None, limit: int, after: int) -> Script[tuple[Erasing, ...]]:
     """Return which deleted runs may have left something with their peers."""
     rows: tuple[RunRow, ...]
     if key is None:
-        rows = yield from ReadErasingRuns(limit)
+        rows = yield from ReadErasingRuns(limit, after)
     else:
         rows = yield from ReadThreadRuns(key, limit)
     return tuple(
         Erasing(
-            RunId(row.run_id), row.tenant, row.subject, _noted(row), over=row.status in TERMINAL
+            RunId(row.run_id),
+            row.tenant,
+            row.subject,
+            _noted(row),
+            over=row.status in TERMINAL,
+            position=row.position,
         )
         for row in rows
         if row.erased == ERASED_HERE

@@ -106,7 +106,7 @@ class SqlTables:
         )
 
     def read_erasing_runs(self, request: ask.ReadErasingRuns) -> Statements[tuple[RunRow, ...]]:
-        return (yield from self._several(texts.ERASING, request.limit))
+        return (yield from self._several(texts.ERASING, request.after, request.limit))
 
     def read_runs(self, request: ask.ReadRuns) -> Statements[tuple[RunRow, ...]]:
         text = texts.LISTED

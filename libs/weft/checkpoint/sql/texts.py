@@ -56,7 +56,7 @@ BARE = said(
     "SELECT t.run_id FROM runs t WHERE t.erased IN (2, 3) AND t.created < ? AND t.updated < ?",
     f"AND {_AT_REST} ORDER BY t.created LIMIT ?",
 )
-ERASING = RUN + "WHERE r.erased = 1 ORDER BY r.position LIMIT ?"
+ERASING = RUN + "WHERE r.erased = 1 AND r.position > ? ORDER BY r.position LIMIT ?"
 # One look at all that decides on a request; there is a row even where nothing is.
 DOOR = said(
     RUN.replace("SELECT ", "SELECT clock(), used.messages, ", 1).replace(
