@@ -7,7 +7,8 @@ import pytest
 from tests.libs.a2a.harness import Mesh, ScriptedPeer, Served, agent, message, replica
 from tests.libs.a2a.test_content import CARD, asks
 from tests.libs.a2a.test_follow_ups import asks_thrice
-from weft.core import JsonObject, JsonValue, new_id
+from weft.checkpoint import entry_path
+from weft.core import LOCAL, JsonObject, JsonValue, new_id
 
 Turn = tuple[str, str]
 
@@ -167,3 +168,25 @@ async def test_another_replica_shows_the_same_and_another_caller_nothing() -> No
 
     assert [turns(each) for each in shown] == [TALK[:5]] * 2
     assert foreign["error"]["code"] == -32001
+
+
+@pytest.mark.requirement("A2A-51")
+async def test_what_is_kept_of_a_further_message_says_parts_as_its_first_one_does() -> None:
+    async with agent(ScriptedPeer(asks_thrice)) as served:
+        task = (await served.call("SendMessage", message("go")))["result"]["task"]
+        file: JsonValue = {"raw": "aGk=", "mediaType": "text/plain", "filename": "a.txt"}
+        sent = message("one", taskId=task["id"], metadata={"by": "hand"})
+        body = sent["message"]
+        assert isinstance(body, dict)
+        body["parts"] = [{"text": "one"}, file]
+        shown = (await served.call("SendMessage", sent))["result"]["task"]["history"]
+        entry: Any = await served.runs.checkpointer.runs.step(LOCAL, task["id"], entry_path(1))
+
+    question, answer = entry["messages"]
+    assert question["sender"] == "agent"
+    assert answer["parts"] == [
+        {"text": "one"},
+        {"bytes": "aGk=", "media_type": "text/plain", "filename": "a.txt"},
+    ]
+    assert shown[-1]["parts"] == [{"text": "one"}, file]
+    assert shown[-1]["metadata"] == {"by": "hand"}

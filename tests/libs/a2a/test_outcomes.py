@@ -12,6 +12,7 @@ from weft.a2a.wire.outcomes import (
     question_parts,
     result_of,
 )
+from weft.a2a.wire.parts import to_wire
 from weft.core import (
     Artifact,
     Claim,
@@ -135,7 +136,7 @@ def test_every_artifact_on_the_wire_has_a_part_with_one_content(result: Result) 
 
 @given(st.lists(interrupts, min_size=1, max_size=3).map(tuple))
 def test_a_question_keeps_its_id_and_all_else(asked: tuple[Interrupt, ...]) -> None:
-    parts = over_the_wire(question_parts(asked, extended=True))["it"]
+    parts = over_the_wire(to_wire(question_parts(asked, extended=True)))["it"]
     assert isinstance(parts, list)
 
     assert interrupts_of(parts) == asked

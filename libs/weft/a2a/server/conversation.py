@@ -6,7 +6,9 @@ takes it, behind the question that it answers.
 
 from collections.abc import Sequence
 
+from weft.a2a.server.views import question_id
 from weft.a2a.wire.models import WireMessage
+from weft.a2a.wire.outcomes import question_parts
 from weft.a2a.wire.parts import to_wire
 from weft.checkpoint import Run, RunStore, entry_path
 from weft.core import JsonObject, Principal
@@ -16,13 +18,8 @@ _UNANSWERED = frozenset({"running", "completed", "failed"})
 """A run in such a state that was claimed once only was never answered."""
 
 
-def stored(message: WireMessage) -> JsonObject:
-    """Return the message as its task keeps it."""
-    return _shown(request_of(message))
-
-
 def request_of(message: WireMessage) -> PeerRequest:
-    """Return the message that asks for a task as the task's row keeps it."""
+    """Return the message as its task keeps it: what it says is parts, as anywhere in the mesh."""
     return PeerRequest(
         message_id=message.message_id,
         sender="agent" if message.role == "ROLE_AGENT" else "user",
@@ -33,12 +30,17 @@ def request_of(message: WireMessage) -> PeerRequest:
     )
 
 
-def entry_of(question: JsonObject | None, message: WireMessage) -> JsonObject:
+def entry_of(run: Run, message: WireMessage) -> JsonObject:
     """Return what a task keeps of a further message: the question as it was put, and the answer."""
-    if question is None:
-        return {"messages": [stored(message)]}
-    kept: JsonObject = {name: question[name] for name in ("messageId", "role", "parts")}
-    return {"messages": [kept, stored(message)]}
+    answer = request_of(message).to_json()
+    if run.status != "interrupted":
+        return {"messages": [answer]}
+    question = PeerRequest(
+        message_id=question_id(run, run.last_seq),
+        sender="agent",
+        parts=question_parts(run.interrupts, extended=False),
+    )
+    return {"messages": [question.to_json(), answer]}
 
 
 def opening(run: Run) -> list[JsonObject]:
@@ -57,7 +59,7 @@ async def conversation(store: RunStore, principal: Principal, run: Run) -> list[
     while (entry := await store.step(principal, run.run_id, entry_path(number))) is not None:
         listed = entry.get("messages")
         if isinstance(listed, list):
-            messages.extend(each for each in listed if isinstance(each, dict))
+            messages.extend(_shown(PeerRequest.model_validate(kept)) for kept in listed)
         number += 1
     return messages
 

@@ -216,12 +216,11 @@ class Tasks:
 
     async def _follow_up(self, ask: CallContext, message: WireMessage) -> Sent:
         run = await self.read(ask, message.task_id or "")
-        question = views.status_of(run, frozenset()).get("message")
         sent = Inbound(
             # An id that is not unique by form may be used twice for two messages.
             message.message_id if message.unique else f"{message.message_id}:{new_id()}",
             body_hash(message),
-            entry_of(question if isinstance(question, dict) else None, message),
+            entry_of(run, message),
         )
         # Read after the run: what was taken before it was read is found.
         if message.unique and await self._has(ask, run, sent):

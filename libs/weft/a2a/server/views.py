@@ -6,8 +6,9 @@ from weft.a2a.server.growing import Growing
 from weft.a2a.wire import extensions
 from weft.a2a.wire.models import TaskState
 from weft.a2a.wire.outcomes import artifacts_of, metadata_of, question_parts
+from weft.a2a.wire.parts import to_wire
 from weft.checkpoint import Run
-from weft.core import JsonObject, JsonValue, Result, rfc3339
+from weft.core import JsonObject, JsonValue, Parts, Result, parts_of, rfc3339
 from weft.events import Envelope
 
 Extensions = frozenset[str]
@@ -75,20 +76,20 @@ def submitted(run: Run, history: Sequence[JsonObject]) -> JsonObject:
 
 def status_of(run: Run, active: Extensions) -> JsonObject:
     status: JsonObject = {"state": state_of(run), "timestamp": rfc3339(run.updated_at)}
-    parts: list[JsonValue] = []
+    parts: Parts = ()
     if run.status == "interrupted":
         parts = question_parts(run.interrupts, extended=extensions.INTERRUPT in active)
     elif run.status == "failed":
-        parts = [{"text": str((run.error or {}).get("message") or "the task failed")}]
+        parts = parts_of(str((run.error or {}).get("message") or "the task failed"))
     elif run.status == "expired":
-        parts = [{"text": "the task's time was over before it ended"}]
+        parts = parts_of("the task's time was over before it ended")
     if parts:
         status["message"] = {
             "messageId": question_id(run, run.last_seq),
             "role": "ROLE_AGENT",
             "taskId": run.run_id,
             "contextId": run.thread_id,
-            "parts": parts,
+            "parts": to_wire(parts),
         }
     return status
 

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 
 from weft.a2a.wire.models import OWN_METADATA, TaskState
 from weft.a2a.wire.parts import from_wire, to_wire
-from weft.core import Artifact, Interrupt, JsonObject, JsonValue, Parts, Result, Usage
+from weft.core import (
+    Artifact,
+    Interrupt,
+    JsonObject,
+    JsonValue,
+    Part,
+    Parts,
+    Result,
+    Usage,
+    parts_of,
+)
 
 RESULT = "result"
 """The metadata member for what neither artifacts nor state can say."""
@@ -122,13 +132,13 @@ def _usage(value: JsonValue) -> JsonObject:
     return value
 
 
-def question_parts(interrupts: Sequence[Interrupt], *, extended: bool) -> list[JsonValue]:
-    """Return the parts of the status message of a task that waits for somebody."""
+def question_parts(interrupts: Sequence[Interrupt], *, extended: bool) -> Parts:
+    """Return what a task that waits for somebody says; `extended` adds the questions as data."""
     text = "\n".join(interrupt.message for interrupt in interrupts) or "an answer is needed"
-    parts: list[JsonValue] = [{"text": text}]
-    if extended:
-        parts.append({"data": {"interrupts": [_camel(each) for each in interrupts]}})
-    return parts
+    if not extended:
+        return (Part(text=text),)
+    questions: JsonObject = {"interrupts": [_camel(interrupt) for interrupt in interrupts]}
+    return parts_of(text, questions)
 
 
 def interrupts_of(parts: Sequence[JsonValue]) -> tuple[Interrupt, ...]:
