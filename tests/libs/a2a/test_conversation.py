@@ -170,7 +170,7 @@ async def test_another_replica_shows_the_same_and_another_caller_nothing() -> No
     assert foreign["error"]["code"] == -32001
 
 
-@pytest.mark.requirement("A2A-51")
+@pytest.mark.requirement("A2A-2")
 async def test_what_is_kept_of_a_further_message_says_parts_as_its_first_one_does() -> None:
     async with agent(ScriptedPeer(asks_thrice)) as served:
         task = (await served.call("SendMessage", message("go")))["result"]["task"]
