@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 LIBRARY = [ROOT / "libs" / "weft", ROOT / "libs" / "incidents"]
 IMPORTERS = [ROOT / name for name in ("libs", "services", "router_service", "gateway")]
@@ -74,3 +76,53 @@ def test_what_crosses_a_package_is_public() -> None:
             ]
 
     assert past == []
+
+
+MOODS = frozenset({"told", "found", "asked", "known", "each"})
+"""How a thing came, or that it is one of several: a local name says what it holds."""
+CLEAN = (
+    "a2a", "bus", "catalog", "checkpoint", "core", "events", "identity", "loop", "plan", "runs",
+    "service",
+)  # fmt: skip
+
+
+def stored_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield every name that is given to something: by a parameter, a loop, a pattern, an error."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield name, node.lineno
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name, node.lineno
+            case ast.MatchMapping(rest=str(name)) | ast.ExceptHandler(name=str(name)):
+                yield name, node.lineno
+            case _:
+                continue
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "told = 1",
+        "def f(asked): ...",
+        "[each for each in ()]",
+        "if (found := f()): ...",
+        "match x:\n    case [*known]: ...",
+        "try: ...\nexcept E as found: ...",
+        "with f() as (told, _): ...",
+    ],
+)
+def test_every_way_to_name_something_is_seen(source: str) -> None:
+    assert {name for name, _ in stored_names(ast.parse(source))} & MOODS
+
+
+@pytest.mark.parametrize("package", CLEAN)
+def test_a_local_name_says_what_it_holds(package: str) -> None:
+    moods = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path, tree in trees([ROOT / "libs" / "weft" / package])
+        for name, line in stored_names(tree)
+        if name in MOODS
+    ]
+
+    assert moods == []

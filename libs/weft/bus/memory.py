@@ -20,12 +20,17 @@ class MemoryBus(Bus):
         return True
 
     def publish(self, subject: str, payload: bytes) -> None:
-        takers = [each for each in self._subscriptions if each.takes(subject)]
-        for each in takers:
-            if each.queue is None:
-                each.put(subject, payload)
-        grouped = sorted((each for each in takers if each.queue), key=lambda each: each.queue or "")
-        for _, members in groupby(grouped, key=lambda each: each.queue):
+        takers = [
+            subscription for subscription in self._subscriptions if subscription.takes(subject)
+        ]
+        for subscription in takers:
+            if subscription.queue is None:
+                subscription.put(subject, payload)
+        grouped = sorted(
+            (subscription for subscription in takers if subscription.queue),
+            key=lambda subscription: subscription.queue or "",
+        )
+        for _, members in groupby(grouped, key=lambda subscription: subscription.queue):
             choice = list(members)
             self._turn += 1
             choice[self._turn % len(choice)].put(subject, payload)

@@ -148,7 +148,11 @@ class NatsBus(Bus):
         client = self._client = _Client()
         try:
             await _connect(client, url, name=name, user=user, closed=self._wake)
-            while unmade := [each for each in self._subscriptions if each.client is not client]:
+            while unmade := [
+                subscription
+                for subscription in self._subscriptions
+                if subscription.client is not client
+            ]:
                 await unmade[0].make(client)
             self._ready.set()
             while not (self._leaving or client.is_closed):

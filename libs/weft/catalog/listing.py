@@ -55,7 +55,7 @@ class _Member:
     doubted: bool = False
     leaving: bool = False
     """It took itself back, or somebody says so: the first question without an answer decides."""
-    asked: float = float("-inf")
+    asked_at: float = float("-inf")
     silent: bool = False
     """It was asked at least once, and gave no answer."""
     away_since: float | None = None
@@ -110,9 +110,10 @@ class Listing:
             return
         self._refused.discard(key)
         now = self.heard = self._clock.monotonic()
-        known = self._members.get(key)
-        if known is not None and known.entry == entry:
-            known.heard, known.doubted, known.leaving, known.away_since = now, False, False, None
+        member = self._members.get(key)
+        if member is not None and member.entry == entry:
+            member.heard, member.away_since = now, None
+            member.doubted = member.leaving = False
             return
         self.suppose([entry])
 
@@ -121,19 +122,19 @@ class Listing:
         now = self._clock.monotonic()
         for entry in entries:
             key = entry.key
-            known = self._new.get(key)
-            if known is not None:
-                known.entry, known.heard = entry, now
+            arrival = self._new.get(key)
+            if arrival is not None:
+                arrival.entry, arrival.heard = entry, now
             elif self._has_room(entry):
                 self._new[key] = _Member(entry, now)
                 self._woken.set()
 
     def miss(self, key: str, *, leaving: bool = False) -> None:
         """Doubt the instance under `key`: it is not listed any more."""
-        known = self._members.get(key)
-        if known is not None:
-            known.doubted = True
-            known.leaving |= leaving
+        member = self._members.get(key)
+        if member is not None:
+            member.doubted = True
+            member.leaving |= leaving
             self._woken.set()
 
     async def settle(self) -> None:
@@ -156,23 +157,23 @@ class Listing:
         due = [
             (key, member)
             for key, member in (*self._members.items(), *self._new.items())
-            if (member.doubted or key in self._new) and now - member.asked >= self._patience.look
+            if (member.doubted or key in self._new) and now - member.asked_at >= self._patience.look
         ]
         places = asyncio.Semaphore(PROOFS_AT_ONCE)
 
         async def ask(key: str, member: _Member) -> None:
-            member.asked = now
+            member.asked_at = now
             async with places:
-                found = await self._vouch.prove(member.entry)
-            self._learn(key, member, found)
+                proven = await self._vouch.prove(member.entry)
+            self._learn(key, member, proven)
 
         await asyncio.gather(*(ask(key, member) for key, member in due))
 
-    def _learn(self, key: str, member: _Member, found: Entry | None) -> None:
+    def _learn(self, key: str, member: _Member, proven: Entry | None) -> None:
         now = self._clock.monotonic()
-        if found is not None:
-            self._admit(found, now)
-            if found.key != key:
+        if proven is not None:
+            self._admit(proven, now)
+            if proven.key != key:
                 # Another process of the service answers at that address: its successor.
                 self._forget(key)
             return
@@ -188,9 +189,9 @@ class Listing:
     def _admit(self, entry: Entry, now: float) -> None:
         key = entry.key
         self._new.pop(key, None)
-        known = self._members.get(key)
+        before = self._members.get(key)
         self._members[key] = _Member(entry, now)
-        if known is None or known.entry != entry:
+        if before is None or before.entry != entry:
             self.revision += 1
         for other, member in list(self._members.items()):
             # One address is one process: who had it before is no more.
@@ -203,5 +204,7 @@ class Listing:
             self.revision += 1
 
     def _has_room(self, entry: Entry) -> bool:
-        known = [each.entry.service for each in (*self._members.values(), *self._new.values())]
-        return len(known) < MAX_ENTRIES and known.count(entry.service) < MAX_INSTANCES
+        services = [
+            member.entry.service for member in (*self._members.values(), *self._new.values())
+        ]
+        return len(services) < MAX_ENTRIES and services.count(entry.service) < MAX_INSTANCES

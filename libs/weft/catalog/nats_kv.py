@@ -101,8 +101,8 @@ class NatsCatalog(Announcer):
             revision, entries = self._listing.revision, self._listing.entries()
             # An empty list is no good one: it would forget a mesh that only went away before us.
             if revision != self._saved and entries:
-                known = (*entries, *self._listing.supposed())
-                await asyncio.to_thread(lastgood.write, self._file, known)
+                listed = (*entries, *self._listing.supposed())
+                await asyncio.to_thread(lastgood.write, self._file, listed)
                 self._saved = revision
 
     async def watch(self) -> None:
@@ -226,5 +226,5 @@ async def _ensure(js: JetStreamContext) -> None:
         await js.add_stream(config)
 
 
-def _fits(found: StreamInfo) -> bool:
-    return not found.config.allow_rollup_hdrs and bool(found.config.allow_msg_ttl)
+def _fits(stream: StreamInfo) -> bool:
+    return not stream.config.allow_rollup_hdrs and bool(stream.config.allow_msg_ttl)

@@ -31,8 +31,8 @@ def _fitted(value: JsonValue, room: int, depth: int) -> JsonValue:
         return _omitted(text)
     fitted: JsonObject = {}
     left = room - sum(len(dumps(name)) + 2 for name in value)
-    for name, each in sorted(value.items(), key=lambda item: len(dumps(item[1]))):
-        fitted[name] = _fitted(each, left, depth - 1)
+    for name, member in sorted(value.items(), key=lambda item: len(dumps(item[1]))):
+        fitted[name] = _fitted(member, left, depth - 1)
         left -= len(dumps(fitted[name]))
     return {name: fitted[name] for name in value}
 

@@ -268,7 +268,7 @@ class MemoryTables:
 
     def forget_run(self, request: ask.ForgetRun) -> None:
         row = self._runs[request.run_id]
-        others = tuple([each for each in self._of_thread[row.key] if each != row.run_id])
+        others = tuple([run_id for run_id in self._of_thread[row.key] if run_id != row.run_id])
         if others:
             self.undo.put(self._of_thread, row.key, others)
         else:

@@ -101,8 +101,8 @@ def _refusal(event: Event) -> str | None:
 
 def _gone(event: Event, why: str) -> Event:
     # Its path and agent may be what cannot be kept.
-    told: JsonObject = {"event": storable(event.type), "reason": why}
-    return AgentCustom(data=Custom(name="event_not_kept", data=told))
+    loss: JsonObject = {"event": storable(event.type), "reason": why}
+    return AgentCustom(data=Custom(name="event_not_kept", data=loss))
 
 
 def _encoded(event: Event) -> EventText:

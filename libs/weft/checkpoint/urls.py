@@ -32,8 +32,8 @@ def get_checkpointer(url: str) -> Checkpointer:
     if not colon:
         raise ConfigError("a checkpointer is named by a URL such as 'sqlite:weft.db' or 'memory:'")
     if scheme not in _OPENERS:
-        known = [f"{name}:" for name in _OPENERS]
-        raise ConfigError(f"no checkpointer for {scheme + ':'!r}{did_you_mean(scheme, known)}")
+        schemes = [f"{name}:" for name in _OPENERS]
+        raise ConfigError(f"no checkpointer for {scheme + ':'!r}{did_you_mean(scheme, schemes)}")
     module, name = _OPENERS[scheme]
     try:
         opener = cast("Opener", getattr(import_module(module), name))

@@ -139,8 +139,8 @@ def _limits(stored: JsonValue) -> Budget:
     """Return the limits that this version knows of those that were written down."""
     if not isinstance(stored, dict) or not stored:
         return UNLIMITED
-    known = {name: limit for name, limit in stored.items() if name in Budget.model_fields}
-    return Budget.model_validate(known)
+    limits = {name: limit for name, limit in stored.items() if name in Budget.model_fields}
+    return Budget.model_validate(limits)
 
 
 def _left_at(authority: Authority, now: float) -> float | None:

@@ -97,8 +97,8 @@ def is_within(value: float | None, limit: float | None) -> bool:
 
 
 def _least(mine: float | None, theirs: float | None) -> float | None:
-    known = [limit for limit in (mine, theirs) if limit is not None]
-    return min(known, default=None)
+    limits = [limit for limit in (mine, theirs) if limit is not None]
+    return min(limits, default=None)
 
 
 def _left(limit: float | None, spent: float) -> float | None:

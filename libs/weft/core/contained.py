@@ -32,13 +32,13 @@ def contained() -> Iterator[None]:
     Raises:
         EscapedError: The block raised no `Exception`, and nobody asked this task to end.
     """
-    task, asked = _task(), _asked()
+    task, cancels = _task(), _asked()
     try:
         yield
     except Exception:
         raise
     except BaseException as raised:
-        if _is_ours(raised, task, asked):
+        if _is_ours(raised, task, cancels):
             raise
         raise EscapedError(raised) from raised
 
@@ -66,20 +66,20 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _is_ours(raised: BaseException, task: asyncio.Task[object] | None, asked: int) -> bool:
+def _is_ours(raised: BaseException, task: asyncio.Task[object] | None, cancels: int) -> bool:
     match raised:
         case asyncio.CancelledError():
-            return task is not None and _asked() > asked
+            return task is not None and _asked() > cancels
         case GeneratorExit():
             # Thrown into a coroutine that is closed from outside, and never by our own task.
             return task is not None and _task() is not task
         case KeyboardInterrupt():
-            return _from_the_keyboard(raised, asked)
+            return _from_the_keyboard(raised, cancels)
         case _:
             return False
 
 
-def _from_the_keyboard(raised: KeyboardInterrupt, asked: int) -> bool:
+def _from_the_keyboard(raised: KeyboardInterrupt, cancels: int) -> bool:
     """Tell whether a person may have sent it: signals reach the main thread only.
 
     While `asyncio.run` is at work, the first one cancels its task, and the second raises. Else it
@@ -87,7 +87,7 @@ def _from_the_keyboard(raised: KeyboardInterrupt, asked: int) -> bool:
     """
     if threading.current_thread() is not threading.main_thread():
         return False
-    return _asked() > asked or not _was_raised_by_hand(raised)
+    return _asked() > cancels or not _was_raised_by_hand(raised)
 
 
 def _was_raised_by_hand(raised: KeyboardInterrupt) -> bool:

@@ -77,8 +77,8 @@ class UnknownAgentError(InputError):
 
     code = "unknown_agent"
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"no agent is named {name!r}{did_you_mean(name, known)}", field="agent")
+    def __init__(self, name: str, names: Sequence[str]) -> None:
+        super().__init__(f"no agent is named {name!r}{did_you_mean(name, names)}", field="agent")
         self.name = name
 
 

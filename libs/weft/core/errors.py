@@ -138,10 +138,10 @@ class BatchGapError(WeftError):
 
     code = "batch_gap"
 
-    def __init__(self, expected: int, found: int) -> None:
-        super().__init__(f"expected event batch {expected}, got {found}")
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(f"expected event batch {expected}, got {actual}")
         self.expected = expected
-        self.found = found
+        self.actual = actual
 
 
 class StaleThreadError(WeftError):
@@ -149,10 +149,10 @@ class StaleThreadError(WeftError):
 
     code = "stale_thread"
 
-    def __init__(self, expected: int, found: int) -> None:
-        super().__init__(f"expected thread version {expected}, found {found}")
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(f"expected thread version {expected}, found {actual}")
         self.expected = expected
-        self.found = found
+        self.actual = actual
 
 
 class RunFinishedError(WeftError):
@@ -365,12 +365,12 @@ _REMEDIES = {
 }
 
 
-def did_you_mean(wrong: str, known: Sequence[str]) -> str:
-    """Return `; did you mean 'x'?`, or the known names where none is near."""
-    near = get_close_matches(wrong, known, n=1)
+def did_you_mean(wrong: str, names: Sequence[str]) -> str:
+    """Return `; did you mean 'x'?`, or all names where none is near."""
+    near = get_close_matches(wrong, names, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(sorted(known))}" if known else ""
+    return f"; known: {', '.join(sorted(names))}" if names else ""
 
 
 def system_words(error: OSError) -> str:
@@ -383,6 +383,6 @@ def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     """Return the errors in a group and in the groups it holds, in order."""
     return [
         leaf
-        for each in group.exceptions
-        for leaf in (leaves(each) if isinstance(each, BaseExceptionGroup) else [each])
+        for error in group.exceptions
+        for leaf in (leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
     ]

@@ -16,16 +16,16 @@ _WORDS = {"missing": "this is required", "list_type": "this must be an array"}
 def faults_of(error: ValidationError, kind: type[BaseModel]) -> list[tuple[str, str]]:
     """Return (JSON pointer, message) of everything that kept a body from being a `kind`."""
     faults: dict[str, str] = {}
-    for each in error.errors(include_url=False, include_input=False, include_context=False):
-        names = [str(step) for step in each["loc"] if not _is_arm(step)]
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        names = [str(step) for step in fault["loc"] if not _is_arm(step)]
         pointer = "".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names)
-        if each["type"] == "extra_forbidden":
-            known = _fields(kind, names[:-1])
-            message = f"there is no such field{did_you_mean(names[-1][:100], known)}"
-        elif each["type"] in _OBJECT:
+        if fault["type"] == "extra_forbidden":
+            fields = _fields(kind, names[:-1])
+            message = f"there is no such field{did_you_mean(names[-1][:100], fields)}"
+        elif fault["type"] in _OBJECT:
             message = "this must be an object"
         else:
-            message = _WORDS.get(each["type"], each["msg"].removeprefix("Value error, "))
+            message = _WORDS.get(fault["type"], fault["msg"].removeprefix("Value error, "))
         faults.setdefault(pointer[:200], message)
     return list(faults.items())[:MAX_FAULTS]
 
@@ -42,17 +42,17 @@ def _fields(kind: type[BaseModel], names: list[str]) -> list[str]:
         if not name.isdigit():
             kinds = [
                 inner
-                for each in kinds
-                for key, field in each.model_fields.items()
+                for model in kinds
+                for key, field in model.model_fields.items()
                 if name in {key, field.alias}
                 for inner in _models(field.annotation)
             ]
     return sorted(
-        {field.alias or key for each in kinds for key, field in each.model_fields.items()}
+        {field.alias or key for model in kinds for key, field in model.model_fields.items()}
     )
 
 
 def _models(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for each in get_args(annotation) for model in _models(each)]
+    return [model for argument in get_args(annotation) for model in _models(argument)]

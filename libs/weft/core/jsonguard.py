@@ -139,10 +139,10 @@ def _too_large() -> InputError:
 
 
 def _unique(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise InputError("JSON keys must not repeat within an object")
-    return found
+    return members
 
 
 def _constant(name: str) -> NoReturn:

@@ -92,8 +92,8 @@ class ToolSpec(Record):
             schema = shown.get(name)
             if value is not None and isinstance(schema, dict):
                 shown[name] = {**schema, "default": value}
-        asked = required if isinstance(required, list) else []
-        left: list[JsonValue] = [name for name in asked if name not in self.given]
+        names = required if isinstance(required, list) else []
+        left: list[JsonValue] = [name for name in names if name not in self.given]
         return {**self.parameters, "properties": shown, "required": left}
 
 

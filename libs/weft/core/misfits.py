@@ -49,15 +49,15 @@ def _fields(
     value: dict[str, JsonValue], schema: JsonObject, pointer: str
 ) -> Iterator[tuple[str, str]]:
     properties = schema.get("properties")
-    known = properties if isinstance(properties, dict) else {}
+    members = properties if isinstance(properties, dict) else {}
     for name in _list(schema.get("required")):
         if name not in value:
             yield f"{pointer}/{name}", "this is required"
     for name, child in value.items():
         place = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
-        inner = known.get(name, schema.get("additionalProperties"))
+        inner = members.get(name, schema.get("additionalProperties"))
         if inner is False:
-            yield place, f"there is no such field; known: {', '.join(sorted(known))}"
+            yield place, f"there is no such field; known: {', '.join(sorted(members))}"
         elif isinstance(inner, dict):
             yield from misfits(child, inner, place)
 

@@ -98,9 +98,9 @@ class VersionNotSupportedError(WeftError):
 
     code = "version_not_supported"
 
-    def __init__(self, asked: str, supported: Sequence[str]) -> None:
+    def __init__(self, version: str, supported: Sequence[str]) -> None:
         super().__init__(
-            f"version {asked[:20]!r} is not supported; use one of {', '.join(supported)}"
+            f"version {version[:20]!r} is not supported; use one of {', '.join(supported)}"
         )
         self.supported = tuple(supported)
 
@@ -160,8 +160,8 @@ class PeerRefusedError(WeftError):
 
     code = "peer_failed"
 
-    def __init__(self, message: str, *, rpc_code: int | None = None, told: str = "") -> None:
+    def __init__(self, message: str, *, rpc_code: int | None = None, peer_code: str = "") -> None:
         super().__init__(message)
         self.rpc_code = rpc_code
-        self.told = told
+        self.peer_code = peer_code
         """The peer's own error code, or empty."""

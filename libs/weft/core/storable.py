@@ -90,13 +90,13 @@ def _nests(value: JsonValue) -> bool:
     for _ in range(MAX_DEPTH):
         level = [
             child
-            for each in level
-            if isinstance(each, dict | list)
-            for child in (each.values() if isinstance(each, dict) else each)
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
         ]
         if not level:
             return False
-    return any(isinstance(each, dict | list) for each in level)
+    return any(isinstance(value, dict | list) for value in level)
 
 
 def _has_nul(text: str | bytes) -> bool:

@@ -44,8 +44,8 @@ class TraceContext:
             return None
         version, trace_id, span_id, flags = match.groups()
         rest = header[_LENGTH:]
-        known = not rest if version == "00" else version != "ff" and rest[:1] in ("", "-")
-        if not known or not trace_id.strip("0") or not span_id.strip("0"):
+        lawful = not rest if version == "00" else version != "ff" and rest[:1] in ("", "-")
+        if not lawful or not trace_id.strip("0") or not span_id.strip("0"):
             return None
         return cls(trace_id, span_id, bool(int(flags, 16) & _SAMPLED))
 

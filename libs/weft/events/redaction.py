@@ -38,7 +38,7 @@ def redact(text: str) -> str:
     text = _NAMED.sub(_without_value, text)
     text = _IN_URL.sub(rf"\g<1>{REDACTED}", text)
     text = _KEY.sub(REDACTED, text)
-    return _JWT.sub(lambda found: REDACTED if found[1] else found[0], text)
+    return _JWT.sub(lambda match: REDACTED if match[1] else match[0], text)
 
 
 def hidden(values: JsonObject) -> JsonObject:
@@ -54,8 +54,8 @@ def hidden_value(value: JsonValue) -> JsonValue:
         return hidden(value)
     if isinstance(value, str):
         return redact(value)
-    return [hidden_value(each) for each in value] if isinstance(value, list) else value
+    return [hidden_value(element) for element in value] if isinstance(value, list) else value
 
 
-def _without_value(found: re.Match[str]) -> str:
-    return f"{found[1]}{found[2]}{REDACTED}" if found[2] else found[0]
+def _without_value(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2]}{REDACTED}" if match[2] else match[0]

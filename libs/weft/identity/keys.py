@@ -155,9 +155,9 @@ class Trust:
         stamp = self._stamp if self._settled or not self._is_old() else 0
         self._looked = self._clock.monotonic()
         with guarded("trust directory"):
-            found = await asyncio.to_thread(_read_changed, directory, stamp)
-            if found is not None:
-                self._stamp, self._settled, keys = found
+            reading = await asyncio.to_thread(_read_changed, directory, stamp)
+            if reading is not None:
+                self._stamp, self._settled, keys = reading
                 self._keys = MappingProxyType({**keys, **self._pinned})
 
 
@@ -211,7 +211,7 @@ def _read_all(directory: Path) -> dict[str, TrustedKey]:
     Raises:
         OSError: A file is there and cannot be read now.
     """
-    found: dict[str, TrustedKey] = {}
+    keys: dict[str, TrustedKey] = {}
     for file in sorted(directory.glob("*.json")):
         try:
             key = PublicKey.model_validate_json(read_file(file))
@@ -219,5 +219,5 @@ def _read_all(directory: Path) -> dict[str, TrustedKey]:
         except (FileNotFoundError, NotAFileError, PermissionError, ValidationError, ValueError):
             # Gone meanwhile, or no key of ours.
             continue
-        found[key.kid] = TrustedKey(key.kid, key.service, public, key.issuer)
-    return found
+        keys[key.kid] = TrustedKey(key.kid, key.service, public, key.issuer)
+    return keys

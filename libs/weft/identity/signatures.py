@@ -72,5 +72,5 @@ def _full(value: JsonValue) -> JsonValue:
         kept = {name: _full(member) for name, member in value.items()}
         return {name: member for name, member in kept.items() if member is not None} or None
     if isinstance(value, list):
-        return [member for each in value if (member := _full(each)) is not None] or None
+        return [member for element in value if (member := _full(element)) is not None] or None
     return None if value == "" else value

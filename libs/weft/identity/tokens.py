@@ -241,8 +241,8 @@ class Verifier:
         return Caller(
             claims.authority(self._clock.monotonic()).narrowed(scopes=self._scopes),
             body=claims.body,
-            until=min(_over(each) for each, _ in lent),
-            keys=frozenset(each.kid for _, each in lent),
+            until=min(_over(link) for link, _ in lent),
+            keys=frozenset(key.kid for _, key in lent),
         )
 
     async def stands(self, caller: Caller) -> bool:

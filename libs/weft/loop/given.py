@@ -77,8 +77,8 @@ class GivenArguments:
         shown: JsonObject = {}
         for given in self.by_tool.values():
             shown.update(_shown(given))
-        told = {name: value for name, value in sorted(shown.items()) if value is not None}
-        lines = [f"- {name}: {dumps(value).decode()}" for name, value in told.items()]
+        words = {name: value for name, value in sorted(shown.items()) if value is not None}
+        lines = [f"- {name}: {dumps(value).decode()}" for name, value in words.items()]
         return "\n".join([INTRODUCTION, *lines]) if lines else ""
 
 

@@ -69,11 +69,11 @@ def _plain(value: object, *, secret: bool) -> object:
         return REDACTED if secret else redact(value)
     if isinstance(value, Mapping):
         return {
-            str(name): _plain(each, secret=secret or is_secret(str(name)))
-            for name, each in value.items()
+            str(name): _plain(member, secret=secret or is_secret(str(name)))
+            for name, member in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(each, secret=secret) for each in value]
+        return [_plain(member, secret=secret) for member in value]
     if value is None or isinstance(value, bool | int | float):
         return value
     return REDACTED if secret else redact(str(value))

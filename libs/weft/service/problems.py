@@ -97,8 +97,8 @@ def problem_response(error: WeftError, *, instance: str, trace_id: str) -> Respo
 
 async def on_weft_error(request: Request, error: Exception) -> Response:
     """Answer an error that a route raised."""
-    known = error if isinstance(error, WeftError) else WeftError(_UNEXPECTED)
-    return problem_response(known, instance=request.url.path, trace_id=trace_of(request))
+    problem = error if isinstance(error, WeftError) else WeftError(_UNEXPECTED)
+    return problem_response(problem, instance=request.url.path, trace_id=trace_of(request))
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

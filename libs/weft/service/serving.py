@@ -72,10 +72,10 @@ def serve(opening: Opening, settings: ServiceSettings, *, name: str) -> None:
     except (WeftError, OSError) as error:
         _leave(name, error)
     except BaseExceptionGroup as group:
-        told = group.subgroup((WeftError, OSError))
-        if told is None:
+        failures = group.subgroup((WeftError, OSError))
+        if failures is None:
             raise
-        _leave(name, leaves(told)[0])
+        _leave(name, leaves(failures)[0])
 
 
 def _leave(name: str, error: BaseException) -> NoReturn:
@@ -109,8 +109,8 @@ def listening_socket(host: str, port: int) -> Iterator[socket.socket]:
 async def _serve(opening: Opening, settings: ServiceSettings, sock: socket.socket) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stopping.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
     host, port = sock.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     listening = Listening(settings.url or f"http://{shown}:{port}", stopping)

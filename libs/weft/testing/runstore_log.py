@@ -112,7 +112,7 @@ class LogContract:
         with pytest.raises(BatchGapError) as caught:
             await runs.append(held, 3, [Event(type="agent.custom")])
 
-        assert (caught.value.expected, caught.value.found) == (2, 3)
+        assert (caught.value.expected, caught.value.actual) == (2, 3)
         assert await runs.events(ALICE, held.run_id, after=2) == first
 
     async def test_an_epoch_counts_its_batches_from_one(self, checkpointer: Checkpointer) -> None:

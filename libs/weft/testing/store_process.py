@@ -63,7 +63,7 @@ async def append(them: Checkpointer, name: str, run_id: str, thread_id: str) -> 
                 version = await them.threads.append(key, [entry], expected=version, fence=held)
                 break
             except StaleThreadError as error:
-                version = error.found
+                version = error.actual
         _say(entry.decode())
 
 

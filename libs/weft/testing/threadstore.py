@@ -59,7 +59,7 @@ class ThreadStoreContract:
         for expected in (0, 2):
             with pytest.raises(StaleThreadError) as caught:
                 await checkpointer.threads.append(KEY, [b"lost"], expected=expected, fence=held)
-            assert (caught.value.expected, caught.value.found) == (expected, 1)
+            assert (caught.value.expected, caught.value.actual) == (expected, 1)
 
         thread = await checkpointer.threads.load(KEY)
         assert thread is not None

@@ -125,9 +125,9 @@ class Picture:
         self._set(status)
         if isinstance(artifacts, list):
             self._artifacts.clear()
-            for each in artifacts:
-                if isinstance(each, dict):
-                    self._add(each, append=False)
+            for artifact in artifacts:
+                if isinstance(artifact, dict):
+                    self._add(artifact, append=False)
 
     def _show_artifact(self, update: JsonObject) -> list[Event]:
         """Return what to tell of an artifact that grows; a whole one stands in the result."""

@@ -109,8 +109,8 @@ class RemoteRun:
         except PeerRefusedError as error:
             ended = error.rpc_code == _NOT_CANCELABLE
             return {"outcome": "done" if ended else "unknown", "taskId": task_id}
-        told = task.get("metadata")
-        outcomes = told.get("outcomes") if isinstance(told, dict) else None
+        stopped = task.get("metadata")
+        outcomes = stopped.get("outcomes") if isinstance(stopped, dict) else None
         self._picture.show({"task": task})
         outcome = "canceled" if self._picture.state == "TASK_STATE_CANCELED" else "unknown"
         return {"outcome": outcome, "taskId": task_id, "outcomes": outcomes or []}
@@ -313,5 +313,5 @@ class RemoteRun:
 
 
 def _failed(error: PeerRefusedError | InvalidPeerAnswerError) -> Result:
-    told = error.told if isinstance(error, PeerRefusedError) else ""
-    return Result.failed(told if told in _PASSED_ON else "peer_failed", str(error))
+    code = error.peer_code if isinstance(error, PeerRefusedError) else ""
+    return Result.failed(code if code in _PASSED_ON else "peer_failed", str(error))

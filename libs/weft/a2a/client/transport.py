@@ -80,17 +80,17 @@ class OpenReply:
         # A carriage return never stands raw in JSON, so leaving all out only ends lines alike.
         start = max(len(self._unread) - 1, 0)
         self._unread += chunk.replace(b"\r", b"")
-        found: list[Frame] = []
+        frames: list[Frame] = []
         while (end := self._unread.find(b"\n\n", start)) >= 0:
             if end > MAX_EVENT:
                 raise InvalidPeerAnswerError(f"the peer sent an event over {MAX_EVENT} bytes")
             if (frame := _frame(bytes(self._unread[:end]))) is not None:
-                found.append(frame)
+                frames.append(frame)
             del self._unread[: end + 2]
             start = 0
         if len(self._unread) > MAX_EVENT:
             raise InvalidPeerAnswerError(f"the peer sent an event over {MAX_EVENT} bytes")
-        return found
+        return frames
 
     async def result(self, until: float) -> JsonObject:
         """Return the whole answer's JSON-RPC result; raises what `frames` raises."""
@@ -243,15 +243,15 @@ def _result(text: bytes) -> JsonObject:
 def _refusal(error: JsonObject) -> PeerRefusedError:
     code = error.get("code")
     data = error.get("data")
-    infos = [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
-    told = [info["metadata"] for info in infos if isinstance(info.get("metadata"), dict)]
+    infos = [info for info in data if isinstance(info, dict)] if isinstance(data, list) else []
+    entries = [info["metadata"] for info in infos if isinstance(info.get("metadata"), dict)]
     own = next(
-        (str(each["code"]) for each in told if isinstance(each, dict) and "code" in each), ""
+        (str(entry["code"]) for entry in entries if isinstance(entry, dict) and "code" in entry), ""
     )
     return PeerRefusedError(
         f"the peer refused: {str(error.get('message', ''))[:200]}",
         rpc_code=code if isinstance(code, int) else None,
-        told=own,
+        peer_code=own,
     )
 
 

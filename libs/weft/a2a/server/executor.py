@@ -101,7 +101,7 @@ def _authored(metadata: JsonObject, own: JsonObject) -> JsonObject:
 
 def _history(own: JsonObject) -> tuple[Message, ...]:
     try:
-        return tuple(Message.model_validate(each) for each in _list(own.get("history")))
+        return tuple(Message.model_validate(entry) for entry in _list(own.get("history")))
     except ValidationError as error:
         raise InputError(f"the history in the metadata {OWN_METADATA!r} is none") from error
 

@@ -12,7 +12,8 @@ _NAME = 64
 
 def granted(listed: JsonValue) -> tuple[Tool, ...]:
     """Return the tools that a message's metadata tells of; what has no name is none."""
-    grants = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    entries = listed if isinstance(listed, list) else []
+    grants = [entry for entry in entries if isinstance(entry, dict)]
     tools = {name: _tool(name, grant) for grant in grants[:MOST] if (name := _name(grant))}
     return tuple(tools.values())
 
@@ -42,12 +43,12 @@ async def _use(task: str, context: ToolContext) -> JsonValue:
         task: What to do, in words, with everything needed to understand it.
         context: The call that may use it.
     """
-    asked = interrupt_id("grant", context.run_id, *context.place, context.tool_call_id)
-    if asked in context.answers:
-        return _brought(context.answers[asked], context.tool_name)
+    question_id = interrupt_id("grant", context.run_id, *context.place, context.tool_call_id)
+    if question_id in context.answers:
+        return _brought(context.answers[question_id], context.tool_name)
     raise InterruptRaised(
         Interrupt(
-            id=asked,
+            id=question_id,
             reason="grant",
             message=f"{context.tool_name} is the caller's to use",
             path=context.path,

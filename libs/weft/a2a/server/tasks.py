@@ -172,9 +172,11 @@ class Tasks:
 
     async def question(self, ask: CallContext, run: Run, seq: int) -> JsonObject | None:
         """Return what the task asked when it told event `seq`, though it was answered since."""
-        told_as = views.question_id(run, seq)
+        question_id = views.question_id(run, seq)
         messages = await self.history(ask, run, None)
-        return next((each for each in messages if each.get("messageId") == told_as), None)
+        return next(
+            (message for message in messages if message.get("messageId") == question_id), None
+        )
 
     async def events(self, ask: CallContext, run: Run, *, after: int) -> tuple[Envelope, ...]:
         """Return events of the task behind number `after`; () at the end of its log."""
@@ -318,13 +320,13 @@ def _whole(limits: Mapping[str, JsonValue], name: str) -> int | None:
 
 def _answers(run: Run, message: WireMessage) -> dict[str, JsonValue]:
     """Return what the message answers: the named questions, or the only open one."""
-    listed = next((each for part in message.content if (each := _responses(part))), None)
-    if listed is not None:
+    responses = next(filter(None, map(_responses, message.content)), None)
+    if responses is not None:
         if len(message.content) > 1:
             raise InputError(
                 "a message with `responses` holds nothing beside them", field="message.parts"
             )
-        return {str(each.get("interruptId")): _answer(each) for each in listed}
+        return {str(response.get("interruptId")): _answer(response) for response in responses}
     if len(run.interrupts) != 1:
         raise InputError(
             "the task asks several questions: answer each by its id in a `responses` data part",
@@ -335,7 +337,8 @@ def _answers(run: Run, message: WireMessage) -> dict[str, JsonValue]:
 
 def _responses(part: Part) -> list[JsonObject]:
     listed = part.data.get("responses") if isinstance(part.data, dict) else None
-    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    responses = listed if isinstance(listed, list) else []
+    return [response for response in responses if isinstance(response, dict)]
 
 
 def _said(question: Interrupt, message: WireMessage) -> JsonValue:

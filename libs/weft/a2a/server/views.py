@@ -32,7 +32,7 @@ SHOWN: dict[str, TaskState] = {
 
 def state_of(run: Run) -> TaskState:
     if run.status == "interrupted":
-        credentials = any(each.reason == "credentials" for each in run.interrupts)
+        credentials = any(question.reason == "credentials" for question in run.interrupts)
         return "TASK_STATE_AUTH_REQUIRED" if credentials else "TASK_STATE_INPUT_REQUIRED"
     if run.status == "failed" and (run.error or {}).get("code") == "policy_denied":
         return "TASK_STATE_REJECTED"

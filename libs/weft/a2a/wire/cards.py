@@ -71,12 +71,12 @@ class Card(Record):
 
     def takes(self, skill: str | None) -> tuple[str, ...]:
         """Return the media types that a message may hold: those of the skill it names, else all."""
-        named = {each.id: each.input_modes for each in self.skills}
+        named = {skill.id: skill.input_modes for skill in self.skills}
         return _modes(skill, self.input_modes, named)
 
     def gives(self, skill: str | None) -> tuple[str, ...]:
         """Return the media types that an answer may have."""
-        named = {each.id: each.output_modes for each in self.skills}
+        named = {skill.id: skill.output_modes for skill in self.skills}
         return _modes(skill, self.output_modes, named)
 
     def _extensions(self) -> list[JsonValue]:
@@ -179,9 +179,9 @@ async def read_control_card(text: str, *, service: str, origin: str, trust: Trus
     """
     card = _object(text, service)
     await signatures.check(card, service=service, trust=trust)
-    for each in _objects(card.get("supportedInterfaces")):
-        scheme, host, port = _origin(str(each.get("url")))
-        if each.get("protocolBinding") == CONTROL and scheme == "grpc" and port is not None:
+    for interface in _objects(card.get("supportedInterfaces")):
+        scheme, host, port = _origin(str(interface.get("url")))
+        if interface.get("protocolBinding") == CONTROL and scheme == "grpc" and port is not None:
             if host != _origin(origin)[1]:
                 raise CardRefusedError(f"the card of {service!r} points to another host")
             return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -244,10 +244,10 @@ def _risk(value: str) -> RiskLevel | None:
 def _peer_card(card: JsonObject, service: str, origin: str, *, trusted: bool) -> PeerCard:
     interface = next(
         (
-            each
-            for each in _objects(card.get("supportedInterfaces"))
-            if each.get("protocolBinding") == "JSONRPC"
-            and ".".join(str(each.get("protocolVersion", "")).split(".")[:2]) == VERSION
+            interface
+            for interface in _objects(card.get("supportedInterfaces"))
+            if interface.get("protocolBinding") == "JSONRPC"
+            and ".".join(str(interface.get("protocolVersion", "")).split(".")[:2]) == VERSION
         ),
         None,
     )
@@ -261,7 +261,7 @@ def _peer_card(card: JsonObject, service: str, origin: str, *, trusted: bool) ->
         raise CardRefusedError(f"the card of {service!r} points to another host")
     offered = card.get("capabilities")
     able = offered if isinstance(offered, dict) else {}
-    uris = {str(each.get("uri")) for each in _objects(able.get("extensions"))}
+    uris = {str(extension.get("uri")) for extension in _objects(able.get("extensions"))}
     return PeerCard(
         service=service,
         url=url,
@@ -294,8 +294,8 @@ def _origin(url: str) -> tuple[str, str, int | None]:
 
 
 def _objects(value: JsonValue) -> Sequence[JsonObject]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _strings(value: JsonValue) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []

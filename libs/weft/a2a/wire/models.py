@@ -134,7 +134,7 @@ class WireMessage(Wire):
 
     @cached_property
     def content(self) -> Parts:
-        return tuple([each.part for each in self.parts])
+        return tuple([wire.part for wire in self.parts])
 
 
 class Sparse(Wire):
@@ -145,7 +145,7 @@ class Sparse(Wire):
     def _said(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        return {name: each for name, each in value.items() if each is not None}
+        return {name: member for name, member in value.items() if member is not None}
 
 
 class SendConfiguration(Sparse):

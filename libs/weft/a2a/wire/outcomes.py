@@ -85,7 +85,7 @@ def result_of(state: str, artifacts: Sequence[JsonObject], metadata: JsonObject)
             **common,
             "status": rest.get("status") or common["status"],
             "parts": from_wire(shown),
-            "artifacts": [read_artifact(each) for each in evidence],
+            "artifacts": [read_artifact(artifact) for artifact in evidence],
             "claims": findings.get("claims", ()),
             "verdict": findings.get("verdict"),
             "reasons": rest.get("reasons", ()),
@@ -127,7 +127,7 @@ def _usage(value: JsonValue) -> JsonObject:
     if not isinstance(value, dict):
         return Usage(unknown=True).to_json()
     # Summed up with those of others, larger ones could no longer be written down.
-    if any(isinstance(each, int | float) and each > MAX_SPENT for each in value.values()):
+    if any(isinstance(amount, int | float) and amount > MAX_SPENT for amount in value.values()):
         raise ValueError(f"nobody spends more than {MAX_SPENT} of anything")
     return value
 
@@ -151,7 +151,7 @@ def interrupts_of(parts: Sequence[JsonValue]) -> tuple[Interrupt, ...]:
         data = part.get("data") if isinstance(part, dict) else None
         listed = data.get("interrupts") if isinstance(data, dict) else None
         if isinstance(listed, list):
-            return tuple(_uncamel(each) for each in listed if isinstance(each, dict))
+            return tuple(_uncamel(question) for question in listed if isinstance(question, dict))
     return ()
 
 

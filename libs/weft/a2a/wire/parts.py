@@ -19,7 +19,7 @@ def from_wire(listed: JsonValue) -> Parts:
         ValueError: One has not exactly one content, or one of another type.
     """
     shown = listed if isinstance(listed, list) else []
-    return tuple([_read(each) for each in shown if isinstance(each, dict)])
+    return tuple([_read(part) for part in shown if isinstance(part, dict)])
 
 
 def media_of(part: Part) -> str:

@@ -36,9 +36,9 @@ def read(body: bytes) -> tuple[RpcId, object]:
         raise InvalidJsonError("the body is not UTF-8") from error
     except InputError as error:
         raise MalformedCallError(str(error)) from error
-    found = value.get("id") if isinstance(value, dict) else None
-    lawful = isinstance(found, str | int) and not isinstance(found, bool)
-    return (found if lawful else None), value
+    call_id = value.get("id") if isinstance(value, dict) else None
+    lawful = isinstance(call_id, str | int) and not isinstance(call_id, bool)
+    return (call_id if lawful else None), value
 
 
 def call_in(value: object) -> RpcCall:

@@ -45,19 +45,19 @@ class ConflictError(Exception):
 
 def translated(error: Exception, database: str) -> Exception:
     """Return what a caller can act on."""
-    told: WeftError
+    failure: WeftError
     if isinstance(error, asyncpg.PostgresError):
         code = str(error.sqlstate)
         if code in RETRYABLE:
             return ConflictError(code)
         if code in _FULL:
-            told = StoreFullError(f"the database {database} has no room: {error}")
+            failure = StoreFullError(f"the database {database} has no room: {error}")
         else:
-            told = StoreUnavailableError(f"the database {database} cannot be used: {error}")
+            failure = StoreUnavailableError(f"the database {database} cannot be used: {error}")
     elif isinstance(error, _GONE):
         reason = str(error) or type(error).__name__
-        told = StoreUnavailableError(f"the database {database} cannot be reached: {reason}")
+        failure = StoreUnavailableError(f"the database {database} cannot be reached: {reason}")
     else:
         return error
-    told.__cause__ = error
-    return told
+    failure.__cause__ = error
+    return failure

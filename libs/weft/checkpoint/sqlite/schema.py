@@ -182,9 +182,9 @@ def _keep_private(path: Path) -> None:
     try:
         if not path.exists():
             create_private(path, b"")
-        for each in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
-            if each.exists() and each.stat().st_mode & 0o077:
-                each.chmod(FILE_MODE)
+        for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if file.exists() and file.stat().st_mode & 0o077:
+                file.chmod(FILE_MODE)
     except OSError as error:
         log.info("database_mode_kept", extra={"database": path.name, "error": error.strerror})
 

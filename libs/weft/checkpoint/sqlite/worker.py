@@ -259,11 +259,11 @@ def translated(error: Exception) -> Exception:
     """Return what a caller can act on."""
     if not isinstance(error, sqlite3.Error):
         return error
-    told: WeftError
+    failure: WeftError
     # Errors of the module itself carry no code.
     if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-        told = StoreFullError("the database has no room: free disk space, then try again")
+        failure = StoreFullError("the database has no room: free disk space, then try again")
     else:
-        told = StoreUnavailableError(f"the database cannot be used: {error}")
-    told.__cause__ = error
-    return told
+        failure = StoreUnavailableError(f"the database cannot be used: {error}")
+    failure.__cause__ = error
+    return failure
