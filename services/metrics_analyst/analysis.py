@@ -1,15 +1,19 @@
 """From metric changes to ranked findings."""
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from incidents import Anomaly, DataRoots, SourceRead, comparison_report, read_metrics
-from services.metrics_analyst.changes import Change, Table, changes
+from services.metrics_analyst.changes import NOTABLE, Change, changes
+from services.metrics_analyst.harm import Calls, failed, slowed
 from services.metrics_analyst.meanings import is_full, meaning
-from services.metrics_analyst.windows import cut
+from services.metrics_analyst.windows import Cut, cut
 from weft.core import JsonObject
 
-_SYMPTOMS = ("latency", "traffic", "other")
-_CLEAR = 25.0
+_WEAK = 0.02
+_UNKNOWN_CALLS = 0.35
+"""How far slowness or failures speak for a service of which nobody knows whom it calls."""
 
 
 def analyze(roots: DataRoots, data: str) -> JsonObject:
@@ -26,24 +30,70 @@ def analyze(roots: DataRoots, data: str) -> JsonObject:
         problems=[*incident.problems, *baseline.problems],
         rows=sum(len(series.times) for series in parts.incident.values()),
     )
-    return comparison_report(read, parts.times, findings(parts.normal, parts.incident))
+    return comparison_report(read, parts.times, findings(parts))
 
 
-def findings(normal: Table, incident: Table) -> list[Anomaly]:
-    """Compare the incident's metrics with their own past."""
-    return [_finding(one) for one in changes(normal, incident)]
+def findings(parts: Cut, calls: Calls | None = None) -> list[Anomaly]:
+    """Compare the incident's metrics with their own past; `calls` says who calls whom."""
+    every = changes(parts)
+    doubt = _Doubt(len(every))
+    anomalies = _used_up(every, doubt)
+    for kind, suspects in (
+        ("slower", slowed(every, calls or {})),
+        ("failing", failed(every, calls or {})),
+    ):
+        for one in suspects:
+            own = 1.0 if calls else _UNKNOWN_CALLS
+            anomalies.append(_anomaly(kind, one.change, own * one.share * doubt.sure(one.change)))
+    suspected = {one.service for one in anomalies}
+    for change in every:
+        if abs(change.score) >= NOTABLE:
+            symptom = change.service in suspected
+            weak = _WEAK * doubt.sure(change)
+            role = meaning(change.metric).role
+            anomalies.append(_anomaly(role, change, weak, symptom=symptom))
+    return anomalies
 
 
-def _finding(one: Change) -> Anomaly:
-    meant = meaning(one.metric)
-    bad = one.rose != meant.bad_when_low
-    sure = (1 - math.exp(-abs(one.score) / _CLEAR)) * (0.3 + 0.7 * one.outside)
-    worth = meant.worth if bad else 0.2 * meant.worth
-    if meant.role == "resource" and is_full(one.metric, one.typical):
-        worth = 1.0
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Among many measurements some stray far without any cause: how many there are is the odds."""
+
+    measurements: int
+
+    def sure(self, change: Change) -> float:
+        """Return how probable it is that a change is none of those."""
+        return 1 / (1 + self.measurements * math.exp(-change.surprise))
+
+
+def _used_up(every: Iterable[Change], doubt: _Doubt) -> list[Anomaly]:
+    """Divide the blame for what is used up among those that use more of it than usual."""
+    best: dict[str, tuple[float, Change]] = {}
+    for change in every:
+        weight = _growth(change) * doubt.sure(change)
+        if weight and (change.service not in best or weight > best[change.service][0]):
+            best[change.service] = weight, change
+    total = sum(weight for weight, _ in best.values())
+    return [
+        _anomaly("resource", change, weight * weight / total) for weight, change in best.values()
+    ]
+
+
+def _growth(change: Change) -> float:
+    """Tell by how much more of something a service uses than usual, 1 for much or for all there is."""
+    meant = meaning(change.metric)
+    if meant.role not in ("resource", "saturation") or change.score < NOTABLE:
+        return 0.0
+    if is_full(change.metric, change.level):
+        return 1.0
+    before = max(change.level - change.moved, 1e-12)
+    return 1 - before / max(change.level, before)
+
+
+def _anomaly(kind: str, one: Change, strength: float, *, symptom: bool = False) -> Anomaly:
     evidence: JsonObject = {
         "metric": one.metric,
-        "role": meant.role,
+        "role": meaning(one.metric).role,
         "files": list(one.files),
         "window": {"start": one.window.start, "end": one.window.end},
         "baseline": {
@@ -62,8 +112,7 @@ def _finding(one: Change) -> Anomaly:
     }
     moved = "rose" if one.rose else "fell"
     text = f"{one.metric} {moved} to {one.typical:.4g}, usually {one.normal_median:.4g}"
-    symptom = meant.role in _SYMPTOMS or not bad
-    return Anomaly(meant.role, one.service, text, worth * sure, evidence, symptom=symptom)
+    return Anomaly(kind, one.service, text, strength, evidence, symptom=symptom)
 
 
 def _short(value: float) -> float:

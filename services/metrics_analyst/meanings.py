@@ -20,32 +20,42 @@ _ROLES: tuple[tuple[Role, re.Pattern[str]], ...] = (
 _GOOD = re.compile(r"success|availab|^up$")
 _PERCENT = re.compile(r"%|percent|ratio|utili[sz]ation")
 _FULL = 80.0
+_TIME = re.compile(r"latency|duration|seconds|_ms\b|\(m?s\)|_time|acquire")
+_WAITING = re.compile(r"client|upstream|outbound|outgoing|egress")
+_STATISTIC = re.compile(r"p\d{2,3}|average|avg|mean|median|max")
+_COUNT = re.compile(r"workload|request|ops|calls|_count")
+_UNITS = ((re.compile(r"_ms\b|\(ms\)|milli"), 1e-3), (re.compile(r"_us\b|\(us\)|micro"), 1e-6))
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """How much a lasting change of this metric says that its own service is the cause."""
+    """What a metric measures, as far as its name tells."""
 
     role: Role
-    worth: float
     bad_when_low: bool
-
-
-_WORTH: dict[Role, float] = {
-    "saturation": 0.9,
-    "resource": 0.7,
-    "failure": 0.25,
-    "latency": 0.2,
-    "traffic": 0.05,
-    "other": 0.02,
-}
+    is_time: bool = False
+    """It is a time in seconds times `unit`."""
+    unit: float = 1.0
+    waiting: bool = False
+    """It is a time that the service spends waiting for those it calls."""
+    statistic: str = ""
+    counts_requests: bool = False
 
 
 def meaning(metric: str) -> Meaning:
     """Read a metric's name; what it does not tell counts for little."""
     name = metric.casefold()
     role: Role = next((role for role, pattern in _ROLES if pattern.search(name)), "other")
-    return Meaning(role, _WORTH[role], bool(_GOOD.search(name)))
+    statistic = _STATISTIC.search(name)
+    return Meaning(
+        role,
+        bool(_GOOD.search(name)),
+        is_time=role == "latency" and bool(_TIME.search(name)),
+        unit=next((unit for pattern, unit in _UNITS if pattern.search(name)), 1.0),
+        waiting=bool(_WAITING.search(name)),
+        statistic=statistic.group() if statistic else "",
+        counts_requests=role == "traffic" and bool(_COUNT.search(name)),
+    )
 
 
 def is_full(metric: str, value: float) -> bool:

@@ -67,27 +67,35 @@ def _logs(trial: Trial) -> JsonObject | None:
     rows = split(trial.baseline.logs, trial.incident.logs, lambda row: row.time, trial.alert)
     if not rows.incident or not rows.normal:
         return None
-    return _told("logs", rows, log_findings(rows))
+    return _report("logs", rows, log_findings(rows))
 
 
 def _traces(trial: Trial) -> JsonObject | None:
     rows = split(trial.baseline.spans, trial.incident.spans, lambda row: row.start, trial.alert)
     if not rows.incident or not rows.normal:
         return None
-    return _told("traces", rows, trace_findings(rows))
+    return _report("traces", rows, trace_findings(rows))
 
 
 def _metrics(trial: Trial) -> JsonObject | None:
     parts = cut(trial.baseline.series, trial.incident.series, trial.alert)
     if not parts.times.incident or not parts.times.normal:
         return None
-    anomalies = metric_findings(parts.normal, parts.incident)
-    return _told("metrics", parts.times, anomalies)
+    calls: dict[str, set[str]] = {}
+    for caller, called in trial.baseline.calls | trial.incident.calls:
+        calls.setdefault(caller, set()).add(called)
+    anomalies = metric_findings(parts, {name: frozenset(each) for name, each in calls.items()})
+    return _report("metrics", parts.times, anomalies)
 
 
-def _told(source: str, rows: Split[Row], anomalies: Sequence[Anomaly]) -> JsonObject:
+def _report(source: str, rows: Split[Row], anomalies: Sequence[Anomaly]) -> JsonObject:
     compared = len(rows.incident)
-    coverage = Coverage(source=source, verdict="found", window=rows.window, compared=compared)
+    coverage = Coverage(
+        source=source,
+        verdict="found" if any(one.strength for one in anomalies) else "nothing_unusual",
+        window=rows.window,
+        compared=compared,
+    )
     return anomaly_report(anomalies, coverage=coverage)
 
 
