@@ -7,8 +7,11 @@ whoever needs more deploys a specialist with the role in its card.
 from collections.abc import Mapping
 from pathlib import Path
 
+from typing_extensions import Unpack
+
 from weft.loop import Agent, Peer
 from weft.models import Model
+from weft.service import ModelPatience
 
 ROLES = ("plan", "execute", "validate", "argue", "judge", "code", "answer", "synthesize")
 """All roles but `test`: running a test takes more than words."""
@@ -17,7 +20,7 @@ ITERATIONS = 12
 PROMPTS = Path(__file__).parent / "prompts"
 
 
-def builtin_peers(model: Model) -> Mapping[str, Peer]:
+def builtin_peers(model: Model, **options: Unpack[ModelPatience]) -> Mapping[str, Peer]:
     """Return an agent per role over `model`, which stays the caller's to close."""
     return {
         role: Agent(
@@ -25,6 +28,7 @@ def builtin_peers(model: Model) -> Mapping[str, Peer]:
             system_prompt=(PROMPTS / f"{role}.md").read_text(encoding="utf-8"),
             name=f"builtin_{role}",
             max_iterations=ITERATIONS,
+            **options,
         )
         for role in ROLES
     }

@@ -31,24 +31,23 @@ from weft.runs import KEEP_DAYS, MESH_RUN, Pruner, Runs, Worker
 from weft.service import (
     FrontMember,
     Listening,
+    ModelSettings,
     Served,
-    ServiceSettings,
     announced,
     front_member,
+    patience_of,
     proving,
     serve,
 )
 
 
-class Settings(ServiceSettings, env_prefix="ROUTER_"):
+class Settings(ModelSettings, env_prefix="ROUTER_"):
     """Everything the router reads from outside itself."""
 
     runs: str | None = None
     """The database shared with the gateway; None is `runs.db` in `home`."""
     control_port: int = 0
     """Of the gRPC control calls; 0 lets the system choose."""
-    model: str | None = None
-    """Plays the roles that no card offers; None lets the library choose by its credentials."""
     keep_days: float = Field(default=KEEP_DAYS, ge=0, allow_inf_nan=False)
     """How long runs and threads that are at rest are kept; 0 is for good."""
     data: Path | None = None
@@ -66,7 +65,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         aclosing(get_model(settings.model)) as model,
     ):
         minter = Minter(self.key)
-        spare = {**builtin_peers(model), GUIDE: Guide()}
+        spare = {**builtin_peers(model, **patience_of(settings)), GUIDE: Guide()}
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
         situation = Situation(
             data=settings.data is not None, rules=model.capabilities.generated_by == "rules"

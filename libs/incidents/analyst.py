@@ -13,7 +13,7 @@ from weft.a2a import Card
 from weft.core.errors import ConfigError
 from weft.loop import Agent, Peer
 from weft.models import get_model
-from weft.service import SpecialistSettings, processes_of
+from weft.service import SpecialistSettings, patience_of, processes_of
 
 __all__ = ["IncidentSettings", "analyst"]
 
@@ -59,5 +59,6 @@ async def analyst(
             # The evidence is there before anybody speaks: a model explains it, and can ask further.
             opening_tools=[tool.name],
             max_iterations=_ITERATIONS,
+            **patience_of(settings),
         )
         yield DataGate(agent, analysis.source, roots, settings.data)

@@ -4,6 +4,7 @@ from weft.loop.agent import Agent
 from weft.loop.carrying import carried_out
 from weft.loop.config import AgentConfig
 from weft.loop.handles import AgentRun, TaskRun
+from weft.loop.model_in_use import MODEL_REPLACED, MODELS_AWAY
 from weft.loop.peer import Peer, PeerRun, Task
 from weft.loop.result import AgentResult, ExecutionMetrics, RunError
 from weft.loop.state import AgentState, ReasoningStep
@@ -25,6 +26,8 @@ from weft.loop.stream import (
 from weft.loop.subagent import SubagentFailedError
 
 __all__ = [
+    "MODELS_AWAY",
+    "MODEL_REPLACED",
     "Agent",
     "AgentConfig",
     "AgentResult",

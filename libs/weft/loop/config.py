@@ -9,7 +9,7 @@ from weft.checkpoint import Checkpointer
 from weft.core import JsonObject
 from weft.core.errors import ConfigError, did_you_mean
 from weft.loop.state import CONFIDENCE_THRESHOLD, AgentState
-from weft.models import Model
+from weft.models import Model, StandIn
 from weft.models.retry import ModelRetryConfig
 from weft.reasoning.reflexion import ReflexionConfig
 from weft.termination import Condition, ConfidenceMet
@@ -73,6 +73,7 @@ class AgentOptions(TypedDict, total=False):
     temperature: float | None
     max_tokens: int | None
     model_retry: ModelRetryConfig
+    stand_in: StandIn | None
     name: str
     agent_id: str
     metadata: JsonObject
@@ -109,6 +110,8 @@ class AgentConfig:
     temperature: float | None = None
     max_tokens: int | None = None
     model_retry: ModelRetryConfig = field(default_factory=ModelRetryConfig)
+    stand_in: StandIn | None = None
+    """Answers the rest of a run once the model gives no answer; None lets the run fail."""
 
     system_prompt: SystemPrompt = DEFAULT_PROMPT
     name: str = "agent"

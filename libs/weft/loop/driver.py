@@ -19,6 +19,7 @@ from weft.loop.final_answer import final_message, last_words
 from weft.loop.given import GivenArguments
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.limits import AgentLimits
+from weft.loop.model_in_use import ModelInUse
 from weft.loop.opening import FIRST, opening_reply
 from weft.loop.reflect import Memory, reflect
 from weft.loop.result import AgentResult
@@ -42,7 +43,6 @@ from weft.loop.think import (
     ThinkOptions,
     Thought,
     tell_thought,
-    think,
     with_reply,
 )
 from weft.loop.time_limits import Wakeup
@@ -83,6 +83,7 @@ class Driver:
         self._began = setup.clock.monotonic()
         self._stopping = stopping
         self._generated_by: GeneratedBy = setup.model.capabilities.generated_by
+        self._model = ModelInUse(setup.model, setup.config, invocation.metadata)
         self._steps = Steps(invocation.journal)
         self._limits = AgentLimits.of(setup.config, invocation, setup.clock)
         self._memory = Memory(
@@ -204,7 +205,7 @@ class Driver:
             thought = with_reply(state, opening)
             tell_thought(thought, self._outlet.tell)
         else:
-            thought = await think(state, self._ask(), self._outlet.tell)
+            thought = await self._model.think(state, self._ask(), self._outlet.tell)
         self._generated_by = thought.response.generated_by
         explicit = self._setup.config.completion_mode == "explicit"
         if thought.reply.tool_calls or (explicit and not thought.empty):
@@ -270,7 +271,7 @@ class Driver:
             return stop
         ask = replace(self._ask(), tools=(), guidance=(ANSWER_NOW,), insist=False)
         try:
-            self._state = (await think(self._state, ask, self._outlet.tell)).state
+            self._state = (await self._model.think(self._state, ask, self._outlet.tell)).state
         except WeftError as error:
             logger.warning("agent.closing_call_failed", extra={"code": error.code})
         return stop
@@ -386,6 +387,7 @@ class Driver:
             run_id=self.run_id,
             thread_id=self.thread_id or None,
             generated_by=self._generated_by,
+            replaced=self._model.replaced,
             started_at=self._state.started_at,
             completed_at=completed_at,
             duration_ms=(self._clock.monotonic() - self._began) * 1000,

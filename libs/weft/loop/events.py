@@ -81,13 +81,17 @@ class TokensUsed(Event, frozen=True):
 
 
 class ModelRetryData(Data):
-    """Why a model call is made again, and when."""
+    """Why a model call is made again, when, and to whom."""
 
     attempt: int
     max_retries: int = 0
     delay_seconds: float = 0.0
     reason: str = ""
     status_code: int | None = None
+    model: str = ""
+    """Who gave no answer."""
+    instead: str = ""
+    """Who is asked in its place for the rest of the run; empty is the same one once more."""
 
 
 class ModelRetried(Event, frozen=True):

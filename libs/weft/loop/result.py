@@ -69,6 +69,8 @@ class AgentResult:
     run_id: str
     thread_id: str | None = None
     generated_by: GeneratedBy = "model"
+    replaced: Reason | None = None
+    """Why rules answered in place of a model that was asked; None where nobody had to."""
     started_at: float = 0.0
     completed_at: float = 0.0
     duration_ms: float = 0.0
@@ -178,7 +180,7 @@ def as_peer_result(result: AgentResult, *, structured: bool = False) -> Result:
     """
     status, data = _status(result), None
     findings = result.findings
-    reasons = findings.reasons
+    reasons = findings.reasons if result.replaced is None else (result.replaced, *findings.reasons)
     if status != "completed":
         reasons = (_why(result), *reasons)
     elif structured:

@@ -213,6 +213,7 @@ def _tell_retry(ask: ThinkOptions, tell: Tell, notice: RetryNotice) -> None:
                 delay_seconds=notice.delay_seconds,
                 reason=notice.reason,
                 status_code=notice.status_code,
+                model=ask.model.name,
             )
         )
     )

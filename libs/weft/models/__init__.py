@@ -33,6 +33,7 @@ from weft.models.errors import (
 from weft.models.fallback import FallbackModel
 from weft.models.registry import ModelProvider, add_provider, get_model, known_providers
 from weft.models.retry import ModelRetryConfig, Retrying, RetryNotice, complete, streamed
+from weft.models.stand_in import StandIn
 
 __all__ = [
     "FREE",
@@ -64,6 +65,7 @@ __all__ = [
     "RateLimitedError",
     "RetryNotice",
     "Retrying",
+    "StandIn",
     "ToolCallDelta",
     "UnknownProviderError",
     "add_provider",

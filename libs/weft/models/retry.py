@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 import anyio
 from pydantic import Field
@@ -12,7 +13,10 @@ from pydantic import Field
 from weft.core import SYSTEM_CLOCK, Clock, Deadline, Record, StrictRecord
 from weft.models.base import NO_TOKENS, Model, ModelChunk, ModelRequest, ModelResponse, ModelUsage
 from weft.models.entry import AttemptChunks, storable_reply
-from weft.models.errors import AllModelsFailedError, ModelError
+from weft.models.errors import AllModelsFailedError, ErrorOrigin, ModelError
+from weft.models.timing import within
+
+T = TypeVar("T")
 
 
 class ModelRetryConfig(StrictRecord):
@@ -25,6 +29,13 @@ class ModelRetryConfig(StrictRecord):
     """From the first attempt to the start of the last."""
     unreachable_budget_seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
     """The same where nobody listens: long enough for a restart, too short to hide a typing error."""
+    silence_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """How long an attempt may give no sign of life: no piece of a stream, or no whole reply where
+    none is streamed. Attempts after the first have no more than the budget leaves them to begin in.
+    None leaves it to the provider."""
+
+
+LEAST_SILENCE = 0.5
 
 
 class RetryNotice(Record):
@@ -61,6 +72,14 @@ class Retrying:
             return None
         return wait
 
+    def silence(self, started: float) -> float | None:
+        """Return how long an attempt that begins now may take to give its first sign of life."""
+        longest = self.config.silence_seconds
+        if longest is None:
+            return None
+        left = self.config.total_budget_seconds - (self.clock.monotonic() - started)
+        return min(longest, max(left, LEAST_SILENCE))
+
     def _budget(self, error: Exception) -> float:
         budget = self.config.total_budget_seconds
         if is_reached(error):
@@ -76,6 +95,32 @@ class _Attempts:
     started: float
     retries: int = 0
     spent: ModelUsage = NO_TOKENS
+
+    async def heard(
+        self, model: Model, chunks: AsyncGenerator[ModelChunk, None]
+    ) -> AsyncGenerator[ModelChunk, None]:
+        """Yield the chunks of one attempt; one that falls silent is given up.
+
+        Time in which the first attempt gives signs of life is no time spent on repeating it.
+
+        Raises:
+            ModelTimeoutError: There was no sign of life for too long.
+        """
+        silence = self.silence
+        async with aclosing(chunks):
+            while True:
+                try:
+                    chunk = await _in_time(anext(chunks), model, silence)
+                except StopAsyncIteration:
+                    return
+                silence = self.retrying.config.silence_seconds
+                if not self.retries:
+                    self.started = self.retrying.clock.monotonic()
+                yield chunk
+
+    @property
+    def silence(self) -> float | None:
+        return self.retrying.silence(self.started)
 
     def next(self, error: ModelError) -> RetryNotice | None:
         """Return what is told of the attempt to come, or None if `error` is to be raised now.
@@ -116,7 +161,8 @@ async def complete(
     attempts = _Attempts(retrying, retrying.clock.monotonic())
     while True:
         try:
-            response = storable_reply(await model.complete(request))
+            work = model.complete(request)
+            response = storable_reply(await _in_time(work, model, attempts.silence))
         except ModelError as error:
             notice = attempts.next(error)
             if notice is None:
@@ -143,7 +189,7 @@ async def streamed(
     while True:
         entry = AttemptChunks()
         try:
-            async with aclosing(model.stream(request)) as chunks:
+            async with aclosing(attempts.heard(model, model.stream(request))) as chunks:
                 async for chunk in chunks:
                     yield _with_spent(entry.take(chunk), attempts.spent)
         except ModelError as error:
@@ -184,6 +230,13 @@ def retry_after(error: Exception, clock: Clock) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - clock.now())
     except ValueError:
         return None
+
+
+async def _in_time(work: Awaitable[T], model: Model, seconds: float | None) -> T:
+    if seconds is None:
+        return await work
+    origin = ErrorOrigin(model.name.partition(":")[0])
+    return await within(work, seconds=seconds, origin=origin, waited_for="a sign of life")
 
 
 def _with_spent(chunk: ModelChunk, spent: ModelUsage) -> ModelChunk:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weft.core import NO_USAGE, JsonValue, Part, Path, Reason, Result, parts_of
+from weft.loop import MODEL_REPLACED
 from weft.plan.model import Parallel
 from weft.plan.placeholders import shown
 from weft.plan.walk import Scope
@@ -42,7 +43,7 @@ def needed(node: Parallel) -> int:
 def joined(ended: EndedBranches) -> Result:
     """Return the node's result with the usage and the losses of all its branches."""
     result = _stopped(ended) or _decided(ended)
-    losses = tuple(reason for branch in ended.lost for reason in branch.reasons)
+    losses = tuple(reason for branch in ended.results for reason in _losses(branch))
     partial = any(branch.partial for branch in ended.results) or (
         # A race is whole without its losers; any other join lacks what a lost branch had to say.
         ended.node.join not in FIRST and bool(ended.lost)
@@ -56,6 +57,13 @@ def joined(ended: EndedBranches) -> Result:
             "reasons": result.reasons or losses,
         }
     )
+
+
+def _losses(branch: Result) -> Sequence[Reason]:
+    """Return why a branch was lost, or, of one that was not, what was not as it should be."""
+    if not branch.ok:
+        return branch.reasons
+    return [reason for reason in branch.reasons if reason.code == MODEL_REPLACED]
 
 
 def _stopped(ended: EndedBranches) -> Result | None:

@@ -16,6 +16,7 @@ from weft.core import (
     Result,
     earliest,
 )
+from weft.events import Event
 from weft.loop import PeerRun
 from weft.plan.budgets import Purse
 from weft.plan.last_step import LastStep
@@ -23,6 +24,8 @@ from weft.plan.model import Node, Plan
 from weft.plan.outcomes import CallOutcomes
 from weft.plan.peers import PeerSource
 from weft.runs import Journal
+
+MOST_AWAY, LONGEST_NAME = 16, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,8 @@ class Walk:
     canceling: PlanCancel | None = None
     """Set once no further step may begin."""
     outcomes: CallOutcomes = field(init=False)
+    models_away: dict[str, None] = field(default_factory=dict)
+    """Names of models that gave no answer: what follows does not wait for them again."""
 
     def __post_init__(self) -> None:
         self.last_step = LastStep(self.journal)
@@ -151,6 +156,14 @@ class Walk:
             result = result.model_copy(update={"reasons": (*result.reasons, *notes)})
         at.scope.own[node.id] = result
         return result
+
+    def hear(self, event: Event) -> None:
+        """Take what a peer tells, which is placed already."""
+        if event.type == "agent.model.retry" and len(self.models_away) < MOST_AWAY:
+            retry = event.data.to_json()
+            if retry.get("instead"):
+                self.models_away[str(retry.get("model"))[:LONGEST_NAME]] = None
+        self.journal.emit(event)
 
     def refusal(self, at: At) -> Reason | None:
         """Return why no step may start here, or None."""

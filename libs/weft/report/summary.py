@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import JsonValue
 
 from weft.core import ClaimKind, dumps
+from weft.loop import MODEL_REPLACED
 from weft.report.grounding import Branch
 from weft.report.model import Contradiction, Evidence, Finding, Gap, Report
 from weft.report.suspects import is_suspected
@@ -88,6 +89,21 @@ def _label(branches: Sequence[Branch]) -> Iterator[str]:
     if branches and all(branch.result.generated_by == "rules" for branch in branches):
         yield ""
         yield NO_MODEL
+    yield from _replaced(branches)
+
+
+def _replaced(branches: Sequence[Branch]) -> Iterator[str]:
+    """Say whose language model did not answer, and why, each reason once."""
+    peers: dict[str, list[str]] = {}
+    for branch in branches:
+        for reason in branch.result.reasons:
+            if reason.code == MODEL_REPLACED:
+                peers.setdefault(reason.message, []).append(branch.peer or branch.id)
+    if peers:
+        yield ""
+        yield "Language models that did not answer:"
+    for message, names in peers.items():
+        yield f"  - {_names(names)}: {_sentence(message)}"
 
 
 def _opening(report: Report, branches: Sequence[Branch], goal: str) -> Iterator[str]:

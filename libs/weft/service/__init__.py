@@ -11,9 +11,10 @@ _PUBLIC = {
     "weft.service.isolation": ("processes_of",),
     "weft.service.keys": ("KeyFile", "KeyRecord", "NewKey", "new_key"),
     "weft.service.mesh": ("Member", "announced", "member"),
+    "weft.service.patience": ("ModelPatience", "patience_of"),
     "weft.service.presence": ("proving",),
     "weft.service.serving": ("Listening", "Opening", "Served", "serve", "unannounced"),
-    "weft.service.settings": ("ServiceSettings", "SpecialistSettings"),
+    "weft.service.settings": ("ModelSettings", "ServiceSettings", "SpecialistSettings"),
     "weft.service.specialist": ("agent_app",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

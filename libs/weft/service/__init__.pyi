@@ -10,12 +10,15 @@ from weft.service.keys import new_key as new_key
 from weft.service.mesh import Member as Member
 from weft.service.mesh import announced as announced
 from weft.service.mesh import member as member
+from weft.service.patience import ModelPatience as ModelPatience
+from weft.service.patience import patience_of as patience_of
 from weft.service.presence import proving as proving
 from weft.service.serving import Listening as Listening
 from weft.service.serving import Opening as Opening
 from weft.service.serving import Served as Served
 from weft.service.serving import serve as serve
 from weft.service.serving import unannounced as unannounced
+from weft.service.settings import ModelSettings as ModelSettings
 from weft.service.settings import ServiceSettings as ServiceSettings
 from weft.service.settings import SpecialistSettings as SpecialistSettings
 from weft.service.specialist import agent_app as agent_app
@@ -26,6 +29,8 @@ __all__ = [
     "KeyRecord",
     "Listening",
     "Member",
+    "ModelPatience",
+    "ModelSettings",
     "NewKey",
     "Opening",
     "Served",
@@ -36,6 +41,7 @@ __all__ = [
     "front_member",
     "member",
     "new_key",
+    "patience_of",
     "processes_of",
     "proving",
     "serve",

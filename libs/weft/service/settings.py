@@ -15,7 +15,7 @@ from pydantic_settings import (
 
 from weft.runs import KEEP_DAYS
 
-__all__ = ["ServiceSettings", "SpecialistSettings"]
+__all__ = ["ModelSettings", "ServiceSettings", "SpecialistSettings"]
 
 
 SHARED: Final = "WEFT_"
@@ -72,15 +72,23 @@ class ServiceSettings(BaseSettings):
         return (init_settings, env_settings, *((shared,) if own_prefix else ()))
 
 
-class SpecialistSettings(ServiceSettings):
+class ModelSettings(ServiceSettings):
+    """What a service adds whose agents may ask a language model."""
+
+    model: str | None = None
+    """None lets the library choose by the credentials it finds."""
+    model_patience_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)
+    """How long a run waits for a model that gives no answer or no sign of life, before it goes on
+    by rules."""
+
+
+class SpecialistSettings(ModelSettings):
     """What a specialist adds."""
 
     checkpointer: str | None = None
     """A database URL; None is a SQLite file named after the service in `home`."""
     keep_days: float = Field(default=KEEP_DAYS, ge=0, allow_inf_nan=False)
     """How long tasks that ended are kept; 0 is for good."""
-    model: str | None = None
-    """None lets the library choose by the credentials it finds."""
     processes: int = Field(default=2, ge=1)
     """Calls of its tools that compute at a time, each in a process of its own; the rest wait."""
     process_memory: int = Field(default=1 << 30, ge=1 << 26)

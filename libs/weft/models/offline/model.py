@@ -33,6 +33,7 @@ from weft.models.offline.match import RESERVED, has_effects, is_about, is_named
 from weft.models.offline.schema import ABSTAIN, fill
 from weft.models.offline.turns import ASK, CurrentTurn, identity
 from weft.models.registry import ModelProvider
+from weft.models.stand_in import UNANSWERED
 
 NAME = "offline:rules"
 MAX_ROUNDS = 3
@@ -170,7 +171,8 @@ def _closing(
     unbound: Sequence[Unbound],
 ) -> ModelResponse:
     something = bool(turns.outcomes or unbound)
-    answer = compose(turns.outcomes, unbound, notes=_notes(reading)) if something else ""
+    notes = _notes(request, reading)
+    answer = compose(turns.outcomes, unbound, notes=notes) if something else ""
     if request.output_schema is not None:
         goal = frame_of(reading, *_vocabulary(request))
         filled = fill(request.output_schema, goal, known, answer=answer, abstention=NOT_VALIDATED)
@@ -183,8 +185,10 @@ def _closing(
     return _reply(answer)
 
 
-def _notes(reading: Reading) -> Iterator[str]:
-    """Yield what of the request was not understood, and why."""
+def _notes(request: ModelRequest, reading: Reading) -> Iterator[str]:
+    """Yield for whom the rules stand in, and what of the request was not understood, and why."""
+    if unanswered := request.metadata.get(UNANSWERED):
+        yield f"The language model {unanswered}."
     if not reading.english:
         yield NOT_ENGLISH
     if reading.is_partial:
@@ -219,6 +223,8 @@ def _nothing_fits(request: ModelRequest, reading: Reading) -> str:
     can = "; ".join(_described(tool) for tool in tools)
     offers = f"its tools can do this: {can}" if can else "it has no tools"
     read = f"{_partly(reading)} " if reading.is_partial else ""
+    if unanswered := request.metadata.get(UNANSWERED):
+        return f"{unanswered}, and for rules no tool fits the request; {offers}. {read}".rstrip()
     return (
         f"no language model is configured and no tool fits the request; {offers}. {read}"
         "Set OPENAI_API_KEY, or WEFT_MODEL to a model such as 'openai:gpt-4o', for other questions"

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import anyio.to_thread
 
 from weft.core import JsonObject, JsonValue, Message
-from weft.models.base import Capabilities, ModelChunk, ModelRequest, ModelResponse
+from weft.models.base import NO_TOKENS, Capabilities, ModelChunk, ModelRequest, ModelResponse
 from weft.models.chunks import CallIds
 from weft.models.errors import ContentFilterError, ErrorOrigin, ModelError
 from weft.models.openai import reply, wire
@@ -81,7 +81,8 @@ class OpenAIModel:
                         yield chunk
             yield reader.last()
         except ModelError as error:
-            error.usage = priced(reader.spent(), self._capabilities.prices)
+            if (spent := reader.spent()) != NO_TOKENS:
+                error.usage = priced(spent, self._capabilities.prices)
             raise
 
     async def aclose(self) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from weft.core import JsonObject, JsonValue, Message
-from weft.models.base import ModelChunk, ModelRequest, ModelUsage, Prices
+from weft.models.base import NO_TOKENS, ModelChunk, ModelRequest, ModelUsage, Prices
 from weft.models.chunks import CallIds, ChunkJoiner
 from weft.models.errors import ContentFilterError, ErrorOrigin, ModelUnavailableError
 from weft.models.openai import reply
@@ -25,6 +25,7 @@ class StreamReader:
     _usage: ModelUsage | None = None
     _finish: JsonValue = None
     _refused: bool = False
+    _began: bool = False
 
     def __post_init__(self) -> None:
         self._calls = StreamedCalls(CallIds(self.request))
@@ -37,6 +38,7 @@ class StreamReader:
         """
         if raw is None:
             return None
+        self._began = True
         with reply.reading(self.origin):
             return self._read(reply.as_object(raw, "a piece of it"))
 
@@ -64,9 +66,11 @@ class StreamReader:
         )
 
     def spent(self) -> ModelUsage:
-        """Return what the reply cost so far, as well as it can be told."""
+        """Return what the reply cost so far, as well as it can be told; one that never began, none."""
         if self._usage is not None:
             return self._usage
+        if not self._began:
+            return NO_TOKENS
         self.joiner.add(ModelChunk(done=True))
         said: Message = self.joiner.response().message
         return estimated(self.request, said)

@@ -9,7 +9,7 @@ import anyio
 from weft.core import JsonObject, JsonValue, Parts, Path, Reason, Result, parts_of
 from weft.core.contained import contained
 from weft.core.errors import FencedError, StoreUnavailableError, WeftError
-from weft.loop import PeerRun, Task
+from weft.loop import MODELS_AWAY, PeerRun, Task
 from weft.plan import events
 from weft.plan.calls.call import Attempt, PeerCall, failed
 from weft.plan.calls.questions import answers_for
@@ -67,7 +67,7 @@ async def attempt_once(
 
 async def _followed(walk: Walk, run: PeerRun, path: Path) -> Result:
     async for event in run:
-        walk.journal.emit(event.under(path))
+        walk.hear(event.under(path))
     return await run
 
 
@@ -108,7 +108,7 @@ def _task(walk: Walk, call: PeerCall, at: At, attempt: Attempt) -> Task:
         parts=_said(call),
         message_id=attempt.message_id,
         authority=here.rooted(journal.root_id).for_call(),
-        metadata=_metadata(walk.metadata, at),
+        metadata=_metadata(walk, at),
         history=walk.history if call.context == "thread" else (),
         capability=call.target.capability,
         role=call.target.role,
@@ -117,7 +117,7 @@ def _task(walk: Walk, call: PeerCall, at: At, attempt: Attempt) -> Task:
         path=call.path,
         thread_id=journal.thread_id or None,
         answers=answers_for(walk, call.path),
-        journal=NestedJournal(journal, call.path),
+        journal=NestedJournal(journal, call.path, tell=walk.hear),
     )
 
 
@@ -125,8 +125,13 @@ def _said(call: PeerCall) -> Parts:
     return parts_of(call.prompt, call.arguments) if call.arguments else parts_of(call.prompt)
 
 
-def _metadata(metadata: JsonObject, at: At) -> JsonObject:
-    return metadata if at.approval is None else {**metadata, "approval": at.approval}
+def _metadata(walk: Walk, at: At) -> JsonObject:
+    metadata = walk.metadata
+    if at.approval is not None:
+        metadata = {**metadata, "approval": at.approval}
+    if walk.models_away:
+        metadata = {**metadata, MODELS_AWAY: [*walk.models_away]}
+    return metadata
 
 
 def _sensible(walk: Walk, result: Result) -> Result:

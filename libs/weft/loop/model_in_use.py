@@ -1,0 +1,103 @@
+"""Whom a run asks: its agent's model, or, once that gives no answer, who stands in for it."""
+
+import logging
+from dataclasses import replace
+
+from weft.core import JsonObject, Reason
+from weft.loop.config import AgentConfig
+from weft.loop.events import ModelRetried, ModelRetryData
+from weft.loop.state import AgentState
+from weft.loop.think import Tell, ThinkOptions, Thought, think
+from weft.models import NO_TOKENS, Model, ModelError, NoApplicableToolError, StandIn
+from weft.models.stand_in import UNANSWERED
+
+logger = logging.getLogger(__name__)
+
+MODELS_AWAY = "models_away"
+"""The metadata member with the names of models that gave no answer to an earlier step of a run."""
+MODEL_REPLACED = "model_replaced"
+"""The code of a reason: somebody else answered than was meant to."""
+EARLIER = "it gave no answer to an earlier step of this run"
+
+
+class ModelInUse:
+    """Asks the model of one run. Without a stand-in, its errors are the run's."""
+
+    def __init__(self, model: Model, config: AgentConfig, metadata: JsonObject) -> None:
+        self._own = model
+        self._stand_in: StandIn | None = config.stand_in
+        self._metadata = metadata
+        self._why: str | None = None
+        self._error: ModelError | None = None
+
+    @property
+    def replaced(self) -> Reason | None:
+        """Why another model answers than was meant to; None while none does."""
+        if self._why is None:
+            return None
+        message = f"{self._own.name} did not answer, so rules went on in its place: {self._why}"
+        return Reason(code=MODEL_REPLACED, message=message)
+
+    async def think(self, state: AgentState, ask: ThinkOptions, tell: Tell) -> Thought:
+        """Ask the model, or who stands in for it; see `weft.loop.think`.
+
+        Raises:
+            ModelError: There is no reply.
+        """
+        stand_in = self._stand_in
+        if stand_in is None:
+            return await think(state, ask, tell)
+        if self._why is None:
+            self._look_around(stand_in, tell)
+        if self._why is None:
+            try:
+                thought = await think(state, ask, tell)
+            except ModelError as error:
+                if not stand_in.replaces(error):
+                    raise
+                if error.usage != NO_TOKENS:
+                    state = state.with_token_usage(error.usage)
+                stand_in.gave_up(self._own.name, error)
+                self._replace(stand_in, str(error), error, tell)
+            else:
+                stand_in.answered(self._own.name)
+                return thought
+        return await self._instead(stand_in, state, ask, tell)
+
+    async def _instead(
+        self, stand_in: StandIn, state: AgentState, ask: ThinkOptions, tell: Tell
+    ) -> Thought:
+        metadata = {**ask.metadata, UNANSWERED: f"{self._own.name} did not answer ({self._why})"}
+        try:
+            return await think(state, replace(ask, model=stand_in.model, metadata=metadata), tell)
+        except NoApplicableToolError:
+            if self._error is None:
+                raise
+            # Rules cannot help: what there is to mend is the model.
+            self._why = None
+            raise self._error from None
+
+    def _look_around(self, stand_in: StandIn, tell: Tell) -> None:
+        """Ask nobody who was found silent just now, by this process or by this run."""
+        error = stand_in.away(self._own.name)
+        named = self._metadata.get(MODELS_AWAY)
+        if error is not None:
+            self._replace(stand_in, str(error), error, tell)
+        elif isinstance(named, list) and self._own.name in named:
+            self._replace(stand_in, EARLIER, None, tell)
+
+    def _replace(self, stand_in: StandIn, why: str, error: ModelError | None, tell: Tell) -> None:
+        self._why, self._error = why, error
+        code = MODEL_REPLACED if error is None else error.code
+        name, instead = self._own.name, stand_in.model.name
+        logger.warning(
+            "model.replaced", extra={"model": name, "by": instead, "code": code, "why": why}
+        )
+        data = ModelRetryData(
+            attempt=1,
+            reason=code,
+            status_code=None if error is None else error.status,
+            model=name,
+            instead=instead,
+        )
+        tell(ModelRetried(data=data))
