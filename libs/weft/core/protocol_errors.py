@@ -13,6 +13,7 @@ __all__ = [
     "InvalidPeerAnswerError",
     "MalformedCallError",
     "MediaTypeError",
+    "PeerAwayError",
     "PeerRefusedError",
     "PeerUnavailableError",
     "PushNotSupportedError",
