@@ -1,30 +1,39 @@
-"""Reading a data file within bounds: bytes after decompression, rows, and what was left out."""
+"""Reading data files as streams: rows one at a time, and what was wrong with them.
+
+No file is held in memory, whatever its size; what is kept of it is up to its reader.
+"""
 
 import _csv
 import csv
 import io
-import lzma
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
-from incidents.problems import FileProblem, guarded
+from incidents.decoding import Decoding
+from incidents.formats import Format, Sample, format_of, what_lacks
+from incidents.json_stream import Item, JsonStream
+from incidents.problems import FileProblem, guarded, why
 from incidents.roots import Root
+from incidents.unpacking import PackedError, plain_name, unpacked
 from weft.core import FileCoverage
-from weft.core.storable import storable
 
 __all__ = ["Content", "DataFile", "read_bytes"]
 
 Row = TypeVar("Row")
 Made = TypeVar("Made")
-_PACKED = 16 << 10
-"""So much is read of an archive at a time, since what a stream leaves of it is copied."""
-_MOST_STREAMS = 10_000
-_XZ_MEMORY = 128 << 20
+_PIECE = 1 << 18
 _MOST_REASON = 300
-_XZ = b"\xfd7zXZ\x00"
+_SAMPLE = 1 << 16
+"""So many bytes of a file tell its format."""
+MOST_LINE = 1 << 20
+"""So many characters are kept of a line; the rest of it is passed over."""
+_HOPELESS = 100_000
+"""A file of whose first rows, so many, not one can be read is read no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +44,6 @@ class DataFile:
     name: str
     root: Path | None = None
     """Nothing that stands on the way may lead out of it; None: the directory of the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much is read of one file, and of all files of one kind together."""
-
-    file_bytes: int = 64 << 20
-    """After decompression."""
-    rows: int = 200_000
-    cells: int = 4_000_000
-    """How many values of one table are read."""
-    all_bytes: int = 192 << 20
-    all_rows: int = 300_000
-
-
-DEFAULT_BOUNDS = Bounds()
 
 
 class Content(NamedTuple):
@@ -67,19 +60,20 @@ class FilesRead(NamedTuple):
     files: list[FileCoverage]
 
 
-@dataclass(slots=True)
+@dataclass
 class SourceFile:
-    """One file while it is read: its text, what is read of it, and what was wrong with its rows."""
+    """One file while it is read, once, from its beginning to its end."""
 
     file: DataFile
-    text: str
-    bounds: Bounds
+    stream: BinaryIO
     problems: list[FileProblem] = field(default_factory=list)
     malformed: int = 0
     rows: int = 0
     """How many were looked at so far."""
     format: str = ""
-    """The layout that it is read as, in a word or two."""
+    """The name of the format that it is read in."""
+    is_broken: bool = False
+    """Whether it could not be read to its end."""
     bad_line: int = 0
     """The first line that could not be read."""
     _kept: int = 0
@@ -119,30 +113,30 @@ class SourceFile:
             last=self._last if dated else None,
         )
 
-    @property
-    def is_csv(self) -> bool:
-        return self.file.name.removesuffix(".xz").endswith(".csv")
+    @cached_property
+    def sample(self) -> Sample:
+        """The beginning of the file, for its format; it is read all the same."""
+        decoding = Decoding(self._start)
+        text = "".join(decoding.texts([self._start]))
+        return Sample(plain_name(self.file.name), text, whole=len(self._start) < _SAMPLE)
+
+    def texts(self) -> Iterator[str]:
+        """Yield the file's text in pieces; one that cannot be read on ends there, and says so."""
+        decoding = Decoding(self._start)
+        yield from decoding.texts(self._pieces())
+        if decoding.odd:
+            self.note(f"is not UTF-8: {decoding.odd} bytes were read as Latin-1")
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the number and text of each line that is not blank."""
-        for number, line in enumerate(io.StringIO(self.text), 1):
-            if not line.strip():
-                continue
-            if self.is_full():
-                return
-            yield number, line.rstrip("\r\n")
-
-    def is_full(self) -> bool:
-        """Count one more row, or say that it is one too many."""
-        if self.rows >= self.bounds.rows:
-            self.note(f"only the first {self.rows} rows were read")
-            return True
-        self.rows += 1
-        return False
+        for number, line in enumerate(self._lines(), 1):
+            if line and not line.isspace():
+                self.rows += 1
+                yield number, line
 
     def table(self) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
         """Return a CSV's header and its rows with their line numbers; misfits are counted."""
-        reader = csv.reader(io.StringIO(self.text, newline=""))
+        reader = csv.reader(f"{line}\n" for line in self._lines())
         try:
             header = next(reader, [])
         except csv.Error as error:
@@ -150,42 +144,33 @@ class SourceFile:
             header = []
         return header, self._rows(reader, len(header))
 
+    def json_items(self, *arrays: str) -> Iterator[Item]:
+        """Yield the items of arrays, by their dotted paths, of one JSON value or many in a row.
+
+        "" is an array at the top; a value that leads to none of them comes with the path "*".
+        """
+        for item in JsonStream(self.texts()).items(arrays):
+            self.rows += 1
+            yield item
+
     def made_of(
         self, rows: Iterable[tuple[int, Row]], made: Callable[[int, Row], Made | None]
     ) -> Iterator[Made]:
         """Yield what is made of each row; one that gives nothing, or fails, costs only itself."""
+        some = False
         for number, row in rows:
             try:
                 one = made(number, row)
             except Exception:  # noqa: BLE001 - a row may hold anything; its own loss is counted
                 one = None
-            if one is None:
-                self.skip(number)
-            else:
+            if one is not None:
+                some = True
                 yield one
-
-    def _rows(self, reader: "_csv.Reader", width: int) -> Iterator[tuple[int, list[str]]]:
-        while width:
-            first_line = reader.line_num + 1
-            try:
-                row = next(reader, None)
-            except csv.Error:
-                self.skip(first_line)
                 continue
-            if row is None:
+            self.skip(number)
+            if not some and self.malformed >= _HOPELESS:
+                self.note(f"none of its first {self.malformed} rows can be read: it was left there")
                 return
-            if len(row) != width:
-                if row:
-                    self.skip(first_line)
-                continue
-            if self.is_full():
-                return
-            if self.rows * width > self.bounds.cells:
-                self.note(
-                    f"only {self.rows - 1} rows of {width} columns were read: too many values"
-                )
-                return
-            yield first_line, row
 
     def close(self) -> list[FileProblem]:
         """Return what was wrong with the file, the malformed rows as one count."""
@@ -193,93 +178,134 @@ class SourceFile:
             self.note(f"{self.malformed} malformed rows were skipped", line=self.bad_line)
         return self.problems
 
+    @cached_property
+    def _start(self) -> bytes:
+        """Read as much as tells the format, once."""
+        start = b""
+        try:
+            while len(start) < _SAMPLE and (piece := self.stream.read(_SAMPLE - len(start))):
+                start += piece
+        except (OSError, *PackedError) as error:
+            self.lost(error)
+        return start
 
-def sources(files: Iterable[DataFile], bounds: Bounds) -> Iterator[SourceFile]:
-    """Open one file after the other, until there is too much of them; blocking."""
-    left_bytes, left_rows = bounds.all_bytes, bounds.all_rows
-    for file in files:
-        if left_bytes <= 0 or left_rows <= 0:
-            source = SourceFile(file, "", bounds)
-            source.note("was left out: the files before it have as many rows as are read")
-            yield source
-            continue
-        left = replace(
-            bounds,
-            file_bytes=min(bounds.file_bytes, left_bytes),
-            rows=min(bounds.rows, left_rows),
-        )
-        source = opened(file, left)
+    def _pieces(self) -> Iterator[bytes]:
+        yield self._start
+        if len(self._start) < _SAMPLE:
+            return
+        try:
+            while piece := self.stream.read(_PIECE):
+                yield piece
+        except (OSError, *PackedError) as error:
+            self.lost(error)
+
+    def lost(self, error: Exception) -> None:
+        """Say that the rest of the file cannot be read, and why."""
+        self.note(why(error))
+        self.is_broken = True
+
+    def _lines(self) -> Iterator[str]:
+        """Yield the text of each line, without its end."""
+        pieces: list[str] = []
+        kept = 0
+        for text in self.texts():
+            first, *others = text.split("\n")
+            pieces.append(first[: max(0, MOST_LINE - kept)])
+            kept += len(first)
+            if others:
+                yield self._whole("".join(pieces), kept)
+                last = others.pop()
+                for line in others:
+                    yield line[:-1] if line[-1:] == "\r" else line
+                pieces, kept = [last], len(last)
+        if kept:
+            yield self._whole("".join(pieces), kept)
+
+    def _whole(self, line: str, length: int) -> str:
+        """Return a line that came in several pieces."""
+        if length > MOST_LINE:
+            self.note(f"a line of {length} characters was cut to its first {MOST_LINE}")
+        return line.removesuffix("\r")
+
+    def _rows(self, reader: "_csv.Reader", width: int) -> Iterator[tuple[int, list[str]]]:
+        while width:
+            first_line = reader.line_num + 1
+            try:
+                row = next(reader, None)
+            except csv.Error:
+                self.rows += 1
+                self.skip(first_line)
+                continue
+            if row is None:
+                return
+            self.rows += bool(row)
+            if len(row) != width:
+                if row:
+                    self.skip(first_line)
+                continue
+            yield first_line, row
+
+
+@contextmanager
+def opened(file: DataFile) -> Iterator[SourceFile]:
+    """Yield the file, open; one that cannot be opened is empty and says why."""
+    with ExitStack() as held:
+        source = SourceFile(file, io.BytesIO())
+        try:
+            root = file.root or file.path.parent
+            raw = held.enter_context(Root(root).opened(str(file.path.relative_to(root))))
+            source.stream = held.enter_context(unpacked(raw))
+        except (OSError, ValueError) as error:
+            source.lost(error)
         yield source
-        left_bytes -= len(source.text)
-        left_rows -= source.rows
 
 
 def read_all(
-    files: Iterable[DataFile], bounds: Bounds, read: Callable[[SourceFile], None]
+    files: Iterable[DataFile],
+    formats: Iterable[Format[Row]],
+    take: Callable[[SourceFile, Iterator[Row]], None],
 ) -> FilesRead:
-    """Have every file read that has text; one that fails costs only what follows in it."""
+    """Have `take` take the rows of every file in its format; one that fails costs only its rest."""
+    known = tuple(formats)
     result = FilesRead([], [])
-    for source in sources(files, bounds):
-        if source.text.strip():
+    for file in files:
+        with opened(file) as source:
             with guarded(source.note):
-                read(source)
-        result.problems.extend(source.close())
-        result.files.append(source.coverage())
+                _read(source, known, take)
+            result.problems.extend(source.close())
+            result.files.append(source.coverage())
     return result
 
 
-def opened(file: DataFile, bounds: Bounds = DEFAULT_BOUNDS) -> SourceFile:
-    """Return the file's text up to its bounds; a file that cannot be read has none and says why."""
-    source = SourceFile(file, "", bounds)
-    with guarded(source.note):
-        content, truncated = read_bytes(file, limit=bounds.file_bytes)
-        source.text = _decoded(source, content, truncated=truncated)
-    return source
-
-
-def _decoded(source: SourceFile, content: bytes, *, truncated: bool) -> str:
-    if not content.strip():
-        source.note("is empty")
-    if truncated:
-        source.note(f"only the first {source.bounds.file_bytes} bytes were read")
-        content = content[: content.rfind(b"\n") + 1] or content
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        source.note("is not UTF-8: undecodable bytes were replaced")
-        text = content.decode("utf-8-sig", errors="replace")
-    return storable(text)
+def _read(
+    source: SourceFile,
+    formats: tuple[Format[Row], ...],
+    take: Callable[[SourceFile, Iterator[Row]], None],
+) -> None:
+    if not source.sample.text.strip():
+        if not source.is_broken:
+            source.note("is empty")
+        return
+    form = format_of(source.sample, formats)
+    if form is None:
+        source.note(what_lacks(source.sample, formats))
+        return
+    source.format = form.name
+    take(source, form.read(source))
 
 
 def read_bytes(file: DataFile, *, limit: int) -> Content:
-    """Read a regular file, decompressed if it is xz, up to `limit` bytes.
+    """Read a regular file, decompressed if it is packed, up to `limit` bytes.
 
     Raises:
         OSError: It cannot be read, is no regular file, or leads out of its root.
-        lzma.LZMAError: It is damaged, or wants too much memory to decompress.
+        ValueError: It is damaged, or wants too much memory to decompress.
     """
     root = file.root or file.path.parent
-    with Root(root).opened(str(file.path.relative_to(root))) as raw:
-        start = raw.read(len(_XZ))
-        raw.seek(0)
-        read = _decompressed(raw, limit) if start == _XZ else raw.read(limit + 1)
-    return Content(read[:limit], len(read) > limit)
-
-
-def _decompressed(raw: BinaryIO, limit: int) -> bytes:
-    out = bytearray()
-    waiting = raw.read(_PACKED)
-    streams = 0
-    while waiting and len(out) <= limit:
-        streams += 1
-        if streams > _MOST_STREAMS:
-            raise lzma.LZMAError(f"it has more than {_MOST_STREAMS} streams")
-        xz = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
-        while not xz.eof and len(out) <= limit:
-            out += xz.decompress(waiting, limit + 1 - len(out))
-            waiting = raw.read(_PACKED) if xz.needs_input else b""
-            if xz.needs_input and not waiting:
-                raise lzma.LZMAError("the file ends too early")
-        # Another stream may follow in the same file.
-        waiting = xz.unused_data or raw.read(_PACKED)
-    return bytes(out)
+    with Root(root).opened(str(file.path.relative_to(root))) as raw, unpacked(raw) as stream:
+        pieces, left = [], limit + 1
+        while left and (piece := stream.read(left)):
+            pieces.append(piece)
+            left -= len(piece)
+    content = b"".join(pieces)
+    return Content(content[:limit], left == 0)

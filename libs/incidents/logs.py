@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, SourceFile, read_all
+from incidents.files import DataFile, SourceFile, read_all
+from incidents.formats import Fit, Format, Sample, fits_columns
 from incidents.json_values import loaded
 from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
@@ -33,6 +35,7 @@ _LOGGER = re.compile(r"\A(?:[\w$]++|\[\.?)\.[\w$\[]")
 _SEARCHED = 1 << 16
 """So many characters of a line are searched for ids."""
 _HEAD = 4096
+_MOST_LINES = 300_000
 _COLUMNS = ("TimeUnixNano", "PodName", "TraceID", "SpanID", "Log")
 
 
@@ -83,24 +86,24 @@ class _TextLine(NamedTuple):
     odd_time: bool
 
 
-def read_logs(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Logs:
+def read_logs(files: Iterable[DataFile], most: int = _MOST_LINES) -> Logs:
     """Read all files; blocking. A file or row that cannot be read costs only itself."""
     lines: list[LogLine] = []
-    read = read_all(files, bounds, lambda source: lines.extend(_rows(source)))
+
+    def take(source: SourceFile, rows: Iterator[LogLine]) -> None:
+        for line in rows:
+            if len(lines) >= most:
+                source.note(f"only the first {most} lines of all files were read")
+                return
+            lines.append(line)
+
+    read = read_all(files, LOG_FORMATS, take)
     lines.sort(key=lambda line: (line.time, line.file, line.line))
     return Logs(lines, read.problems, read.files)
 
 
-def _rows(source: SourceFile) -> Iterator[LogLine]:
-    return _from_csv(source) if source.is_csv else _from_lines(source)
-
-
 def _from_csv(source: SourceFile) -> Iterator[LogLine]:
     header, rows = source.table()
-    if missing := [name for name in _COLUMNS if name not in header]:
-        source.note(f"is no log table: no column {', '.join(missing)}")
-        return
-    source.format = "table of log lines"
     at, pod, trace, span, log = (header.index(name) for name in _COLUMNS)
     services: dict[str, str] = {}
 
@@ -126,8 +129,8 @@ def _from_lines(source: SourceFile) -> Iterator[LogLine]:
 
     One with a damaged time is malformed, unless the times of the whole file cannot be read.
     """
-    stem = PurePosixPath(source.file.name).name.removesuffix(".xz").rsplit(".", 1)[0]
-    json_lines = source.file.name.removesuffix(".xz").endswith((".jsonl", ".ndjson"))
+    stem = PurePosixPath(source.sample.name).name.rsplit(".", 1)[0]
+    json_lines = source.sample.name.endswith((".jsonl", ".ndjson"))
     last: float | None = None
 
     def made(number: int, line: str) -> _TextLine | None:
@@ -136,7 +139,6 @@ def _from_lines(source: SourceFile) -> Iterator[LogLine]:
         if record is None and json_lines:
             return None
         text = _plain(line) if record is None else _from_json(record)
-        source.format = source.format or ("text" if record is None else "JSON lines")
         last = last if text.time is None else text.time
         service = _first(record or {}, "service", "service.name", "service_name") or stem
         read = LogLine(
@@ -235,3 +237,15 @@ def _first(record: JsonObject, *names: str) -> str:
         if isinstance(value, str) and value:
             return value
     return ""
+
+
+def _is_text(sample: Sample) -> Fit:
+    if sample.name.endswith(".csv"):
+        return Fit(0.05, "it is a table of another kind")
+    return Fit(0.1)
+
+
+LOG_FORMATS: tuple[Format[LogLine], ...] = (
+    Format("table of log lines", "logs", partial(fits_columns, wanted=_COLUMNS), _from_csv),
+    Format("log lines", "logs", _is_text, _from_lines),
+)

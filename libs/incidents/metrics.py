@@ -2,11 +2,13 @@
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
-from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, SourceFile, read_all
+from incidents.files import DataFile, SourceFile, read_all
+from incidents.formats import Format, fits_columns
 from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
 from incidents.times import moment
@@ -19,6 +21,7 @@ _WIDE = ("TimeStamp", "PodName")
 _LARGEST = 1e300
 """A larger number is no measurement, and what is computed from it would be infinite."""
 _MOST_SERIES = 100_000
+_MOST_POINTS = 4_000_000
 
 
 def _doubles() -> "array[float]":
@@ -58,10 +61,19 @@ class Metrics(NamedTuple):
     files: list[FileCoverage]
 
 
-def read_metrics(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Metrics:
+class Point(NamedTuple):
+    """One sample of one metric of one service, as it stands in a file; finite."""
+
+    service: str
+    metric: str
+    time: float
+    value: float
+
+
+def read_metrics(files: Iterable[DataFile], most: int = _MOST_POINTS) -> Metrics:
     """Read all files; blocking. Missing values are skipped, malformed ones counted."""
-    table = _Table()
-    read = read_all(files, bounds, table.read)
+    table = _Table(most)
+    read = read_all(files, METRIC_FORMATS, table.take)
     series = dict(sorted((key, _sorted(one)) for key, one in table.series.items()))
     return Metrics(series, read.problems, read.files)
 
@@ -70,73 +82,68 @@ def read_metrics(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> 
 class _Table:
     """Series while they grow, file by file."""
 
+    most: int
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
 
-    def read(self, source: SourceFile) -> None:
-        header, rows = source.table()
-        if set(_LONG) <= set(header):
-            self._read_long(source, header, rows)
-        elif set(_WIDE) <= set(header):
-            self._read_wide(source, header, rows)
-        else:
-            source.note(f"is no metric table: neither {', '.join(_LONG)} nor {', '.join(_WIDE)}")
+    def take(self, source: SourceFile, rows: Iterator[Point]) -> None:
+        name = source.file.name
+        for point in rows:
+            self.most -= 1
+            if self.most < 0:
+                source.note("has more values than are read: the rest was left out")
+                return
+            one = self._of(point)
+            if name not in one.files:
+                one.files.append(name)
+            source.keep(point.time)
+            one.add(point.time, point.value)
 
-    def _read_long(
-        self, source: SourceFile, header: list[str], rows: Iterable[tuple[int, list[str]]]
-    ) -> None:
-        source.format = "table of samples"
-        at, service, metric, value = (header.index(name) for name in _LONG)
-
-        def made(_: int, row: list[str]) -> tuple[float, str, str, float] | None:
-            time, number = moment(row[at]), _number(row[value])
-            if time is None or number is None or not row[metric]:
-                return None
-            return time, service_of(row[service]), short_name(row[metric]), number
-
-        for time, name, measured, number in source.made_of(rows, made):
-            source.keep(time)
-            if math.isfinite(number):
-                self._of(name, measured, source).add(time, number)
-
-    def _read_wide(
-        self, source: SourceFile, header: list[str], rows: Iterable[tuple[int, list[str]]]
-    ) -> None:
-        source.format = "table of metrics by pod"
-        at, pod = (header.index(name) for name in _WIDE)
-        columns = [
-            (index, short_name(name))
-            for index, name in enumerate(header)
-            if name not in ("Time", *_WIDE) and name
-        ]
-        by_pod: dict[str, list[tuple[int, Series]]] = {}
-
-        def made(number: int, row: list[str]) -> tuple[int, float, list[str]] | None:
-            time = moment(row[at])
-            return None if time is None or not row[pod] else (number, time, row)
-
-        for line, time, row in source.made_of(rows, made):
-            source.keep(time)
-            if row[pod] not in by_pod:
-                service = service_of(row[pod])
-                by_pod[row[pod]] = [
-                    (index, self._of(service, name, source)) for index, name in columns
-                ]
-            for index, one in by_pod[row[pod]]:
-                number = _number(row[index])
-                if number is None and row[index]:
-                    source.skip(line)
-                elif number is not None and math.isfinite(number):
-                    one.add(time, number)
-
-    def _of(self, service: str, metric: str, source: SourceFile) -> Series:
-        one = self.series.get((service, metric))
+    def _of(self, point: Point) -> Series:
+        one = self.series.get((point.service, point.metric))
         if one is None:
             if len(self.series) >= _MOST_SERIES:
                 raise ValueError(f"only the first {_MOST_SERIES} series are kept")
-            one = self.series[service, metric] = Series(service, metric)
-        if source.file.name not in one.files:
-            one.files.append(source.file.name)
+            one = self.series[point.service, point.metric] = Series(point.service, point.metric)
         return one
+
+
+def _from_long(source: SourceFile) -> Iterator[Point]:
+    header, rows = source.table()
+    at, service, metric, value = (header.index(name) for name in _LONG)
+
+    def made(_: int, row: list[str]) -> Point | None:
+        time, number = moment(row[at]), _number(row[value])
+        if time is None or number is None or not row[metric]:
+            return None
+        return Point(service_of(row[service]), short_name(row[metric]), time, number)
+
+    for point in source.made_of(rows, made):
+        if math.isfinite(point.value):
+            yield point
+
+
+def _from_wide(source: SourceFile) -> Iterator[Point]:
+    header, rows = source.table()
+    at, pod = (header.index(name) for name in _WIDE)
+    columns = [
+        (index, short_name(name))
+        for index, name in enumerate(header)
+        if name not in ("Time", *_WIDE) and name
+    ]
+    services: dict[str, str] = {}
+
+    def made(number: int, row: list[str]) -> tuple[int, float, list[str]] | None:
+        time = moment(row[at])
+        return None if time is None or not row[pod] else (number, time, row)
+
+    for line, time, row in source.made_of(rows, made):
+        service = services.setdefault(row[pod], service_of(row[pod]))
+        for index, name in columns:
+            number = _number(row[index])
+            if number is None and row[index]:
+                source.skip(line)
+            elif number is not None and math.isfinite(number):
+                yield Point(service, name, time, number)
 
 
 def _number(text: str) -> float | None:
@@ -151,3 +158,9 @@ def _sorted(one: Series) -> Series:
     pairs = sorted(zip(one.times, one.values, strict=True))
     times = array("d", (time for time, _ in pairs))
     return Series(one.service, one.metric, one.files, times, array("d", (v for _, v in pairs)))
+
+
+METRIC_FORMATS: tuple[Format[Point], ...] = (
+    Format("table of samples", "metrics", partial(fits_columns, wanted=_LONG), _from_long),
+    Format("table of metrics by pod", "metrics", partial(fits_columns, wanted=_WIDE), _from_wide),
+)

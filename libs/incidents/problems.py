@@ -1,12 +1,12 @@
 """What is wrong with one file or row, told in the result instead of ending the analysis."""
 
 import errno
-import lzma
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from incidents.text import cut
+from incidents.unpacking import PackedError
 from weft.core.record import JsonObject
 
 __all__ = ["FileProblem", "guarded"]
@@ -54,7 +54,7 @@ def why(error: Exception) -> str:
             text = str(error.strerror)
         case FileNotFoundError():
             text = "does not exist"
-        case lzma.LZMAError() | EOFError():
+        case _ if isinstance(error, PackedError):
             text = f"cannot be decompressed: {error}"
         case OSError():
             text = f"cannot be read: {error.strerror or error}"

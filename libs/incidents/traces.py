@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from incidents.files import DEFAULT_BOUNDS, Bounds, DataFile, SourceFile, read_all
-from incidents.json_values import loaded
+from incidents.files import DataFile, SourceFile, read_all
+from incidents.formats import Format, fits_columns, fits_keys
 from incidents.names import service_of, short_name
-from incidents.problems import FileProblem, guarded
+from incidents.problems import FileProblem
 from incidents.times import moment, nanoseconds
 from weft.core import FileCoverage, JsonObject, JsonValue
 
@@ -21,6 +21,7 @@ _COLUMNS = (
 )  # fmt: skip
 _ERROR_CODES = (2, "STATUS_CODE_ERROR", "ERROR")
 _SERVER_ERROR = 500
+_MOST_SPANS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +53,25 @@ class Traces(NamedTuple):
     files: list[FileCoverage]
 
 
-def read_traces(files: Iterable[DataFile], bounds: Bounds = DEFAULT_BOUNDS) -> Traces:
+def read_traces(files: Iterable[DataFile], most: int = _MOST_SPANS) -> Traces:
     """Read all files; blocking. A file or span that cannot be read costs only itself."""
     spans: list[Span] = []
-    read = read_all(files, bounds, lambda source: spans.extend(_rows(source)))
+
+    def take(source: SourceFile, rows: Iterator[Span]) -> None:
+        for span in rows:
+            if len(spans) >= most:
+                source.note(f"only the first {most} spans of all files were read")
+                return
+            source.keep(span.start)
+            spans.append(span)
+
+    read = read_all(files, TRACE_FORMATS, take)
     spans.sort(key=lambda span: (span.start, -span.end, span.file, span.line))
     return Traces(spans, read.problems, read.files)
 
 
-def _rows(source: SourceFile) -> Iterator[Span]:
-    for span in _from_csv(source) if source.is_csv else _from_json(source):
-        source.keep(span.start)
-        yield span
-
-
 def _from_csv(source: SourceFile) -> Iterator[Span]:
     header, rows = source.table()
-    if missing := [name for name in _COLUMNS if name not in header]:
-        source.note(f"is no span table: no column {', '.join(missing)}")
-        return
-    source.format = "table of spans"
     trace, span, parent, pod, operation, start, end = (header.index(name) for name in _COLUMNS)
     services: dict[str, str] = {}
 
@@ -91,37 +91,35 @@ def _from_csv(source: SourceFile) -> Iterator[Span]:
     yield from source.made_of(rows, made)
 
 
-def _from_json(source: SourceFile) -> Iterator[Span]:
-    """Read one JSON value, or one in each line."""
-    file, most = source.file.name, source.bounds.rows
+def _from_otlp(source: SourceFile) -> Iterator[Span]:
+    return _read(source, "resourceSpans", _otlp)
+
+
+def _from_jaeger(source: SourceFile) -> Iterator[Span]:
+    return _read(source, "data", _jaeger)
+
+
+def _read(
+    source: SourceFile, array: str, spans: "Callable[[JsonObject], Iterator[_Read]]"
+) -> Iterator[Span]:
+    """Read the spans of each item of an array; an item that is damaged counts as one."""
+    name = source.file.name
 
     def numbered() -> Iterator[tuple[int, _Read]]:
         number = 0
-        for value in _values(source):
-            for read in _spans(source, value):
+        for item in source.json_items(array):
+            if item.value is None or item.array != array:
+                yield number, _damaged
+                continue
+            for read in spans(item.value):
                 number += 1
-                if number > most:
-                    source.note(f"only the first {most} spans were read")
-                    return
                 yield number, read
 
-    yield from source.made_of(numbered(), lambda number, read: _checked(read(), file, number))
+    yield from source.made_of(numbered(), lambda number, read: _checked(read(), name, number))
 
 
-def _values(source: SourceFile) -> Iterator[JsonObject]:
-    with guarded(source.note):
-        whole = loaded(source.text)
-        if whole is not None:
-            yield whole
-            return
-    before = source.malformed, source.bad_line
-    some = False
-    for value in source.made_of(source.lines(), lambda _, line: loaded(line)):
-        some = True
-        yield value
-    if not some:
-        source.malformed, source.bad_line = before
-        source.note("is no JSON object")
+def _damaged() -> "_RawSpan":
+    raise ValueError("it is no object of the format")
 
 
 class _RawSpan(NamedTuple):
@@ -154,25 +152,13 @@ def _checked(raw: _RawSpan, file: str, number: int) -> Span | None:
     )  # fmt: skip
 
 
-def _spans(source: SourceFile, value: JsonObject) -> Iterator[_Read]:
-    if "resourceSpans" in value:
-        source.format = "OTLP JSON"
-        yield from _otlp(value)
-    elif "data" in value:
-        source.format = "Jaeger JSON"
-        yield from _jaeger(value)
-    else:
-        source.note("is neither OTLP (resourceSpans) nor Jaeger (data)")
-
-
-def _otlp(value: JsonObject) -> Iterator[_Read]:
-    for resource in _objects(value.get("resourceSpans")):
-        described = _object(resource.get("resource")).get("attributes")
-        service = str(_attributes(described).get("service.name") or "")
-        scopes = resource.get("scopeSpans") or resource.get("instrumentationLibrarySpans")
-        for scope in _objects(scopes):
-            for span in _objects(scope.get("spans")):
-                yield partial(_otlp_span, span, service)
+def _otlp(resource: JsonObject) -> Iterator[_Read]:
+    described = _object(resource.get("resource")).get("attributes")
+    service = str(_attributes(described).get("service.name") or "")
+    scopes = resource.get("scopeSpans") or resource.get("instrumentationLibrarySpans")
+    for scope in _objects(scopes):
+        for span in _objects(scope.get("spans")):
+            yield partial(_otlp_span, span, service)
 
 
 def _otlp_span(span: JsonObject, service: str) -> _RawSpan:
@@ -184,11 +170,10 @@ def _otlp_span(span: JsonObject, service: str) -> _RawSpan:
     )  # fmt: skip
 
 
-def _jaeger(value: JsonObject) -> Iterator[_Read]:
-    for trace in _objects(value.get("data")):
-        processes = _object(trace.get("processes"))
-        for span in _objects(trace.get("spans")):
-            yield partial(_jaeger_span, span, processes)
+def _jaeger(trace: JsonObject) -> Iterator[_Read]:
+    processes = _object(trace.get("processes"))
+    for span in _objects(trace.get("spans")):
+        yield partial(_jaeger_span, span, processes)
 
 
 def _jaeger_span(span: JsonObject, processes: JsonObject) -> _RawSpan:
@@ -237,3 +222,12 @@ def _object(value: JsonValue) -> JsonObject:
 
 def _objects(value: JsonValue) -> list[JsonObject]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+TRACE_FORMATS: tuple[Format[Span], ...] = (
+    Format("table of spans", "traces", partial(fits_columns, wanted=_COLUMNS), _from_csv),
+    Format("OTLP JSON", "traces", partial(fits_keys, wanted=("resourceSpans",)), _from_otlp),
+    Format(
+        "Jaeger JSON", "traces", partial(fits_keys, wanted=("data", "data.*.spans")), _from_jaeger
+    ),
+)

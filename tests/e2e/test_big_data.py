@@ -8,7 +8,6 @@ import httpx
 import psutil
 import pytest
 
-from incidents.json_values import MOST_VALUES
 from tests.e2e.mesh import UpProcess, mesh_running
 from tests.services import bombs
 
@@ -60,7 +59,8 @@ def test_the_specialist_answers_while_and_after_an_analysis_bursts(mesh: UpProce
 
     asked = mesh.weft("ask", "Diagnose the checkout slowdown", "--json")
 
-    assert f"has more than {MOST_VALUES} values" in json.dumps(answer) + events
+    assert answer["status"] in ("completed", "failed"), answer
+    assert "has no traces of the incident" in json.dumps(answer) + events
     assert mesh.child(MODULE).pid == specialist.pid, "it was not started again"
     assert resident < MOST_RESIDENT
     assert sorted(waits)[len(waits) // 2] < 1.0, waits

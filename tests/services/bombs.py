@@ -4,12 +4,13 @@ import lzma
 from pathlib import Path
 
 
-def empty_objects(place: Path, *, count: int = 16_000_000) -> None:
-    """Write 7 KB that unpack to 48 MB and become gigabytes of objects."""
+def empty_objects(place: Path, *, count: int = 2_000_000) -> None:
+    """Write a few KB that unpack to 54 MB and would become gigabytes of objects."""
     traces = place / "traces"
     traces.mkdir(parents=True)
-    content = b'{"data":[' + b"{}," * count + b"{}]}"
-    (traces / "traces.json.xz").write_bytes(lzma.compress(content))
+    trace = b'{"spans":[],"processes":{}},'
+    content = b'{"data":[' + trace * count + b'{"spans":[]}]}'
+    (traces / "traces.json.xz").write_bytes(lzma.compress(content, preset=0))
 
 
 def long_lists(place: Path, *, files: int = 10) -> None:

@@ -180,7 +180,7 @@ async def test_bad_files_are_told_and_the_rest_is_analyzed(root: Path) -> None:
     assert told["gone.jsonl"] == "does not exist"
     assert told["empty.jsonl"] == "is empty"
     assert told["cut.csv.xz"].startswith("cannot be decompressed")
-    assert told["odd.csv"].startswith("is no log table")
+    assert told["odd.csv"].startswith("is in no format that is read; nearest is")
     assert told["labels.json"].startswith("refused")
     assert told["all.jsonl"] == "1 malformed rows were skipped"
     assert found["findings"][0]["service"] == "store"

@@ -238,7 +238,7 @@ async def test_bad_files_are_told_and_the_rest_is_analyzed(root: Path) -> None:
     assert told == {
         "gone.json": "does not exist",
         "empty.json": "is empty",
-        "odd.json": "is no JSON object",
+        "odd.json": "is in no format that is read",
     }
     assert causes(found)["store"] > 0.9
 

@@ -1,0 +1,212 @@
+"""Items of JSON documents of any size, one at a time: what is damaged costs itself.
+
+A reader that gives up where a value is damaged would lose all behind it; so each item is read by
+itself, and behind one that cannot be, reading goes on where its brackets close.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from weft.core import JsonObject, JsonValue
+from weft.core.storable import storable_json
+
+_MOST_CHARACTERS = 1 << 25
+"""One item that is longer is damaged, or takes too much memory."""
+_MOST_DIGITS = 400
+_NEAR = 64
+_BLANK = re.compile(r"[ \t\r\n,]*+")
+_MARKS = re.compile(r'"(?:[^"\\\n]|\\.)*+["\n]?|[{}\[\]]')
+_DEPTH = {"{": 1, "[": 1, "}": -1, "]": -1}
+_PLAIN_VALUE = re.compile(r"[^,}\]\n]*+")
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _MOST_DIGITS else math.inf
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
+
+
+class Item(NamedTuple):
+    """One item of an array; `value` is None where it is damaged, or no object."""
+
+    array: str
+    """The path of its array, as it was asked for."""
+    value: JsonObject | None
+    context: JsonObject
+    """Plain values that stood in the objects around the array before it, by their paths."""
+
+
+class _DamagedError(Exception):
+    """What stands here is no JSON."""
+
+
+class JsonStream:
+    """The JSON values of a text that comes in pieces; one of many lines, or many of one."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = iter(texts)
+        self._text = ""
+        self._at = 0
+        self._ended = False
+        self._reached = False
+
+    def items(self, arrays: Iterable[str]) -> Iterator[Item]:
+        """Yield the items of the arrays at these dotted paths; "" is an array at the top.
+
+        An object that has none of them is an item of its own at the path "*", with what is plain.
+        """
+        wanted = frozenset(arrays)
+        while self._ahead():
+            yield from self._top(wanted)
+
+    def _top(self, wanted: frozenset[str]) -> Iterator[Item]:
+        try:
+            if self._text[self._at] == "[" and "" in wanted:
+                yield from self._array("", {})
+            else:
+                yield from self._whole(wanted)
+        except _DamagedError:
+            yield Item("*", None, {})
+            self._skip_line()
+
+    def _whole(self, wanted: frozenset[str]) -> Iterator[Item]:
+        if self._text[self._at] != "{":
+            raise _DamagedError
+        context: JsonObject = {}
+        self._reached = False
+        yield from self._object("", wanted, context)
+        if not self._reached:
+            yield Item("*", context, context)
+
+    def _object(self, path: str, wanted: frozenset[str], context: JsonObject) -> Iterator[Item]:
+        self._at += 1
+        while self._expect() != "}":
+            key = self._value()
+            if not isinstance(key, str) or self._expect() != ":":
+                raise _DamagedError
+            self._at += 1
+            below = f"{path}.{key}" if path else key
+            opening = self._expect()
+            if opening == "[" and below in wanted:
+                yield from self._array(below, context)
+            elif opening == "{" and any(each.startswith(f"{below}.") for each in wanted):
+                yield from self._object(below, wanted, context)
+            else:
+                value = self._value()
+                if not isinstance(value, dict | list):
+                    context[below] = value
+        self._at += 1
+
+    def _array(self, path: str, context: JsonObject) -> Iterator[Item]:
+        self._reached = True
+        self._at += 1
+        while self._expect() != "]":
+            if self._text[self._at] in "}:":
+                raise _DamagedError
+            try:
+                value = self._value()
+            except _DamagedError:
+                value = None
+                self._skip_value()
+            yield Item(path, value if isinstance(value, dict) else None, context)
+        self._at += 1
+
+    def _expect(self) -> str:
+        """Return the next character that is neither blank nor a comma."""
+        if not self._ahead():
+            raise _DamagedError
+        return self._text[self._at]
+
+    def _value(self) -> JsonValue:
+        """Return the value that begins here, and stand behind it."""
+        while True:
+            value, end, why = self._tried()
+            if why is None and (end < len(self._text) or self._ended):
+                self._at = end
+                return value
+            if why is not None and why < len(self._text) - _NEAR:
+                raise _DamagedError
+            if len(self._text) - self._at > _MOST_CHARACTERS or not self._more():
+                if why is None:
+                    self._at = end
+                    return value
+                raise _DamagedError
+
+    def _tried(self) -> tuple[JsonValue, int, int | None]:
+        """Return what was read, where it ends, and where it is damaged: None if it is not."""
+        try:
+            value, end = _DECODER.raw_decode(self._text, self._at)
+        except json.JSONDecodeError as error:
+            # A text that does not end begins far before the end of what is there.
+            cut = error.msg.startswith("Unterminated")
+            return None, self._at, len(self._text) if cut else error.pos
+        except RecursionError:
+            raise _DamagedError from None
+        if "\\u" in self._text[self._at : end]:
+            value = storable_json(value)
+        return value, end, None
+
+    def _skip_value(self) -> None:
+        """Go behind a value that is damaged: where its brackets close, or its line ends."""
+        if self._text[self._at] in "{[":
+            self._skip_brackets()
+            return
+        self._at = _match_end(_PLAIN_VALUE, self._text, self._at)
+        if self._text.startswith("\n", self._at):
+            self._at += 1
+
+    def _skip_brackets(self) -> None:
+        depth = 0
+        while True:
+            for mark in _MARKS.finditer(self._text, self._at):
+                if mark.end() == len(self._text) and mark[0][0] == '"' and not self._ended:
+                    self._at = mark.start()  # it may go on in what is still to come
+                    break
+                depth += _DEPTH.get(mark[0], 0)
+                if depth == 0:
+                    self._at = mark.end()
+                    return
+            else:
+                self._at = len(self._text)
+            if not self._more():
+                raise _DamagedError
+
+    def _skip_line(self) -> None:
+        while (end := self._text.find("\n", self._at)) < 0:
+            self._at = len(self._text)
+            if not self._more():
+                return
+        self._at = end + 1
+
+    def _ahead(self) -> bool:
+        """Pass blanks and commas; tell whether anything stands behind them."""
+        while True:
+            self._at = _match_end(_BLANK, self._text, self._at)
+            if self._at < len(self._text):
+                return True
+            if not self._more():
+                return False
+
+    def _more(self) -> bool:
+        """Take the next piece, or as much as there is already: what is long is read few times."""
+        self._text = self._text[self._at :]
+        self._at = 0
+        pieces, length = [self._text], 0
+        while length <= len(self._text):
+            piece = next(self._texts, None)
+            if piece is None:
+                self._ended = True
+                break
+            pieces.append(piece)
+            length += len(piece)
+        self._text = "".join(pieces)
+        return length > 0
+
+
+def _match_end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return match.end() if match else at
