@@ -11,6 +11,9 @@ from weft.cli.text import one_line, printable
 from weft.core import JsonObject, Record, Usage, dumps
 from weft.report.model import Report
 
+MOST_LINES = 58
+"""So many lines an answer takes, with its table and beside an error: it is read on one page."""
+
 
 class AnswerProblem(Record):
     """Why the run is no success."""
@@ -88,17 +91,26 @@ class Answer(Record):
 
 
 def lines(answer: Answer) -> Iterator[str]:
-    """Yield the answer for a person."""
+    """Yield the answer for a person, on one page: what is left out is counted."""
     if answer.error is not None:
         yield printable(f"{answer.status}: {answer.error.code}: {answer.error.detail}")
+    read = [] if answer.report is None else [one_line(row) for row in table(answer.report.coverage)]
     if answer.text:
-        yield printable(answer.text)
+        yield from _page(printable(answer.text), MOST_LINES - len(read), answer.run_id)
     elif answer.error is None and not answer.interrupts:
         yield f"The run is {one_line(answer.status)}."
-    if answer.report is not None:
-        yield from map(one_line, table(answer.report.coverage))
+    yield from read
     for question in answer.interrupts:
         yield from _asked(answer.run_id, question)
+
+
+def _page(text: str, most: int, run_id: str) -> Iterator[str]:
+    rows = text.split("\n")
+    if len(rows) <= most:
+        yield text
+        return
+    yield from rows[: most - 1]
+    yield one_line(f"... and {len(rows) - most + 1} lines more: weft runs tail {run_id} --json")
 
 
 def _asked(run_id: str, question: OpenInterrupt) -> Iterator[str]:

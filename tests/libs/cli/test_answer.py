@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 from weft.cli.answer import Answer, lines
 from weft.cli.client import UnreachableError
 from weft.cli.text import json_text, printable
-from weft.core import JsonObject
+from weft.core import Coverage, FileCoverage, JsonObject, Window
 
 RUN: JsonObject = {
     "run_id": "r", "thread_id": "t", "status": "completed", "success": True, "protocol": "p",
@@ -126,3 +126,33 @@ def test_the_published_schema_is_the_answers_own() -> None:
     published = (ROOT / "deploy" / "schemas" / "answer.json").read_text(encoding="utf-8")
 
     assert json.loads(published) == Answer.model_json_schema()
+
+
+@pytest.mark.requirement("DIAG-29")
+def test_a_long_answer_takes_one_page_and_says_how_to_see_the_rest() -> None:
+    text = "\n".join(f"line {number}" for number in range(200))
+    coverage = [
+        Coverage(
+            source=name,
+            verdict="found",
+            files=(FileCoverage(name="a", rows=1234), FileCoverage(name="b", reason="is empty")),
+            window=Window(start=0, end=60),
+        ).to_json()
+        for name in ("logs", "traces")
+    ]
+    report: JsonObject = {
+        **REPORT, "coverage": [*coverage], "summary": "", "score": 1.0,
+        "decision": "proceed", "decision_unvetoed": "proceed",
+    }  # fmt: skip
+    answer = Answer.of({**RUN, "output": {"text": text, "data": report}})
+
+    shown = list(lines(answer))
+
+    assert len(shown) <= 60
+    assert "... and 148 lines more: weft runs tail r --json" in shown
+    assert shown[-4:] == [
+        "What was read:",
+        "  source  verdict  files   rows   window",
+        "  logs    found    1 of 2  1,234  1970-01-01T00:00:00.000Z to 1970-01-01T00:01:00.000Z",
+        "  traces  found    1 of 2  1,234  1970-01-01T00:00:00.000Z to 1970-01-01T00:01:00.000Z",
+    ]

@@ -1,0 +1,87 @@
+"""What was not looked at is named: over HTTP, in the JSON document and in the terminal."""
+
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.mesh import INCIDENT, UpProcess, mesh_running
+
+pytestmark = pytest.mark.timeout(240)
+WHY = "Diagnose the checkout slowdown"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled incident, with some odd ones beside it."""
+    place = tmp_path_factory.mktemp("data") / "root"
+    shutil.copytree(INCIDENT, place)
+    (place / "empty").mkdir()
+    return place
+
+
+@pytest.fixture(scope="module")
+def mesh(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
+    with mesh_running(tmp_path_factory.mktemp("home"), data=root) as running:
+        yield running
+
+
+@pytest.mark.requirement("DIAG-2")
+def test_data_that_is_not_there_is_refused_before_there_is_a_run(
+    mesh: UpProcess, root: Path
+) -> None:
+    with mesh.client() as client:
+        body = {"input": WHY, "metadata": {"data": str(root / "typo")}}
+        answer = client.post("/v1/runs", json=body)
+
+    asked = mesh.weft("ask", WHY, "--data", str(root / "typo"))
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/metadata/data"
+    assert "checkout-slowdown" in answer.json()["errors"][0]["message"]
+    assert asked.returncode != 0
+    assert asked.stdout == ""
+
+
+@pytest.mark.requirement("DIAG-2")
+def test_a_directory_that_holds_nothing_fails_the_run_as_no_data(
+    mesh: UpProcess, root: Path
+) -> None:
+    asked = mesh.weft("ask", WHY, "--data", str(root / "empty"), "--json")
+
+    answer = json.loads(asked.stdout)
+    assert (answer["status"], answer["error"]["code"]) == ("failed", "no_data")
+    assert asked.returncode == 1
+    assert {each["verdict"] for each in answer["report"]["coverage"]} == {"not_read"}
+    assert "normal" not in answer["text"].lower()
+
+
+@pytest.mark.requirement("DIAG-1", "DIAG-29")
+def test_the_terminal_shows_what_was_read_under_an_answer_of_a_page(mesh: UpProcess) -> None:
+    asked = mesh.weft("ask", WHY)
+
+    lines = asked.stdout.splitlines()
+    assert len(lines) <= 60
+    table = lines[lines.index("What was read:") :]
+    assert {row.split()[0] for row in table[2:6]} == {"traces", "code", "logs", "metrics"}
+    assert all("found" in row for row in table[2:6])
+
+
+@pytest.mark.requirement("DIAG-3")
+def test_a_specialist_that_hangs_is_a_named_gap(mesh: UpProcess) -> None:
+    hung = mesh.child("services.log_analyst.main")
+    hung.send_signal(signal.SIGSTOP)
+    try:
+        asked = mesh.weft("ask", WHY, "--json", timeout=120)
+    finally:
+        hung.send_signal(signal.SIGCONT)
+
+    answer = json.loads(asked.stdout)
+    gaps = [(gap["peer"], gap["code"]) for gap in answer["report"]["gaps"]]
+    assert answer["status"] == "completed"
+    assert "log_analyst" in [peer for peer, _ in gaps], gaps
+    assert "of 4 sources agree" in answer["text"]
+    assert "logs" not in [each["source"] for each in answer["report"]["coverage"]]
