@@ -5,7 +5,7 @@ Calls of an analysis import this, each in a process of its own; what hosts an an
 """
 
 from incidents.analysis import Analysis
-from incidents.anomalies import Anomaly
+from incidents.anomalies import Anomaly, likelihood
 from incidents.cases import DataRoots, case_facts
 from incidents.comparison import (
     Comparison,
@@ -46,6 +46,7 @@ __all__ = [
     "directory_above",
     "folded",
     "guarded",
+    "likelihood",
     "read_bytes",
     "read_logs",
     "read_metrics",

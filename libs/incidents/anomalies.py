@@ -12,7 +12,7 @@ from weft.core import Coverage
 from weft.core.record import JsonObject
 from weft.core.result import Claim, EvidenceType, Window
 
-__all__ = ["Anomaly", "anomaly_report"]
+__all__ = ["Anomaly", "anomaly_report", "likelihood"]
 
 MOST_CAUSES = 8
 _REFS = 5
@@ -48,6 +48,17 @@ def anomaly_report(
     """Rank what is not as usual, and draw one claim per service from it."""
     ranked = sorted(anomalies, key=lambda one: (-one.strength, one.service, one.kind, one.text))
     return report(ranked, partial(_concluded, coverage, problems), coverage, problems)
+
+
+def likelihood(surprise: float, compared: int, usual: float = 0.0) -> float:
+    """Return how probable it is that a departure is more than chance.
+
+    Among many that are `compared` some depart without any cause: their number is the odds against
+    one of `surprise` nats. Where normal times surprise each other by `usual` nats, more than their
+    number explains, things do not happen independently, and every surprise is that much less.
+    """
+    against = math.log(max(compared, 2))
+    return 1 / (1 + math.exp(min(against - surprise * against / max(against, usual), 700.0)))
 
 
 def certainty(strengths: Iterable[float]) -> float:

@@ -1,6 +1,6 @@
 """From log lines to ranked findings: how much each departure speaks for its service."""
 
-import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from incidents import (
@@ -11,10 +11,11 @@ from incidents import (
     Split,
     compared,
     cut,
+    likelihood,
     read_logs,
 )
 from services.log_analyst.changes import Changed, changed
-from services.log_analyst.flows import Departure, departures
+from services.log_analyst.flows import Departure, Event, departures
 from services.log_analyst.peers import Peers
 from services.log_analyst.rates import Burst, Shift, bursts, shifts
 from services.log_analyst.templates import mine
@@ -22,6 +23,9 @@ from weft.core import JsonObject, JsonValue, rfc3339
 
 _EXAMPLES = 5
 _MOST_TEXT = 160
+_MOST_COMPARED = 60_000
+_REQUESTS_MATTER = 0.05
+"""A course that so large a share of the requests leave first matters half."""
 
 
 def analyze(roots: DataRoots, data: str) -> JsonObject:
@@ -36,14 +40,46 @@ def findings(lines: Split[LogLine]) -> list[Anomaly]:
     onset = list(zip(lines.onset, templates[len(normal) :], strict=False))
     incident = list(zip(lines.incident, templates[len(normal) + len(onset) :], strict=True))
     peers = Peers(line.service for line, _ in [*normal, *onset, *incident])
-    anomalies = [_departed(one, peers) for one in departures(normal, incident)]
-    anomalies += [_shifted(one, peers) for one in shifts(normal, incident)]
+    usual = _usual(normal)
+    courses, rates = departures(normal, incident), shifts(normal, incident)
+    requests = len({line.trace_id for line, _ in incident if line.trace_id})
+    anomalies = []
+    for departure in courses.departures:
+        sure = likelihood(departure.gain, courses.compared, usual[_kind(departure)])
+        matter = _matter(departure.first, requests)
+        anomalies.append(_departed(departure, peers, sure * matter))
+    for shift in rates.shifts:
+        others = rates.errors if shift.template.is_error else rates.compared
+        sure = likelihood(shift.gain, others, usual[_kind(shift)])
+        anomalies.append(_shifted(shift, peers, sure * _matter(shift.requests, requests)))
     anomalies += [_change(one) for one in changed(normal, [*onset, *incident])]
     spans = bursts(normal, incident, normal_seconds=lines.normal_seconds)
     return anomalies + [_burst(one) for one in spans]
 
 
-def _departed(one: Departure, peers: Peers) -> Anomaly:
+def _usual(normal: Sequence[Event]) -> dict[str, float]:
+    """Return how surprising, in nats, two halves of normal times are to each other, by kind."""
+    taken = sorted(normal[-_MOST_COMPARED:], key=lambda event: event[0].time)
+    first, second = taken[: len(taken) // 2], taken[len(taken) // 2 :]
+    departed: list[Departure | Shift] = [*departures(first, second).departures]
+    usual: dict[str, float] = defaultdict(float)
+    for one in (*departed, *shifts(first, second).shifts):
+        usual[_kind(one)] = max(usual[_kind(one)], one.gain)
+    return usual
+
+
+def _kind(one: Departure | Shift) -> str:
+    if isinstance(one, Departure):
+        return "missing" if one.missing else "error step" if one.then.is_error else "step"
+    return "error" if one.template.is_error else "rate"
+
+
+def _matter(seen: int, requests: int) -> float:
+    """Tell how much it is that so many of the requests show something; 1 where none is known."""
+    return seen / (seen + _REQUESTS_MATTER * requests) if seen else float(not requests)
+
+
+def _departed(one: Departure, peers: Peers, sure: float) -> Anomaly:
     """A break counts by how often it happens and how often nothing departed before it."""
     if one.missing:
         worth = 0.95
@@ -51,7 +87,6 @@ def _departed(one: Departure, peers: Peers) -> Anomaly:
     else:
         worth = 1.0 if one.then.is_error else 0.45 if one.then.is_warning else 0.3
         what = f"{one.then} now follows {one.after}"
-    sure = 1 - math.exp(-one.gain / 12)
     strength = worth * sure * (0.15 + 0.85 * one.lead) * one.change**0.75
     evidence: JsonObject = {
         "baseline": {"followed": one.normal[0], "of": one.normal[1]},
@@ -69,10 +104,9 @@ def _departed(one: Departure, peers: Peers) -> Anomaly:
     )
 
 
-def _shifted(one: Shift, peers: Peers) -> Anomaly:
+def _shifted(one: Shift, peers: Peers, sure: float) -> Anomaly:
     vanished, new = not one.incident, not one.normal
     complaint = one.template.is_error or one.template.is_warning
-    sure = 1 - math.exp(-max(one.gain, 0.5 * one.incident) / 12)
     if one.template.is_error and one.incident > one.expected:
         worth, kind = 0.6, "new_error" if new else "more_errors"
     elif one.template.is_warning and one.incident > one.expected:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
 from incidents import LogLine
 from services.log_analyst.templates import Template
@@ -35,7 +36,7 @@ class Departure:
     """In how many of how many units `then` follows `after`."""
     incident: tuple[int, int]
     gain: float
-    """Log likelihood ratio of the change, in nats."""
+    """Log likelihood ratio of the change, in nats; what happens within one request counts once."""
     places: list[tuple[LogLine, float]] = field(default_factory=list)
     """The line that shows it, and when it happened."""
     first: int = 0
@@ -52,15 +53,25 @@ class Departure:
         return abs(_ratio(self.incident) - _ratio(self.normal))
 
 
-def departures(normal: Sequence[Event], incident: Sequence[Event]) -> list[Departure]:
+class Courses(NamedTuple):
+    """Where the usual course is left, among how many steps of it that were compared."""
+
+    departures: list[Departure]
+    compared: int
+
+
+def departures(normal: Sequence[Event], incident: Sequence[Event]) -> Courses:
     """Compare the courses of both; lines without a trace say nothing here."""
     found: list[Departure] = []
+    compared = 0
     reach = _reach(incident)
     for units in (_spans, _entries):
-        found += _missing(units(normal), units(incident), reach)
-    found += _new(_spans(normal), _spans(incident))
+        some, steps = _missing(units(normal), units(incident), reach)
+        found, compared = found + some, compared + steps
+    some, steps = _new(_spans(normal), _spans(incident))
+    found, compared = found + some, compared + steps
     _blame_first(found)
-    return found
+    return Courses(found, compared)
 
 
 def _spans(events: Iterable[Event]) -> list[Unit]:
@@ -102,7 +113,7 @@ def _reach(incident: Sequence[Event]) -> dict[str, tuple[float, float]]:
 
 def _missing(
     normal: Sequence[Unit], incident: Sequence[Unit], reach: Mapping[str, tuple[float, float]]
-) -> list[Departure]:
+) -> tuple[list[Departure], int]:
     partners = _partners(normal)
     starting: dict[Template, list[tuple[LogLine, int, dict[Template, int]]]] = defaultdict(list)
     for unit in incident:
@@ -122,8 +133,9 @@ def _missing(
         found += _departure(
             (after, then), missing=True, normal=(followed, known),
             incident=(total - len(places), total), places=places,
+            requests=len({line.trace_id for line, _, _ in begun}),
         )  # fmt: skip
-    return found
+    return found, len(partners)
 
 
 def _partners(units: Sequence[Unit]) -> dict[Template, tuple[Template, float, int, int]]:
@@ -149,9 +161,9 @@ def _partners(units: Sequence[Unit]) -> dict[Template, tuple[Template, float, in
     }
 
 
-def _new(normal: Sequence[Unit], incident: Sequence[Unit]) -> list[Departure]:
-    usual, known = _steps(normal)
-    now, total = _steps(incident)
+def _new(normal: Sequence[Unit], incident: Sequence[Unit]) -> tuple[list[Departure], int]:
+    usual, known, _ = _steps(normal)
+    now, total, traces = _steps(incident)
     found: list[Departure] = []
     for (after, then), places in now.items():
         was = len(usual.get((after, then), ()))
@@ -159,20 +171,30 @@ def _new(normal: Sequence[Unit], incident: Sequence[Unit]) -> list[Departure]:
             found += _departure(
                 (after, then), missing=False, normal=(was, known[after]),
                 incident=(len(places), total[after]), places=places,
+                requests=len(traces[after]),
             )  # fmt: skip
-    return found
+    return found, len(usual.keys() | now.keys())
+
+
+class _Steps(NamedTuple):
+    places: dict[tuple[Template, Template], list[tuple[LogLine, float]]]
+    known: Counter[Template]
+    traces: dict[Template, set[str]]
 
 
 def _steps(
     units: Sequence[Unit],
-) -> tuple[dict[tuple[Template, Template], list[tuple[LogLine, float]]], Counter[Template]]:
+) -> _Steps:
     steps: dict[tuple[Template, Template], list[tuple[LogLine, float]]] = defaultdict(list)
     known: Counter[Template] = Counter()
+    traces: dict[Template, set[str]] = defaultdict(set)
     for unit in units:
-        known.update(template for _, template in unit)
+        for line, template in unit:
+            known[template] += 1
+            traces[template].add(line.trace_id)
         for (_, after), (line, then) in pairwise(unit):
             steps[after, then].append((line, line.time))
-    return steps, known
+    return _Steps(steps, known, traces)
 
 
 def _departure(
@@ -182,8 +204,9 @@ def _departure(
     normal: tuple[int, int],
     incident: tuple[int, int],
     places: list[tuple[LogLine, float]],
+    requests: int,
 ) -> list[Departure]:
-    gain = _gain(normal, incident)
+    gain = _gain(normal, incident) * requests / max(incident[1], 1)
     made = Departure(*pair, missing, normal, incident, gain, places)
     return [made] if places and gain >= _SURE and made.change >= _CHANGED else []
 

@@ -4,12 +4,13 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from incidents import LogLine
 from services.log_analyst.templates import Template
 
 Event = tuple[LogLine, Template]
-_SURE = 5.0
+_SURE = 3.0
 _BUCKET = 10.0
 _EXAMPLES = 5
 
@@ -24,6 +25,9 @@ class Shift:
     """How many lines there should have been, had the service spoken as usual."""
     incident: int
     gain: float
+    """How unlikely that is by chance, in nats; what comes of one request counts once."""
+    requests: int
+    """In how many requests that shows: those of the incident, or of normal times if it is gone."""
     examples: tuple[LogLine, ...]
     """Lines of the incident, or of normal times if it has none."""
 
@@ -41,11 +45,20 @@ class Burst:
     examples: tuple[LogLine, ...]
 
 
-def shifts(normal: Sequence[Event], incident: Sequence[Event]) -> list[Shift]:
+class Rates(NamedTuple):
+    """What came more or less often, among how many templates: all of them, and those of errors."""
+
+    shifts: list[Shift]
+    compared: int
+    errors: int
+
+
+def shifts(normal: Sequence[Event], incident: Sequence[Event]) -> Rates:
     """Compare shares within each service, so that more work alone changes nothing."""
     before, now = _lines(normal), _lines(incident)
     spoken_before = Counter(line.service for line, _ in normal)
     spoken_now = Counter(line.service for line, _ in incident)
+    said = _said(normal)
     found = []
     for template in sorted(before.keys() | now.keys(), key=_order):
         service = template.service
@@ -53,11 +66,26 @@ def shifts(normal: Sequence[Event], incident: Sequence[Event]) -> list[Shift]:
             continue
         scale = spoken_now[service] / spoken_before[service] if spoken_before[service] else 0.0
         was, seen = len(before.get(template, ())), len(now.get(template, ()))
-        gain = _gain(was * scale, seen)
+        shown = now.get(template) or before[template]
+        expected = was * scale
+        if not was:
+            expected = said[template.level, template.logger, template.text] * spoken_now[service]
+        gain = _gain(expected, seen) * _single(shown)
         if gain >= _SURE or (not was and template.is_error):
-            examples = tuple((now.get(template) or before[template])[:_EXAMPLES])
-            found.append(Shift(template, was, was * scale, seen, gain, examples))
-    return found
+            requests = len({line.trace_id for line in shown if line.trace_id})
+            examples = tuple(shown[:_EXAMPLES])
+            found.append(Shift(template, was, was * scale, seen, gain, requests, examples))
+    templates = before.keys() | now.keys()
+    return Rates(found, len(templates), sum(template.is_error for template in templates))
+
+
+def _said(events: Sequence[Event]) -> dict[tuple[str, str, str], float]:
+    """Return of all that is said which part is this, whoever says it.
+
+    What a service says for the first time is no news where others say it all the time.
+    """
+    said = Counter((each.level, each.logger, each.text) for _, each in events)
+    return defaultdict(float, {words: n / len(events) for words, n in said.items()})
 
 
 def _lines(events: Sequence[Event]) -> dict[Template, list[LogLine]]:
@@ -85,6 +113,13 @@ def bursts(
             examples = tuple(lines[:_EXAMPLES])
             found.append(Burst(service, start, start + _BUCKET, len(lines), expected, examples))
     return found
+
+
+def _single(lines: Sequence[LogLine]) -> float:
+    """Return how many requests there are to a line: lines of one request do not come by themselves."""
+    if any(not line.trace_id for line in lines):
+        return 1.0
+    return len({line.trace_id for line in lines}) / len(lines)
 
 
 def _gain(expected: float, seen: int) -> float:

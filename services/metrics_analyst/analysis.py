@@ -1,10 +1,8 @@
 """From metric changes to ranked findings."""
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from incidents import Anomaly, DataRoots, SourceRead, comparison_report, read_metrics
+from incidents import Anomaly, DataRoots, SourceRead, comparison_report, likelihood, read_metrics
 from services.metrics_analyst.changes import NOTABLE, Change, changes
 from services.metrics_analyst.harm import Calls, failed, slowed
 from services.metrics_analyst.meanings import is_full, meaning
@@ -36,41 +34,33 @@ def analyze(roots: DataRoots, data: str) -> JsonObject:
 def findings(parts: Cut, calls: Calls | None = None) -> list[Anomaly]:
     """Compare the incident's metrics with their own past; `calls` says who calls whom."""
     every = changes(parts)
-    doubt = _Doubt(len(every))
-    anomalies = _used_up(every, doubt)
+    anomalies = _used_up(every)
     for kind, suspects in (
         ("slower", slowed(every, calls or {})),
         ("failing", failed(every, calls or {})),
     ):
         for one in suspects:
             own = 1.0 if calls else _UNKNOWN_CALLS
-            anomalies.append(_anomaly(kind, one.change, own * one.share * doubt.sure(one.change)))
+            anomalies.append(
+                _anomaly(
+                    kind, one.change, own * one.share * likelihood(one.change.surprise, len(every))
+                )
+            )
     suspected = {one.service for one in anomalies}
     for change in every:
         if abs(change.score) >= NOTABLE:
             symptom = change.service in suspected
-            weak = _WEAK * doubt.sure(change)
+            weak = _WEAK * likelihood(change.surprise, len(every))
             role = meaning(change.metric).role
             anomalies.append(_anomaly(role, change, weak, symptom=symptom))
     return anomalies
 
 
-@dataclass(frozen=True, slots=True)
-class _Doubt:
-    """Among many measurements some stray far without any cause: how many there are is the odds."""
-
-    measurements: int
-
-    def sure(self, change: Change) -> float:
-        """Return how probable it is that a change is none of those."""
-        return 1 / (1 + self.measurements * math.exp(-change.surprise))
-
-
-def _used_up(every: Iterable[Change], doubt: _Doubt) -> list[Anomaly]:
+def _used_up(every: Sequence[Change]) -> list[Anomaly]:
     """Divide the blame for what is used up among those that use more of it than usual."""
     best: dict[str, tuple[float, Change]] = {}
     for change in every:
-        weight = _growth(change) * doubt.sure(change)
+        weight = _growth(change) * likelihood(change.surprise, len(every))
         if weight and (change.service not in best or weight > best[change.service][0]):
             best[change.service] = weight, change
     total = sum(weight for weight, _ in best.values())

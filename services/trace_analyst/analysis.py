@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from incidents import (
     Anomaly,
@@ -10,18 +11,21 @@ from incidents import (
     Span,
     Split,
     compared,
+    likelihood,
     read_traces,
 )
 from services.trace_analyst.failures import Failing, failures
-from services.trace_analyst.latency import Slowdown, blamed, measured, slowdowns
+from services.trace_analyst.latency import Samples, Slowdown, blamed, measured, slowdowns
 from services.trace_analyst.shapes import Change, changes
 from services.trace_analyst.trees import Node, critical_path, roots, self_time, trees
 from weft.core import JsonObject, JsonValue, rfc3339
 
 _EXAMPLES = 5
 _LONG_PATH = 25
-_CLEAR_DELAY = 0.03
 _SLOWEST = 12
+_TIME_MATTERS = 0.1
+_TRACES_MATTER = 0.05
+"""So large a share of all time, or of all requests, matters half."""
 
 
 def analyze(roots: DataRoots, data: str) -> JsonObject:
@@ -34,25 +38,44 @@ def analyze(roots: DataRoots, data: str) -> JsonObject:
 def findings(spans: Split[Span]) -> list[Anomaly]:
     """Compare the incident's traces with the normal ones."""
     normal, incident = trees(spans.normal), trees(spans.incident)
-    samples = measured(incident)
-    slow = slowdowns(measured(normal), samples)
-    anomalies = _slowed(slow, blamed(slow, samples))
-    for change in changes(normal, incident):
-        anomalies += _changed(change)
+    before, samples = measured(normal), measured(incident)
+    slow, found = slowdowns(before, samples), changes(normal, incident)
+    anomalies = _slowed(slow, samples, _Odds(_matter(slow, incident), len(samples)))
+    requests = len({node.span.trace_id for node in incident})
+    for change in found.changes:
+        anomalies += _changed(change, _Odds(requests, found.compared))
     anomalies += [_failing(one) for one in failures(normal, incident)]
     return anomalies + _slowest(incident)
 
 
-def _slowed(slow: Sequence[Slowdown], shares: dict[str, float]) -> list[Anomaly]:
+class _Odds(NamedTuple):
+    """What a departure is held against."""
+
+    whole: float
+    """How much the time that was added matters; of changed calls, how many requests there were."""
+    compared: int
+
+    def sure(self, gain: float) -> float:
+        return likelihood(gain, self.compared)
+
+
+def _matter(slow: Sequence[Slowdown], incident: Sequence[Node]) -> float:
+    """Tell how much the added time is, beside all the time that requests take as usual."""
+    added = sum(one.added for one in slow)
+    whole = max(sum(root.span.duration for root in roots(incident)), added)
+    return added / (added + _TIME_MATTERS * whole) if added else 0.0
+
+
+def _slowed(slow: Sequence[Slowdown], samples: Samples, odds: _Odds) -> list[Anomaly]:
     anomalies = []
-    for service, share in shares.items():
+    for service, share in blamed(slow, samples).items():
         touching = [one for one in slow if service in (one.key.service, one.key.other)]
         own = [one for one in touching if _belongs(one, service)]
         if own:
             enough = 0.1 * max(one.added for one in own)
             notable = [one for one in own if one.added >= enough]
             lead = max(notable, key=lambda one: (_clarity(one), one.added, one.key.other))
-            strength = share * _clarity(lead)
+            strength = share * odds.whole * _clarity(lead) * odds.sure(lead.gain)
             anomalies.append(_slowdown(service, lead, strength, share))
     rest = sorted(slow, key=lambda one: (-one.added, one.key.service, one.key.other))
     return anomalies + [_symptom(one) for one in rest[:_SLOWEST]]
@@ -63,13 +86,9 @@ def _belongs(one: Slowdown, service: str) -> bool:
 
 
 def _clarity(one: Slowdown) -> float:
-    """Grow with how many samples are slower, how many there are, and how large the delay is."""
+    """Grow with how many samples are slower, and by what factor."""
     delay = max(one.median - one.normal_median, 0.5 * one.slower * (one.p95 - one.normal_p95), 0)
-    relative = delay / (one.normal_p95 + 1e-3)
-    sized = 1 - math.exp(-delay / _CLEAR_DELAY)
-    return (
-        math.sqrt(one.slower) * sized * (1 - math.exp(-relative)) * (1 - math.exp(-one.count / 3))
-    )
+    return math.sqrt(one.slower) * (1 - math.exp(-delay / (one.normal_p95 + 1e-3)))
 
 
 def _slowdown(service: str, one: Slowdown, strength: float, share: float) -> Anomaly:
@@ -111,14 +130,15 @@ def _numbers(one: Slowdown) -> JsonObject:
     }
 
 
-def _changed(one: Change) -> list[Anomaly]:
+def _changed(one: Change, odds: _Odds) -> list[Anomaly]:
     anomalies = []
     parent, child = " ".join(one.parent), " ".join(one.child)
     what = f"{parent} no longer calls {child}" if one.missing else f"{parent} now calls {child}"
     for service, traces in sorted(one.blamed.items()):
-        sure = (1 - math.exp(-one.gain / 12)) * (1 - math.exp(-traces / 2))
+        matter = traces / (traces + _TRACES_MATTER * odds.whole)
         worth = 0.8 if one.missing else 0.5
-        strength = worth * sure * min(1.0, traces / one.traces) * (0.5 + 0.5 * one.change)
+        sure = odds.sure(one.gain) * (1 - math.exp(-traces / 2))
+        strength = worth * sure * matter * min(1.0, traces / one.traces) * (0.5 + 0.5 * one.change)
         evidence: JsonObject = {
             "baseline": {"with": one.normal[0], "of": one.normal[1]},
             "incident": {"with": one.incident[0], "of": one.incident[1]},

@@ -4,6 +4,7 @@ Time inside a span belongs to its service. Time between the two ends of a call m
 network, to the caller or to the called; it goes to the side whose other measurements slowed too.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from services.trace_analyst.trees import Node, self_time
 Kind = Literal["self", "edge"]
 _FEW = 3
 _FLOOR = 0.002
-_NOTABLE = 0.2
+_NOTABLE = 3.0
+_BEYOND = 0.05
+"""Such a share of samples may be slower than usual by chance."""
 _EXAMPLES = 5
 
 
@@ -49,6 +52,15 @@ class Slowdown:
     """Seconds beyond normal, summed over the incident."""
     examples: tuple[Span, ...]
 
+    @property
+    def gain(self) -> float:
+        """How unlikely it is that so many are slower by chance, in nats."""
+        share = min(self.slower, 1 - 0.5 / (self.count + 1))
+        if share <= _BEYOND:
+            return 0.0
+        rest = (1 - share) * math.log((1 - share) / (1 - _BEYOND))
+        return self.count * (share * math.log(share / _BEYOND) + rest)
+
 
 Samples = dict[Key, list[tuple[float, Span]]]
 
@@ -78,7 +90,7 @@ def slowdowns(normal: Samples, incident: Samples) -> list[Slowdown]:
         if len(usual) < _FEW or not seen:
             continue
         one = _compared(key, np.asarray(usual), seen)
-        if one.slower >= _NOTABLE and one.added > 0:
+        if one.gain >= _NOTABLE and one.added > 0:
             found.append(one)
     return found
 

@@ -4,14 +4,15 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from services.trace_analyst.trees import Node, Operation, by_trace
 
 _KNOWN = 5
-_ALWAYS = 0.9
-_NEVER = 0.05
 _SURE = 4.0
-_CHANGED = 0.15
+_CHANGED = 0.1
+_EXCESS = 0.5
+"""So large a part of what a change is seen in must be more than usual to show where it begins."""
 _DEPTH = 4
 _SLOW = 2.0
 _MOMENT = 0.005
@@ -39,6 +40,13 @@ class Change:
     """In how many traces each service is to blame; shared doubt counts in parts."""
 
     @property
+    def excess(self) -> float:
+        """Which part of the parents that show it would not in normal times."""
+        before, now = (had / max(of, 1) for had, of in (self.normal, self.incident))
+        usual, shown = (1 - before, 1 - now) if self.missing else (before, now)
+        return (shown - usual) / shown if shown > 0 else 0.0
+
+    @property
     def lead(self) -> float:
         return self.first / self.traces if self.traces else 0.0
 
@@ -48,7 +56,14 @@ class Change:
         return abs(has / max(incident, 1) - had / max(normal, 1))
 
 
-def changes(normal: Sequence[Node], incident: Sequence[Node]) -> list[Change]:
+class Shapes(NamedTuple):
+    """What changed, among how many calls between operations that were compared."""
+
+    changes: list[Change]
+    compared: int
+
+
+def changes(normal: Sequence[Node], incident: Sequence[Node]) -> Shapes:
     """Compare which children each operation has."""
     usual, known = _children(normal)
     now, total = _children(incident)
@@ -57,29 +72,25 @@ def changes(normal: Sequence[Node], incident: Sequence[Node]) -> list[Change]:
         doing[node.operation].append(node)
     found: list[Change] = []
     reach = _reach(incident)
-    for (parent, child), parents in usual.items():
-        if known[parent] >= _KNOWN and total[parent] and len(parents) >= _ALWAYS * known[parent]:
-            having = now.get((parent, child), {})
+    for pair in {**usual, **now}:
+        parent, child = pair
+        if known[parent] >= _KNOWN and total[parent]:
             until = reach.get(child[0], math.inf)
+            had, having = usual.get(pair, {}), now.get(pair, {})
             lacking = [
                 node for node in doing[parent] if node not in having and node.span.start <= until
             ]
+            seen = len(having) + len(lacking)
+            fewer = len(having) * known[parent] < len(had) * seen
             found += _kept(
-                (parent, child), (len(parents), known[parent]), (len(having), total[parent]),
-                places=lacking, missing=True,
-            )  # fmt: skip
-    for (parent, child), parents in now.items():
-        was = len(usual.get((parent, child), ()))
-        if known[parent] >= _KNOWN and was <= _NEVER * known[parent]:
-            found += _kept(
-                (parent, child), (was, known[parent]), (len(parents), total[parent]),
-                places=list(parents), missing=False,
+                pair, (len(had), known[parent]), (len(having), seen),
+                places=lacking if fewer else list(having), missing=fewer,
             )  # fmt: skip
     usually = _reached(normal)
     for change in found:
         change.reaches = usually.get((change.parent, change.child), "")
     _blame(found, incident, _limits(normal))
-    return found
+    return Shapes(found, len({**usual, **now}))
 
 
 def _reach(incident: Sequence[Node]) -> dict[str, float]:
@@ -142,7 +153,8 @@ def _kept(
     missing: bool,
 ) -> list[Change]:
     made = Change(*pair, missing, normal, incident, _gain(normal, incident), places)
-    return [made] if places and made.gain >= _SURE and made.change >= _CHANGED else []
+    clear = made.gain >= _SURE and made.change >= _CHANGED and made.excess >= _EXCESS
+    return [made] if places and clear else []
 
 
 def _blame(

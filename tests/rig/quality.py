@@ -9,7 +9,7 @@ measured in seconds. Beside the analysts stands a plain floor: three trivial rul
 import argparse
 import random
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +25,7 @@ from services.trace_analyst.analysis import findings as trace_findings
 from tests.rig.quality_cases import Trial, permuted, services, trials
 from tests.rig.quality_floor import floor_ranking
 from weft.core import Artifact, Claim, Coverage, JsonObject, Result
-from weft.report import Branch, synthesize
+from weft.report import Branch, Report, synthesize
 
 SYSTEMS = ("nezha-trainticket", "nezha-onlineboutique", "petshop")
 SOURCES = ("logs", "traces", "metrics")
@@ -54,10 +54,10 @@ def judge(trial: Trial) -> Verdict:
     """Run the pure rules over one trial."""
     made = {"logs": _logs(trial), "traces": _traces(trial), "metrics": _metrics(trial)}
     reports = {name: one for name, one in made.items() if one is not None}
-    rankings = {name: _ranked(_claims(one)) for name, one in reports.items()}
-    branches = [_branch(name, one) for name, one in reports.items()]
-    report = synthesize(branches)
-    rankings["fused"] = [(each.subject, each.score) for each in report.suspects]
+    branches = {name: _branch(name, one) for name, one in reports.items()}
+    report = synthesize(list(branches.values()))
+    rankings = {name: _ranked(synthesize([branch])) for name, branch in branches.items()}
+    rankings["fused"] = _ranked(report)
     rankings["floor"] = floor_ranking(trial)
     named = next((each.subject for each in report.suspects if each.is_cause), "")
     return Verdict(trial.name, trial.system, trial.truth, trial.fault, rankings, named)
@@ -105,9 +105,8 @@ def _claims(report: JsonObject) -> list[Claim]:
     return [Claim.model_validate(each) for each in stated]
 
 
-def _ranked(claims: Iterable[Claim]) -> list[tuple[str, float]]:
-    causes = [claim for claim in claims if claim.predicate == "root_cause"]
-    return [(claim.subject, claim.strength) for claim in causes]
+def _ranked(report: Report) -> list[tuple[str, float]]:
+    return [(each.subject, each.score) for each in report.suspects]
 
 
 def _branch(name: str, report: JsonObject) -> Branch:
