@@ -28,6 +28,7 @@ def builtin_peers(model: Model, **options: Unpack[ModelPatience]) -> Mapping[str
             system_prompt=(PROMPTS / f"{role}.md").read_text(encoding="utf-8"),
             name=f"builtin_{role}",
             max_iterations=ITERATIONS,
+            cites_findings=role == "answer",
             **options,
         )
         for role in ROLES

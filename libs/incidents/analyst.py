@@ -58,6 +58,7 @@ async def analyst(
             name=card.name,
             # The evidence is there before anybody speaks: a model explains it, and can ask further.
             opening_tools=[tool.name],
+            cites_findings=True,
             max_iterations=_ITERATIONS,
             **patience_of(settings),
         )

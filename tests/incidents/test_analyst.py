@@ -98,7 +98,7 @@ async def test_an_analysis_that_does_not_exist_costs_its_call_alone(prompt: Path
     async with analyst(CARD, prompt, missing, IncidentSettings(model="scripted:hopeful")) as peer:
         result = await peer.start(Task(parts_of("Diagnose"), "message-1"))
 
-    assert result.text == "done"
+    assert result.text == "No data was looked at for this answer.\n\ndone"
 
 
 @pytest.mark.parametrize(

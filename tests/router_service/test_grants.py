@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import pytest
 
 from router_service.builtin import builtin_peers
 from router_service.execute import execute_run
@@ -144,6 +145,7 @@ def said(when: str, *, text: str = "", **calls: JsonObject) -> WireReply:
     return WireReply(text=text, calls=made, when=When(last_contains=when), repeat=True)
 
 
+@pytest.mark.requirement("DIAG-31")
 async def test_a_model_uses_what_is_eligible_and_can_reach_nothing_else() -> None:
     script = (
         said("Welcome", greet={"task": "Greet customer=Ada"}, pay={"task": "everything"}),

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, JsonValue, model_validator
 
 from weft.core.budget import NO_USAGE, Usage
+from weft.core.ids import name_digest
 from weft.core.parts import Part, Parts, data_of, in_parts, parts_of, says_nothing, text_of
 from weft.core.record import JsonObject, Record
 
@@ -41,6 +42,19 @@ class Claim(Record):
     value: JsonValue = None
     polarity: bool = True
     window: Window | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes claims one finding: subject and predicate, else the words themselves."""
+        subject, predicate = _folded(self.subject), _folded(self.predicate)
+        if subject and predicate:
+            return subject, predicate
+        return "", _folded(self.text).rstrip(".!")
+
+    @property
+    def finding_id(self) -> str:
+        """The id of the finding that the claim belongs to, in every report and for every model."""
+        return "f_" + name_digest("\0".join(self.key))[:12]
 
 
 class Artifact(Record):
@@ -173,3 +187,7 @@ class Result(Record):
         """Return the same, saying `text` in place of its words."""
         rest = tuple(part for part in self.parts if part.kind != "text")
         return self.model_copy(update={"parts": (*(parts_of(text) if text else ()), *rest)})
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -86,6 +86,7 @@ class AgentOptions(TypedDict, total=False):
     tool_loop_threshold: int
     terminal_tools: frozenset[str]
     opening_tools: Sequence[str]
+    cites_findings: bool
     max_iterations: int
     termination: Condition | None
     completion_mode: CompletionMode
@@ -131,6 +132,9 @@ class AgentConfig:
     opening_tools: Sequence[str] = ()
     """Called once for every prompt before the model is asked, where the run brings along all that
     they need: whatever the model does, what they find is there."""
+    cites_findings: bool = False
+    """Of a model's answer what no finding of the tools carries is removed and counted; an answer
+    for which nothing was looked at says so. It is shown once it is whole."""
 
     max_iterations: int = 20
     termination: Condition | None = None

@@ -6,6 +6,7 @@ It owns the clock, the counters and cancellation. Phases take a frozen state and
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio.lowlevel
 
@@ -13,6 +14,7 @@ from weft.core import NO_USAGE, JsonObject, Message, ToolCall, Usage
 from weft.core.contained import contained
 from weft.core.errors import WeftError
 from weft.events import ErrorData
+from weft.loop.citing import cited_answer, told_findings
 from weft.loop.event_sink import Outlet
 from weft.loop.execute import Executed, Hands, canceled, execute, unstarted, with_results
 from weft.loop.final_answer import final_message, last_words
@@ -269,7 +271,8 @@ class Driver:
             return stop
         if final_message(stop, self._state, self._setup.tools) or await self._exhausted():
             return stop
-        ask = replace(self._ask(), tools=(), guidance=(ANSWER_NOW,), insist=False)
+        ask = self._ask()
+        ask = replace(ask, tools=(), guidance=(*ask.guidance, ANSWER_NOW), insist=False)
         try:
             self._state = (await self._model.think(self._state, ask, self._outlet.tell)).state
         except WeftError as error:
@@ -279,7 +282,8 @@ class Driver:
     def _ask(self) -> ThinkOptions:
         config, left = self._setup.config, self._limits.left(self._state)
         caps = [cap for cap in (config.max_tokens, left.tokens) if cap is not None]
-        model = self._setup.model
+        model, executions = self._setup.model, self._state.tool_executions
+        cites = config.cites_findings and self._invocation.output_schema is None
         return ThinkOptions(
             model=model,
             clock=self._clock,
@@ -292,6 +296,8 @@ class Driver:
             stream=self._outlet.heard and model.capabilities.stream,
             metadata=self._state.metadata,
             output_schema=self._invocation.output_schema,
+            guidance=told_findings(executions) if cites else (),
+            check=partial(cited_answer, executions=executions) if cites else None,
         )
 
     def _hands(self) -> Hands:

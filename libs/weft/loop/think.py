@@ -6,7 +6,7 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from weft.core import Clock, Deadline, JsonObject, Message, ToolSpec, says_nothing
+from weft.core import Clock, Deadline, JsonObject, Message, ToolSpec, parts_of, says_nothing
 from weft.events import Event
 from weft.loop.events import (
     AgentThought,
@@ -69,6 +69,8 @@ class ThinkOptions:
     """An empty reply is asked for once more."""
     guidance: tuple[Message, ...] = ()
     """Said to the model this once, and not kept."""
+    check: Callable[[str], str] | None = None
+    """Makes of a model's last words what is answered; until then nothing of a reply is shown."""
 
     def request(self, state: AgentState) -> ModelRequest:
         return ModelRequest(
@@ -159,6 +161,10 @@ def is_empty(reply: Message) -> bool:
 async def _called(state: AgentState, ask: ThinkOptions, tell: Tell) -> ModelResponse:
     began = ask.clock.monotonic()
     response = ask.given.filled(await _replied(ask, ask.request(state), tell))
+    if ask.check is not None:
+        response = _checked(response, ask.check)
+        shown = _Shown(ask, tell)
+        shown.add(ModelChunk(content=response.message.content, done=True))
     usage = response.usage.as_run_usage(calls=calls_of(response))
     tell(
         ModelCompleted(
@@ -190,7 +196,7 @@ async def _replied(ask: ThinkOptions, request: ModelRequest, tell: Tell) -> Mode
     if not ask.stream:
         again = partial(_tell_retry, ask, tell)
         return await complete(ask.model, request, retrying, tell=again)
-    joiner, shown = ChunkJoiner(), _Shown(ask, tell)
+    joiner, shown = ChunkJoiner(), _Shown(ask, tell if ask.check is None else _untold)
     with closing(shown):
         async with aclosing(streamed(ask.model, request, retrying)) as pieces:
             async for piece in pieces:
@@ -202,6 +208,20 @@ async def _replied(ask: ThinkOptions, request: ModelRequest, tell: Tell) -> Mode
                     joiner.add(piece)
                     shown.add(piece)
     return joiner.response()
+
+
+def _checked(response: ModelResponse, check: Callable[[str], str]) -> ModelResponse:
+    """Return the reply with its last words checked; what rules say needs no check."""
+    message = response.message
+    if message.tool_calls or response.generated_by != "model" or is_empty(message):
+        return response
+    other = tuple(part for part in message.parts if part.kind != "text")
+    said = message.model_copy(update={"parts": (*parts_of(check(message.content)), *other)})
+    return response.model_copy(update={"message": said})
+
+
+def _untold(_: Event) -> None:
+    """Show nothing of a reply that is still to be checked."""
 
 
 def _tell_retry(ask: ThinkOptions, tell: Tell, notice: RetryNotice) -> None:

@@ -12,16 +12,6 @@ from weft.report.grounding import Made
 TOLERANCE = 0.05
 """Numbers this close, relative to the larger one, are the same measurement."""
 
-Key = tuple[str, str]
-
-
-def key_of(claim: Claim) -> Key:
-    """Return what makes claims one finding: subject and predicate, else the words themselves."""
-    subject, predicate = _folded(claim.subject), _folded(claim.predicate)
-    if subject and predicate:
-        return subject, predicate
-    return "", _folded(claim.text).rstrip(".!")
-
 
 def agrees(first: Claim, second: Claim) -> bool:
     """Tell whether both hold at once and say the same."""
@@ -109,7 +99,3 @@ def _number(value: JsonValue) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if math.isfinite(value) else None
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.core import Claim, ClaimKind, Reason, Result, coverage_in, name_digest
+from weft.core import Claim, ClaimKind, Reason, Result, coverage_in
 from weft.reasoning.gsar import Judged, judge
 from weft.report import agreement
-from weft.report.agreement import Key
 from weft.report.grounding import Branch, Made, claims_of
 from weft.report.model import Agreement, Contradiction, Evidence, Finding, Gap, Report, Side
 from weft.report.reading import NOTHING_FOUND, gaps_in
@@ -16,7 +15,6 @@ from weft.report.suspects import is_cause, suspects
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    key: Key
     side: list[Made]
     """The claims that carry the finding."""
     others: list[list[Made]]
@@ -62,13 +60,13 @@ def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
 
 
 def _grouped(made: Sequence[Made]) -> list[_Group]:
-    by_key: dict[Key, list[Made]] = {}
+    by_key: dict[tuple[str, str], list[Made]] = {}
     for one in made:
-        by_key.setdefault(agreement.key_of(one.claim), []).append(one)
-    return [_group(key, claims) for key, claims in by_key.items()]
+        by_key.setdefault(one.claim.key, []).append(one)
+    return [_group(claims) for claims in by_key.values()]
 
 
-def _group(key: Key, claims: Sequence[Made]) -> _Group:
+def _group(claims: Sequence[Made]) -> _Group:
     leading, *others = sorted(agreement.sides(claims), key=_standing)
     contradicted = any(
         agreement.contradicts(one.claim, other.claim)
@@ -76,7 +74,7 @@ def _group(key: Key, claims: Sequence[Made]) -> _Group:
         for other in side
         for one in leading
     )
-    return _Group(key, leading, others, contradicted)
+    return _Group(leading, others, contradicted)
 
 
 def _standing(side: list[Made]) -> tuple[float, int]:
@@ -94,7 +92,7 @@ def _finding(group: _Group) -> Finding:
     kind: ClaimKind = "symptom" if best.kind == "cause" and not named else best.kind
     everything = [made.claim for side in (group.side, *group.others) for made in side]
     return Finding.model_construct(
-        id="f_" + name_digest("\0".join(group.key))[:12],
+        id=best.finding_id,
         rank=0,
         kind=kind,
         statement=best.text,

@@ -5,7 +5,18 @@ import pytest
 
 from tests.libs.plan.doubles import FakePeer, Journal, Peers, done, failed, interpreter
 from weft.catalog import Capability
-from weft.core import Authority, Budget, Interrupt, JsonObject, Path, Principal, Result, Usage
+from weft.core import (
+    Artifact,
+    Authority,
+    Budget,
+    Interrupt,
+    JsonObject,
+    Path,
+    Principal,
+    Result,
+    Usage,
+    coverage_in,
+)
 from weft.loop import Agent, Task
 from weft.plan import Call, Plan, PlanOutcome
 from weft.plan.calls.grants import tool_names
@@ -278,3 +289,17 @@ async def test_a_peer_elsewhere_gets_an_error_for_what_it_was_not_granted_and_an
     assert str(answer["error"]).startswith("unknown tool 'order_charge'")
     assert mesh["order.charge"].tasks == []
     assert outcome.result.reasons[0].code == "loop_exhausted"
+
+
+@pytest.mark.requirement("DIAG-30")
+async def test_whoever_uses_a_source_is_told_what_it_read() -> None:
+    coverage: JsonObject = {"source": "logs", "verdict": "not_read", "reason": "there are none"}
+    read = Artifact(id="coverage", name="coverage", data={"coverage": coverage})
+    model = ScriptedModel([call("log_analyze", task="look"), "There are no logs."])
+    mesh = Mesh(Agent(model), **{"log.analyze": done("nothing", artifacts=(read,))})
+
+    outcome = await walked(mesh, granting("log.analyze"))
+
+    assert '"verdict": "not_read"' in model.requests[1].messages[-1].content
+    [kept] = coverage_in(outcome.result)
+    assert (kept.source, kept.reason) == ("logs", "there are none")

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from weft.catalog import Capability, RiskLevel
-from weft.core import Interrupt, JsonValue, Path, Result, earliest, name_digest
+from weft.core import Interrupt, JsonValue, Path, Result, coverage_in, earliest, name_digest
 from weft.loop import SubagentFailedError
 from weft.plan.budgets import Purse
 from weft.plan.calls.call import PeerCall
@@ -122,9 +122,15 @@ def _answer(result: Result, capability: str, above: Path) -> JsonValue:
     if not result.ok:
         why = "; ".join(reason.message for reason in result.reasons)
         raise SubagentFailedError(f"{capability}: {why or result.status}")
-    if not result.claims and result.data is None:
+    coverage = coverage_in(result)
+    if not result.claims and not coverage and result.data is None:
         return result.text
     answer: dict[str, JsonValue] = {"text": result.text}
+    if coverage:
+        # Whoever asks is told what was read, and what was not.
+        answer["coverage"] = coverage[0].to_json()
+    if coverage[1:]:
+        answer["more_coverage"] = [each.to_json() for each in coverage[1:]]
     if result.claims:
         answer["claims"] = [claim.to_json() for claim in result.claims]
     if result.data is not None:

@@ -1,0 +1,226 @@
+"""What a model may say of data: what it can show a finding for, and nothing else.
+
+Findings are what tools stated as claims. A model is told their ids; of its answer a sentence stays that
+cites one, names its subject if it names any, and has no number that the finding does not have.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from weft.core import Claim, Message, dumps
+from weft.core.pointer import ABSENT, resolve
+from weft.events import preview
+from weft.loop.tool_claims import findings
+from weft.tools import ToolExecution
+
+NO_DATA = "No data was looked at for this answer."
+MOST_TOLD = 40
+TOLERANCE = 0.05
+SCALES = (1.0, 100.0, 0.01, 1000.0, 0.001)
+"""A share told in per cent, or seconds in milliseconds, is the same number."""
+_TELLING = (
+    "Findings of this run, by id. In your answer, end every sentence about the data with the id of "
+    "the finding it rests on, as in [f_0123456789ab]. A sentence that cites none, names another "
+    "subject only, or has a number that its finding has not, is removed from the answer:"
+)
+_ID = re.compile(r"\bf_[0-9a-f]{12}\b")
+_BEHIND = re.compile(r"([.!?])((?:\*\*|__)?+) ?((?:[\[(]f_[0-9a-f]{12}[\])] ?)++)[.]?")
+"""A citation behind the full stop belongs to the sentence before it."""
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_BULLET = re.compile(r"(?:[-*>]\s|#|\s|\d{1,3}[.)]\s)*+")
+_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]])|(?<=[.!?]\*\*)) (?=[A-Z\d\"'(\[*_])")
+_BETWEEN = re.compile(r"[^\w-]++")
+_WORD = re.compile(r"[a-z]+")
+_HEADINGS = frozenset(
+    [
+        "analysis",
+        "answer",
+        "cause",
+        "causes",
+        "conclusion",
+        "details",
+        "evidence",
+        "explanation",
+        "finding",
+        "findings",
+        "likely",
+        "main",
+        "most",
+        "next",
+        "other",
+        "recommendation",
+        "recommendations",
+        "recommended",
+        "root",
+        "steps",
+        "summary",
+        "suspects",
+        "symptom",
+        "symptoms",
+        "the",
+        "timeline",
+        "what",
+        "why",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What may be said of one finding."""
+
+    text: str
+    subject: str
+    numbers: tuple[float, ...]
+
+
+def told_findings(executions: Iterable[ToolExecution]) -> tuple[Message, ...]:
+    """Return what a model is told of the findings so far, and of how to cite them."""
+    claims = _by_id(findings(executions).claims)
+    lines = [f"- {name}: {preview(group[0].text)}" for name, group in claims.items()]
+    if not lines:
+        return ()
+    return (Message.system("\n".join([_TELLING, *lines[:MOST_TOLD]])),)
+
+
+def cited_answer(text: str, executions: Sequence[ToolExecution]) -> str:
+    """Return what of a model's answer the findings carry, and say what was left out.
+
+    What says nothing of data stays as it is where no tool states findings.
+    """
+    if not any(execution.ok for execution in executions):
+        return f"{NO_DATA}\n\n{text}"
+    known = _known(executions)
+    if known is None:
+        return text
+    checked = _Checked(known)
+    lines = [line for each in text.splitlines() if (line := checked.line(each)) is not None]
+    said = "\n".join(lines).strip()
+    if not checked.kept:
+        said = "\n".join(_plainly(executions))
+    if not checked.removed:
+        return said
+    count = "1 sentence" if checked.removed == 1 else f"{checked.removed} sentences"
+    return f"{said}\n\n({count} of the model removed: no finding carries what was said.)"
+
+
+class _Checked:
+    """Reads an answer line by line, counting what stays and what does not."""
+
+    def __init__(self, known: Mapping[str, _Finding]) -> None:
+        self._known = known
+        self._subjects = {one.subject.casefold() for one in known.values() if one.subject}
+        self.kept = 0
+        self.removed = 0
+
+    def line(self, line: str) -> str | None:
+        """Return what stays of a line; None if nothing does."""
+        mark = _BULLET.match(line)
+        begin = mark[0] if mark else ""
+        rest = line[len(begin) :]
+        if not rest.strip() or _is_heading(rest):
+            return line
+        stay = [sentence for sentence in _sentences(rest) if self._stays(sentence)]
+        return begin + " ".join(stay) if stay else None
+
+    def _stays(self, sentence: str) -> bool:
+        if sentence.rstrip("*_ ").endswith("?"):
+            return True
+        if self._is_carried(sentence):
+            self.kept += 1
+            return True
+        self.removed += 1
+        return False
+
+    def _is_carried(self, sentence: str) -> bool:
+        ids = _ID.findall(sentence)
+        if not ids or any(name not in self._known for name in ids):
+            return False
+        cited = [self._known[name] for name in ids]
+        words = _ID.sub(" ", sentence)
+        named = {subject for subject in self._subjects if _names(words, subject)}
+        if named and named.isdisjoint(one.subject.casefold() for one in cited):
+            return False
+        numbers = [number for one in cited for number in one.numbers]
+        return all(_is_one_of(float(each), numbers) for each in _NUMBER.findall(words))
+
+
+def _known(executions: Sequence[ToolExecution]) -> dict[str, _Finding] | None:
+    """Return what may be cited; None where no tool speaks in findings."""
+    stated = [each for each in executions if each.ok and _speaks_in_findings(each)]
+    if not stated:
+        return None
+    by_call = {execution.tool_call_id: execution.structured for execution in stated}
+    groups = _by_id(findings(stated).claims)
+    return {name: _finding(group, by_call) for name, group in groups.items()}
+
+
+def _speaks_in_findings(execution: ToolExecution) -> bool:
+    structured = execution.structured
+    return isinstance(structured, dict) and (
+        isinstance(structured.get("claims"), list) or isinstance(structured.get("coverage"), dict)
+    )
+
+
+def _by_id(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
+    groups: dict[str, list[Claim]] = {}
+    for claim in claims:
+        groups.setdefault(claim.finding_id, []).append(claim)
+    return groups
+
+
+def _finding(group: Sequence[Claim], by_call: Mapping[str, object]) -> _Finding:
+    texts = [f"{claim.subject} {claim.text} {claim.value}" for claim in group]
+    for claim in group:
+        for reference in claim.evidence_refs:
+            call_id, _, pointer = reference.partition("#")
+            value = resolve(by_call.get(call_id), pointer)
+            if value is not ABSENT:
+                texts.append(dumps(value).decode())
+    text = " ".join(texts)
+    return _Finding(text, group[0].subject, tuple(map(float, _NUMBER.findall(text))))
+
+
+def _plainly(executions: Sequence[ToolExecution]) -> Iterator[str]:
+    """Yield the findings themselves, or what the tools say of having none."""
+    groups = _by_id(findings(executions).claims)
+    for name, group in list(groups.items())[:MOST_TOLD]:
+        yield f"- {group[0].text} [{name}]"
+    if groups:
+        return
+    for execution in executions:
+        structured = execution.structured
+        summary = structured.get("summary") if isinstance(structured, dict) else None
+        yield f"- {execution.name}: {summary or 'states no finding'}"
+
+
+def _sentences(text: str) -> list[str]:
+    return _END.split(_BEHIND.sub(_within, " ".join(text.split())).strip())
+
+
+def _within(found: re.Match[str]) -> str:
+    return f"{found[2]} {found[3].strip()}{found[1]} "
+
+
+def _is_heading(line: str) -> bool:
+    words = _WORD.findall(line.casefold())
+    plain = line.strip(" *_#:").replace(" ", "").isalpha()
+    return plain and set(words) <= _HEADINGS
+
+
+def _names(text: str, subject: str) -> bool:
+    return f" {_apart(subject)} " in f" {_apart(text)} "
+
+
+def _apart(text: str) -> str:
+    """Return the words of a text, each apart from the next by one space."""
+    return _BETWEEN.sub(" ", text.casefold()).strip()
+
+
+def _is_one_of(number: float, numbers: Sequence[float]) -> bool:
+    return any(
+        abs(number - scale * each) <= TOLERANCE * abs(scale * each)
+        for each in numbers
+        for scale in SCALES
+    )
