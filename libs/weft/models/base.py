@@ -103,6 +103,9 @@ class ModelRequest(Record):
     stop: tuple[str, ...] = ()
     timeout: float | None = None
     """Seconds for the whole call; None leaves it to the model's own limit."""
+    silence: float | None = None
+    """Seconds without a sign of life after which the caller gives up: a list of models shares them
+    out, so that each is asked. None leaves it to the model."""
     metadata: JsonObject = Field(default_factory=dict)
     """The run's metadata; providers are not sent it."""
     provider_state: JsonObject = Field(default_factory=dict)

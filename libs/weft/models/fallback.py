@@ -1,14 +1,14 @@
 """Several models behind one: the next answers when one cannot."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field
 
 from weft.core import SYSTEM_CLOCK, Clock
 from weft.core.errors import ConfigError
 from weft.models.base import NO_TOKENS, Capabilities, Model, ModelChunk, ModelRequest, ModelResponse
-from weft.models.chunks import split
+from weft.models.chunks import ChunkJoiner, joined, split
 from weft.models.errors import (
     AllModelsFailedError,
     CircuitOpenError,
@@ -16,6 +16,7 @@ from weft.models.errors import (
     ModelError,
 )
 from weft.models.retry import is_retryable
+from weft.models.timing import heard
 
 FAILURES, WITHIN_SECONDS, OPEN_SECONDS = 3, 60.0, 30.0
 
@@ -88,24 +89,38 @@ class FallbackModel:
         )
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
+        return await joined(self._asked(request, whole=True))
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
+        return self._asked(request, whole=False)
+
+    async def _asked(
+        self, request: ModelRequest, *, whole: bool
+    ) -> AsyncGenerator[ModelChunk, None]:
         failures: list[tuple[str, ModelError]] = []
+        share = None if request.silence is None else request.silence / len(self._models)
+        shared = request.model_copy(update={"silence": share})
         for model, breaker in self._models:
             if not breaker.admits():
                 failures.append((model.name, CircuitOpenError("its circuit is open")))
                 continue
+            joiner = ChunkJoiner()
             try:
-                response = await _guarded(model, breaker, request)
+                with _watched(breaker):
+                    async with aclosing(_heard(model, shared, whole=whole)) as chunks:
+                        async for chunk in chunks:
+                            joiner.add(chunk)
+                            # Nothing is shown of it yet, but somebody is there.
+                            yield ModelChunk()
             except ModelError as error:
-                if not (is_retryable(error) or isinstance(error, ModelAuthError)):
+                if not _moves_on(error):
                     raise
                 failures.append((model.name, error))
             else:
-                return _charged(response, failures)
+                for chunk in split(_charged(joiner.response(), failures)):
+                    yield chunk
+                return
         raise _exhausted(failures)
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
-        for chunk in split(await self.complete(request)):
-            yield chunk
 
     async def aclose(self) -> None:
         """Close every model of the list, also where one of them fails to."""
@@ -114,18 +129,48 @@ class FallbackModel:
                 closing.push_async_callback(model.aclose)
 
 
-async def _guarded(model: Model, breaker: Breaker, request: ModelRequest) -> ModelResponse:
+async def _heard(
+    model: Model, request: ModelRequest, *, whole: bool
+) -> AsyncGenerator[ModelChunk, None]:
+    """Yield a reply; for its first sign of life it has no longer than its share of the waiting."""
+    seconds = request.silence
+    async with aclosing(_chunks(model, request, whole=whole)) as chunks:
+        while True:
+            try:
+                chunk = await heard(anext(chunks), seconds=seconds, model=model.name)
+            except StopAsyncIteration:
+                return
+            seconds = None
+            yield chunk
+
+
+async def _chunks(
+    model: Model, request: ModelRequest, *, whole: bool
+) -> AsyncGenerator[ModelChunk, None]:
+    if whole or not model.capabilities.stream:
+        for chunk in split(await model.complete(request)):
+            yield chunk
+        return
+    async with aclosing(model.stream(request)) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+def _moves_on(error: ModelError) -> bool:
+    return is_retryable(error) or isinstance(error, ModelAuthError)
+
+
+@contextmanager
+def _watched(breaker: Breaker) -> Iterator[None]:
     try:
-        response = await model.complete(request)
+        yield
     except ModelError as error:
-        counts = is_retryable(error) or isinstance(error, ModelAuthError)
-        breaker.failed() if counts else breaker.abandoned()
+        breaker.failed() if _moves_on(error) else breaker.abandoned()
         raise
     except BaseException:
         breaker.abandoned()
         raise
     breaker.succeeded()
-    return response
 
 
 def _charged(response: ModelResponse, failures: Sequence[tuple[str, ModelError]]) -> ModelResponse:

@@ -13,8 +13,8 @@ from pydantic import Field
 from weft.core import SYSTEM_CLOCK, Clock, Deadline, Record, StrictRecord
 from weft.models.base import NO_TOKENS, Model, ModelChunk, ModelRequest, ModelResponse, ModelUsage
 from weft.models.entry import AttemptChunks, storable_reply
-from weft.models.errors import AllModelsFailedError, ErrorOrigin, ModelError
-from weft.models.timing import within
+from weft.models.errors import AllModelsFailedError, ModelError
+from weft.models.timing import heard
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class _Attempts:
         async with aclosing(chunks):
             while True:
                 try:
-                    chunk = await _in_time(anext(chunks), model, silence)
+                    chunk = await heard(anext(chunks), seconds=silence, model=model.name)
                 except StopAsyncIteration:
                     return
                 silence = self.retrying.config.silence_seconds
@@ -121,6 +121,11 @@ class _Attempts:
     @property
     def silence(self) -> float | None:
         return self.retrying.silence(self.started)
+
+    def bounded(self, request: ModelRequest) -> ModelRequest:
+        """Return the request as the attempt that begins now makes it."""
+        silence = self.silence
+        return request if silence is None else request.model_copy(update={"silence": silence})
 
     def next(self, error: ModelError) -> RetryNotice | None:
         """Return what is told of the attempt to come, or None if `error` is to be raised now.
@@ -161,8 +166,8 @@ async def complete(
     attempts = _Attempts(retrying, retrying.clock.monotonic())
     while True:
         try:
-            work = model.complete(request)
-            response = storable_reply(await _in_time(work, model, attempts.silence))
+            work = model.complete(attempts.bounded(request))
+            response = storable_reply(await heard(work, seconds=attempts.silence, model=model.name))
         except ModelError as error:
             notice = attempts.next(error)
             if notice is None:
@@ -189,7 +194,9 @@ async def streamed(
     while True:
         entry = AttemptChunks()
         try:
-            async with aclosing(attempts.heard(model, model.stream(request))) as chunks:
+            async with aclosing(
+                attempts.heard(model, model.stream(attempts.bounded(request)))
+            ) as chunks:
                 async for chunk in chunks:
                     yield _with_spent(entry.take(chunk), attempts.spent)
         except ModelError as error:
@@ -230,13 +237,6 @@ def retry_after(error: Exception, clock: Clock) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - clock.now())
     except ValueError:
         return None
-
-
-async def _in_time(work: Awaitable[T], model: Model, seconds: float | None) -> T:
-    if seconds is None:
-        return await work
-    origin = ErrorOrigin(model.name.partition(":")[0])
-    return await within(work, seconds=seconds, origin=origin, waited_for="a sign of life")
 
 
 def _with_spent(chunk: ModelChunk, spent: ModelUsage) -> ModelChunk:

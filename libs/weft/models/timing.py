@@ -31,6 +31,18 @@ async def within(
         raise ModelTimeoutError(message, origin=origin) from error
 
 
+async def heard(work: Awaitable[T], *, seconds: float | None, model: str) -> T:
+    """Await the next sign of life of the model named `model`, for ever if `seconds` is None.
+
+    Raises:
+        ModelTimeoutError: there was none in time.
+    """
+    if seconds is None:
+        return await work
+    origin = ErrorOrigin(model.partition(":")[0])
+    return await within(work, seconds=seconds, origin=origin, waited_for="a sign of life")
+
+
 async def bounded(
     chunks: AsyncGenerator[T, None], *, seconds: float | None, silence: float, origin: ErrorOrigin
 ) -> AsyncGenerator[T, None]:

@@ -1,7 +1,9 @@
 """Several models behind one."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import anyio
 import pytest
 
 from weft.core.errors import ConfigError
@@ -13,14 +15,19 @@ from weft.models import (
     ContextLengthError,
     FallbackModel,
     ModelAuthError,
+    ModelChunk,
     ModelError,
     ModelRequestError,
+    ModelRetryConfig,
     ModelTimeoutError,
     ModelUnavailableError,
     ModelUsage,
     RateLimitedError,
+    Retrying,
+    complete,
     get_model,
     joined,
+    streamed,
 )
 from weft.testing.model_contract import ASKED
 from weft.testing.models import ScriptedModel, ScriptedTurn
@@ -53,10 +60,10 @@ async def test_the_next_model_answers_and_is_named(error: ModelError) -> None:
     )
 
     whole = await model.complete(ASKED)
-    streamed = await joined(model.stream(ASKED))
+    grown = await joined(model.stream(ASKED))
 
     assert (whole.message.content, whole.model) == ("b", "b:2")
-    assert streamed.model == "b:2"
+    assert grown.model == "b:2"
 
 
 @pytest.mark.requirement("MOD-21")
@@ -180,3 +187,31 @@ async def test_closing_closes_every_model() -> None:
 def test_an_empty_list_is_refused() -> None:
     with pytest.raises(ConfigError):
         FallbackModel([])
+
+
+@pytest.mark.requirement("DIAG-33")
+async def test_each_of_a_list_has_its_share_of_the_waiting() -> None:
+    silent = ScriptedModel([ScriptedTurn("late", until=anyio.Event())] * 2, name="a:1")
+    model = FallbackModel([silent, ScriptedModel(["here"] * 2, name="b:2")])
+    config = ModelRetryConfig(max_retries=0, silence_seconds=0.2)
+
+    with anyio.fail_after(5):
+        whole = await complete(model, ASKED, Retrying(config))
+        pieces = [each async for each in streamed(model, ASKED, Retrying(config))]
+
+    assert (whole.message.content, whole.model) == ("here", "b:2")
+    assert "".join(each.content for each in pieces if isinstance(each, ModelChunk)) == "here"
+
+
+async def test_what_is_not_shown_yet_is_a_sign_of_life() -> None:
+    model = FallbackModel([ScriptedModel([ScriptedTurn(chunks=("a", "b", "c"))])])
+
+    pieces = [piece async for piece in model.stream(ASKED)]
+
+    assert [piece.content for piece in pieces if not piece.done][:3] == ["", "", ""]
+    assert (await joined(_each(pieces))).message.content == "abc"
+
+
+async def _each(pieces: list[ModelChunk]) -> AsyncIterator[ModelChunk]:
+    for piece in pieces:
+        yield piece

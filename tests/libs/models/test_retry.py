@@ -356,3 +356,53 @@ async def test_a_part_that_no_database_keeps_is_replaced_and_keeps_its_kind() ->
         Part(text="␀", metadata={"at": "\N{REPLACEMENT CHARACTER}"}),
         Part(data=None, filename="a␀.json"),
     )
+
+
+@pytest.mark.requirement("DIAG-33")
+@pytest.mark.parametrize("watched", [True, False])
+async def test_an_attempt_without_a_sign_of_life_is_given_up(*, watched: bool) -> None:
+    silent = ScriptedTurn("late", until=anyio.Event())
+    model = ScriptedModel([silent, "here"])
+    config = ModelRetryConfig(silence_seconds=0.05, initial_delay=0)
+
+    with anyio.fail_after(5):
+        if watched:
+            pieces = [each async for each in streamed(model, ASKED, Retrying(config))]
+            assert isinstance(pieces[0], RetryNotice)
+            assert (pieces[0].reason, pieces[1].content) == ("model_timeout", "here")  # type: ignore[union-attr]
+        else:
+            assert (await complete(model, ASKED, Retrying(config))).message.content == "here"
+
+
+@pytest.mark.requirement("DIAG-33")
+def test_a_later_attempt_has_what_the_budget_leaves_it_to_begin_in() -> None:
+    waits = Waits()
+    config = ModelRetryConfig(total_budget_seconds=20, silence_seconds=15)
+    patient = retrying(waits, config=config)
+
+    waits.seconds = 12.0
+
+    assert patient.silence(started=0.0) == 8.0
+    assert patient.silence(started=12.0) == 15.0
+
+
+async def test_while_a_first_attempt_speaks_no_time_is_lost_on_repeating_it() -> None:
+    waits = Waits()
+
+    async def speaks(chunks: list[str]) -> AsyncGenerator[ModelChunk, None]:
+        for chunk in chunks:
+            waits.seconds += 15
+            yield ModelChunk(content=chunk)
+        raise ModelUnavailableError("cut")
+
+    class Talker(ScriptedModel):
+        def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
+            return speaks(["long", "talk"]) if not waits.waits else super().stream(request)
+
+    config = ModelRetryConfig(total_budget_seconds=20)
+    pieces = [
+        each async for each in streamed(Talker(["done"]), ASKED, retrying(waits, config=config))
+    ]
+
+    assert [type(each) for each in pieces[:3]] == [ModelChunk, ModelChunk, RetryNotice]
+    assert pieces[-1].done  # type: ignore[union-attr]

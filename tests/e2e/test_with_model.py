@@ -1,0 +1,94 @@
+"""The same diagnosis with a language model in router and specialists, and with one that is away."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from tests.conftest import free_port
+from tests.e2e.mesh import CASE, UpProcess, mesh_running
+from weft.testing import ScriptedOpenAIServer
+from weft.testing.openai_script import When, WireReply
+
+pytestmark = pytest.mark.timeout(180)
+ANALYSTS = ("analyze_logs", "analyze_metrics", "analyze_traces", "analyze_code")
+SCRIPT = (
+    *(WireReply(text="All is well.", when=When(tool=name), repeat=True) for name in ANALYSTS),
+    WireReply(text="Shakespeare did.", when=When(), repeat=True),
+)
+
+
+def environment(base_url: str) -> dict[str, str]:
+    return {"WEFT_MODEL": "openai:scripted", "OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "k"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedOpenAIServer]:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(ScriptedOpenAIServer(SCRIPT)) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def mesh(
+    tmp_path_factory: pytest.TempPathFactory, server: ScriptedOpenAIServer
+) -> Iterator[UpProcess]:
+    home = tmp_path_factory.mktemp("modelled") / "home"
+    with mesh_running(home, environment=environment(server.base_url)) as running:
+        yield running
+
+
+@pytest.mark.requirement("DIAG-30", "DIAG-32")
+def test_models_that_call_nothing_and_see_nothing_leave_the_diagnosis_as_it_is(
+    mesh: UpProcess, server: ScriptedOpenAIServer
+) -> None:
+    asked = mesh.weft("ask", "Diagnose the checkout slowdown", "--json")
+
+    answer = json.loads(asked.stdout)
+    told: list[Any] = [request.body for request in server.requests]
+    assert asked.returncode == 0, asked.stderr
+    assert answer["report"]["findings"][0]["subject"] == "payment"
+    assert "All is well" not in json.dumps(answer["report"])
+    assert len(told) == len(ANALYSTS)
+    assert all(str(CASE) in json.dumps(body["messages"]) for body in told)
+    assert all("coverage" in json.dumps(body["messages"]) for body in told)
+
+
+@pytest.mark.requirement("DIAG-31")
+def test_a_question_about_nothing_in_the_data_is_answered_as_such(
+    mesh: UpProcess, server: ScriptedOpenAIServer
+) -> None:
+    before = len(server.requests)
+
+    answer = json.loads(mesh.weft("ask", "Who wrote Hamlet?", "--json").stdout)
+
+    [told] = [request.body for request in server.requests[before:]]
+    assert answer["text"].startswith("No data was looked at for this answer.")
+    assert "log_analyze" in json.dumps(told["tools"])
+
+
+@pytest.mark.requirement("DIAG-33")
+def test_with_the_endpoint_down_the_rules_answer_and_say_why(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{free_port()}/v1"
+    with mesh_running(tmp_path / "home", environment=environment(address)) as mesh:
+        began = time.monotonic()
+        asked = mesh.weft("ask", "Diagnose the checkout slowdown", "--json")
+        first = time.monotonic() - began
+        began = time.monotonic()
+        mesh.weft("ask", "Diagnose the checkout slowdown", "--json")
+        second = time.monotonic() - began
+        logs = (mesh.home / "logs" / "log_analyst.log").read_text()
+
+    answer = json.loads(asked.stdout)
+    assert answer["status"] == "completed"
+    assert answer["report"]["findings"][0]["subject"] == "payment"
+    assert f"nobody answers at {address}" in answer["report"]["summary"]
+    assert first < 25
+    assert second < first
+    assert [json.loads(line)["event"] for line in logs.splitlines() if "model.replaced" in line]
