@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from gateway.agents import Agents, agent_routes
 from gateway.control import control
 from gateway.explain import explain_routes
 from weft.core import Allowance
@@ -76,7 +77,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             gate,
             options=options,
             rules=EdgeRules(hosts=hosts),
-            extra_routes=[explain_routes(router)],
+            extra_routes=[explain_routes(router), agent_routes(Agents(self.catalog, self.trust))],
         )
         async with runs.listening(), gate.watching():
             yield Served(app, unannounced)

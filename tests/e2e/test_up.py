@@ -33,6 +33,52 @@ def test_up_says_where_it_is_and_keeps_its_secrets_to_its_owner(mesh: UpProcess)
     assert mesh.key not in (mesh.home / "keys.json").read_text()
 
 
+def test_up_says_what_it_starts_and_where_everything_is(mesh: UpProcess) -> None:
+    starting = mesh.until_said("starting nats")
+    assert "gateway" in starting
+    assert str(mesh.home / "logs") in starting
+    assert mesh.until_said(r"\[log_analyst\] ready after")
+    assert mesh.until_said("state").endswith(str(mesh.home))
+    assert mesh.until_said("logs  ").endswith(str(mesh.home / "logs"))
+    assert f"weft --home {mesh.home} ask" in mesh.until_said("try  ")
+
+
+def test_the_agents_of_the_mesh_can_be_looked_up(mesh: UpProcess) -> None:
+    listed = mesh.weft("agents", "ls").stdout
+    shown = mesh.weft("agents", "show", "log_analyst")
+    absent = mesh.weft("agents", "show", "nobody")
+
+    names = [line.split()[:2] for line in listed.splitlines()]
+    assert names == [[f"{kind}_analyst", "there"] for kind in ("code", "log", "metrics", "trace")]
+    assert "Diagnose the checkout slowdown" in shown.stdout
+    assert (absent.returncode, "no such agent" in absent.stderr) == (5, True)
+
+
+def test_a_file_that_is_given_with_a_question_is_what_it_is_about(
+    mesh: UpProcess, tmp_path: Path
+) -> None:
+    log = tmp_path / "shop.log"
+    lines = [
+        f"2026-01-31T12:{minute:02}:00Z ERROR payment refused: no route to bank"
+        for minute in range(60)
+    ]
+    log.write_text("\n".join(lines))
+
+    asked = mesh.weft("ask", "Why", "do", "payments", "fail?", "-f", str(log), "--json")
+    both = mesh.weft("ask", "why?", "-f", str(log), "--data", str(tmp_path))
+    absent = mesh.weft("ask", "why?", "-f", str(tmp_path / "nowhere.log"))
+    directory = mesh.weft("ask", "why?", "-f", str(tmp_path))
+
+    answer = json.loads(asked.stdout)
+    assert "shop.log" in json.dumps(answer["report"])
+    (copies,) = (mesh.home / "attached").iterdir()
+    (copy,) = copies.iterdir()
+    assert copy.read_text() == log.read_text()
+    assert copy.stat().st_mode & 0o077 == 0
+    for refused, words in ((both, "not both"), (absent, "cannot be read"), (directory, "--data")):
+        assert (refused.returncode, words in refused.stderr) == (2, True)
+
+
 def test_ask_names_the_injected_service_first_with_evidence_of_two(mesh: UpProcess) -> None:
     asked = mesh.weft("ask", "Diagnose the checkout slowdown", "--json")
 

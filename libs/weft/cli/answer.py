@@ -29,6 +29,8 @@ class OpenInterrupt(Record):
     reason: str = ""
     message: str = ""
     agent: str | None = None
+    asked_by: str | None = None
+    """Whose run it is, where an approver of the tenant reads it."""
     options: tuple[str, ...] = ()
     response_schema: JsonObject | None = None
     url: str | None = None
@@ -90,43 +92,48 @@ class Answer(Record):
         return codes.get(self.status, 1)
 
 
-def lines(answer: Answer) -> Iterator[str]:
-    """Yield the answer for a person, on one page: what is left out is counted."""
+def lines(answer: Answer, *, command: str = "weft") -> Iterator[str]:
+    """Yield the answer on one page for a person, who calls this program `command`."""
     if answer.error is not None:
         yield printable(f"{answer.status}: {answer.error.code}: {answer.error.detail}")
     read = [] if answer.report is None else [one_line(row) for row in table(answer.report.coverage)]
     if answer.text:
-        yield from _page(printable(answer.text), MOST_LINES - len(read), answer.run_id)
+        yield from _page(
+            printable(answer.text),
+            MOST_LINES - len(read),
+            f"{command} runs tail {answer.run_id} --json",
+        )
     elif answer.error is None and not answer.interrupts:
         yield f"The run is {one_line(answer.status)}."
     yield from read
     for question in answer.interrupts:
-        yield from _asked(answer.run_id, question)
+        yield from asked(answer.run_id, question, command=command)
 
 
-def _page(text: str, most: int, run_id: str) -> Iterator[str]:
+def _page(text: str, most: int, whole: str) -> Iterator[str]:
     rows = text.split("\n")
     if len(rows) <= most:
         yield text
         return
     yield from rows[: most - 1]
-    yield one_line(f"... and {len(rows) - most + 1} lines more: weft runs tail {run_id} --json")
+    yield one_line(f"... and {len(rows) - most + 1} lines more: {whole}")
 
 
-def _asked(run_id: str, question: OpenInterrupt) -> Iterator[str]:
+def asked(run_id: str, question: OpenInterrupt, *, command: str) -> Iterator[str]:
     """Yield what is asked, of whom, and how to answer."""
     by = f", asked by {question.agent}" if question.agent else ""
+    whose = f" in a run of {question.asked_by}" if question.asked_by else ""
     until = f", until {question.expires_at}" if question.expires_at else ""
-    yield one_line(f"The run waits for you ({question.reason}{by}{until}):")
+    yield one_line(f"The run waits for you ({question.reason}{by}{whose}{until}):")
     yield "  " + printable(question.message).replace("\n", "\n  ")
     if question.url:
         yield one_line(f"  go to      {question.url}")
     if question.options:
         yield one_line(f"  options    {', '.join(question.options)}")
-    command = f"weft approve {run_id}"
+    command = f"{command} approve {run_id}"
     if question.reason == "approval":
         yield one_line(f"  approve    {command} --interrupt {question.id}")
-        yield one_line(f"  refuse     {command} --interrupt {question.id} --refuse")
+        yield one_line(f"  refuse     {command} --interrupt {question.id} --no")
     elif not question.url:
         payload = shlex.quote(dumps(_example(question)).decode())
         yield one_line(f"  answer     {command} --interrupt {question.id} --payload {payload}")

@@ -46,7 +46,7 @@ class DetachedError(Exception):
     """The person left; the run goes on."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"detached; the run goes on: {run_id}")
+        super().__init__(f"detached; the run goes on, and `weft runs tail {run_id}` shows it")
         self.run_id = run_id
 
 
@@ -143,10 +143,10 @@ async def _left(gateway: Gateway, run_id: str, console: Console) -> None:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def print_answer(answer: Answer, *, as_json: bool) -> None:
+def print_answer(answer: Answer, *, as_json: bool, command: str = "weft") -> None:
     """Write the answer to standard output."""
     if as_json:
         sys.stdout.write(json_text(answer.to_json()) + "\n")
         return
-    for line in lines(answer):
+    for line in lines(answer, command=command):
         sys.stdout.write(line + "\n")

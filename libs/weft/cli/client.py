@@ -5,9 +5,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import aiohttp
 from pydantic import ValidationError
+from yarl import URL
 
 from weft.cli.text import printable
 from weft.core import JsonObject, JsonValue, loads_object, new_id
@@ -34,7 +36,15 @@ class UnreachableError(WeftError):
     code = "unreachable"
 
 
-class _AwayError(UnreachableError):
+class RefusedError(UnreachableError):
+    """The gateway refused the request; `status` says how."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(f"the gateway refused ({status}): {words}")
+        self.status = status
+
+
+class _AwayError(RefusedError):
     """It answers that it cannot now: a restart, an overload."""
 
 
@@ -57,6 +67,22 @@ class Gateway:
     async def explain(self, body: JsonObject) -> JsonObject:
         """Return how a request would be routed; nothing is run."""
         return await self._call("POST", "/v1/explain", body=body, patience=FIRST_SECONDS)
+
+    async def get(self, *place: str, **query: str) -> JsonObject:
+        """Return what stands at `/v1/<place>`; its parts may hold anything."""
+        path = "/v1/" + "/".join(quote(part, safe="") for part in place)
+        asked = f"?{urlencode(query)}" if query else ""
+        return await self._call("GET", path + asked, patience=FIRST_SECONDS)
+
+    async def transcript(self, thread_id: str) -> JsonObject:
+        """Return the thread with what was said in it."""
+        path = f"/threads/{quote(thread_id, safe='')}"
+        return await self._call("GET", path, patience=FIRST_SECONDS)
+
+    async def delete(self, *place: str, **query: str) -> JsonObject:
+        """Delete what stands there, as `get` names it."""
+        path = "/v1/" + "/".join(quote(part, safe="") for part in place)
+        return await self._call("DELETE", f"{path}?{urlencode(query)}", patience=FIRST_SECONDS)
 
     async def run(self, run_id: str) -> JsonObject:
         return await self._call("GET", f"/v1/runs/{run_id}")
@@ -131,7 +157,11 @@ class Gateway:
         while True:
             try:
                 async with self.session.request(
-                    method, self.url + path, json=body, headers=headers, allow_redirects=False
+                    method,
+                    URL(self.url + path, encoded=True),
+                    json=body,
+                    headers=headers,
+                    allow_redirects=False,
                 ) as answer:
                     await _check(answer)
                     return loads_object(await answer.read())
@@ -214,6 +244,5 @@ async def _check(answer: aiohttp.ClientResponse) -> None:
         detail = loads_object(await answer.read()).get("detail")
     except ValueError:
         detail = None
-    kind = _AwayError if answer.status in _AWAY else UnreachableError
-    words = printable(str(detail or answer.reason))
-    raise kind(f"the gateway refused ({answer.status}): {words}")
+    kind = _AwayError if answer.status in _AWAY else RefusedError
+    raise kind(answer.status, printable(str(detail or answer.reason)))

@@ -24,11 +24,13 @@ from weft.core.private_files import (
     resolved,
     write_private,
 )
+from weft.local.attachments import drop_old, folder
 from weft.local.credentials import CREDENTIALS, Credentials
 from weft.local.nats_users import make_users
 from weft.local.orphans import orphan_guard
 from weft.local.processes import Child, Command
 from weft.local.upkeep import LOCK
+from weft.service import SpecialistSettings
 from weft.service.keys import KeyFile, new_key
 
 __all__ = ["RunningMesh", "UpOptions", "mesh_up", "until_interrupted"]
@@ -72,6 +74,9 @@ class RunningMesh:
     url: str
     key: str
     children: Sequence[Child]
+    home: Path
+    """Where all its state is."""
+    logs: Path
     seconds: float
     """From the first process started to the last one ready."""
 
@@ -91,24 +96,31 @@ async def mesh_up(
         _check_port(options.host, options.port)
         logs = home / "logs"
         make_private_directory(logs)
+        drop_old(home, keep_days=_keep_days())
         commands = _commands(options, home, logs)
         key = _own_key(home)
         began = asyncio.get_running_loop().time()
         children: list[Child] = []
         try:
+            names = ", ".join(command.name for command in commands)
+            tell("weft", f"starting {names}; their logs are in {logs}")
             async with orphan_guard() as guard, asyncio.TaskGroup() as tasks:
                 children += [Child(command, tell, guard) for command in commands]
                 keeping = [tasks.create_task(children[0].keep())]
-                await _ready(children[0], keeping[0])
+                await _ready(children[0], keeping[0], tell)
                 # NATS first: the others would wait for it, and say so in their logs.
                 keeping += [tasks.create_task(child.keep()) for child in children[1:]]
-                for child, task in zip(children[1:], keeping[1:], strict=True):
-                    await _ready(child, task)
+                await asyncio.gather(
+                    *(
+                        _ready(child, task, tell)
+                        for child, task in zip(children[1:], keeping[1:], strict=True)
+                    )
+                )
                 seconds = asyncio.get_running_loop().time() - began
                 url = children[-1].url
                 _write_credentials(home, url=url, key=key)
                 try:
-                    yield RunningMesh(url, key, children, seconds)
+                    yield RunningMesh(url, key, children, home, logs, seconds)
                 finally:
                     await _stop(children)
         except BaseExceptionGroup as group:
@@ -117,12 +129,17 @@ async def mesh_up(
             await _stop(children)
 
 
-async def _ready(child: Child, keeping: asyncio.Task[None]) -> None:
+async def _ready(
+    child: Child, keeping: asyncio.Task[None], tell: Callable[[str, str], None]
+) -> None:
+    began = asyncio.get_running_loop().time()
     waiting = asyncio.create_task(child.ready.wait())
     try:
         await asyncio.wait({waiting, keeping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
+    if child.ready.is_set():
+        tell(child.command.name, f"ready after {asyncio.get_running_loop().time() - began:.1f} s")
 
 
 async def _stop(children: Sequence[Child]) -> None:
@@ -143,7 +160,7 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
         )
     nats, nats_url = _nats_command(home, logs, services)
     shared = {"HOME": str(home), "NATS_URL": nats_url}
-    roots = [str(resolved(path)) for path in options.data_roots]
+    roots = [str(resolved(path)) for path in (*options.data_roots, folder(home))]
     data = {"DATA_ROOTS": json.dumps(roots)}
     if options.data is not None:
         data["DATA"] = str(resolved(options.data))
@@ -164,6 +181,15 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
 def _default_data(data: dict[str, str]) -> dict[str, str]:
     """Return what says that there is data; what lies in it is the specialists' affair."""
     return {name: value for name, value in data.items() if name == "DATA"}
+
+
+def _keep_days() -> float:
+    """Return how long things at rest are kept, as the services read it."""
+    try:
+        return SpecialistSettings().keep_days or float("inf")
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise ConfigError(f"WEFT_{str(wrong['loc'][0]).upper()}: {wrong['msg']}") from error
 
 
 def _python(project: Path, logs: Path, module: str, name: str, settings: dict[str, str]) -> Command:

@@ -1,6 +1,6 @@
 """The HTTP front door of a run store: routes, streams, views, and the edge in front of them."""
 
-from weft.server.admission import ApiOptions
+from weft.server.admission import ApiOptions, json_response
 from weft.server.agent_server import AgentServer
 from weft.server.api import api
 from weft.server.bodies import Body
@@ -8,6 +8,7 @@ from weft.server.credentials import BearerAuthenticator
 from weft.server.edge import EdgeRules, accepted_hosts
 from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds
+from weft.server.paging import page_response, page_wanted
 from weft.server.rates import Rates
 from weft.server.requests import principal_of, validated
 from weft.server.streams import StreamPace
@@ -25,6 +26,9 @@ __all__ = [
     "StreamPace",
     "accepted_hosts",
     "api",
+    "json_response",
+    "page_response",
+    "page_wanted",
     "principal_of",
     "validated",
 ]

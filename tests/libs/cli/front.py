@@ -53,6 +53,9 @@ class Front:
     async def show(self, _: web.Request) -> web.StreamResponse:
         return self.refusals.pop(0)() if self.refusals else web.json_response(self.run)
 
+    async def questions(self, _: web.Request) -> web.StreamResponse:
+        return web.json_response({"data": self.run.get("interrupts") or []})
+
     async def events(self, request: web.Request) -> web.StreamResponse:
         self.cursors.append(int(request.headers.get("last-event-id", "0")))
         if self.refusals:
@@ -68,6 +71,7 @@ def app_of(front: Front) -> web.Application:
     app = web.Application()
     app.router.add_post("/v1/runs", front.submit)
     app.router.add_get(f"/v1/runs/{RUN}", front.show)
+    app.router.add_get(f"/v1/runs/{RUN}/interrupts", front.questions)
     app.router.add_get(f"/v1/runs/{RUN}/stream", front.events)
     app.router.add_post(f"/v1/runs/{RUN}/resume", front.resume)
     return app

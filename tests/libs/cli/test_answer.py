@@ -106,7 +106,7 @@ def test_a_run_that_waits_says_what_for_and_how_to_answer() -> None:
         "  Restart\n  now\\x1b[2J?",
         "  options    approve, refuse",
         "  approve    weft approve r --interrupt i1",
-        "  refuse     weft approve r --interrupt i1 --refuse",
+        "  refuse     weft approve r --interrupt i1 --no",
         "  over HTTP  POST /v1/runs/r/resume",
         "The run waits for you (effect_unknown, asked by bank):",
         "  Did it?",

@@ -79,6 +79,8 @@ async def test_a_server_that_accepts_without_an_id_is_no_gateway() -> None:
     [
         (Said(), {"approved": True}),
         (Said(refuse=True), {"approved": False}),
+        (Said(comment="go"), {"approved": True, "comment": "go"}),
+        (Said(refuse=True, comment="later"), {"approved": False, "comment": "later"}),
         (
             Said(payload='{"approved": false, "comment": "no"}'),
             {"approved": False, "comment": "no"},
@@ -93,6 +95,7 @@ async def test_an_answer_is_sent_and_the_run_watched(said: Said, payload: JsonOb
     assert front.resumed == [
         {"responses": [{"interrupt_id": "i" * 32, "payload": payload}], "partial": True}
     ]
+    assert answer is not None
     assert answer.exit_code == 0
 
 
@@ -104,6 +107,7 @@ async def test_an_answer_is_sent_and_the_run_watched(said: Said, payload: JsonOb
         ([QUESTION, {**QUESTION, "id": "j"}], None, Said(), "--interrupt"),
         ([{**QUESTION, "reason": "question"}], None, Said(), "--payload"),
         ([QUESTION], None, Said(payload="yes"), "takes JSON"),
+        ([QUESTION], None, Said(payload="true", comment="x"), "--payload is the whole answer"),
     ],
 )
 async def test_an_answer_that_cannot_be_given_says_why(

@@ -18,6 +18,7 @@ def weft(home: Path, *arguments: str) -> Result:
 
 
 def test_a_created_key_is_printed_once_and_works(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
     made = weft(tmp_path / "home", "keys", "create", "for ana", "--subject", "ana")
 
     file = KeyFile(tmp_path / "home" / "keys.json")
@@ -169,3 +170,12 @@ def test_a_limit_that_is_none_makes_no_key(tmp_path: Path, words: list[str], sai
     assert (made.exit_code, made.stdout) == (2, "")
     assert said in made.stderr
     assert not (tmp_path / "keys.json").exists()
+
+
+@pytest.mark.parametrize("arguments", [["create", "x"], ["ls"], ["revoke", "0" * 16]])
+def test_a_mistyped_home_gets_no_keys(tmp_path: Path, arguments: list[str]) -> None:
+    refused = weft(tmp_path / "mistyped", "keys", *arguments)
+
+    assert refused.exit_code == 2
+    assert "there is no mesh in" in refused.stderr
+    assert not (tmp_path / "mistyped").exists()

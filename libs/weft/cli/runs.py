@@ -1,0 +1,163 @@
+"""`weft runs`: those that were accepted, what became of them, and their end."""
+
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from weft.cli.answer import Answer
+from weft.cli.answer import lines as answer_lines
+from weft.cli.app import Json, MeshPlace, answered, group, run, shown
+from weft.cli.ask import tail
+from weft.cli.client import Gateway, RefusedError
+from weft.cli.lists import columns, entries, words
+from weft.core import JsonObject, JsonValue
+
+PRUNED = "(pruned)"
+AT_ONCE = 8
+RunId = Annotated[str, typer.Argument(help="As `weft ask` printed it.")]
+runs = group("runs", "Runs that were accepted.")
+
+
+@runs.command(name="ls")
+def list_runs(
+    context: typer.Context,
+    status: Annotated[
+        str | None, typer.Option(help="Such as running, interrupted, completed, failed.")
+    ] = None,
+    thread: Annotated[str | None, typer.Option(help="Of this conversation.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """List your runs, newest first: id, state, when, and what was asked."""
+    reading = partial(_listed, status=status, thread=thread, limit=limit)
+    raise SystemExit(run(shown(context.obj, reading, _rows, as_json=as_json)))
+
+
+@runs.command(name="show")
+def show_run(
+    context: typer.Context,
+    run_id: RunId,
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Say what was asked, what became of it, and what it took."""
+    place: MeshPlace = context.obj
+    lines = partial(_told, command=place.command)
+    raise SystemExit(run(shown(place, partial(_shown, run_id=run_id), lines, as_json=as_json)))
+
+
+@runs.command(name="cancel")
+def cancel_run(
+    context: typer.Context,
+    run_id: RunId,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the run's log.")] = "",
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Stop a run and say what was done, what was not, and of what nobody can tell."""
+    canceling = partial(_canceled, run_id=run_id, reason=reason)
+    raise SystemExit(run(shown(context.obj, canceling, _cancel_report, as_json=as_json)))
+
+
+@runs.command(name="tail")
+def tail_run(
+    context: typer.Context,
+    run_id: RunId,
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Watch a run from its beginning and print its report."""
+    watching = partial(tail, run_id=run_id, title=run_id)
+    raise SystemExit(run(answered(context.obj, watching, as_json=as_json)))
+
+
+async def _listed(
+    gateway: Gateway, *, status: str | None, thread: str | None, limit: int
+) -> list[JsonObject]:
+    query = {"status": status, "thread_id": thread}
+    listed = await entries(gateway, "runs", limit=limit, query=query)
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def with_question(entry: JsonObject) -> JsonObject:
+        async with places:
+            return {**entry, "asked": await _question(gateway, str(entry.get("run_id")))}
+
+    return list(await asyncio.gather(*map(with_question, listed)))
+
+
+async def _question(gateway: Gateway, run_id: str) -> JsonValue:
+    """Return the beginning of what was asked, which the first event tells."""
+    try:
+        page = await gateway.get("runs", run_id, "events", limit="1")
+    except RefusedError as error:
+        if error.status == 410:  # noqa: PLR2004 - a status is its own name
+            return PRUNED
+        raise
+    data = page.get("data")
+    first = data[0] if isinstance(data, list) and data else None
+    told = first.get("data") if isinstance(first, dict) else None
+    return told.get("input_preview") if isinstance(told, dict) else None
+
+
+def _rows(listed: object) -> list[str]:
+    rows = [
+        [words(run.get(name)) for name in ("run_id", "status", "created_at", "asked")]
+        for run in (listed if isinstance(listed, list) else [])
+    ]
+    return [*columns(rows)] if rows else ["There are no such runs."]
+
+
+async def _shown(gateway: Gateway, *, run_id: str) -> JsonObject:
+    found = await gateway.get("runs", run_id)
+    return {**found, "asked": await _question(gateway, run_id)}
+
+
+def _told(document: object, *, command: str) -> list[str]:
+    return [*_run_lines(document, command=command)] if isinstance(document, dict) else []
+
+
+def _run_lines(found: JsonObject, *, command: str) -> Iterator[str]:
+    usage = found.get("usage")
+    spent = usage if isinstance(usage, dict) else {}
+    facts = {
+        "run": found.get("run_id"),
+        "asked": found.get("asked"),
+        "status": found.get("status"),
+        "thread": found.get("thread_id"),
+        "protocol": found.get("protocol"),
+        "agent": found.get("agent"),
+        "accepted": found.get("created_at"),
+        "ended": found.get("ended_at"),
+        "trace": found.get("trace_id"),
+        "model calls": spent.get("model_calls"),
+        "tool calls": spent.get("tool_calls"),
+        "tokens": spent.get("total_tokens"),
+    }
+    yield from columns([[name, words(value)] for name, value in facts.items() if value is not None])
+    if found.get("cancel") is not None:
+        yield from _report_lines(found.get("cancel"))
+    if found.get("asked") == PRUNED:
+        yield "Its log and its answer were too old to keep."
+        return
+    yield ""
+    yield from answer_lines(Answer.of(found), command=command)
+
+
+async def _canceled(gateway: Gateway, *, run_id: str, reason: str) -> JsonObject:
+    return await gateway.cancel(run_id, reason=reason or "canceled at the terminal")
+
+
+def _cancel_report(document: object) -> list[str]:
+    found = document if isinstance(document, dict) else {}
+    head = f"The run is {words(found.get('status'))}."
+    return [head, *_report_lines(found)]
+
+
+def _report_lines(report: JsonValue) -> Iterator[str]:
+    """Yield what a cancellation came to: each agent that was at work, each effect that was begun."""
+    told = report if isinstance(report, dict) else {}
+    for kind, name in (("peers", "agent"), ("effects", "tool")):
+        listed = told.get(kind)
+        for entry in listed if isinstance(listed, list) else []:
+            if isinstance(entry, dict):
+                yield f"  {words(entry.get(name))}: {words(entry.get('outcome'))}"
