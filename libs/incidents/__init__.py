@@ -14,7 +14,9 @@ from incidents.comparison import (
     comparison_report,
     folded,
 )
+from incidents.facts import Seen, facts_json, seen
 from incidents.files import Content, DataFile, read_bytes
+from incidents.inquiry import Inquiry
 from incidents.logs import LogLine, read_logs
 from incidents.metrics import Series, read_metrics
 from incidents.places import Place, directory_above
@@ -33,8 +35,10 @@ __all__ = [
     "DataFile",
     "DataRoots",
     "FileProblem",
+    "Inquiry",
     "LogLine",
     "Place",
+    "Seen",
     "Series",
     "SourceRead",
     "Span",
@@ -44,6 +48,7 @@ __all__ = [
     "comparison_report",
     "cut",
     "directory_above",
+    "facts_json",
     "folded",
     "guarded",
     "likelihood",
@@ -52,6 +57,7 @@ __all__ = [
     "read_metrics",
     "read_traces",
     "report",
+    "seen",
     "shown_path",
     "split",
 ]

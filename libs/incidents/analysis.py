@@ -29,7 +29,7 @@ class Analysis:
     """What it reads: `logs`, `code` ..., as its coverage names it."""
     description: str
     module: str
-    """Where `analyze(roots, data)` stands, by its dotted name; only the calls import it."""
+    """Where `analyze(roots, data, question)` stands, by its dotted name; only the calls import it."""
     preload: tuple[str, ...] = ()
     """What `module` loads late: a call would otherwise do it anew."""
 
@@ -46,13 +46,15 @@ class Analysis:
         )(partial(analyzed, self.module, roots))
 
 
-def analyzed(module: str, roots: DataRoots, data: str) -> JsonObject:
+def analyzed(module: str, roots: DataRoots, data: str, question: str = "") -> JsonObject:
     """Return what an analysis says of an incident.
 
     Args:
         module: Where the analysis stands.
         roots: Below which directories data may be read.
         data: Directory of the incident, below a data root.
+        question: What is asked, in the asker's words: the facts of what it names come first, and
+            its time words, such as `before 09:20` or `last 30 minutes`, bound them.
     """
-    analyze: Callable[[DataRoots, str], JsonObject] = import_module(module).analyze
-    return analyze(roots, data)
+    analyze: Callable[[DataRoots, str, str], JsonObject] = import_module(module).analyze
+    return analyze(roots, data, question)

@@ -6,10 +6,12 @@ from typing import Generic, TypeVar
 
 from incidents.anomalies import Anomaly, anomaly_report
 from incidents.cases import DataRoots, IncidentCase
+from incidents.facts import facts_json
 from incidents.files import DataFile
+from incidents.inquiry import Inquiry
 from incidents.problems import FileProblem
 from incidents.windows import FileRow, Split, gaps, name_of, seen_in_both, split
-from weft.core import Coverage, FileCoverage, JsonObject
+from weft.core import Coverage, Fact, FileCoverage, JsonObject
 
 __all__ = ["Comparison", "SourceRead", "compared", "comparison_report", "folded"]
 
@@ -28,6 +30,8 @@ class Comparison(Generic[R]):
     read: Callable[[Iterable[DataFile]], tuple[list[R], list[FileProblem], list[FileCoverage]]]
     at: Callable[[R], float]
     find: Callable[[Split[R]], list[Anomaly]]
+    show: Callable[[Split[R], Inquiry], list[Fact]]
+    """What the rows show of what was asked, without a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,9 @@ class SourceRead:
     """How many rows of the incident were compared, where a comparison is not by row."""
 
 
-def compared(roots: DataRoots, data: str, comparison: Comparison[R]) -> JsonObject:
+def compared(
+    roots: DataRoots, data: str, comparison: Comparison[R], question: str = ""
+) -> JsonObject:
     """Read one source of the incident in `data` and say what is not as in normal times."""
     case = roots.open_case(data)
     normal, normal_problems, normal_files = comparison.read(
@@ -52,7 +58,9 @@ def compared(roots: DataRoots, data: str, comparison: Comparison[R]) -> JsonObje
     rows, problems, files = comparison.read(getattr(case.incident, comparison.source))
     parts = split(normal, rows, comparison.at, case.alert_time)
     read = SourceRead(comparison.source, case, files, normal_files, [*problems, *normal_problems])
-    return comparison_report(read, parts, comparison.find(seen_in_both(parts)))
+    inquiry = Inquiry.of(question)
+    result = comparison_report(read, parts, comparison.find(seen_in_both(parts)))
+    return result | {"facts": facts_json(comparison.show(parts, inquiry), inquiry)}
 
 
 def comparison_report(

@@ -11,12 +11,15 @@ from pathlib import Path
 from anyio import to_thread
 
 from incidents.cases import DataRoots
-from weft.core import Artifact, Coverage, JsonValue, Reason, Result, coverage_in
+from weft.core import Artifact, Coverage, JsonObject, JsonValue, Reason, Result, coverage_in
 from weft.core.errors import DataRefusedError
 from weft.events import Event
 from weft.loop import Peer, PeerRun, Task
 
 __all__ = ["DataGate"]
+
+_MOST_QUESTION = 2000
+"""So many characters of what is asked reach the analysis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class DataGate:
         named: JsonValue = None if self.data is None else str(self.data)
         named = task.metadata.get("data", named)
         if named is not None:
-            task = replace(task, metadata={**task.metadata, "data": named})
+            about: JsonObject = {"data": named, "question": task.prompt[:_MOST_QUESTION]}
+            task = replace(task, metadata={**task.metadata, **about})
         return _GatedRun(
             lambda: self.peer.start(task),
             partial(self._check, named),

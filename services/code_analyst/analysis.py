@@ -29,7 +29,7 @@ _SAME = (
 """Rules that say the same of one line."""
 
 
-def analyze(roots: DataRoots, data: str) -> JsonObject:
+def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:  # noqa: ARG001 - source has no times, and is read whole
     """Read the source that belongs to an incident."""
     tree = source_tree(roots, data)
     modules, unread = parsed(tree.files)

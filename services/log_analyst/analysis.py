@@ -15,6 +15,7 @@ from incidents import (
     read_logs,
 )
 from services.log_analyst.changes import Changed, changed
+from services.log_analyst.facts import log_facts
 from services.log_analyst.flows import Departure, Event, departures
 from services.log_analyst.peers import Peers
 from services.log_analyst.rates import Burst, Shift, bursts, shifts
@@ -28,9 +29,10 @@ _REQUESTS_MATTER = 0.05
 """A course that so large a share of the requests leave first matters half."""
 
 
-def analyze(roots: DataRoots, data: str) -> JsonObject:
+def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:
     """Compare the logs of an incident with its baseline."""
-    return compared(roots, data, Comparison("logs", read_logs, lambda line: line.time, findings))
+    logs = Comparison("logs", read_logs, lambda line: line.time, findings, log_facts)
+    return compared(roots, data, logs, question)
 
 
 def findings(lines: Split[LogLine]) -> list[Anomaly]:

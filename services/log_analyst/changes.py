@@ -34,12 +34,12 @@ def changed(normal: Sequence[Event], since: Sequence[Event]) -> list[Changed]:
     known = {template for _, template in normal}
     told: dict[Template, list[LogLine]] = {}
     for line, template in since:
-        if template not in known and _tells(line.head):
+        if template not in known and tells_of_a_change(line.head):
             told.setdefault(template, []).append(line)
     return [Changed(template, lines[0], len(lines)) for template, lines in told.items()]
 
 
-def _tells(message: str) -> bool:
+def tells_of_a_change(message: str) -> bool:
     """Tell whether one line of `message` names something that can change, and a change."""
     return any(_has_both(row) for row in message.split("\n"))
 

@@ -2,8 +2,18 @@
 
 from collections.abc import Sequence
 
-from incidents import Anomaly, DataRoots, SourceRead, comparison_report, likelihood, read_metrics
+from incidents import (
+    Anomaly,
+    DataRoots,
+    Inquiry,
+    SourceRead,
+    comparison_report,
+    facts_json,
+    likelihood,
+    read_metrics,
+)
 from services.metrics_analyst.changes import NOTABLE, Change, changes
+from services.metrics_analyst.facts import metric_facts
 from services.metrics_analyst.harm import Calls, failed, slowed
 from services.metrics_analyst.meanings import is_full, meaning
 from services.metrics_analyst.windows import Cut, cut
@@ -14,7 +24,7 @@ _UNKNOWN_CALLS = 0.35
 """How far slowness or failures speak for a service of which nobody knows whom it calls."""
 
 
-def analyze(roots: DataRoots, data: str) -> JsonObject:
+def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:
     """Compare the metrics of an incident with its baseline."""
     case = roots.open_case(data)
     baseline = read_metrics(case.baseline.metrics)
@@ -28,7 +38,9 @@ def analyze(roots: DataRoots, data: str) -> JsonObject:
         problems=[*incident.problems, *baseline.problems],
         rows=sum(len(series.times) for series in parts.incident.values()),
     )
-    return comparison_report(read, parts.times, findings(parts))
+    found, inquiry = findings(parts), Inquiry.of(question)
+    result = comparison_report(read, parts.times, found)
+    return result | {"facts": facts_json(metric_facts(parts, found, inquiry), inquiry)}
 
 
 def findings(parts: Cut, calls: Calls | None = None) -> list[Anomaly]:

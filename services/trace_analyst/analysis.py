@@ -14,6 +14,7 @@ from incidents import (
     likelihood,
     read_traces,
 )
+from services.trace_analyst.facts import trace_facts
 from services.trace_analyst.failures import Failing, failures
 from services.trace_analyst.latency import Samples, Slowdown, blamed, measured, slowdowns
 from services.trace_analyst.shapes import Change, changes
@@ -28,11 +29,10 @@ _TRACES_MATTER = 0.05
 """So large a share of all time, or of all requests, matters half."""
 
 
-def analyze(roots: DataRoots, data: str) -> JsonObject:
+def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:
     """Compare the traces of an incident with its baseline."""
-    return compared(
-        roots, data, Comparison("traces", read_traces, lambda span: span.start, findings)
-    )
+    traces = Comparison("traces", read_traces, lambda span: span.start, findings, trace_facts)
+    return compared(roots, data, traces, question)
 
 
 def findings(spans: Split[Span]) -> list[Anomaly]:

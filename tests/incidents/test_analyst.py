@@ -45,7 +45,8 @@ async def test_where_the_caller_names_nothing_an_analyst_looks_at_the_data_it_wa
 
     events = await story(prompt, settings)
 
-    assert f'"arguments": {{"data": "{settings.data}"}}' in events
+    arguments = f'{{"data": "{settings.data}", "question": "Diagnose the slowdown"}}'
+    assert f'"arguments": {arguments}' in events
 
 
 async def test_data_that_the_caller_names_comes_before_the_data_it_was_set_to(
@@ -59,7 +60,7 @@ async def test_data_that_the_caller_names_comes_before_the_data_it_was_set_to(
 
     events = await story(prompt, settings, data="other")
 
-    assert '"arguments": {"data": "other"}' in events
+    assert '"arguments": {"data": "other", "question": "Diagnose the slowdown"}' in events
 
 
 async def test_an_analyst_opens_nothing_else_than_its_data(

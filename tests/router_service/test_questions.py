@@ -257,6 +257,7 @@ async def test_who_names_a_protocol_gets_it() -> None:
     assert chosen.protocol == "direct_response"
 
 
+@pytest.mark.requirement("RT-38")
 async def test_a_follow_up_is_about_what_its_thread_is_about() -> None:
     async with house() as mesh:
         await staffed(mesh)

@@ -7,6 +7,7 @@ from weft.core.authority import MAX_DEPTH, Authority
 from weft.core.budget import NO_USAGE, UNLIMITED, Budget, Usage
 from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, SystemClock, earliest, rfc3339
 from weft.core.coverage import Coverage, FileCoverage, ReadingVerdict, coverage_in
+from weft.core.facts import Fact, facts_in
 from weft.core.ids import HEX_ID, InterruptId, RunId, name_digest, new_id, new_run_id, secret_id
 from weft.core.messages import Message, Role, ToolCall, ToolSpec
 from weft.core.parts import Part, PartKind, Parts, data_of, parts_of, says_nothing, text_of
@@ -57,6 +58,7 @@ __all__ = [
     "Coverage",
     "Deadline",
     "EvidenceType",
+    "Fact",
     "FileCoverage",
     "Interrupt",
     "InterruptId",
@@ -90,6 +92,7 @@ __all__ = [
     "data_of",
     "dumps",
     "earliest",
+    "facts_in",
     "loads",
     "loads_object",
     "logged_trace_id",

@@ -109,11 +109,33 @@ class Reading:
             if (word.text in lexicon.EFFECTS or word.text in lexicon.DESTRUCTIVE)
             and not self._asks_about(word)
             and self._can_be_verb(index)
+            and not self._tells_of_others(index)
         ]
         phrases = (self.words[index] for index, _, _ in _EFFECT_PHRASES.find(self.words))
         named += [word for word in phrases if not self._asks_about(word)]
         acts = any(goal in lexicon.ACTING for goal in self.goals)
         return named if acts or any(not word.quoted for word in named) else []
+
+    @cached_property
+    def orders(self) -> list[str]:
+        """The words of `effects` that stand where an order does, whatever it is tied to."""
+        places = {word.start: index for index, word in enumerate(self.words)}
+        found = (word for word in self.effects if self._is_imperative(places[word.start]))
+        return list(dict.fromkeys(word.text for word in found if not word.quoted))
+
+    def _tells_of_others(self, index: int) -> bool:
+        """`customers can't pay` and `when users pay` tell what happens; nobody is to do it."""
+        at = index - 1
+        unable = self._in_clause(at, index) and self.words[at].text in lexicon.INABILITY
+        at -= unable
+        if not self._in_clause(at, index) or self.words[at].text == "you":
+            return False
+        first = self.words[at].at == 0
+        told = not first and self.words[at - 1].text in lexicon.TELLING
+        return unable or ((first or told) and self.words[at].text in lexicon.PEOPLE)
+
+    def _in_clause(self, at: int, index: int) -> bool:
+        return at >= 0 and self.words[at].clause == self.words[index].clause
 
     def _cues(self) -> Iterator[tuple[int, str]]:
         used: set[int] = set()
@@ -160,7 +182,8 @@ class Reading:
         word = self.words[index]
         if word.quoted or self._negated(word) or not self._can_be_verb(index):
             return False
-        return goal in lexicon.READING or not self._asks_about(word)
+        told = self._asks_about(word) or self._tells_of_others(index)
+        return goal in lexicon.READING or not told
 
     def _negated(self, word: Word) -> bool:
         return self._negated_from.get(word.clause, word.at) < word.at

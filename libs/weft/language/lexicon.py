@@ -155,6 +155,11 @@ CONDITIONS = words("""
     otherwise hypothetically suppose supposing maybe perhaps before after case
 """)
 
+INABILITY = words("can't cannot cant couldn't")
+PEOPLE = words("users customers clients people shoppers buyers visitors they somebody someone")
+TELLING = words("when while if after because that as since whenever where")
+"""What stands before people of whom is told what they do."""
+
 EFFECTS = words("""
     restart restarting reboot deploy redeploy release rollback revert scale resize drain
     failover

@@ -39,6 +39,16 @@ KIND_WORDS: Mapping[str, frozenset[str]] = {
 }
 """A word of one of these shows the kind of a question, where nothing nearer does."""
 
+MEASURES: Mapping[str, str] = {
+    "cpu": "cpu", "memory": "memory heap rss resident", "disk": "disk fs_ filesystem",
+    "throughput": "per_second rps qps throughput rate", "traffic": "per_second rps requests bytes",
+    "rps": "per_second rps", "qps": "per_second qps", "load": "load per_second",
+    "bandwidth": "byte network", "network": "byte packet network", "saturation": "waiting lag queue",
+    "uptime": "up", "availability": "up availab", "connections": "connection pool in_use",
+    "threads": "thread", "queue": "queue waiting lag", "utilization": "ratio percent utili",
+}  # fmt: skip
+"""How metrics may be named that a word asks for."""
+
 KIND_PHRASES: Mapping[str, str] = {
     "changes": "what's new; what is new; what is different; what's different; rolled out; rolled back; "
     "turned on; turned off; switched on; switched off; went live; pushed to",

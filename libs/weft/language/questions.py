@@ -42,8 +42,8 @@ class Question:
     period: str
     """Its time words, such as `before 09:20` or `last 30 minutes`."""
     english: bool
-    statement: bool = False
-    """It tells of something instead of asking."""
+    measures: tuple[str, ...] = ()
+    """How what it asks to have measured may be called: `memory` is also `heap` and `rss`."""
 
     @classmethod
     def of(cls, text: str) -> "Question":
@@ -63,7 +63,7 @@ class Question:
             self.subjects or (() if self.names else before.subjects),
             self.period or before.period,
             self.english,
-            self.statement,
+            self.measures or before.measures,
         )
 
     @classmethod
@@ -72,12 +72,19 @@ class Question:
         named = entities(reading)
         subjects = tuple(dict.fromkeys(_subjects(reading, named)))
         names = tuple(dict.fromkeys((*subjects, *_names(reading))))
-        kind, statement = _kind(reading)
+        kind = _kind(reading)
         if kind in ("health", "cause") and len(names) > 1 and _weighs(reading):
             kind, subjects = "compare", subjects if len(subjects) > 1 else names
         elif kind == "compare" and len(subjects) < _TWO:
             subjects = names
-        return cls(text, kind, names, subjects, period_of(text), reading.english, statement)
+        return cls(
+            text, kind, names, subjects, period_of(text), reading.english, _measures(reading)
+        )
+
+
+def _measures(reading: Reading) -> tuple[str, ...]:
+    called = [tables.MEASURES[word.text] for word in reading.words if word.text in tables.MEASURES]
+    return tuple(name for names in called for name in names.split())
 
 
 def _weighs(reading: Reading) -> bool:
@@ -105,27 +112,28 @@ def _shows_a_kind(text: str) -> bool:
     return bool(shown_kinds(Reading.of(text)))
 
 
-def _kind(reading: Reading) -> tuple[QuestionKind, bool]:
+def _kind(reading: Reading) -> QuestionKind:
     kinds = shown_kinds(reading)
     spoken = {word.text for word in reading.words}
     first = reading.words[0].text if reading.words else ""
     if first in tables.DEMANDING and kinds[:1] not in (("fix",), ("compare",)):
-        return "cause", False
+        return "cause"
     near = [kind for kind in kinds if kind not in _SYMPTOMATIC]
     if near:
-        return near[0], False
+        return near[0]
     statement = _is_statement(reading)
     told = not kinds or statement or not spoken.isdisjoint(tables.KIND_WORDS["cause"])
     if not told and not spoken.isdisjoint(tables.SUPERLATIVES):
-        return "slowest", False
+        return "slowest"
     if told or "cause" in kinds:
-        return "cause", statement
-    return _of_a_symptom(kinds, first), False
+        return "cause"
+    return _of_a_symptom(kinds, reading)
 
 
-def _of_a_symptom(kinds: tuple[QuestionKind, ...], first: str) -> QuestionKind:
-    """`is payment failing?` asks for its health, `which services fail?` for the failures."""
-    if first in _STATE_VERBS or "health" in kinds[:1]:
+def _of_a_symptom(kinds: tuple[QuestionKind, ...], reading: Reading) -> QuestionKind:
+    """`is payment failing?` asks for its health, `are there failures?` for the failures."""
+    exists = len(reading.words) > 1 and reading.words[1].text == "there"
+    if (reading.words[0].text in _STATE_VERBS and not exists) or "health" in kinds[:1]:
         return "health"
     return kinds[0]
 

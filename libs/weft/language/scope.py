@@ -10,7 +10,7 @@ from weft.language.periods import period_of
 from weft.language.questions import KINDS_BY_PHRASE, Question, shown_kinds
 from weft.language.text import Phrases
 
-__all__ = ["Scope", "scope_of"]
+__all__ = ["Scope", "asks_about", "scope_of"]
 
 Scope = Literal["data", "mesh", "unsure", "other"]
 """`data` is about what analysts look at; `mesh` asks what can be asked; `unsure` may name a part of
@@ -25,6 +25,11 @@ _MOST_NAMES = 2
 _ASKED_FOR = frozenset({"answer", "explain", "monitor", "diagnose", "compare"})
 _ENOUGH = 2
 _THAT = frozenset({"that", "that's", "this", "it", "it's", "its"})
+
+
+def asks_about(text: str) -> Scope:
+    """Return what `text` is about, by its words alone."""
+    return scope_of(Reading.of(text))
 
 
 def scope_of(reading: Reading) -> Scope:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from weft.core import Claim, ClaimKind, Reason, Result, coverage_in
 from weft.reasoning.gsar import Judged, judge
 from weft.report import agreement
+from weft.report.answering import asked_of, opening_lines
 from weft.report.grounding import Branch, Made, claims_of
 from weft.report.model import Agreement, Contradiction, Evidence, Finding, Gap, Report, Side
 from weft.report.reading import NOTHING_FOUND, gaps_in
@@ -56,7 +57,14 @@ def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
         degraded=judgement.decision != "proceed",
         inconclusive=not findings,
     )
-    return report.model_copy(update={"summary": summarize(report, branches, goal=goal)})
+    return report.model_copy(update={"summary": _said(report, branches, goal)})
+
+
+def _said(report: Report, branches: Sequence[Branch], goal: str) -> str:
+    """Return what was asked, as far as the sources show it, and the diagnosis behind it."""
+    diagnosis = summarize(report, branches, goal=goal)
+    opening = opening_lines(asked_of(goal, branches), report)
+    return "\n".join([*opening, "", diagnosis]) if opening else diagnosis
 
 
 def _grouped(made: Sequence[Made]) -> list[_Group]:

@@ -62,7 +62,8 @@ def reach_of(
         scope = _scope_of_the_thread(scope, situation.earlier)
     stock = Stock(index, analysts, situation.data)
     goals = [str(read["primary_goal"]), *_texts(read["secondary_goals"])]
-    undone = _undone(reading, goals, index, situation)
+    ordered = _ordered(reading, scope, situation)
+    undone = ordered if ordered and not _somebody_can(reading, index) else ()
     matched = [each for each in _others(index, analysts) if _in_own_words(each, reading)]
     if scope == "mesh" and not matched:
         return Reach({}, what_it_can(stock))
@@ -71,7 +72,7 @@ def reach_of(
     note = cannot_act(undone, _services_in(reading), stock, alone=False) if undone else None
     if analysts and _goes_to_analysts(scope, matched, reading, situation):
         acting = [goal for goal in goals if TaskType(goal).acts and not undone]
-        acting = acting if reading.effects else []
+        acting = acting if reading.orders else []
         return Reach(_diagnosing(read, analysts, matched, acting), note)
     if situation.rules and not matched and not _someone_else_may(index, goals):
         return Reach({}, outside(stock, text))
@@ -139,18 +140,20 @@ def _diagnosing(
     return {**read, **fields}
 
 
-def _undone(
-    reading: Reading, goals: Sequence[str], index: CapabilityIndex, situation: Situation
-) -> tuple[str, ...]:
-    """Return the verbs of what is ordered and nobody here can do."""
-    if not any(TaskType(goal).acts for goal in goals):
-        return ()
-    orders = [word.text for word in reading.effects if not word.quoted]
-    ordered = [verb for verb in orders if situation.rules or verb in _OPERATED]
-    if not ordered or index.for_role("execute"):
-        return ()
+def _ordered(reading: Reading, scope: Scope, situation: Situation) -> tuple[str, ...]:
+    """Return the verbs of what is to be done; a question may tell of effects without wanting any."""
+    orders = reading.orders
+    if not orders and scope != "data":
+        orders = [word.text for word in reading.effects if not word.quoted]
+    return tuple(verb for verb in orders if situation.rules or verb in _OPERATED)
+
+
+def _somebody_can(reading: Reading, index: CapabilityIndex) -> bool:
+    """Tell whether somebody here can carry out what is ordered."""
+    if index.for_role("execute"):
+        return True
     able = [each for each in index.for_domain(GENERAL) if not is_harmless(each)]
-    return () if any(_does(each, reading) for each in able) else tuple(dict.fromkeys(ordered))
+    return any(_does(each, reading) for each in able)
 
 
 def _does(capability: Capability, reading: Reading) -> bool:

@@ -1,0 +1,234 @@
+"""The first lines of an answer: what was asked, from what the sources show, before any diagnosis.
+
+Every line is fixed text around facts that analysts counted or read; nothing is concluded here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from weft.core import Fact, facts_in
+from weft.language import EARLIER, Question, QuestionKind, asks_about, names_the_same
+from weft.report.grounding import Branch
+from weft.report.model import Report
+from weft.report.telling import Telling, shown_time
+
+__all__ = ["Asked", "asked_of", "opening_lines"]
+
+NOT_ENGLISH = (
+    "The question does not look English: it was read by the names, numbers and times in it only."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question beside what is there to answer it."""
+
+    question: Question
+    facts: tuple[Fact, ...]
+    follows: bool = False
+    """It goes on with what was asked before on its thread."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that the data name, of all sources."""
+        listed = [fact.value for fact in self.of("services")]
+        return tuple(sorted({str(n) for names in listed if isinstance(names, list) for n in names}))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The services that the question names, in its order."""
+        meant = [s for name in self.question.names for s in self._meant(name)]
+        return tuple(dict.fromkeys(meant))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What is asked about and neither a service nor any other word of the data."""
+        if not self.services:
+            return ()
+        return tuple(
+            name
+            for name in self.question.subjects
+            if not self._meant(name) and not self._is_spoken_of(name)
+        )
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Neither its kind nor any word of it is about the data."""
+        question = self.question
+        if self.follows or self.named or not question.english or question.kind != "cause":
+            return False
+        if asks_about(question.text) != "unsure":
+            return False
+        return not any(self._is_spoken_of(name) for name in question.names)
+
+    def of(self, *predicates: str) -> list[Fact]:
+        return [fact for fact in self.facts if fact.predicate in predicates]
+
+    def _meant(self, name: str) -> list[str]:
+        exact = [service for service in self.services if service.lower() == name]
+        return exact or [each for each in self.services if names_the_same(name, each)]
+
+    def _is_spoken_of(self, name: str) -> bool:
+        return any(names_the_same(name, word) for fact in self.facts for word in fact.what.split())
+
+
+def asked_of(goal: str, branches: Sequence[Branch]) -> Asked:
+    """Return the question that `goal` is, with the facts of every branch."""
+    facts = [fact for branch in branches if branch.result.ok for fact in facts_in(branch.result)]
+    return Asked(Question.of(goal), tuple(facts), EARLIER in goal)
+
+
+def opening_lines(asked: Asked, report: Report) -> list[str]:
+    """Return what is said first; nothing where no source shows anything."""
+    if not asked.facts:
+        return []
+    lines = [] if asked.question.english else [_by_names_only(asked)]
+    lines += [_absent(name, asked) for name in asked.unknown]
+    lines += _window(asked, report)
+    if asked.is_elsewhere:
+        return [*lines, *_elsewhere(asked)]
+    if asked.unknown and not asked.named:
+        return lines
+    telling = Telling(asked.facts, asked.named, asked.question.measures)
+    return [*lines, *_KINDS[asked.question.kind](telling, report)]
+
+
+def _by_names_only(asked: Asked) -> str:
+    found = (
+        f" It names {_joined(asked.named)}."
+        if asked.named
+        else " It names no service of this data."
+    )
+    return NOT_ENGLISH + found
+
+
+def _absent(name: str, asked: Asked) -> str:
+    there = f"there {'is' if len(asked.services) == 1 else 'are'} {_joined(asked.services)}"
+    return f"There is no service `{name}` in this data; {there}."
+
+
+def _elsewhere(asked: Asked) -> Iterator[str]:
+    """Say that the question may be about something else than the data."""
+    there = f"it is about {_joined(asked.services)}" if asked.services else "it names no service"
+    yield (
+        f"This mesh cannot answer that: nothing in the question names a part of the data; {there}."
+    )
+    example = asked.services[0] if asked.services else "checkout"
+    yield f'Ask, for example: "Is {example} healthy?", "What changed, and when?", "Show the errors."'
+
+
+def _window(asked: Asked, report: Report) -> Iterator[str]:
+    """Say the time that the answer is about, and where it holds nothing."""
+    windows = [fact for fact in asked.of("window") if fact.at is not None]
+    if not asked.question.period:
+        return
+    if not windows:
+        yield f"The time `{asked.question.period}` could not be read, so all of the data is meant."
+        return
+    start = min(fact.at or 0.0 for fact in windows)
+    end = max(fact.until or 0.0 for fact in windows)
+    rows = ", ".join(f"{fact.source} {fact.value} rows" for fact in windows)
+    period = asked.question.period
+    if not any(fact.value for fact in windows):
+        yield f"Nothing is recorded {period}: the data are from {_recorded(report)}."
+        return
+    span = f"{shown_time(start)} to {shown_time(end)}"
+    yield f"The time asked about, {period}: {span} by the data's clock ({rows})."
+
+
+def _recorded(report: Report) -> str:
+    windows = [w for c in report.coverage for w in (c.baseline_window, c.window) if w is not None]
+    if not windows:
+        return "no known time"
+    first, last = min(w.start for w in windows), max(w.end for w in windows)
+    return f"{shown_time(first)} to {shown_time(last)}"
+
+
+Teller = Callable[[Telling, Report], Iterator[str]]
+
+
+def _cause(telling: Telling, report: Report) -> Iterator[str]:
+    """Say of what is named how it is, and whether it or another is to blame."""
+    cause = next((each for each in report.findings if each.kind == "cause"), None)
+    for service in telling.named:
+        if cause is not None and telling.departs(service):
+            whose = f"the most likely cause is {cause.subject}"
+            whose = "it is itself the most likely cause" if cause.subject == service else whose
+            yield f"{service} is not as usual, and {whose}: {cause.statement.rstrip('.')}."
+        yield telling.state(service)
+
+
+def _fix(telling: Telling, report: Report) -> Iterator[str]:
+    advice = [each for each in report.findings if each.kind == "recommendation"]
+    top = next((each.subject for each in report.suspects if each.is_cause), "")
+    changes = [fact for fact in telling.of("change") if not top or fact.subject == top]
+    for fact in changes:
+        yield f"Undoing the change of {fact.subject} is nearest at hand: {telling.change(fact)}"
+    for each in advice[:_MOST_ADVICE]:
+        yield f"Advised: {each.statement}"
+    if not changes and not advice:
+        yield "No source advises anything: no change is recorded, and no code was found at fault."
+
+
+_MOST_ADVICE = 3
+
+
+def _compare(telling: Telling, report: Report) -> Iterator[str]:
+    two = telling.named or telling.services
+    scores = {each.subject: each.score for each in report.suspects}
+    ranked = sorted(two, key=lambda name: -scores.get(name, 0.0))
+    if len(ranked) > 1 and scores.get(ranked[0], 0.0) > scores.get(ranked[1], 0.0):
+        others = _joined(tuple(f"{name} {scores.get(name, 0.0):.2f}" for name in ranked[1:]))
+        yield (f"{ranked[0]} departs more from normal (score {scores[ranked[0]]:.2f}; {others}).")
+    elif len(ranked) > 1:
+        yield f"Neither of {_joined(tuple(ranked))} departs more from normal than the other."
+    for service in ranked:
+        yield telling.state(service)
+
+
+def _services(telling: Telling, _: Report) -> Iterator[str]:
+    yield f"The data name {len(telling.services)} services: {_joined(telling.services)}."
+
+
+def _evidence(telling: Telling, report: Report) -> Iterator[str]:
+    about = [each for each in report.findings if each.subject in telling.named]
+    top = next(iter(about or report.findings), None)
+    if top is None:
+        yield "There is no finding to show evidence of."
+        return
+    sources = len({each.peer for each in top.evidence})
+    yield f"The evidence on {top.subject or 'this'}: {len(top.evidence)} records of {sources} sources."
+    for each in top.evidence[:_MOST_EVIDENCE]:
+        value = each.value
+        text = value.get("text") or value.get("message") if isinstance(value, dict) else value
+        yield f"  - {each.peer}: {text} [{each.tool} {each.ref.partition('#')[2]}]"
+
+
+_MOST_EVIDENCE = 8
+
+
+def _plain(tell: Callable[[Telling], Iterator[str]]) -> Teller:
+    return lambda telling, _: tell(telling)
+
+
+_KINDS: Mapping[QuestionKind, Teller] = {
+    "fix": _fix,
+    "compare": _compare,
+    "services": _services,
+    "evidence": _evidence,
+    "rate": _plain(Telling.rates),
+    "count": _plain(Telling.counts),
+    "moment": _plain(Telling.moments),
+    "changes": _plain(Telling.changes),
+    "timeline": _plain(Telling.timeline),
+    "cause": _cause,
+    "slowest": _plain(Telling.slowest),
+    "errors": _plain(Telling.errors),
+    "health": _plain(Telling.health),
+    "metric": _plain(Telling.metrics),
+}
+
+
+def _joined(names: Sequence[str]) -> str:
+    *others, last = names or ("none",)
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,0 +1,90 @@
+"""What the metrics show: their typical values now and in normal times, and the first that left them."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from incidents import Anomaly, Inquiry, Series
+from services.metrics_analyst.changes import NOTABLE
+from services.metrics_analyst.meanings import meaning
+from services.metrics_analyst.windows import Cut
+from weft.core import Fact, JsonValue
+
+_TELLING = frozenset({"saturation", "resource", "failure", "latency"})
+_LASTING = 0.5
+"""So large a share of the samples is beyond everything usual where a metric departs."""
+
+
+def metric_facts(parts: Cut, found: Sequence[Anomaly], inquiry: Inquiry) -> list[Fact]:
+    """Return what the series show of what `inquiry` asks; what `found` changes comes first."""
+    times = parts.times
+    moments = [*times.normal, *times.onset, *times.incident]
+    window = inquiry.window(min(moments), max(moments)) if moments else None
+    names: list[JsonValue] = [*sorted({service for service, _ in {*parts.normal, *parts.incident}})]
+    facts = [Fact(predicate="services", value=names)]
+    changed = {(one.service, str(one.evidence.get("metric"))): one for one in reversed(found)}
+    order = sorted(parts.incident, key=lambda key: (-_strength(changed.get(key)), key))
+    if window is not None:
+        inside = [time for time in moments if window.start <= time <= window.end]
+        facts.append(
+            Fact(
+                predicate="window",
+                what=inquiry.period,
+                value=len(inside),
+                at=window.start,
+                until=window.end,
+            )
+        )
+    for key in order:
+        past = parts.normal.get(key)
+        both = [one for one in (past, parts.incident[key]) if one is not None]
+        values = [*parts.incident[key].values]
+        if window is not None:
+            values = [v for one in both for v in one.between(window.start, window.end)]
+        if values:
+            facts.append(_measured(key, values, past, changed.get(key), parts.incident[key]))
+    return facts
+
+
+def _measured(
+    key: tuple[str, str],
+    values: Sequence[float],
+    past: Series | None,
+    change: Anomaly | None,
+    series: Series,
+) -> Fact:
+    usual = past.values if past is not None and past.values else None
+    departs = usual is not None and change is not None and _is_worse(key[1], change)
+    return Fact(
+        predicate="metric",
+        subject=key[0],
+        what=key[1],
+        value=_short(median(values)),
+        before=None if usual is None else _short(median(usual)),
+        at=_first_outside(series, min(usual), max(usual)) if departs and usual else None,
+        place=series.files[0] if series.files else "",
+        departs=departs,
+    )
+
+
+def _is_worse(metric: str, change: Anomaly) -> bool:
+    """Tell whether a metric left its past for long, in the direction that harms."""
+    meant, score = meaning(metric), change.evidence.get("score")
+    incident = change.evidence.get("incident")
+    outside = incident.get("outside_share") if isinstance(incident, dict) else None
+    if not isinstance(score, float | int) or not isinstance(outside, float | int):
+        return False
+    worse = score <= -NOTABLE if meant.bad_when_low else score >= NOTABLE
+    return worse and outside >= _LASTING and meant.role in _TELLING
+
+
+def _first_outside(series: Series, low: float, high: float) -> float | None:
+    pairs = zip(series.times, series.values, strict=True)
+    return next((time for time, value in pairs if not low <= value <= high), None)
+
+
+def _strength(change: Anomaly | None) -> float:
+    return 0.0 if change is None else change.strength
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
