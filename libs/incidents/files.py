@@ -7,13 +7,15 @@ import _csv
 import csv
 import io
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
+from incidents.dating import UTC_DATING, Dating
 from incidents.decoding import Decoding
 from incidents.formats import Format, Sample, format_of, what_lacks
 from incidents.json_stream import Item, JsonStream
@@ -44,6 +46,8 @@ class DataFile:
     name: str
     root: Path | None = None
     """Nothing that stands on the way may lead out of it; None: the directory of the file."""
+    dating: Dating = UTC_DATING
+    """How its times are read that do not say all of themselves."""
 
 
 class Content(NamedTuple):
@@ -76,6 +80,8 @@ class SourceFile:
     """Whether it could not be read to its end."""
     bad_line: int = 0
     """The first line that could not be read."""
+    written: float | None = None
+    """Unix seconds of the last change of the file."""
     _kept: int = 0
     _dated: int = 0
     _levelled: int = 0
@@ -119,6 +125,15 @@ class SourceFile:
         decoding = Decoding(self._start)
         text = "".join(decoding.texts([self._start]))
         return Sample(plain_name(self.file.name), text, whole=len(self._start) < _SAMPLE)
+
+    @cached_property
+    def dating(self) -> Dating:
+        """How the file's times are read; without a year they are of the last before it was written."""
+        return (
+            self.file.dating
+            if self.file.dating.near
+            else replace(self.file.dating, near=self.written)
+        )
 
     def texts(self) -> Iterator[str]:
         """Yield the file's text in pieces; one that cannot be read on ends there, and says so."""
@@ -254,6 +269,7 @@ def opened(file: DataFile) -> Iterator[SourceFile]:
         try:
             root = file.root or file.path.parent
             raw = held.enter_context(Root(root).opened(str(file.path.relative_to(root))))
+            source.written = os.fstat(raw.fileno()).st_mtime
             source.stream = held.enter_context(unpacked(raw))
         except (OSError, ValueError) as error:
             source.lost(error)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Kind = Literal["logs", "traces", "metrics"]
 KINDS: tuple[Kind, ...] = ("logs", "traces", "metrics")
 Row_co = TypeVar("Row_co", covariant=True)
+_DEEPEST = 16
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*+["\n]?|[{}\[\]:]')
 
 
@@ -119,6 +120,8 @@ def _paths(text: str) -> Iterator[str]:
     for token in _TOKEN.finditer(text):
         mark = token[0]
         if mark in ("{", "["):
+            if len(inside) >= _DEEPEST:
+                return
             here = inside[-1][0] if inside and inside[-1][1] else path
             inside.append((_below(here, "*") if mark == "[" else here, mark == "["))
         elif mark in ("}", "]"):

@@ -3,8 +3,10 @@
 import re
 from datetime import UTC, datetime
 
+from incidents.dating import UTC_DATING, Dating
+
 _LAST = 1e20
-"""No clock shows more, in whatever unit."""
+"""No dating shows more, in whatever unit."""
 _CENTURY = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 """What is dated later, or before 1970, is no record of an incident: its time was not read."""
 _MOST_DIGITS = 20
@@ -15,12 +17,13 @@ _COMPACT = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)(\d{3})?
 _SCALES = (10**9, 10**6, 10**3)
 
 
-def moment(value: object) -> float | None:
+def moment(value: object, dating: Dating = UTC_DATING) -> float | None:
     """Return unix seconds of an ISO 8601 text or of a number in s, ms, us or ns; None if neither.
 
-    A text without a zone is UTC. Digits alone are a date where they can be one, else a number.
+    A text without a zone is in the dating's. Digits alone are a date where they can be one, else a
+    number.
     """
-    seconds = _text(value) if isinstance(value, str) else _number(value)
+    seconds = _text(value, dating) if isinstance(value, str) else _number(value)
     return seconds if seconds is not None and 0 <= seconds < _CENTURY else None
 
 
@@ -33,18 +36,18 @@ def nanoseconds(text: str) -> float | None:
 
 
 def _is_count(text: str) -> bool:
-    """Tell whether a text is a number that a clock can show (`str.isdigit` knows more digits)."""
+    """Tell whether a text is a number that a dating can show (`str.isdigit` knows more digits)."""
     return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
-def _text(text: str) -> float | None:
+def _text(text: str, dating: Dating) -> float | None:
     if _is_count(text):
         return _digits(text)
     try:
-        read = datetime.fromisoformat(text)
+        read = datetime.fromisoformat(text.replace(",", ".", 1) if "," in text else text)
     except ValueError:
         return _written(text)
-    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+    return (read if read.tzinfo else dating.placed(read)).timestamp()
 
 
 def _written(text: str) -> float | None:

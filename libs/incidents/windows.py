@@ -1,5 +1,6 @@
 """Which rows of a recording are normal, and which belong to the incident."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -88,11 +89,25 @@ def split(
     and the later half for neither. Without an alert, or without a row after it, all `rows`
     belong to the incident. Rows dated far from all others are left out: one damaged time would
     move the middle by years.
+
+    Rows without a time (NaN) are compared by what they say, if there is a baseline: no part of
+    `rows` is known to be normal then.
     """
+    normal = _undated(baseline, at)
+    incident = _undated(rows, at) if baseline else []
+    baseline, rows = _dated(baseline, at), _dated(rows, at)
     given = len(baseline) + len(rows)
     baseline, rows = _near(baseline, at), _near(rows, at)
-    parts = _parted(baseline, rows, at, alert)
-    return replace(parts, strays=given - len(baseline) - len(rows))
+    parts = replace(_parted(baseline, rows, at, alert), strays=given - len(baseline) - len(rows))
+    return replace(parts, normal=parts.normal + normal, incident=parts.incident + incident)
+
+
+def _undated(rows: Sequence[T], at: Callable[[T], float]) -> list[T]:
+    return [row for row in rows if math.isnan(at(row))]
+
+
+def _dated(rows: Sequence[T], at: Callable[[T], float]) -> list[T]:
+    return [row for row in rows if not math.isnan(at(row))]
 
 
 def _near(rows: Sequence[T], at: Callable[[T], float]) -> Sequence[T]:

@@ -129,7 +129,8 @@ def _shifted(one: Shift, peers: Peers, sure: float) -> Anomaly:
 
 def _change(one: Changed) -> Anomaly:
     """Somebody changed the service, and then there was trouble: seldom a coincidence."""
-    text = f"it was changed at {rfc3339(one.line.time)}: {cut(one.line.message, _MOST_TEXT)}"
+    when = f" at {rfc3339(one.line.time)}" if one.line.is_dated else ""
+    text = f"it was changed{when}: {cut(one.line.message, _MOST_TEXT)}"
     evidence: JsonObject = {
         "baseline": {"lines": 0},
         "incident": {"lines": one.count},
@@ -157,7 +158,7 @@ def _lines(lines: Iterable[LogLine]) -> dict[str, JsonValue]:
             {
                 "file": line.file,
                 "line": line.line,
-                "time": rfc3339(line.time),
+                "time": rfc3339(line.time) if line.is_dated else None,
                 "text": cut(line.message, _MOST_TEXT),
             }
             for line in shown

@@ -77,7 +77,7 @@ def departures(normal: Sequence[Event], incident: Sequence[Event]) -> Courses:
 def _spans(events: Iterable[Event]) -> list[Unit]:
     units: dict[tuple[str, str, str], Unit] = defaultdict(list)
     for line, template in events:
-        if line.trace_id and line.span_id:
+        if line.trace_id and line.span_id and line.is_dated:
             units[line.trace_id, line.span_id, line.service].append((line, template))
     return [unit[:_LONGEST] for unit in units.values()]
 
@@ -88,7 +88,7 @@ def _entries(events: Iterable[Event]) -> list[Unit]:
     units: dict[str, Unit] = defaultdict(list)
     for line, template in events:
         span = (line.trace_id, line.span_id, line.service)
-        if line.trace_id and span not in seen:
+        if line.trace_id and line.is_dated and span not in seen:
             seen.add(span)
             units[line.trace_id].append((line, template))
     return [unit[:_LONGEST] for unit in units.values()]

@@ -102,7 +102,7 @@ def bursts(
     usual = Counter(line.service for line, template in normal if template.is_error)
     errors: dict[str, dict[int, list[LogLine]]] = defaultdict(lambda: defaultdict(list))
     for line, template in incident:
-        if template.is_error:
+        if template.is_error and line.is_dated:
             errors[line.service][int(line.time // _BUCKET)].append(line)
     found = []
     for service, buckets in sorted(errors.items()):

@@ -1,0 +1,236 @@
+"""Log records of JSON or of key=value pairs, whatever their keys are called."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from incidents.dating import Dating
+from incidents.json_values import loaded
+from incidents.logs.entry import LogEntry, level_of, severity_of, status_level
+from incidents.logs.stamps import stamp
+from incidents.names import short_name
+from incidents.times import moment
+from weft.core import JsonObject, JsonValue
+
+_TIMES = (
+    "time", "ts", "timestamp", "@timestamp", "@t", "date", "datetime", "eventTime", "t",
+    "timeUnixNano", "TimeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP",
+    "_SOURCE_REALTIME_TIMESTAMP", "created", "asctime", "receiveTimestamp", "TimeGenerated",
+)  # fmt: skip
+_LEVELS = (
+    "level", "severity", "lvl", "log.level", "@l", "severityText", "severity_text", "SeverityText",
+    "levelname", "level_name", "loglevel", "log_level", "logLevel", "LogLevel", "PRIORITY", "s",
+)  # fmt: skip
+_OTEL_LEVELS = ("severityNumber", "severity_number", "SeverityNumber")
+_STATUSES = (
+    "status", "status_code", "statusCode", "http.response.status_code", "http.status_code",
+    "response_code", "DownstreamStatus", "res.statusCode", "resp_status", "httpRequest.status",
+)  # fmt: skip
+_MESSAGES = (
+    "message", "msg", "@m", "@mt", "body", "Body", "event", "MESSAGE", "short_message",
+    "log", "line", "textPayload", "jsonPayload", "text", "RenderedMessage", "event.original",
+)  # fmt: skip
+_LOGGERS = (
+    "logger",
+    "logger_name",
+    "log.logger",
+    "loggerName",
+    "name",
+    "caller",
+    "SourceContext",
+    "c",
+)
+_SERVICES = (
+    "service", "service.name", "service_name", "app", "application", "app_name", "dd.service",
+    "resource.service.name", "attributes.service.name", "kubernetes.labels.app",
+    "kubernetes.container_name", "kubernetes.container.name", "labels.app", "labels.service",
+    "labels.service_name", "labels.job", "labels.container", "resource.labels.container_name",
+    "container_name", "CONTAINER_NAME", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "UNIT",
+    "@fields.service", "job",
+)  # fmt: skip
+_TRACES = (
+    "trace_id", "traceId", "TraceID", "TraceId", "trace.id", "traceid", "dd.trace_id", "otelTraceID",
+    "logging.googleapis.com/trace",
+)  # fmt: skip
+_SPANS = (
+    "span_id", "spanId", "SpanID", "SpanId", "span.id", "spanid", "dd.span_id", "otelSpanID",
+    "logging.googleapis.com/spanId",
+)  # fmt: skip
+_FAULTS = (
+    "exception", "error", "err", "exc_info", "exc_type", "error.message", "err.message",
+    "error.type", "stack_trace", "@x", "Exception",
+)  # fmt: skip
+_REQUESTS = (
+    ("method", ("method", "http.request.method", "request_method", "RequestMethod", "req.method")),
+    ("path", ("path", "url.path", "uri", "request_uri", "RequestPath", "req.url", "url")),
+)
+_PAIR = re.compile(
+    r'(?<!\S)(?P<key>[A-Za-z_@][\w.@/-]{0,63}+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"?|(?P<bare>[^\s"]*+))'
+)
+_ESCAPED = re.compile(r'\\(["\\nt])')
+_ESCAPES = {"n": "\n", "t": "\t"}
+_KEYS = frozenset({*_TIMES, *_LEVELS, *_MESSAGES}) - {"t", "s", "c", "text", "line"}
+_MOST_PAIRS = 64
+_START = frozenset({0})
+
+Inner = Callable[[str, Dating], LogEntry]
+"""Reads the text that a record holds."""
+
+
+def read_json(text: str, dating: Dating, inner: Inner) -> LogEntry | None:
+    """Return what a JSON object says; None if the text is none."""
+    record = loaded(text)
+    return None if record is None else read_record(record, dating, inner)
+
+
+def read_pairs(line: str, dating: Dating, inner: Inner) -> LogEntry | None:
+    """Return what key=value pairs say; None if the line does not begin with one that is known."""
+    first = _PAIR.match(line.lstrip())
+    if first is None or first["key"] not in _KEYS:
+        return None
+    record: JsonObject = {}
+    rest: list[str] = []
+    end = 0
+    for number, pair in enumerate(_PAIR.finditer(line)):
+        if number >= _MOST_PAIRS:
+            break
+        rest.append(line[end : pair.start()])
+        end = pair.end()
+        quoted = pair["quoted"]
+        record[pair["key"]] = pair["bare"] if quoted is None else _ESCAPED.sub(_unescaped, quoted)
+    rest.append(line[end:])
+    words = " ".join("".join(rest).split())
+    if words and not _first(record, _MESSAGES):
+        record["msg"] = words
+    return read_record(record, dating, inner)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return _ESCAPES.get(match[1], match[1])
+
+
+def is_record(keys: Mapping[str, object] | frozenset[str]) -> bool:
+    """Tell whether an object with these keys is a log record: it has a time, or a level, and words."""
+    names = frozenset(keys)
+    return bool(names & _NAMED_TIMES or names & _NAMED_LEVELS) and bool(names & _NAMED_MESSAGES)
+
+
+_NAMED_TIMES = frozenset(_TIMES)
+_NAMED_LEVELS = frozenset({*_LEVELS, *_OTEL_LEVELS, *_STATUSES}) - {"s"}
+_NAMED_MESSAGES = frozenset({*_MESSAGES, *_STATUSES})
+
+
+def read_record(record: JsonObject, dating: Dating, inner: Inner) -> LogEntry:
+    """Return what a record says, and the text in it."""
+    entry, body = outlined(record, dating)
+    if isinstance(body, dict) and isinstance(body.get("stringValue"), str):
+        body = body["stringValue"]
+    if isinstance(body, dict):
+        nested = read_record(body, dating, inner)
+        read = entry.around(nested)
+    elif isinstance(body, str) and body:
+        read = entry.around(inner(body.strip(), dating))
+    else:
+        read = entry
+    fault = _fault(record)
+    if fault and fault not in read.message:
+        read.message = f"{read.message} {fault}".strip()
+    if not read.message:
+        read.message = _request(record)
+    read.level = read.level or _status(record)
+    return read
+
+
+def outlined(record: JsonObject, dating: Dating) -> tuple[LogEntry, JsonValue]:
+    """Return what a record says besides its message, and its message."""
+    written = _value(record, _TIMES)
+    time = time_of(written, dating)
+    body = _value(record, _MESSAGES)
+    level = _value(record, _LEVELS)
+    number = _value(record, _OTEL_LEVELS)
+    service = _text(_value(record, _SERVICES)) or _bunyan(record)
+    logger = _text(_value(record, _LOGGERS))
+    entry = LogEntry(
+        "" if isinstance(body, str | dict) or body is None else str(body)[:200],
+        time,
+        level_of(level) if level is not None else severity_of(number),
+        "" if logger == service else short_name(logger),
+        service,
+        identifier(_text(_value(record, _TRACES))),
+        identifier(_text(_value(record, _SPANS))),
+        is_damaged=written not in (None, "") and time is None,
+        is_record=True,
+    )
+    return entry, body
+
+
+def identifier(written: str) -> str:
+    """Return an id in one form: without the path it stands in, and without case."""
+    return short_name(written.rsplit("/", 1)[-1].lower())
+
+
+def time_of(value: JsonValue, dating: Dating) -> float | None:
+    """Return unix seconds of a record's time, in whatever form it has."""
+    if isinstance(value, dict):
+        inner = value.get("$date", value.get("seconds"))
+        return None if isinstance(inner, dict) else time_of(inner, dating)
+    time = moment(value, dating)
+    if time is None and isinstance(value, str):
+        mark = stamp(value, dating, _START)
+        return mark.time if mark else None
+    return time
+
+
+def _value(record: JsonObject, names: tuple[str, ...]) -> JsonValue:
+    """Return the first value there is under one of the names, which may lead through objects."""
+    for name in names:
+        value = record.get(name)
+        if value is None and "." in name:
+            value = _deep(record, name)
+        if value is not None and value != "":
+            return value
+    return None
+
+
+def _deep(record: JsonObject, path: str) -> JsonValue:
+    first, _, rest = path.partition(".")
+    value = record.get(first)
+    if not isinstance(value, dict):
+        return None
+    return _deep(value, rest) if "." in rest and rest not in value else value.get(rest)
+
+
+def _first(record: JsonObject, names: tuple[str, ...]) -> str:
+    return _text(_value(record, names))
+
+
+def _text(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        value = value.get("name", value.get("stringValue"))
+    return value if isinstance(value, str) else ""
+
+
+def _bunyan(record: JsonObject) -> str:
+    """Return the name that bunyan gives every record, which is the program's."""
+    return _text(record.get("name")) if "v" in record and "pid" in record else ""
+
+
+def _fault(record: JsonObject) -> str:
+    """Return the last line of what is told of an exception."""
+    value = _value(record, _FAULTS)
+    if isinstance(value, dict):
+        value = value.get("message", value.get("type"))
+    rows = value.splitlines() if isinstance(value, str) else []
+    kept = [row for row in rows if row.strip() and not row.lstrip().startswith(("at ", "..."))]
+    return kept[-1].strip() if kept else ""
+
+
+def _status(record: JsonObject) -> str:
+    return status_level(_value(record, _STATUSES))
+
+
+def _request(record: JsonObject) -> str:
+    words = [_text(_value(record, names)) for _, names in _REQUESTS]
+    status = _value(record, _STATUSES)
+    if status is not None and any(words):
+        words.append(str(status))
+    return " ".join(word.split("?", 1)[0] for word in words if word)
