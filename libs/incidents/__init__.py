@@ -18,7 +18,7 @@ from incidents.facts import Seen, facts_json, seen
 from incidents.files import Content, DataFile, read_bytes
 from incidents.inquiry import Inquiry
 from incidents.logs import LogLine, read_logs
-from incidents.metrics import Series, read_metrics
+from incidents.metrics import Series, Table, comparable, read_metrics
 from incidents.places import Place, directory_above
 from incidents.problems import FileProblem, guarded
 from incidents.report import Conclusion, report
@@ -43,7 +43,9 @@ __all__ = [
     "SourceRead",
     "Span",
     "Split",
+    "Table",
     "case_facts",
+    "comparable",
     "compared",
     "comparison_report",
     "cut",

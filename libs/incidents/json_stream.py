@@ -31,13 +31,17 @@ _DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
 
 
 class Item(NamedTuple):
-    """One item of an array; `value` is None where it is damaged, or no object."""
+    """One item of an array; `value` is None where it is damaged, or neither object nor array."""
 
     array: str
     """The path of its array, as it was asked for."""
-    value: JsonObject | None
+    value: JsonObject | list[JsonValue] | None
     context: JsonObject
-    """Plain values that stood in the objects around the array before it, by their paths."""
+    """The values, arrays left out, of the objects around the array, by their paths.
+
+    Items below one outermost object share it, and it goes on being filled: when the next items have
+    another, it holds what stands behind their array too.
+    """
 
 
 class _DamagedError(Exception):
@@ -57,6 +61,7 @@ class JsonStream:
     def items(self, arrays: Iterable[str]) -> Iterator[Item]:
         """Yield the items of the arrays at these dotted paths; "" is an array at the top.
 
+        A `*` in a path stands for each object of an array, as in `data.*.spans`.
         An object that has none of them is an item of its own at the path "*", with what is plain.
         """
         wanted = frozenset(arrays)
@@ -66,7 +71,7 @@ class JsonStream:
     def _top(self, wanted: frozenset[str]) -> Iterator[Item]:
         try:
             if self._text[self._at] == "[" and "" in wanted:
-                yield from self._array("", {})
+                yield from self._array("", wanted, {})
             else:
                 yield from self._whole(wanted)
         except _DamagedError:
@@ -91,28 +96,33 @@ class JsonStream:
             self._at += 1
             below = f"{path}.{key}" if path else key
             opening = self._expect()
-            if opening == "[" and below in wanted:
-                yield from self._array(below, context)
-            elif opening == "{" and any(each.startswith(f"{below}.") for each in wanted):
+            if opening == "[" and (below in wanted or _leads(f"{below}.*", wanted)):
+                yield from self._array(below, wanted, context)
+            elif opening == "{" and _leads(below, wanted):
                 yield from self._object(below, wanted, context)
             else:
                 value = self._value()
-                if not isinstance(value, dict | list):
+                if not isinstance(value, list):
                     context[below] = value
         self._at += 1
 
-    def _array(self, path: str, context: JsonObject) -> Iterator[Item]:
+    def _array(self, path: str, wanted: frozenset[str], context: JsonObject) -> Iterator[Item]:
+        below = f"{path}.*"
+        is_way = _leads(below, wanted)
         self._reached = True
         self._at += 1
-        while self._expect() != "]":
-            if self._text[self._at] in "}:":
+        while (opening := self._expect()) != "]":
+            if opening in "}:":
                 raise _DamagedError
+            if is_way and opening == "{":
+                yield from self._object(below, wanted, _context_of(below, context))
+                continue
             try:
                 value = self._value()
             except _DamagedError:
                 value = None
                 self._skip_value()
-            yield Item(path, value if isinstance(value, dict) else None, context)
+            yield Item(path, value if isinstance(value, dict | list) else None, context)
         self._at += 1
 
     def _expect(self) -> str:
@@ -205,6 +215,19 @@ class JsonStream:
             length += len(piece)
         self._text = "".join(pieces)
         return length > 0
+
+
+def _leads(path: str, wanted: frozenset[str]) -> bool:
+    return any(array.startswith(f"{path}.") for array in wanted)
+
+
+def _context_of(path: str, context: JsonObject) -> JsonObject:
+    """Return what an object at `path` adds its values to: the outermost in an array has its own."""
+    if path.count("*") == 1:
+        return dict(context)
+    for key in [key for key in context if key.startswith(f"{path}.")]:
+        del context[key]
+    return context
 
 
 def _match_end(pattern: re.Pattern[str], text: str, at: int) -> int:

@@ -7,6 +7,7 @@ from incidents import (
     DataRoots,
     Inquiry,
     SourceRead,
+    comparable,
     comparison_report,
     facts_json,
     likelihood,
@@ -29,16 +30,18 @@ def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:
     case = roots.open_case(data)
     baseline = read_metrics(case.baseline.metrics)
     incident = read_metrics(case.incident.metrics)
-    parts = cut(baseline.series, incident.series, case.alert_time)
+    series = comparable(baseline.series, incident.series)
+    parts = cut(series.normal, series.incident, case.alert_time)
+    calls = {**baseline.calls, **incident.calls}
     read = SourceRead(
         "metrics",
         case,
         incident=incident.files,
         baseline=baseline.files,
-        problems=[*incident.problems, *baseline.problems],
+        problems=[*incident.problems, *baseline.problems, *series.problems],
         rows=sum(len(series.times) for series in parts.incident.values()),
     )
-    found, inquiry = findings(parts), Inquiry.of(question)
+    found, inquiry = findings(parts, calls), Inquiry.of(question)
     result = comparison_report(read, parts.times, found)
     return result | {"facts": facts_json(metric_facts(parts, found, inquiry), inquiry)}
 

@@ -1,27 +1,24 @@
 """Cutting metric series at the alert."""
 
 from array import array
-from collections.abc import Mapping
 from typing import NamedTuple
 
-from incidents import Series, Split, split
-
-Table = Mapping[tuple[str, str], Series]
+from incidents import Series, Split, Table, split
 
 
 class Cut(NamedTuple):
-    """What counts as normal and what as incident; `times` are the moments both were taken at."""
+    """What counts as normal and what as incident; `times` are the seconds both were taken at."""
 
     normal: Table
     lead: Table
     """The incident's own rows well before its alert; all that is normal where there is no baseline."""
     incident: Table
-    times: Split[float]
+    times: Split[int]
 
 
 def cut(baseline: Table, case: Table, alert: float | None) -> Cut:
-    """Divide all series at the same moments, by the rules of `split`."""
-    times = split(_times(baseline), _times(case), float, alert)
+    """Divide all series at the same seconds, by the rules of `split`."""
+    times = split(_seconds(baseline), _seconds(case), float, alert)
     before = frozenset(times.normal)
     after = frozenset(times.incident)
     onset = frozenset(times.onset)
@@ -30,7 +27,7 @@ def cut(baseline: Table, case: Table, alert: float | None) -> Cut:
     return Cut({**lead, **baseline}, lead, incident, times)
 
 
-def _with_onset(series: Series, onset: frozenset[float], after: Series) -> Series:
+def _with_onset(series: Series, onset: frozenset[int], after: Series) -> Series:
     """Add the last rows before the alert: it lags its fault, and a fault may be short.
 
     They are fewer than those after it, so that they alone make no change.
@@ -43,13 +40,12 @@ def _with_onset(series: Series, onset: frozenset[float], after: Series) -> Serie
     )
 
 
-def _times(table: Table) -> list[float]:
-    return sorted({time for series in table.values() for time in series.times})
+def _seconds(table: Table) -> list[int]:
+    return sorted({int(time) for series in table.values() for time in series.times})
 
 
-def _at(series: Series, moments: frozenset[float]) -> Series:
-    pairs = zip(series.times, series.values, strict=True)
-    kept = [(time, value) for time, value in pairs if time in moments]
-    times = array("d", (time for time, _ in kept))
-    values = array("d", (value for _, value in kept))
+def _at(series: Series, seconds: frozenset[int]) -> Series:
+    kept = [at for at, time in enumerate(series.times) if int(time) in seconds]
+    times = array("d", (series.times[at] for at in kept))
+    values = array("d", (series.values[at] for at in kept))
     return Series(series.service, series.metric, series.files, times, values)

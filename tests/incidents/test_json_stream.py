@@ -37,6 +37,22 @@ def test_the_items_of_an_array_come_with_what_stands_before_it(size: int) -> Non
     assert read[0].context.items() >= {"status": "ok", "data.type": "matrix"}.items()
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_arrays_below_arrays_are_reached_and_share_what_stands_around_them(size: int) -> None:
+    text = (
+        '{"n":1,"of":[{"who":{"a":1},"in":[{"x":1,"all":[{"b":1},[2]]},{"all":[{"b":3}]}]},'
+        '{"in":[{"all":[{"b":4}]}],"who":{"a":2}}],"all":[{"b":9}]}'
+    )
+
+    read = list(JsonStream(pieces(text, size)).items(["of.*.in.*.all"]))
+
+    assert [item.value for item in read] == [{"b": 1}, [2], {"b": 3}, {"b": 4}]
+    assert [item.context["of.*.who"] for item in read] == [{"a": 1}] * 3 + [{"a": 2}]
+    assert read[0].context is read[2].context is not read[3].context
+    assert read[0].context["n"] == read[3].context["n"] == 1
+    assert "of.*.in.*.x" not in read[0].context
+
+
 def test_values_in_a_row_are_read_one_after_the_other() -> None:
     assert values('[{"a":1},{"b":2}]\n[{"c":3}]', "") == [{"a": 1}, {"b": 2}, {"c": 3}]
     assert values('{"x":[{"a":1}]}{"x":[]}\n\n{"y":[{"b":1}]}', "x", "y") == [{"a": 1}, {"b": 1}]
@@ -49,7 +65,7 @@ def test_a_damaged_line_costs_itself() -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        '{"a":[1,}, "b":"}]"}', '{"a" 1}', "7", '"text"', "nul", '{"a":{"b":tru}}', "[1,2]",
+        '{"a":[1,}, "b":"}]"}', '{"a" 1}', "7", '"text"', "nul", '{"a":{"b":tru}}',
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("size", [1, 1000])

@@ -3,16 +3,24 @@
 The truth stays in `Trial`, beside the rows: no analysis is handed it.
 """
 
-import csv
-import gzip
 import json
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from incidents import DataRoots, LogLine, Series, Span, read_logs, read_metrics, read_traces
+from incidents import (
+    DataFile,
+    DataRoots,
+    LogLine,
+    Series,
+    Span,
+    comparable,
+    read_logs,
+    read_metrics,
+    read_traces,
+)
 
 Table = dict[tuple[str, str], Series]
 _WINDOW_ROWS = 5
@@ -119,8 +127,12 @@ def _read(signals: Any) -> Recording:  # noqa: ANN401 - whatever a case holds
     return Recording(
         read_logs(signals.logs).lines,
         read_traces(signals.traces).spans,
-        read_metrics(signals.metrics).series,
+        _series(signals.metrics),
     )
+
+
+def _series(files: Iterable[DataFile]) -> dict[tuple[str, str], Series]:
+    return dict(comparable([], read_metrics(files).series).incident)
 
 
 def _calm(system: str, name: str, baseline: Recording, where: float) -> Trial:
@@ -173,7 +185,8 @@ def _of(series: Series, wanted: Any) -> Series:  # noqa: ANN401 - a predicate ov
     made = Series(series.service, series.metric, series.files)
     for time, value in zip(series.times, series.values, strict=True):
         if wanted(time):
-            made.add(time, value)
+            made.times.append(time)
+            made.values.append(value)
     return made
 
 
@@ -181,12 +194,16 @@ def _petshop(directory: Path, system: str) -> Iterator[Trial]:
     baselines: dict[str, Recording] = {}
     for scenario in ("low_traffic", "high_traffic"):
         place = directory / "baseline" / scenario
-        series = _wide(place / "noissue_metrics.csv.gz")
-        baselines[scenario] = Recording(series=series, calls=_graph(place / "graph.csv"))
+        names = ("noissue_metrics.csv.gz", "graph.csv")
+        files = [DataFile(place / name, name) for name in names]
+        calls = read_metrics(files).calls
+        pairs = frozenset((caller, called) for caller in calls for called in calls[caller])
+        baselines[scenario] = Recording(series=_series(files), calls=pairs)
     for name, label in _labels(directory).items():
         facts = json.loads((directory / "dev" / name / "case.json").read_text())
         baseline = baselines[facts["scenario"]]
-        series = _wide(directory / "dev" / name / "metrics.csv.gz")
+        table = directory / "dev" / name / "metrics.csv.gz"
+        series = _series([DataFile(table, table.name)])
         yield Trial(
             system, name, baseline, Recording(series=series), facts["target"]["timestamp"],
             label["root_cause"]["node"], _fault(label["command"]),
@@ -204,29 +221,3 @@ def _fault(command: str) -> str:
         "error": "error", "inject": "error", "requests": "overload",
     }  # fmt: skip
     return next(kind for word, kind in kinds.items() if word in command)
-
-
-def _wide(path: Path) -> Table:
-    """Read a table with three header rows: component, metric, statistic."""
-    table: Table = {}
-    with gzip.open(path, "rt", newline="") as text:
-        rows = csv.reader(text)
-        components, metrics, statistics = next(rows), next(rows), next(rows)
-        for row in rows:
-            if row[0] == "unix_timestamp":
-                continue
-            for at in range(1, len(row)):
-                if row[at]:
-                    metric = f"{metrics[at]} {statistics[at]}"
-                    key = (components[at], metric)
-                    one = table.setdefault(key, Series(*key, [path.name]))
-                    one.add(float(row[0]), float(row[at]))
-    return table
-
-
-def _graph(path: Path) -> frozenset[tuple[str, str]]:
-    with path.open(newline="") as text:
-        header, *rows = csv.reader(text)
-    return frozenset(
-        (row[0], header[at]) for row in rows for at in range(1, len(row)) if float(row[at])
-    )
