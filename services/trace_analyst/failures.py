@@ -39,6 +39,8 @@ def failures(normal: Sequence[Node], incident: Sequence[Node]) -> list[Failing]:
 def _origins(nodes: Sequence[Node]) -> dict[str, list[Node]]:
     found: dict[str, list[Node]] = {}
     for node in nodes:
+        if node.torn:
+            continue
         if node.span.error and not any(child.span.error for child in node.children):
             found.setdefault(_failed(node), []).append(node)
     return found

@@ -69,6 +69,8 @@ def measured(nodes: Sequence[Node]) -> Samples:
     """Measure every operation and edge; a span that only waits for another service is an edge."""
     samples: Samples = defaultdict(list)
     for node in nodes:
+        if node.torn:
+            continue
         called = node.called
         if called is None:
             key, seconds = Key("self", *node.operation), self_time(node)

@@ -64,7 +64,9 @@ class Shapes(NamedTuple):
 
 
 def changes(normal: Sequence[Node], incident: Sequence[Node]) -> Shapes:
-    """Compare which children each operation has."""
+    """Compare which children each operation has, of all that have each of theirs, by its name."""
+    normal = [node for node in normal if _is_whole(node)]
+    incident = [node for node in incident if _is_whole(node)]
     usual, known = _children(normal)
     now, total = _children(incident)
     doing: dict[Operation, list[Node]] = defaultdict(list)
@@ -91,6 +93,10 @@ def changes(normal: Sequence[Node], incident: Sequence[Node]) -> Shapes:
         change.reaches = usually.get((change.parent, change.child), "")
     _blame(found, incident, _limits(normal))
     return Shapes(found, len({**usual, **now}))
+
+
+def _is_whole(node: Node) -> bool:
+    return not node.torn and not any(child.span.is_nameless for child in node.children)
 
 
 def _reach(incident: Sequence[Node]) -> dict[str, float]:

@@ -15,15 +15,13 @@ from incidents.problems import FileProblem
 from incidents.traces.jaeger import JAEGER
 from incidents.traces.nezha import NEZHA
 from incidents.traces.otlp import OTLP
-from incidents.traces.spans import RawSpan, Side, Span, checked, is_possible
+from incidents.traces.spans import UNKNOWN, RawSpan, Side, Span, checked, is_possible
 from incidents.traces.zipkin import ZIPKIN
 from weft.core import FileCoverage
 
 FORMATS = (OTLP, JAEGER, ZIPKIN, NEZHA)
 MOST_SPANS = 300_000
 """So many spans are kept, of all files together."""
-UNKNOWN = "unknown"
-"""The service of a span that neither itself, nor its process, nor its parent names."""
 _DEEPEST = 50
 _CALLER = "~caller"
 """Ends the id of a call's client side, where its server side has the same id."""
@@ -46,19 +44,12 @@ def read_traces(files: Iterable[DataFile], most: int = MOST_SPANS) -> Traces:
     return Traces(spans, [*read.problems, *problems], read.files)
 
 
-class _Held(NamedTuple):
-    """A span while the others of its trace are read."""
-
-    span: Span
-    side: Side
-
-
 class _Gathered:
     """The spans of all files, by their traces."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._traces: dict[str, list[_Held]] = {}
+        self._traces: dict[str, list[Span]] = {}
         self._kept = 0
         self._read = 0
         self._left_out = 0
@@ -72,11 +63,11 @@ class _Gathered:
     def take(self, source: SourceFile, rows: Iterator[RawSpan]) -> None:
         """Take the spans of one file."""
         self._impossible = 0
-        for held in source.made_of(
-            ((raw.line, raw) for raw in rows), partial(self._held, source.file.name)
+        for span in source.made_of(
+            ((raw.line, raw) for raw in rows), partial(self._span, source.file.name)
         ):
-            source.keep(held.span.start)
-            self._add(held)
+            source.keep(span.start)
+            self._add(span)
         if self._impossible:
             source.note(
                 f"{self._impossible} spans end before they begin, last too long, or have no real time"
@@ -87,11 +78,11 @@ class _Gathered:
         spans: list[Span] = []
         torn: Counter[str] = Counter()
         nameless: Counter[str] = Counter()
-        for held in self._traces.values():
-            trace = _named(_unique(held))
+        for some in self._traces.values():
+            trace = _named(_unique(some))
             ids = {span.span_id for span in trace}
             torn.update(one.file for one in trace if one.parent_id and one.parent_id not in ids)
-            nameless.update(one.file for one in trace if one.service == UNKNOWN)
+            nameless.update(one.file for one in trace if one.is_nameless)
             spans += trace
         counts = Counter(span.file for span in spans)
         problems = [*_shares(torn, counts, "name a parent that is not there")]
@@ -104,20 +95,20 @@ class _Gathered:
             problems.append(FileProblem("traces", words))
         return spans, problems
 
-    def _held(self, file: str, _number: int, raw: RawSpan) -> _Held | None:
+    def _span(self, file: str, _number: int, raw: RawSpan) -> Span | None:
         span = checked(raw, file, lambda text: self._texts.setdefault(text, text))
         if span is not None and not is_possible(span.start, span.end):
             self._impossible += 1
             return None
-        return None if span is None else _Held(span, raw.side)
+        return span
 
-    def _add(self, held: _Held) -> None:
+    def _add(self, span: Span) -> None:
         self._read += 1
-        trace = held.span.trace_id
+        trace = span.trace_id
         if not self._keeps(trace):
             del self._texts[trace]
             return
-        self._traces.setdefault(trace, []).append(held)
+        self._traces.setdefault(trace, []).append(span)
         self._kept += 1
         while self._kept > self._most and len(self._traces) > 1:
             self._halvings += 1
@@ -140,44 +131,42 @@ def _shares(some: Counter[str], counts: Counter[str], words: str) -> list[FilePr
     ]
 
 
-def _unique(trace: list[_Held]) -> list[_Held]:
+def _unique(trace: list[Span]) -> list[Span]:
     """Leave copies out; where the two sides of a call share one id, tell them apart."""
-    sides: dict[str, dict[Side, _Held]] = {}
-    for held in trace:
-        known = sides.setdefault(held.span.span_id, {})
-        if not known or (held.side not in known and "" not in known and held.side):
-            known[held.side] = held
-    unique: list[_Held] = []
+    sides: dict[str, dict[Side, Span]] = {}
+    for span in trace:
+        known = sides.setdefault(span.span_id, {})
+        if not known or (span.side and span.side not in known and "" not in known):
+            known[span.side] = span
+    unique: list[Span] = []
     for known in sides.values():
         if len(known) == 1:
             unique += known.values()
             continue
-        client, server = known["client"], known["server"]
         # What is called below names the shared id: it hangs below the side that was at work.
-        caller = f"{client.span.span_id}{_CALLER}"
-        unique.append(_Held(replace(client.span, span_id=caller), "client"))
-        unique.append(_Held(replace(server.span, parent_id=caller), "server"))
+        caller = f"{known['client'].span_id}{_CALLER}"
+        unique.append(replace(known["client"], span_id=caller))
+        unique.append(replace(known["server"], parent_id=caller))
     return unique
 
 
-def _named(trace: list[_Held]) -> list[Span]:
+def _named(trace: list[Span]) -> list[Span]:
     """Give a span without service that of the nearest span above it in the same process."""
-    if all(held.span.service for held in trace):
-        return [held.span for held in trace]
-    by_id = {held.span.span_id: held for held in trace}
+    if all(span.service for span in trace):
+        return trace
+    by_id = {span.span_id: span for span in trace}
     return [
-        held.span if held.span.service else replace(held.span, service=_service(held, by_id))
-        for held in trace
+        span if span.service else replace(span, service=_service(span, by_id)) for span in trace
     ]
 
 
-def _service(held: _Held, by_id: dict[str, _Held]) -> str:
+def _service(span: Span, by_id: dict[str, Span]) -> str:
     # The server's side of a call begins another process than its parent's.
     for _ in range(_DEEPEST):
-        above = by_id.get(held.span.parent_id)
-        if held.side == "server" or above is None:
+        above = by_id.get(span.parent_id)
+        if span.side == "server" or above is None:
             break
-        if above.span.service:
-            return above.span.service
-        held = above
+        if above.service:
+            return above.service
+        span = above
     return UNKNOWN

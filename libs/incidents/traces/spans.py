@@ -24,6 +24,8 @@ _LARGEST = 1e25
 """No clock shows more, in whatever unit."""
 _BASE64_LENGTHS = {24: 16, 12: 8}
 """How many bytes of an id stand in so many characters of base64, of a trace and of a span."""
+UNKNOWN = "unknown"
+"""The service of a span that neither itself, nor its process, nor its parent names."""
 _SERVERS = frozenset({"server", "consumer", "2", "5"})
 _CLIENTS = frozenset({"client", "producer", "3", "4"})
 _SERVER_ERRORS = frozenset(str(code) for code in range(500, 600))
@@ -45,10 +47,16 @@ class Span:
     file: str
     line: int
     """Line of the file, or the span's number where a file is JSON."""
+    side: Side = ""
 
     @property
     def duration(self) -> float:
         return self.end - self.start
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether nothing says whose it is."""
+        return self.service == UNKNOWN
 
 
 class RawSpan(NamedTuple):
@@ -136,5 +144,5 @@ def checked(raw: RawSpan, file: str, same: Callable[[str], str]) -> Span | None:
     service = service_of(raw.service) if raw.service else ""
     return Span(
         same(trace_id), span_id, parent_id, same(service),
-        same(short_name(raw.operation)), raw.start, raw.end, raw.error, file, raw.line,
+        same(short_name(raw.operation)), raw.start, raw.end, raw.error, file, raw.line, raw.side,
     )  # fmt: skip
