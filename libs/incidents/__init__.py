@@ -18,7 +18,7 @@ from incidents.facts import Seen, facts_json, seen
 from incidents.files import Content, DataFile, read_bytes
 from incidents.inquiry import Inquiry
 from incidents.logs import LogLine, read_logs
-from incidents.metrics import Series, Table, comparable, read_metrics
+from incidents.metrics import SERVICE_LABELS, Series, Table, comparable, read_metrics
 from incidents.places import Place, directory_above
 from incidents.problems import FileProblem, guarded
 from incidents.report import Conclusion, report
@@ -27,6 +27,7 @@ from incidents.traces import Span, read_traces
 from incidents.windows import Split, split
 
 __all__ = [
+    "SERVICE_LABELS",
     "Analysis",
     "Anomaly",
     "Comparison",

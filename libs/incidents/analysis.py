@@ -4,13 +4,13 @@ The process that serves an analyst never loads the analysis itself: each call ru
 its own, forked from a server that has loaded it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 
 from incidents.cases import DataRoots
-from weft.core.record import JsonObject
+from weft.core import JsonObject, JsonValue
 from weft.tools import Processes, Tool, tool
 
 __all__ = ["Analysis"]
@@ -29,9 +29,14 @@ class Analysis:
     """What it reads: `logs`, `code` ..., as its coverage names it."""
     description: str
     module: str
-    """Where `analyze(roots, data, question)` stands, by its dotted name; only the calls import it."""
+    """Where `analyze(roots, data, question, **options)` stands, by its dotted name.
+
+    Only the calls import it.
+    """
     preload: tuple[str, ...] = ()
     """What `module` loads late: a call would otherwise do it anew."""
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What `analyze` is given beside the data: settings of its operator."""
 
     def tool(self, roots: DataRoots, processes: Processes | None = None) -> Tool:
         """Return the tool that analyzes what lies below `roots`, each call in a process."""
@@ -43,18 +48,21 @@ class Analysis:
             labels={"read"},
             timeout=_WITHIN,
             isolation=processes,
-        )(partial(analyzed, self.module, roots))
+        )(partial(analyzed, self.module, roots, dict(self.options)))
 
 
-def analyzed(module: str, roots: DataRoots, data: str, question: str = "") -> JsonObject:
+def analyzed(
+    module: str, roots: DataRoots, options: JsonObject, data: str, question: str = ""
+) -> JsonObject:
     """Return what an analysis says of an incident.
 
     Args:
         module: Where the analysis stands.
         roots: Below which directories data may be read.
+        options: What the analysis is given beside the data.
         data: Directory of the incident, below a data root.
         question: What is asked, in the asker's words: the facts of what it names come first, and
             its time words, such as `before 09:20` or `last 30 minutes`, bound them.
     """
-    analyze: Callable[[DataRoots, str, str], JsonObject] = import_module(module).analyze
-    return analyze(roots, data, question)
+    analyze: Callable[..., JsonObject] = import_module(module).analyze
+    return analyze(roots, data, question, **options)

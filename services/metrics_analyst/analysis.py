@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from incidents import (
+    SERVICE_LABELS,
     Anomaly,
     DataRoots,
     Inquiry,
@@ -25,11 +26,19 @@ _UNKNOWN_CALLS = 0.35
 """How far slowness or failures speak for a service of which nobody knows whom it calls."""
 
 
-def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:
-    """Compare the metrics of an incident with its baseline."""
+def analyze(
+    roots: DataRoots,
+    data: str,
+    question: str = "",
+    service_labels: Sequence[str] = SERVICE_LABELS,
+) -> JsonObject:
+    """Compare the metrics of an incident with its baseline.
+
+    The first of `service_labels` that a series has names its service.
+    """
     case = roots.open_case(data)
-    baseline = read_metrics(case.baseline.metrics)
-    incident = read_metrics(case.incident.metrics)
+    baseline = read_metrics(case.baseline.metrics, service_labels)
+    incident = read_metrics(case.incident.metrics, service_labels)
     series = comparable(baseline.series, incident.series)
     parts = cut(series.normal, series.incident, case.alert_time)
     calls = {**baseline.calls, **incident.calls}

@@ -2,12 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from incidents.analyst import IncidentSettings, analyst
 from services.metrics_analyst.tools import ANALYZE_METRICS
 from weft.a2a import Card, Skill
+from weft.core import JsonObject
 from weft.loop import Peer
 from weft.service import agent_app, serve
 
@@ -46,11 +51,17 @@ CARD = Card(
 class Settings(IncidentSettings, env_prefix="METRICS_ANALYST_"):
     """Everything this service reads from outside itself."""
 
+    service_labels: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """The first of these labels that a series has names its service; None: the usual ones."""
+
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Peer]:
     """Yield a working analyst; close what it holds on the way out."""
-    async with analyst(CARD, PROMPT, ANALYZE_METRICS, settings) as peer:
+    labels = settings.service_labels
+    options: JsonObject = {} if labels is None else {"service_labels": list(labels)}
+    analysis = replace(ANALYZE_METRICS, options=options)
+    async with analyst(CARD, PROMPT, analysis, settings) as peer:
         yield peer
 
 

@@ -153,6 +153,7 @@ def test_a_table_of_calls_is_of_the_called(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.requirement("DIAG-18")
 @pytest.mark.parametrize(
     ("labels", "service"),
     [
@@ -177,6 +178,7 @@ def test_labels_name_the_service_in_a_fixed_order(
     assert list(alone(metrics)) == [(service, "up")]
 
 
+@pytest.mark.requirement("DIAG-18")
 def test_which_labels_name_the_service_can_be_set(tmp_path: Path) -> None:
     labels = {"__name__": "up", "job": "x", "k8s_app": "cart"}
 
