@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import aiohttp
 
@@ -14,7 +15,12 @@ from weft.a2a.client import A2AClient
 from weft.catalog import Capability, Catalog, Effects, Entry, Offers, Provider, RiskLevel, Snapshot
 from weft.core import SYSTEM_CLOCK, Clock, JsonValue, Principal, Result
 from weft.core.errors import ForbiddenError
-from weft.core.protocol_errors import CardRefusedError, PeerAwayError, PeerUnavailableError
+from weft.core.protocol_errors import (
+    AnswerLostError,
+    CardRefusedError,
+    PeerAwayError,
+    PeerUnavailableError,
+)
 from weft.events import Event
 from weft.identity import Minter, Trust
 from weft.loop import Peer, PeerRun, Task
@@ -26,6 +32,7 @@ log = logging.getLogger(__name__)
 ROUTER = "router"
 FRESH_SECONDS = 0.25
 REFUSED_SECONDS = 0.3
+T = TypeVar("T")
 Stake = tuple[Effects, RiskLevel]
 """What a call may change, and how bad it is if nobody can tell whether it did."""
 _RISKS: tuple[RiskLevel, ...] = ("low", "medium", "high")
@@ -80,6 +87,8 @@ class MeshPeers:
     _indexes: dict[frozenset[str], CapabilityIndex] = field(default_factory=dict)
     """Of the offers as they are now, one for each set of rights."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _calls: "dict[str, set[_CountedRun]]" = field(default_factory=lambda: defaultdict(set))
+    """The open calls by the service that was called."""
 
     def __post_init__(self) -> None:
         self._began = self.clock.monotonic()
@@ -136,7 +145,19 @@ class MeshPeers:
         """Refresh again and again, so that a request finds the work done; until cancelled."""
         while True:
             await self.refresh()
+            self.give_up()
             await asyncio.sleep(FRESH_SECONDS)
+
+    def give_up(self) -> None:
+        """End the open calls of services that are away for longer than a restart takes.
+
+        A process that hangs keeps its connections: nobody else would tell for minutes.
+        """
+        now = self.clock.monotonic()
+        for name, away in self._left.items():
+            if now - away.since >= RESTART_SECONDS:
+                for call in self._calls.pop(name, ()):
+                    call.give_up(PeerAwayError([name], now - away.since))
 
     def _outdated(self, snapshot: Snapshot) -> bool:
         if snapshot.revision != self._revision:
@@ -214,7 +235,9 @@ class MeshPeers:
             return self._spare(target, principal)
         best = min(allowed, key=lambda each: _preference(each, target))
         effects, risk = self._with_grants(_at_stake(best.provider, target), target, principal)
-        return PickedPeer(_Counted(best), effects=effects, risk=risk)
+        return PickedPeer(
+            _Counted(best, self._calls[best.entry.service]), effects=effects, risk=risk
+        )
 
     def describe(self, capability: str, principal: Principal) -> Capability | None:
         """Return what the providers of `capability` that the principal may call say of it."""
@@ -295,27 +318,38 @@ def _preference(known: _Known, target: Target) -> tuple[bool, bool, bool, int, i
 class _Counted:
     """A peer whose open calls and failures are counted while they last."""
 
-    def __init__(self, known: _Known) -> None:
+    def __init__(self, known: _Known, calls: "set[_CountedRun]") -> None:
         self._known = known
+        self._calls = calls
 
     @property
     def name(self) -> str:
         return self._known.entry.service
 
     def start(self, task: Task) -> "_CountedRun":
-        return _CountedRun(self._known, self._known.client.start(task))
+        run = _CountedRun(self._known, self._known.client.start(task), self._calls)
+        self._calls.add(run)
+        return run
 
 
 class _CountedRun:
-    def __init__(self, known: _Known, run: PeerRun) -> None:
+    def __init__(self, known: _Known, run: PeerRun, calls: "set[_CountedRun]") -> None:
         self._known = known
         self._run = run
+        self._calls = calls
         self._open = True
+        self._limit: asyncio.Timeout | None = None
+        """Around what is waited for now."""
+        self._lost: Result | None = None
         known.open += 1
 
     async def __aiter__(self) -> AsyncIterator[Event]:
+        events = aiter(self._run)
         try:
-            async for event in self._run:
+            while self._lost is None:
+                event = await self._waited(anext(events, None))
+                if event is None:
+                    return
                 yield event
         finally:
             # Also where nobody asks for the result any more.
@@ -324,20 +358,44 @@ class _CountedRun:
     def __await__(self) -> Generator[object, None, Result]:
         return self._result().__await__()
 
+    def give_up(self, why: PeerAwayError) -> None:
+        """End the call: nobody knows what became of it."""
+        self._lost = Result.failed(AnswerLostError.code, f"{why}; whether it does this is unknown")
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
     async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> JsonValue:
         self._close()
         return await self._run.cancel(reason, grace_s=grace_s)
 
+    async def _waited(self, coming: Awaitable[T]) -> T | None:
+        """Return what comes, or None once the call is given up."""
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                return await coming
+        except TimeoutError:
+            if self._lost is None:
+                raise
+            return None
+        finally:
+            self._limit = None
+
     async def _result(self) -> Result:
         try:
-            result = await self._run
+            result = self._lost or await self._waited(_ended(self._run)) or self._lost
         finally:
             self._close()
+        result = result or Result.failed("peer_failed", "the call was given up")
         reachable = not any(reason.code in _NO_ANSWER for reason in result.reasons)
         self._known.failures = 0 if reachable else self._known.failures + 1
         return result
 
     def _close(self) -> None:
+        self._calls.discard(self)
         if self._open:
             self._open = False
             self._known.open -= 1
+
+
+async def _ended(run: PeerRun) -> Result:
+    return await run

@@ -306,3 +306,35 @@ async def test_who_stays_away_is_forgotten_in_the_end(mesh: House) -> None:
     assert (await mesh.peers.refresh()).away == ()
     with pytest.raises(PeerUnavailableError):
         picked(mesh, Target(capability="look"))
+
+
+@pytest.mark.requirement("DIAG-3")
+@pytest.mark.parametrize("listens", [True, False])
+async def test_an_open_call_of_a_peer_that_hangs_ends_once_he_is_away_for_too_long(
+    mesh: House, *, listens: bool
+) -> None:
+    entry = await mesh.joins("looker", LOOK)
+    answering(mesh, "looker", FakeClient(waits=True))
+    run = mesh.peers.pick(Target(capability="look"), ANA).peer.start(TASK)
+    ended: list[Result] = []
+
+    async def follow() -> None:
+        if listens:
+            async for _ in run:
+                continue
+        ended.append(await run)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(follow)
+            await anyio.wait_all_tasks_blocked()
+            await mesh.leaves(entry)
+            mesh.peers.give_up()
+            await anyio.wait_all_tasks_blocked()
+            assert ended == [], "a restart may take so long"
+            mesh.clock.time += RESTART_SECONDS
+            mesh.peers.give_up()
+
+    assert ended[0].reasons[0].code == "outcome_unknown"
+    assert "looker" in ended[0].reasons[0].message
+    assert not mesh.peers._calls["looker"]

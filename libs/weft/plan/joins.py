@@ -149,9 +149,15 @@ def _failed(ended: EndedBranches, message: str) -> Result:
             peers_by_why.setdefault(first.message[:LONGEST_WHY], []).append(first.peer or branch.id)
     whys = "; ".join(f"{', '.join(names)}: {why}" for why, names in peers_by_why.items())
     whole = Reason(code="fan_out_failed", message=f"{message}: {whys}", path=ended.path)
-    kept = _mapped(ended, sorted(ended.done))
+    reasons = (whole, *firsts)
+    if ended.node.join == "synthesize":
+        # The report of a lost fan-out still says who was asked, and what of it was read.
+        kept = report_over(_branches(ended), goal=ended.goal)
+        reasons = (*kept.reasons, *reasons)
+    else:
+        kept = _mapped(ended, sorted(ended.done))
     return kept.model_copy(
-        update={"status": "failed", "reasons": (whole, *firsts), "partial": bool(ended.done)}
+        update={"status": "failed", "reasons": reasons, "partial": bool(ended.done)}
     )
 
 
