@@ -16,9 +16,10 @@ from weft.checkpoint import (
     StepWrite,
     Thread,
 )
-from weft.core import JsonObject, Principal, StrictRecord
+from weft.core import JsonObject, Principal, Result, StrictRecord
 from weft.language import asked_before, points_back
 from weft.plan import Interpreter, Plan
+from weft.report import no_data
 from weft.runs import (
     PLAN_STEP,
     Execute,
@@ -61,14 +62,26 @@ def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) ->
             )
         finally:
             journal.report = interpreter.report
+        result = _of_data(outcome.result)
         return RunOutcome(
-            result=outcome.result,
+            result=result,
             steps=outcome.unrecorded,
-            turn=turn_of(run, outcome.result, thread),
+            turn=turn_of(run, result, thread),
             report=outcome.report or {},
         )
 
     return execute
+
+
+def _of_data(result: Result) -> Result:
+    """Return the result, or a failure where its author was to read data and read none.
+
+    In a fan-out the report says so; an agent asked alone has nobody beside it who read some.
+    """
+    unread = no_data([result]) if result.ok else None
+    if unread is None:
+        return result
+    return result.model_copy(update={"status": "failed", "reasons": (unread, *result.reasons)})
 
 
 def _following(routes: Routes, thread: Thread | None) -> Choose:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from incidents.problems import FileProblem
-from incidents.report import Conclusion, report
+from incidents.report import MOST_FINDINGS, Conclusion, report
 from weft.core import Coverage
 from weft.core.record import JsonObject
 from weft.core.result import Claim, EvidenceType, Window
 
 __all__ = ["Anomaly", "anomaly_report", "likelihood"]
 
-MOST_CAUSES = 8
 _REFS = 5
 
 
@@ -47,7 +46,19 @@ def anomaly_report(
 ) -> JsonObject:
     """Rank what is not as usual, and draw one claim per service from it."""
     ranked = sorted(anomalies, key=lambda one: (-one.strength, one.service, one.kind, one.text))
-    return report(ranked, partial(_concluded, coverage, problems), coverage, problems)
+    told = _each_service_first(ranked, MOST_FINDINGS)
+    return report(told, partial(_concluded, coverage, problems), coverage, problems)
+
+
+def _each_service_first(ranked: Sequence[Anomaly], most: int) -> list[Anomaly]:
+    """Return the same, of which the first `most` have something of as many services as can be."""
+    leads = {one.service: one for one in reversed(ranked)}
+    chosen = [one for one in ranked if leads[one.service] is one][:most]
+    others = [one for one in ranked if leads[one.service] is not one]
+    chosen += others[: max(most - len(chosen), 0)]
+    kept = set(map(id, chosen))
+    first = [one for one in ranked if id(one) in kept]
+    return first + [one for one in ranked if id(one) not in kept]
 
 
 def likelihood(surprise: float, compared: int, usual: float = 0.0) -> float:
@@ -83,7 +94,7 @@ def _claims(shown: Sequence[Anomaly], window: Window | None) -> list[Claim]:
     causes = [claim for claim in claims if claim.kind == "cause"]
     causes.sort(key=lambda claim: (-claim.strength, claim.subject))
     symptoms = [claim for claim in claims if claim.kind != "cause"]
-    return causes[:MOST_CAUSES] + symptoms[:MOST_CAUSES]
+    return causes + symptoms
 
 
 def _claim(

@@ -13,7 +13,7 @@ from incidents.files import DataFile, read_bytes
 from incidents.json_values import loaded
 from incidents.places import Place, directory_above, place_of, refusal
 from incidents.problems import FileProblem, guarded
-from incidents.roots import Root
+from incidents.roots import GROUND_TRUTH, Root
 from incidents.text import cut, shown_path
 from incidents.times import moment
 from weft.core.errors import DataRefusedError
@@ -59,6 +59,17 @@ class DataRoots:
         if not self._roots:
             return "no data root is set, so nothing can be named"
         return "there is: " + "; ".join(_directories(root) for root in self._roots)
+
+    def inside(self, data: str) -> str:
+        """Say what lies in `data`, whatever it is; blocking.
+
+        Raises:
+            DataRefusedError: It is outside every root.
+        """
+        names = [shown_path(entry.name) for entry, _ in self.place(data).inside([])]
+        names = [name for name in names if name.casefold() != GROUND_TRUTH]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        return cut(", ".join(names[:_MOST_NAMED]), _MOST_SHOWN) + more if names else "nothing"
 
     def check(self, data: str) -> Place:
         """Return where `data`, a path below a root, stands; blocking.

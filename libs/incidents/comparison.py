@@ -43,6 +43,8 @@ class SourceRead:
     incident: Sequence[FileCoverage]
     baseline: Sequence[FileCoverage]
     problems: Sequence[FileProblem]
+    inside: str = "nothing"
+    """What lies in the incident's directory."""
     rows: int | None = None
     """How many rows of the incident were compared, where a comparison is not by row."""
 
@@ -57,7 +59,14 @@ def compared(
     )
     rows, problems, files = comparison.read(getattr(case.incident, comparison.source))
     parts = split(normal, rows, comparison.at, case.alert_time)
-    read = SourceRead(comparison.source, case, files, normal_files, [*problems, *normal_problems])
+    read = SourceRead(
+        comparison.source,
+        case,
+        files,
+        normal_files,
+        [*problems, *normal_problems],
+        inside=roots.inside(data),
+    )
     inquiry = Inquiry.of(question)
     result = comparison_report(read, parts, comparison.find(seen_in_both(parts)))
     return result | {"facts": facts_json(comparison.show(parts, inquiry), inquiry)}
@@ -94,7 +103,7 @@ def _coverage(read: SourceRead, parts: Split[T], *, found: bool) -> Coverage:
         compared=rows if parts.normal else 0,
     )
     if not any(file.rows for file in read.incident):
-        why = _unread(read.source, incident)
+        why = _unread(read, incident)
         return base.model_copy(update={"verdict": "not_read", "reason": why, "compared": 0})
     if not parts.incident:
         why = f"there is no row of {read.source} in the incident"
@@ -105,9 +114,9 @@ def _coverage(read: SourceRead, parts: Split[T], *, found: bool) -> Coverage:
     return base
 
 
-def _unread(source: str, files: Sequence[FileCoverage]) -> str:
+def _unread(read: SourceRead, files: Sequence[FileCoverage]) -> str:
     if not files:
-        return f"the incident has no file with {source}"
+        return f"{read.case.name} has no file with {read.source}; in it lies {read.inside}"
     first = next((file for file in files if file.reason), files[0])
     more = f", and {len(files) - 1} more" if len(files) > 1 else ""
     said = f"{first.name}: {first.reason}{more}"

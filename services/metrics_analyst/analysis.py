@@ -48,6 +48,7 @@ def analyze(
         incident=incident.files,
         baseline=baseline.files,
         problems=[*incident.problems, *baseline.problems, *series.problems],
+        inside=roots.inside(data),
         rows=sum(len(series.times) for series in parts.incident.values()),
     )
     found, inquiry = findings(parts, calls), Inquiry.of(question)

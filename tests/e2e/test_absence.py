@@ -59,6 +59,19 @@ def test_a_directory_that_holds_nothing_fails_the_run_as_no_data(
     assert "normal" not in answer["text"].lower()
 
 
+@pytest.mark.requirement("DIAG-2")
+def test_a_specialist_asked_by_name_that_read_nothing_is_no_success(
+    mesh: UpProcess, root: Path
+) -> None:
+    body = {"input": WHY, "agent": "trace_analyst", "metadata": {"data": str(root / "empty")}}
+
+    with mesh.client() as client:
+        run = client.post("/v1/runs", json=body, headers={"prefer": "wait=30"}).json()
+
+    assert (run["status"], run["error"]["code"]) == ("failed", "no_data")
+    assert "traces" in run["error"]["detail"]
+
+
 @pytest.mark.requirement("DIAG-1", "DIAG-29")
 def test_the_terminal_shows_what_was_read_under_an_answer_of_a_page(mesh: UpProcess) -> None:
     asked = mesh.weft("ask", WHY)

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from incidents.anomalies import MOST_CAUSES, Anomaly, anomaly_report, certainty
+from incidents.anomalies import Anomaly, anomaly_report, certainty
 from incidents.names import MOST_NAME, short_name
 from incidents.problems import FileProblem
 from incidents.report import MOST_BYTES
@@ -65,10 +65,16 @@ def test_a_report_is_cut_to_its_bound_weakest_findings_first() -> None:
     assert claims(made)[0].subject == "s59"
 
 
-def test_no_more_causes_are_claimed_than_can_be_told_apart() -> None:
-    made = anomaly_report([finding(f"s{n}", 0.5) for n in range(20)], coverage=COVERAGE)
+@pytest.mark.requirement("DIAG-8")
+def test_every_service_with_any_deviation_is_claimed_about() -> None:
+    loud = [finding("loud", 0.9, text=f"odd {n}") for n in range(60)]
+    quiet = [finding(f"s{n}", 0.01) for n in range(20)]
 
-    assert len([claim for claim in claims(made) if claim.kind == "cause"]) == MOST_CAUSES
+    made = anomaly_report([*loud, *quiet], coverage=COVERAGE)
+
+    assert {claim.subject for claim in claims(made)} == {"loud", *(f"s{n}" for n in range(20))}
+    assert claims(made)[0].subject == "loud"
+    assert made["findings_left_out"] == 40
 
 
 def test_further_evidence_adds_a_little_and_never_passes_one() -> None:
