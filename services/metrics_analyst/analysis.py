@@ -59,13 +59,14 @@ def analyze(
 def findings(parts: Cut, calls: Calls | None = None) -> list[Anomaly]:
     """Compare the incident's metrics with their own past; `calls` says who calls whom."""
     every = changes(parts)
+    known = calls or any(meaning(change.metric).caller for change in every)
     anomalies = _used_up(every)
     for kind, suspects in (
         ("slower", slowed(every, calls or {})),
         ("failing", failed(every, calls or {})),
     ):
         for one in suspects:
-            own = 1.0 if calls else _UNKNOWN_CALLS
+            own = 1.0 if known else _UNKNOWN_CALLS
             anomalies.append(
                 _anomaly(
                     kind, one.change, own * one.share * likelihood(one.change.surprise, len(every))

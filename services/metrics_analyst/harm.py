@@ -6,7 +6,8 @@ cost more than usual. What a service calls is deducted from it; what is left is 
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from statistics import median
 
@@ -15,7 +16,10 @@ from services.metrics_analyst.meanings import Meaning, meaning
 
 _SHARE = 1.5
 """A share of requests is at most 1; what is larger is counted in percent."""
-Calls = Mapping[str, frozenset[str]]
+Calls = Mapping[str, AbstractSet[str]]
+Waits = Mapping[str, Sequence[Change]]
+_MOST_CALLS = 10
+"""So many calls one after another an answer may wait for."""
 _TIME_MATTERS = 0.1
 _FAILURE_MATTERS = 0.01
 """So large a share of all time, or of all requests, matters half: who fails cannot wait."""
@@ -40,12 +44,13 @@ class _Ledger:
     """Time or requests of the service that has most: the entry, most often."""
     shown: dict[str, Change]
 
-    def own(self, calls: Calls, waits: Mapping[str, float]) -> dict[str, float]:
+    def own(self, calls: Calls, waits: Waits) -> dict[str, float]:
         left = {}
         for service, harm in self.harm.items():
             below = sum(self.harm.get(name, 0.0) for name in calls.get(service, ()))
-            grown = _growth(self.shown[service])
-            rest = min(harm - below, harm * (1 - min(1.0, waits.get(service, 0.0) / grown)))
+            shown = self.shown[service]
+            waited = max((_explained(shown, wait) for wait in waits.get(service, ())), default=0.0)
+            rest = min(harm - below, harm * (1 - waited))
             if rest > 0:
                 left[service] = rest
         return left
@@ -55,17 +60,22 @@ def slowed(changes: Iterable[Change], calls: Calls) -> list[Suspect]:
     """Divide the time that was added among the services it was added in."""
     measured = [(change, meaning(change.metric)) for change in changes]
     rates = _rates(measured)
-    waits: dict[str, float] = defaultdict(float)
+    waits: dict[str, list[Change]] = defaultdict(list)
+    known: dict[str, set[str]] = defaultdict(set, {name: set(calls[name]) for name in calls})
     ledgers: dict[str, _Ledger] = {}
     for change, meant in measured:
-        if meant.is_time and meant.waiting:
-            if change.rose and _certain(change):
-                waits[change.service] = max(waits[change.service], _growth(change))
-        elif meant.is_time:
+        if not meant.is_time:
+            continue
+        waiting = meant.caller or (change.service if meant.waiting else "")
+        if waiting and change.rose and _certain(change):
+            waits[waiting].append(change)
+        if meant.caller:
+            known[meant.caller].add(change.service)
+        if meant.caller or not meant.waiting:
             unit = meant.unit * rates[change.service]
             ledger = ledgers.setdefault(meant.statistic, _Ledger({}, 0.0, {}))
             _entered(ledger, change, unit, abs(change.usual) * unit, worse=change.rose)
-    return _suspects(ledgers.values(), calls, waits, _TIME_MATTERS)
+    return _suspects(ledgers.values(), known, waits, _TIME_MATTERS)
 
 
 def failed(changes: Iterable[Change], calls: Calls) -> list[Suspect]:
@@ -99,11 +109,18 @@ def _certain(change: Change) -> float:
     return abs(change.moved) * (1 - (NOTABLE / change.score) ** 2)
 
 
-def _growth(change: Change) -> float:
-    """Return by how large a factor a time grew, as a logarithm.
+def _explained(slow: Change, wait: Change) -> float:
+    """Return which part of a service's slowness its waiting for another one can explain.
 
-    One answer may wait for many calls, so their seconds do not compare, but their factors do.
+    One answer may wait for many calls, so that their seconds do not compare, but the factors do by
+    which they grew; and there are not ever so many of them.
     """
+    seconds = wait.moved * meaning(wait.metric).unit / (slow.moved * meaning(slow.metric).unit)
+    return min(1.0, _growth(wait) / _growth(slow), _MOST_CALLS * seconds)
+
+
+def _growth(change: Change) -> float:
+    """Return by how large a factor a time grew, as a logarithm."""
     before = max(abs(change.level - change.moved), 1e-9)
     return math.log(max(abs(change.level), before) / before) or 1e-9
 
@@ -120,9 +137,7 @@ def _rates(measured: Iterable[tuple[Change, Meaning]]) -> dict[str, float]:
     return {service: rates.get(service, usual) for service in services}
 
 
-def _suspects(
-    ledgers: Iterable[_Ledger], calls: Calls, waits: Mapping[str, float], half: float
-) -> list[Suspect]:
+def _suspects(ledgers: Iterable[_Ledger], calls: Calls, waits: Waits, half: float) -> list[Suspect]:
     """Join what several statistics say: each counts by how much its harm matters."""
     parts: dict[str, list[tuple[float, Change]]] = defaultdict(list)
     weights, most = 0.0, 0.0

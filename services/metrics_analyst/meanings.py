@@ -23,6 +23,9 @@ _FULL = 80.0
 _TIME = re.compile(r"latency|duration|seconds|_ms\b|\(m?s\)|_time|acquire")
 _WAITING = re.compile(r"client|upstream|outbound|outgoing|egress")
 _STATISTIC = re.compile(r"p\d{2,3}|average|avg|mean|median|max")
+_CALLER = re.compile(
+    r"[{,](?:caller|client|client_name|source|source_workload|src|from)=([^,{}]+)[,}]"
+)
 _COUNT = re.compile(r"workload|request|ops|calls|_count")
 _UNITS = ((re.compile(r"_ms\b|\(ms\)|milli"), 1e-3), (re.compile(r"_us\b|\(us\)|micro"), 1e-6))
 
@@ -39,12 +42,16 @@ class Meaning:
     waiting: bool = False
     """It is a time that the service spends waiting for those it calls."""
     statistic: str = ""
+    """What compares with each other: `p95` of one service with that of another."""
     counts_requests: bool = False
+    caller: str = ""
+    """Whose calls it is about, where it is about the calls of one service to another."""
 
 
 def meaning(metric: str) -> Meaning:
     """Read a metric's name; what it does not tell counts for little."""
-    name = metric.casefold()
+    name = metric.partition("{")[0].casefold()
+    caller = _CALLER.search(metric)
     role: Role = next((role for role, pattern in _ROLES if pattern.search(name)), "other")
     statistic = _STATISTIC.search(name)
     return Meaning(
@@ -53,8 +60,9 @@ def meaning(metric: str) -> Meaning:
         is_time=role == "latency" and bool(_TIME.search(name)),
         unit=next((unit for pattern, unit in _UNITS if pattern.search(name)), 1.0),
         waiting=bool(_WAITING.search(name)),
-        statistic=statistic.group() if statistic else "",
+        statistic=f"{name if caller else ''}{statistic.group() if statistic else ''}",
         counts_requests=role == "traffic" and bool(_COUNT.search(name)),
+        caller=caller.group(1) if caller else "",
     )
 
 

@@ -23,6 +23,7 @@ from incidents import (
 )
 
 Table = dict[tuple[str, str], Series]
+_CALLS = ("source_50", "destination_50", "dependency")
 _WINDOW_ROWS = 5
 _PER_SET = {"nezha-trainticket": 14, "nezha-onlineboutique": 12, "petshop": 14}
 """How many fault-free windows come from the baselines of a set: 40 together."""
@@ -110,9 +111,10 @@ def _nezha(directory: Path, system: str) -> Iterator[Trial]:
         facts = json.loads((directory / "dev" / name / "case.json").read_text())
         day = facts["baseline"]
         if day not in baselines:
-            baselines[day] = _read(case.baseline)
+            baselines[day] = _read(case.baseline, directory / day)
+        incident = _read(case.incident, directory / "dev" / name)
         yield Trial(
-            system, name, baselines[day], _read(case.incident), case.alert_time,
+            system, name, baselines[day], incident, case.alert_time,
             label["root_cause_service"], label["fault_type"],
         )  # fmt: skip
     days = sorted(baselines.items())
@@ -123,11 +125,16 @@ def _nezha(directory: Path, system: str) -> Iterator[Trial]:
             yield _calm(system, f"calm-{Path(day).name}-{place}", baseline, where)
 
 
-def _read(signals: Any) -> Recording:  # noqa: ANN401 - whatever a case holds
+def _read(signals: Any, place: Path) -> Recording:  # noqa: ANN401 - whatever a case holds
+    metrics = {file.name.rpartition("/")[2]: file for file in signals.metrics}
+    for path in sorted(path for name in _CALLS for path in place.glob(f"{name}.csv*")):
+        metrics.setdefault(path.name, DataFile(path, path.name))
+    calls = read_metrics(metrics.values()).calls
     return Recording(
         read_logs(signals.logs).lines,
         read_traces(signals.traces).spans,
-        _series(signals.metrics),
+        _series(metrics.values()),
+        frozenset((caller, called) for caller in calls for called in calls[caller]),
     )
 
 
