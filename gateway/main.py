@@ -21,6 +21,7 @@ from weft.server import (
     StreamPace,
     accepted_hosts,
     api,
+    origins_in,
 )
 from weft.service import (
     KeyFile,
@@ -42,6 +43,10 @@ class Settings(ServiceSettings, env_prefix="GATEWAY_"):
     port: int = 8000
     hosts: str = ""
     """Further names it answers to, with commas: `mesh.example.com,10.0.0.5:8443`."""
+    cors_origins: str = ""
+    """Origins whose pages may call it from a browser, with commas: `https://app.example.com`."""
+    docs: bool = False
+    """Whether /docs shows how to call it, to everybody; the page loads its script from a CDN."""
     runs: str | None = None
     """The database shared with the router; None is `runs.db` in `home`."""
     data_roots: tuple[Path, ...] | None = None
@@ -65,6 +70,8 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         runs = Runs(self.checkpointer, self.bus, pool=POOL)
         options = ApiOptions(
             pace=StreamPace(stopping=listening.stopping),
+            origins=origins_in(settings.cors_origins),
+            docs=settings.docs,
             self_approval=settings.self_approval,
             data_roots=settings.data_roots,
         )

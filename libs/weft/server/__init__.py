@@ -5,6 +5,7 @@ from weft.server.agent_server import AgentServer
 from weft.server.api import api
 from weft.server.bodies import Body
 from weft.server.credentials import BearerAuthenticator
+from weft.server.cross_origin import origins_in
 from weft.server.edge import EdgeRules, accepted_hosts
 from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds
@@ -27,6 +28,7 @@ __all__ = [
     "accepted_hosts",
     "api",
     "json_response",
+    "origins_in",
     "page_response",
     "page_wanted",
     "principal_of",

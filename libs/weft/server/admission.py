@@ -45,6 +45,10 @@ class ApiOptions:
     pace: StreamPace = field(default_factory=StreamPace)
     agents: Callable[[], Collection[str]] | None = None
     """The names that may be called directly; None leaves unknown ones to whoever executes."""
+    origins: Collection[str] = ()
+    """Pages of these origins may call from a browser, as `origins_in` reads them."""
+    docs: bool = False
+    """Whether `/docs`, and the description it shows, are there for everybody."""
     self_approval: bool = False
     """Whether who asked for an action may approve it."""
     data_roots: Sequence[Path] | None = None

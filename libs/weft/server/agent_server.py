@@ -5,7 +5,7 @@ import hmac
 import logging
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -33,6 +33,7 @@ from weft.runs import (
 )
 from weft.server.admission import ApiOptions
 from weft.server.api import api
+from weft.server.cross_origin import origins_in
 from weft.server.edge import LOOPBACK, EdgeRules, accepted_hosts
 from weft.server.gate import RequestGate
 from weft.server.overload import Overload, OverloadBounds
@@ -56,10 +57,10 @@ class AgentServer:
     `api_key` is the key of the one who may ask, or keys by subject, who see nothing of each other.
     Without any, one is made and printed, and the server listens on this machine only. Runs are as
     durable as the agent's checkpointer; without one they end with the process. What is at rest for
-    `keep_days` is pruned; 0 keeps it for good.
+    `keep_days` is pruned; 0 keeps it for good. Pages of `cors_origins` may call it from a browser.
 
     Raises:
-        ConfigError: A key is too short, or `keep_days` below 0.
+        ConfigError: A key is too short, `keep_days` below 0, or an origin none.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class AgentServer:
         *,
         api_key: str | Mapping[str, str] | None = None,
         keep_days: float = KEEP_DAYS,
+        cors_origins: Collection[str] = (),
     ) -> None:
         if keep_days < 0:
             raise ConfigError("keep_days is a number of days, or 0 to keep everything")
         self._agent = agent
         self._keep_days = keep_days
+        self._origins = origins_in(",".join(cors_origins))
         self._made = None if api_key else secrets.token_urlsafe(32)
         given = api_key or self._made or ""
         self._keys = _Keys({OWNER: given} if isinstance(given, str) else given)
@@ -113,6 +116,7 @@ class AgentServer:
             description=f"Runs of the agent {self._agent.name!r}.",
             agents=lambda: [self._agent.name],
             pace=StreamPace(stopping=stopping),
+            origins=self._origins,
             self_approval=True,
         )
         try:

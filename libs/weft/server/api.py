@@ -1,6 +1,7 @@
 """The front door's application: routes over durable runs, behind the edge guard."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -14,6 +15,7 @@ from weft.server.alert_routes import alert_routes
 from weft.server.alerts import AlertGroup
 from weft.server.alias_routes import alias_routes
 from weft.server.credentials import BearerAuthenticator
+from weft.server.cross_origin import cross_origin
 from weft.server.edge import Edge, EdgeRules
 from weft.server.gate import RequestGate
 from weft.server.list_routes import list_routes
@@ -24,6 +26,8 @@ from weft.server.thread_routes import thread_routes
 from weft.service.problems import on_http_error, on_weft_error
 
 __all__ = ["api"]
+
+DOCS = "/docs"
 
 
 def api(
@@ -45,7 +49,7 @@ def api(
         title=chosen.title,
         description=chosen.description,
         version=chosen.version,
-        docs_url=None,
+        docs_url=DOCS if chosen.docs else None,
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers={
@@ -65,7 +69,11 @@ def api(
         app.router.routes.extend(own.routes)
     for router in extra_routes:
         app.include_router(router)
-    return Edge(app, authenticator, rules or EdgeRules(), gate)
+    edge_rules = rules or EdgeRules()
+    if chosen.docs:
+        described = {DOCS, app.openapi_url or ""}
+        edge_rules = replace(edge_rules, open_paths=edge_rules.open_paths | described)
+    return cross_origin(Edge(app, authenticator, edge_rules, gate), chosen.origins)
 
 
 class _Described(FastAPI):
@@ -80,5 +88,8 @@ class _Described(FastAPI):
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(definitions(RunRequest, CancelRequest, ResumeRequest, AlertGroup))
+            schemes = document["components"].setdefault("securitySchemes", {})
+            schemes["key"] = {"type": "http", "scheme": "bearer"}
+            document["security"] = [{"key": []}]
             self.openapi_schema = document
         return self.openapi_schema

@@ -8,11 +8,14 @@ import anyio
 import httpx
 import pytest
 
-from tests.libs.server.door import STORES, House, finished, frames, opened
+from tests.libs.server.door import STORES, Frame, House, finished, frames, opened
 from weft.checkpoint import Checkpointer, Run, ThreadKey
 from weft.checkpoint.memory import memory_checkpointer
+from weft.core import JsonObject, JsonValue
 from weft.core.errors import StoreUnavailableError
+from weft.events import Envelope
 from weft.server.admission import ApiOptions
+from weft.server.alias_streams import AliasFrames
 
 ANSWER = {
     "message", "success", "stop_reason", "iterations", "tool_calls", "duration_ms", "run_id",
@@ -87,14 +90,80 @@ async def test_stream_shows_thoughts_tokens_and_tools_with_their_numbers(
         (9, "done"),
     ]
     assert shown[0].data["content"] == "hm"
+    whose: JsonObject = {"agent": None, "path": []}
     assert shown[3].data == {
-        "type": "tool_start", "tool": "ls", "tool_call_id": "c1", "arguments": {"a": 1},
+        "type": "tool_start", "tool": "ls", "tool_call_id": "c1", "arguments": {"a": 1}, **whose,
     }  # fmt: skip
     assert shown[4].data == {
         "type": "tool_complete", "tool": "ls", "tool_call_id": "c1", "result": "x", "error": None,
+        "result_cut": False, **whose,
     }  # fmt: skip
     assert shown[5].data == {"type": "done", "message": "echo: talk", "reason": "complete"}
     assert (shown[-1].id, shown[-1].text) == (None, "[DONE]")
+
+
+def envelope(kind: str, *path: str, **data: JsonValue) -> Envelope:
+    return Envelope(
+        run_id="r", seq=9, type=kind, ts="2026-01-01T00:00:00.000Z", tenant="t", thread_id="t",
+        path=path, agent=path[-1] if path else None, data=data,
+    )  # fmt: skip
+
+
+def shown_by(stream: AliasFrames, *events: Envelope) -> list[Frame]:
+    return frames(b"".join(map(stream.event, events)).decode())
+
+
+def test_frames_say_whose_they_are_and_calls_are_told_apart() -> None:
+    call: JsonObject = {"tool_name": "analyze", "tool_call_id": "call_1"}
+    events = [
+        envelope("agent.tool.started", "fan", name, arguments={}, **call) for name in ("a", "b")
+    ]
+    events += [envelope("agent.tool.started", "fan", "a", span_id="5pan", arguments={}, **call)]
+    events += [envelope("agent.tool.completed", "fan", "a", output_preview="It is…", **call)]
+    events += [envelope("agent.model.chunk", "fan", "b", content="hm")]
+
+    shown = [frame.data for frame in shown_by(AliasFrames(), *events)]
+
+    assert [frame["path"] for frame in shown[:2]] == [["fan", "a"], ["fan", "b"]]
+    assert [frame["agent"] for frame in shown[:2]] == ["a", "b"]
+    assert len({frame["tool_call_id"] for frame in shown[:3]}) == 3
+    assert shown[0]["tool_call_id"] == shown[3]["tool_call_id"]
+    assert (shown[3]["result"], shown[3]["result_cut"]) == ("It is…", True)
+    assert (shown[4]["type"], shown[4]["path"]) == ("token", ["fan", "b"])
+
+
+def test_the_answer_of_several_agents_comes_as_tokens_at_last() -> None:
+    answer = "word " * 200
+    done = envelope("run.completed", output={"text": answer}, stop_reason="complete")
+    inner = envelope("agent.model.chunk", "fan", "a", content="not this")
+
+    *tokens, last, _ = shown_by(AliasFrames(), inner, done)
+
+    root = [frame for frame in tokens if frame.data["path"] == []]
+    assert "".join(str(frame.data["content"]) for frame in root) == answer
+    assert len(root) > 1
+    assert {frame.id for frame in root} == {None}
+    assert (last.id, last.data["type"], last.data["message"]) == (9, "done", answer)
+
+
+def test_what_was_written_live_at_the_root_is_not_repeated() -> None:
+    done = envelope("run.completed", output={"text": "Hello"})
+
+    kinds = [
+        frame.data["type"]
+        for frame in shown_by(AliasFrames(), envelope("agent.model.chunk", content="Hello"), done)
+        if frame.text != "[DONE]"
+    ]
+
+    assert kinds == ["token", "done"]
+
+
+def test_an_answer_that_the_log_cut_is_not_told_as_the_whole() -> None:
+    cut: JsonObject = {"$omitted": True, "size": 70_000, "preview": "It began…"}
+    shown = shown_by(AliasFrames(), envelope("run.completed", output={"text": cut}))
+
+    assert [frame.data["type"] for frame in shown[:-1]] == ["done"]
+    assert shown[0].data["message"] == "It began…"
 
 
 @STORES
