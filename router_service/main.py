@@ -48,6 +48,8 @@ class Settings(ModelSettings, env_prefix="ROUTER_"):
     """The database shared with the gateway; None is `runs.db` in `home`."""
     control_port: int = 0
     """Of the gRPC control calls; 0 lets the system choose."""
+    slots: int = Field(default=64, ge=1)
+    """Runs this process carries out at a time."""
     keep_days: float = Field(default=KEEP_DAYS, ge=0, allow_inf_nan=False)
     """How long runs and threads that are at rest are kept; 0 is for good."""
     data: Path | None = None

@@ -76,6 +76,11 @@ class OwnedRun:
         return self.claimed.run
 
     @property
+    def seconds(self) -> float:
+        """How long this owner has had it."""
+        return self._clock.monotonic() - self._began
+
+    @property
     def canceling(self) -> JsonObject | None:
         """Who wants the run's end, why, and with which grace; None while nobody does."""
         return self.journal.canceling
@@ -134,8 +139,7 @@ class OwnedRun:
             return Written(
                 await patiently(partial(self._store.park, self.held, interrupts, events))
             )
-        seconds = self._clock.monotonic() - self._began
-        end = ending(outcome, pending=pending, seconds=seconds, recorded=self.journal.steps)
+        end = ending(outcome, pending=pending, seconds=self.seconds, recorded=self.journal.steps)
         envelopes = await patiently(partial(self._store.finish, self.held, end))
         at_hand = end.status == "completed" and envelopes
         run = completed(self.run, end, envelopes[-1]) if at_hand else None

@@ -237,12 +237,20 @@ class Worker:
 
 
 def _log_end(owned: OwnedRun, written: Written) -> None:
-    """Say how a run ended or that it waits; one that completed is no news."""
-    last = written.events[-1].type if written.events else ""
-    level = logging.DEBUG if last == "run.completed" else logging.INFO
-    if log.isEnabledFor(level):
-        fields = {"run_id": owned.held.run_id, "status": last.removeprefix("run.")}
-        log.log(level, "run_ended", extra=fields)
+    """Say how a run ended, or that it waits, and how long this owner was at it; never what it said."""
+    last = written.events[-1] if written.events else None
+    if last is None or not log.isEnabledFor(logging.INFO):
+        return
+    fields: dict[str, object] = {
+        "run_id": owned.held.run_id,
+        "operation": owned.run.operation,
+        "status": last.type.removeprefix("run."),
+        "duration_ms": round(owned.seconds * 1000, 1),
+    }
+    error = last.data.get("error")
+    if isinstance(error, dict):
+        fields["code"] = error.get("code")
+    log.info("run_ended", extra=fields)
 
 
 def _prepared(prepare: Prepare, run: Run) -> StepWrite | None:

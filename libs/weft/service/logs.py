@@ -12,7 +12,10 @@ import orjson
 from weft.core import logged_trace_id, rfc3339
 from weft.events import REDACTED, is_secret, redact
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message", "asctime", "taskName",
+    "color_message",  # uvicorn's own, with controls for a terminal
+}  # fmt: skip
 
 
 class JsonLines(logging.Formatter):

@@ -50,8 +50,6 @@ class ServiceSettings(BaseSettings):
     url: str | None = None
     """Where others reach this service; None is the address it listens on."""
     nats_url: str = "nats://127.0.0.1:4222"
-    slots: int = Field(default=64, ge=1)
-    """Runs this process carries out at a time."""
     log_level: str = "INFO"
     instance: str = Field(default_factory=lambda: f"{os.getpid():x}-{os.urandom(4).hex()}")
     """Tells replicas of one service apart."""
@@ -85,6 +83,8 @@ class ModelSettings(ServiceSettings):
 class SpecialistSettings(ModelSettings):
     """What a specialist adds."""
 
+    slots: int = Field(default=64, ge=1)
+    """Tasks this process carries out at a time."""
     checkpointer: str | None = None
     """A database URL; None is a SQLite file named after the service in `home`."""
     keep_days: float = Field(default=KEEP_DAYS, ge=0, allow_inf_nan=False)

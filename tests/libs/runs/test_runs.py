@@ -369,3 +369,38 @@ async def test_a_run_whose_thread_is_deleted_while_it_waits_does_not_hold_the_ne
             ended = await runs.wait(LOCAL, next_one.run.run_id, seconds=5)
 
     assert ended.status == "completed"
+
+
+async def test_each_run_says_in_the_log_how_it_ended_and_nothing_of_what_it_said(
+    checkpointer: Checkpointer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def by_its_words(claimed: Claimed, journal: Journal) -> RunOutcome:
+        del journal
+        if claimed.run.request["input"] == "secret question":
+            asks = Interrupt(id="i" * 32, reason="question", message="secret")
+            return RunOutcome(Result(status="interrupted", interrupts=(asks,)))
+        if claimed.run.request["input"] == "secret failure":
+            return RunOutcome(Result.failed("model_failed", "secret"))
+        return RunOutcome(Result(status="completed", text="secret"))
+
+    runs = Runs(checkpointer, MemoryBus(), pool="p")
+    worker = Worker(runs, by_its_words, name="w", operations=(MESH_RUN,))
+    accepted = {}
+    with caplog.at_level("INFO", logger="weft.runs.worker"):
+        async with worker.working():
+            for words in ("secret", "secret failure", "secret question"):
+                run = (await runs.submit(request(words), on_busy="reject")).run
+                accepted[run.run_id] = words
+                await runs.wait(LOCAL, run.run_id, seconds=5)
+
+    lines = {vars(record)["run_id"]: vars(record) for record in caplog.records}
+    assert lines.keys() == accepted.keys()
+    statuses = {accepted[run_id]: line["status"] for run_id, line in lines.items()}
+    assert statuses == {
+        "secret": "completed", "secret failure": "failed", "secret question": "interrupted"
+    }  # fmt: skip
+    for run_id, line in lines.items():
+        assert line["message"] == "run_ended"
+        assert (line["operation"], line["duration_ms"] >= 0) == ("run", True)
+        assert ("code" in line) == (accepted[run_id] == "secret failure")
+        assert "secret" not in str({**line, "args": None})

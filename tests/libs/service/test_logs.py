@@ -73,3 +73,7 @@ def test_an_exception_is_a_type_and_a_place_unless_traces_are_asked_for() -> Non
     assert json.loads(plain)["error_type"] == "ValueError"
     assert json.loads(plain)["place"].startswith("test_logs.py:")
     assert "SELECT" in json.loads(traced)["traceback"]
+
+
+def test_what_is_meant_for_a_terminal_stays_out() -> None:
+    assert "color_message" not in json.loads(line("Started", color_message="\x1b[36m%d\x1b[0m"))
