@@ -33,6 +33,7 @@ from weft.runs import MESH_RUN, PLAN_STEP, Journal, RoutedRequest, RunOutcome, R
 from weft.testing import FunctionModel, ScriptedOpenAIServer
 
 QUESTION = "What is an SLO?"
+NO_DATA = "No data was looked at for this answer."
 
 
 def echo(request: ModelRequest) -> ModelResponse:
@@ -181,7 +182,7 @@ async def test_a_question_is_answered_by_the_model_over_the_wire() -> None:
             run, log = await router.ask(input=QUESTION)
 
     assert run.status == "completed"
-    assert answer_of(run) == "A target for reliability."
+    assert answer_of(run) == f"{NO_DATA}\n\nA target for reliability."
     assert "plan.step.finished" in log
     assert QUESTION in str(server.requests[0].body)
 
@@ -205,7 +206,9 @@ async def test_a_completed_run_writes_its_turn_and_the_next_one_hears_it() -> No
     assert said[0] == QUESTION
     assert said[2] == "Explain what you said"
     assert len(said) == 4
-    assert answer_of(second) == f"heard {QUESTION} | heard {QUESTION} | Explain what you said"
+    first = f"{NO_DATA}\n\nheard {QUESTION}"
+    assert said[1] == first
+    assert answer_of(second) == (f"{NO_DATA}\n\nheard {QUESTION} | {first} | Explain what you said")
 
 
 async def test_a_failed_run_leaves_the_thread_as_it_was() -> None:
