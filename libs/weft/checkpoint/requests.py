@@ -7,10 +7,9 @@ statement. A database with one writer at a time need do nothing for that.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from weft.checkpoint.base import Held, RunStatus, ThreadKey
-from weft.checkpoint.script import Request
+from weft.checkpoint.script import Request, request
 from weft.checkpoint.tables import (
     Attempts,
     Door,
@@ -26,12 +25,12 @@ from weft.checkpoint.tables import (
 from weft.checkpoint.text import EventRow
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class Now(Request[float]):
     """Seconds since the Unix epoch by the database's clock, the same for the whole script."""
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadDoor(Request[Door]):
     """What stands under the key and in the thread; locks both places for new runs and messages."""
 
@@ -39,7 +38,7 @@ class ReadDoor(Request[Door]):
     thread: ThreadKey
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadRun(Request[RunRow | None]):
     """Read the run of this id."""
 
@@ -47,7 +46,7 @@ class ReadRun(Request[RunRow | None]):
     lock: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadRunByKey(Request[RunRow | None]):
     """Read the run that a request made; `lock` keeps others from using its key."""
 
@@ -55,7 +54,7 @@ class ReadRunByKey(Request[RunRow | None]):
     lock: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadOpenRuns(Request[tuple[RunRow, ...]]):
     """Read the thread's runs that have not ended, oldest first; `lock` keeps new ones away."""
 
@@ -63,7 +62,7 @@ class ReadOpenRuns(Request[tuple[RunRow, ...]]):
     lock: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadThreadRuns(Request[tuple[RunRow, ...]]):
     """Read the thread's runs, newest first; None is no limit."""
 
@@ -72,7 +71,7 @@ class ReadThreadRuns(Request[tuple[RunRow, ...]]):
     lock: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadRootedRuns(Request[tuple[RunRow, ...]]):
     """Read the principal's runs that work for the mesh-wide run `root_id`."""
 
@@ -81,7 +80,7 @@ class ReadRootedRuns(Request[tuple[RunRow, ...]]):
     root_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadErasingRuns(Request[tuple[RunRow, ...]]):
     """Read runs behind position `after` that were erased here and not yet everywhere, in order."""
 
@@ -89,7 +88,7 @@ class ReadErasingRuns(Request[tuple[RunRow, ...]]):
     after: int
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadRuns(Request[tuple[RunRow, ...]]):
     """Read the tenant's runs that nobody deleted, newest first, of which each condition holds.
 
@@ -105,7 +104,7 @@ class ReadRuns(Request[tuple[RunRow, ...]]):
     since: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadThreads(Request[tuple[ListedThread, ...]]):
     """Read the principal's threads with runs that are whole, last begun first."""
 
@@ -115,7 +114,7 @@ class ReadThreads(Request[tuple[ListedThread, ...]]):
     before: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadOldRuns(Request[tuple[RunRow, ...]]):
     """Read and lock whole runs that ended before the moment; locked ones are left out."""
 
@@ -123,7 +122,7 @@ class ReadOldRuns(Request[tuple[RunRow, ...]]):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadOldThreads(Request[tuple[ThreadKey, ...]]):
     """Read threads with entries in which nothing happened since the moment and nothing is open."""
 
@@ -131,7 +130,7 @@ class ReadOldThreads(Request[tuple[ThreadKey, ...]]):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadBareRuns(Request[tuple[str, ...]]):
     """Read the ids of runs of which only the row is left, in threads as `ReadOldThreads` has them."""
 
@@ -139,7 +138,7 @@ class ReadBareRuns(Request[tuple[str, ...]]):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadClaimable(Request[RunRow | None]):
     """Read and lock a run of one of the operations that may be claimed or must be closed.
 
@@ -151,40 +150,40 @@ class ReadClaimable(Request[RunRow | None]):
     operations: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class CountAccepted(Request[int]):
     """Count the runs that were ever inserted."""
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class CountWork(Request[tuple[WorkRow, ...]]):
     """Count the operation's queued, running and canceling runs by principal and status."""
 
     operation: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadLastSeqs(Request[tuple[tuple[str, int], ...]]):
     """Read (run_id, last_seq) of those that exist."""
 
     run_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class InsertRun(Request[None]):
     """Insert the run with its request; its position is the next one."""
 
     row: RunRow
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class SaveRun(Request[None]):
     """Write the fields that change."""
 
     row: RunRow
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class NumberEvents(Request[Numbered | None]):
     """Number `count` events, or answer None if the claim is stale; a step clears lost leases."""
 
@@ -193,7 +192,7 @@ class NumberEvents(Request[Numbered | None]):
     step: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class NumberBatch(Request[Numbered | None]):
     """As `NumberEvents`, for the batch that comes next; None as well if another one does."""
 
@@ -202,7 +201,7 @@ class NumberBatch(Request[Numbered | None]):
     batch: int
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class FinishRun(Request[Numbered | None]):
     """End the run and number its last events.
 
@@ -217,7 +216,7 @@ class FinishRun(Request[Numbered | None]):
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class RenewLeases(Request[tuple[tuple[str, str | None], ...]]):
     """Move the leases' ends; answers (run_id, cancel) of the claims that hold."""
 
@@ -225,28 +224,28 @@ class RenewLeases(Request[tuple[tuple[str, str | None], ...]]):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadMessage(Request[MessageRow | None]):
     """Read what is kept of a message to a run."""
 
     key: RequestKey
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class AddMessage(Request[None]):
     """Keep that a message came."""
 
     row: MessageRow
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class AddEvents(Request[None]):
     """Insert events of one run."""
 
     rows: Sequence[EventRow]
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadEvents(Request[tuple[EventRow, ...]]):
     """Read at most `limit` events behind number `after`, in order."""
 
@@ -255,7 +254,7 @@ class ReadEvents(Request[tuple[EventRow, ...]]):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class AddStep(Request[bool]):
     """Insert the step; False if there is one, or if the claim is stale."""
 
@@ -264,7 +263,7 @@ class AddStep(Request[bool]):
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class AddAnswer(Request[bool]):
     """Insert a step on behalf of no owner; False if there is one."""
 
@@ -273,7 +272,7 @@ class AddAnswer(Request[bool]):
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadStep(Request[str | None]):
     """Read the outcome of one step."""
 
@@ -281,42 +280,42 @@ class ReadStep(Request[str | None]):
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadSteps(Request[tuple[tuple[str, str], ...]]):
     """Read (path, outcome) of each step, in the order they were recorded."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class EraseRun(Request[None]):
     """Delete its request, steps, events and recorded effect contents; keys stay."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class PruneRun(Request[None]):
     """Delete its request, steps and events; what the ledger says of its effects stays."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ForgetRun(Request[None]):
     """Delete its row and its keys, and of its effects those whose outcome is known."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadThread(Request[ThreadRow | None]):
     """Read the thread without its entries."""
 
     thread: ThreadKey
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class AddEntries(Request[bool]):
     """Append to the thread, which is made for its first entries; False if it has another version."""
 
@@ -326,7 +325,7 @@ class AddEntries(Request[bool]):
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadEntries(Request[tuple[tuple[str, bytes], ...]]):
     """Read (run_id, entry), oldest first."""
 
@@ -334,14 +333,14 @@ class ReadEntries(Request[tuple[tuple[str, bytes], ...]]):
     after: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class DeleteThread(Request[bool]):
     """Delete the thread with its entries; False if there is none."""
 
     thread: ThreadKey
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadAttempts(Request[Attempts | None]):
     """Read and lock the held run and all attempts under the key; None if the claim is stale."""
 
@@ -349,14 +348,14 @@ class ReadAttempts(Request[Attempts | None]):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class ReadEffect(Request[EffectRow | None]):
     """Read the newest attempt."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@request
 class PutEffect(Request[None]):
     """Insert the attempt, or replace it."""
 

@@ -5,13 +5,16 @@ from weft.runs.conversation import history_of, thread_of, turn_of
 from weft.runs.cursors import cursor_in, event_number, told_all
 from weft.runs.hub import Hub, Listener
 from weft.runs.journal import Journal, LocalJournal, NestedJournal, RunJournal
-from weft.runs.operations import A2A_SEND, AGENT_RUN, MESH_RUN, Operation
 from weft.runs.outcome import PLAN_STEP, Execute, RunOutcome
 from weft.runs.owned import OwnedRun
 from weft.runs.pruning import KEEP_DAYS, Pruner
 from weft.runs.publisher import EventPublisher, Publisher, TaskPublisher
 from weft.runs.requests import (
+    A2A_SEND,
+    AGENT_RUN,
+    MESH_RUN,
     AgentRequest,
+    Operation,
     PeerRequest,
     RoutedRequest,
     StoredRequest,

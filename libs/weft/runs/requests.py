@@ -1,14 +1,13 @@
 """What each operation's runs are asked, as their rows keep it: written and read here alone."""
 
 from abc import abstractmethod
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
 from weft.checkpoint import Run
 from weft.core import JsonObject, Parts, Record, text_of
 from weft.core.errors import InputError
-from weft.runs.operations import A2A_SEND, AGENT_RUN, MESH_RUN, Operation
 
 __all__ = [
     "AgentRequest",
@@ -16,6 +15,17 @@ __all__ = [
     "RoutedRequest",
     "StoredRequest",
 ]
+
+
+Operation = Literal["run", "a2a.send", "agent.run"]
+"""What a run is accepted for: an owner claims those of its own operations only."""
+
+MESH_RUN: Final = "run"
+"""A goal of a client of the mesh, which the router carries out."""
+A2A_SEND: Final = "a2a.send"
+"""A task that a peer was sent."""
+AGENT_RUN: Final = "agent.run"
+"""A call of a lone agent, which nobody else goes on with."""
 
 
 class StoredRequest(Record):

@@ -18,8 +18,8 @@ from weft.core.errors import (
 from weft.core.supervision import kept_going
 from weft.runs.journal import Sink
 from weft.runs.lease import RENEW_SECONDS, Leases
-from weft.runs.operations import Operation
 from weft.runs.owned import OwnedRun
+from weft.runs.requests import Operation
 
 __all__ = ["SoleOwner"]
 

@@ -185,3 +185,14 @@ def test_every_answer_is_to_a_request() -> None:
     for tables in (MemoryTables, SqlTables):
         methods = {name for name in vars(tables) if not name.startswith("_")}
         assert methods - names - helpers - {"raw"} == set()
+
+
+def test_requests_of_one_kind_and_equal_fields_are_equal_and_say_what_they_ask() -> None:
+    first, again = requests.ReadRun("a"), requests.ReadRun("a", lock=False)
+
+    assert first == again
+    assert first != requests.ReadRun("a", lock=True)
+    assert first != requests.ReadSteps("a")
+    assert repr(first) == "ReadRun('a', False)"
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(first)
