@@ -43,6 +43,11 @@ class Item(NamedTuple):
     another, it holds what stands behind their array too.
     """
 
+    @property
+    def record(self) -> JsonObject | None:
+        """The item where it is an object."""
+        return self.value if isinstance(self.value, dict) else None
+
 
 class _DamagedError(Exception):
     """What stands here is no JSON."""

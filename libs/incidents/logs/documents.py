@@ -33,14 +33,15 @@ def _made(source: SourceFile, entries: Iterable[LogEntry | None]) -> Iterator[Lo
 def _read_otlp(source: SourceFile) -> Iterator[LogLine]:
     def entries() -> Iterator[LogEntry | None]:
         for item in source.json_items("resourceLogs"):
-            if item.value is None or item.array != "resourceLogs":
+            resource = item.record
+            if resource is None or item.array != "resourceLogs":
                 yield None
                 continue
             service = _attribute(
-                _object(item.value.get("resource")).get("attributes"), "service.name"
+                _object(resource.get("resource")).get("attributes"), "service.name"
             )
             for scope in _objects(
-                item.value.get("scopeLogs") or item.value.get("instrumentationLibraryLogs")
+                resource.get("scopeLogs") or resource.get("instrumentationLibraryLogs")
             ):
                 logger = _text(_object(scope.get("scope")).get("name"))
                 for record in _objects(scope.get("logRecords") or scope.get("logs")):
@@ -69,11 +70,11 @@ def _of_otlp(record: JsonObject, service: str, logger: str) -> LogEntry | None:
 def _read_loki(source: SourceFile) -> Iterator[LogLine]:
     def entries() -> Iterator[LogEntry | None]:
         for item in source.json_items(*_LOKI):
-            values = (item.value or {}).get("values")
+            values = (item.record or {}).get("values")
             if not isinstance(values, list):
                 yield None
                 continue
-            service = _service(_object(_object(item.value).get("stream")))
+            service = _service(_object((item.record or {}).get("stream")))
             for pair in values:
                 yield _of_loki(pair, service, source)
 
@@ -98,7 +99,7 @@ def _service(labels: JsonObject) -> str:
 def _read_array(source: SourceFile) -> Iterator[LogLine]:
     def entries() -> Iterator[LogEntry | None]:
         for item in source.json_items(*_ARRAYS):
-            record = item.value
+            record = item.record
             if record is None or item.array == "*":
                 yield None
                 continue
