@@ -1,0 +1,107 @@
+"""Prometheus: every series of a window, by its range queries.
+
+API: https://prometheus.io/docs/prometheus/latest/querying/api/
+"""
+
+import math
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from incidents.live.reply import Part, Replies, SourceReply, objects, texts
+from weft.core import JsonObject
+from weft.core.result import Window
+
+POINTS = 120
+"""Per series of a long window."""
+RAW_SECONDS = 1_800.0
+"""A window up to this long is read as it was scraped, sample by sample; a longer one in steps."""
+MOST_NAMES = 1_000
+MOST_SERIES = 20_000
+_NAMES_AT_A_TIME = 25
+_QUERY_LENGTH = 3_000
+INTERNAL = ("go_", "promhttp_", "prometheus_", "python_gc_", "scrape_", "alertmanager_")
+"""How a runtime, or the monitoring itself, calls its own insides: seldom what an alert is about."""
+
+
+async def prometheus_replies(
+    replies: Replies, incident: Window, baseline: Window
+) -> AsyncIterator[SourceReply]:
+    """Yield one reply per group of metric names and window."""
+    span = (("start", _time(baseline.start)), ("end", _time(incident.end)))
+    answer = await replies.get("/api/v1/label/__name__/values", span)
+    names = _chosen(replies, texts(answer.get("data")))
+    series = 0
+    for group in _groups(names):
+        for part, window in _parts(incident, baseline):
+            path, query = _query(group, window)
+            document = await replies.tried(path, query)
+            if document is None:
+                continue
+            series += _count(document)
+            yield SourceReply(part, replies.url(path, query), [document])
+            for warning in texts(document.get("warnings")):
+                replies.problem(f"it warns: {warning[:200]}")
+        if series > MOST_SERIES:
+            replies.problem(f"only the first {series} series were read")
+            return
+
+
+def _parts(incident: Window, baseline: Window) -> Iterator[tuple[Part, Window]]:
+    yield "baseline", baseline
+    yield "incident", incident
+
+
+def _chosen(replies: Replies, names: Sequence[str]) -> list[str]:
+    chosen = [name for name in names if not name.startswith(INTERNAL)]
+    if len(chosen) < len(names):
+        replies.problem(
+            f"{len(names) - len(chosen)} of {len(names)} metrics were left out: the insides of "
+            f"runtimes and of the monitoring itself ({', '.join(INTERNAL)})"
+        )
+    if len(chosen) > MOST_NAMES:
+        replies.problem(f"only {MOST_NAMES} of {len(chosen)} metrics were read")
+    return chosen[:MOST_NAMES]
+
+
+def _groups(names: Sequence[str]) -> Iterator[list[str]]:
+    group: list[str] = []
+    for name in names:
+        full = len(group) == _NAMES_AT_A_TIME
+        if group and (full or sum(map(len, group)) + len(name) > _QUERY_LENGTH):
+            yield group
+            group = []
+        group.append(name)
+    if group:
+        yield group
+
+
+def _query(names: Sequence[str], window: Window) -> tuple[str, list[tuple[str, str]]]:
+    # Names of metrics hold no character that means something in a pattern, but newer servers
+    # allow any: a name is then matched as it stands.
+    pattern = "|".join(_escaped(name) for name in names)
+    selector = f'{{__name__=~"{pattern}"}}'
+    seconds = math.ceil(window.end - window.start)
+    if seconds <= RAW_SECONDS:
+        return "/api/v1/query", [("query", f"{selector}[{seconds}s]"), ("time", _time(window.end))]
+    step = math.ceil(seconds / POINTS)
+    return "/api/v1/query_range", [
+        ("query", selector),
+        ("start", _time(window.start)),
+        ("end", _time(window.end)),
+        ("step", str(step)),
+    ]
+
+
+def _escaped(name: str) -> str:
+    quoted = "".join(
+        letter if letter.isalnum() or letter in "_:" else rf"\{letter}" for letter in name
+    )
+    return quoted.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _count(document: JsonObject) -> int:
+    data = document.get("data")
+    return len(objects(data.get("result"))) if isinstance(data, dict) else 0
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.3f}"
