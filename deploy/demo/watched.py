@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-__all__ = ["PROMETHEUS", "prometheus_running"]
+__all__ = ["PROMETHEUS", "free_port", "prometheus_running", "stopped"]
 
 PROMETHEUS = "prometheus"
 INSTALL = "install Debian's package: apt-get install prometheus"
@@ -35,7 +35,7 @@ async def prometheus_running(
     if binary is None:
         raise RuntimeError(f"there is no {PROMETHEUS} on the path: {INSTALL}")
     config = await asyncio.to_thread(_configured, directory, targets, every)
-    port = _free_port()
+    port = free_port()
     with await asyncio.to_thread((directory / "prometheus.log").open, "wb") as log:
         process = await asyncio.create_subprocess_exec(
             binary,
@@ -52,7 +52,7 @@ async def prometheus_running(
         await _ready(url, process)
         yield url
     finally:
-        await _stop(process)
+        await stopped(process)
 
 
 def _configured(directory: Path, targets: Mapping[str, str], every: float) -> Path:
@@ -88,7 +88,7 @@ async def _ready(url: str, process: asyncio.subprocess.Process) -> None:
             await asyncio.sleep(_POLL)
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stopped(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
     try:
@@ -100,7 +100,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
             await process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
