@@ -54,6 +54,8 @@ class Settings(ModelSettings, env_prefix="ROUTER_"):
     """How long runs and threads that are at rest are kept; 0 is for good."""
     data: Path | None = None
     """What the analysts look at where a request names nothing; only that it is there matters here."""
+    live: bool = False
+    """Whether the analysts read live systems, so that there is something to look at in any case."""
     policies: Path | None = None
     """What may run, and what a person must approve first, for everybody and by tenant; JSON."""
 
@@ -70,7 +72,8 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         spare = {**builtin_peers(model, **patience_of(settings)), GUIDE: Guide()}
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
         situation = Situation(
-            data=settings.data is not None, rules=model.capabilities.generated_by == "rules"
+            data=settings.data is not None or settings.live,
+            rules=model.capabilities.generated_by == "rules",
         )
         routes = Routes(await _policies(settings.policies), situation)
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)

@@ -139,7 +139,7 @@ async def _asked(home: Path, question: str) -> tuple[str, int]:
 
 
 def _weft(home: Path) -> tuple[str, ...]:
-    return (sys.executable, "-m", "weft.cli", "--home", str(home))
+    return (sys.executable, "-m", "weft.cli.main", "--home", str(home))
 
 
 def _environment() -> Mapping[str, str]:

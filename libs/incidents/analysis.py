@@ -38,8 +38,16 @@ class Analysis:
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     """What `analyze` is given beside the data: settings of its operator."""
 
-    def tool(self, roots: DataRoots, processes: Processes | None = None) -> Tool:
-        """Return the tool that analyzes what lies below `roots`, each call in a process."""
+    live: tuple[str, ...] = ()
+    """The kinds of live systems that hold what it reads: `prometheus`, `loki` ..."""
+
+    def tool(
+        self, roots: DataRoots, processes: Processes | None = None, *, live: bool = False
+    ) -> Tool:
+        """Return the tool that analyzes what lies below `roots`, each call in a process.
+
+        With `live`, also what was recorded of live systems.
+        """
         processes = processes or Processes()
         processes.preload(self.module, *self.preload, *_PRELOADED)
         return tool(
@@ -48,7 +56,7 @@ class Analysis:
             labels={"read"},
             timeout=_WITHIN,
             isolation=processes,
-        )(partial(analyzed, self.module, roots, dict(self.options)))
+        )(partial(analyzed_live if live else analyzed, self.module, roots, dict(self.options)))
 
 
 def analyzed(
@@ -66,3 +74,26 @@ def analyzed(
     """
     analyze: Callable[..., JsonObject] = import_module(module).analyze
     return analyze(roots, data, question, **options)
+
+
+def analyzed_live(
+    module: str,
+    roots: DataRoots,
+    options: JsonObject,
+    data: str = "",
+    question: str = "",
+    recording: str = "",
+) -> JsonObject:
+    """Return what an analysis says of an incident, and of what live systems hold of it.
+
+    Args:
+        module: Where the analysis stands.
+        roots: Below which directories data may be read.
+        data: Directory of the incident, below a data root; empty for live systems alone.
+        question: What is asked, in the asker's words: the facts of what it names come first, and
+            its time words, such as `before 09:20` or `last 30 minutes`, bound them.
+        recording: What was read of live systems for this task; leave it as it is given.
+    """
+    return analyzed(
+        module, roots.beside(recording) if recording else roots, options, data, question
+    )

@@ -3,24 +3,27 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
+from anyio import to_thread
 
 from incidents.analysis import Analysis
 from incidents.cases import DataRoots
 from incidents.data_gate import DataGate
+from incidents.live_settings import LiveSettings, live_reader
 from weft.a2a import Card
 from weft.core.errors import ConfigError
 from weft.loop import Agent, Peer
 from weft.models import get_model
-from weft.service import SpecialistSettings, patience_of, processes_of
+from weft.service import patience_of, processes_of
 
 __all__ = ["IncidentSettings", "analyst"]
 
 _ITERATIONS = 6
 
 
-class IncidentSettings(SpecialistSettings):
+class IncidentSettings(LiveSettings):
     """What an analyst of incidents reads from outside itself."""
 
     data_roots: tuple[Path, ...] = ()
@@ -41,25 +44,27 @@ async def analyst(
     """Yield a working analyst, named as its card and told what stands in the file `prompt`.
 
     Raises:
-        ConfigError: A data root is no directory.
+        ConfigError: A data root is no directory, or a live system cannot be read as it is set.
     """
     for root in settings.roots:
         if not await anyio.Path(root).is_dir():
             raise ConfigError(f"data root {root} is no directory: set one that is there, or none")
     processes = processes_of(settings)
-    roots = DataRoots(settings.roots)
-    tool = analysis.tool(roots, processes)
     text = await anyio.Path(prompt).read_text(encoding="utf-8")
-    async with processes, aclosing(get_model(settings.model)) as model:
-        agent = Agent(
-            model,
-            [tool],
-            text,
-            name=card.name,
-            # The evidence is there before anybody speaks: a model explains it, and can ask further.
-            opening_tools=[tool.name],
-            cites_findings=True,
-            max_iterations=_ITERATIONS,
-            **patience_of(settings),
-        )
-        yield DataGate(agent, analysis.source, roots, settings.data)
+    with TemporaryDirectory(prefix="weft-live-") as spool:
+        live = await to_thread.run_sync(live_reader, settings, analysis.live, Path(spool))
+        roots = DataRoots(settings.roots, spool=Path(spool))
+        tool = analysis.tool(roots, processes, live=live is not None)
+        async with processes, aclosing(get_model(settings.model)) as model:
+            agent = Agent(
+                model,
+                [tool],
+                text,
+                name=card.name,
+                # The evidence is there before anybody speaks: a model explains it, and asks further.
+                opening_tools=[tool.name],
+                cites_findings=True,
+                max_iterations=_ITERATIONS,
+                **patience_of(settings),
+            )
+            yield DataGate(agent, analysis.source, roots, settings.data, live)

@@ -4,8 +4,9 @@ A case tells what may be seen of an incident; the ground truth that evaluations 
 (`labels.json`) is never opened, by whatever name or link a path leads to it.
 """
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from incidents.discovery import FOLDERS, MOST_FILES, NOTHING, Signals, discovered, kind_of
@@ -13,6 +14,7 @@ from incidents.files import DataFile, read_bytes
 from incidents.json_values import loaded
 from incidents.places import Place, directory_above, place_of, refusal
 from incidents.problems import FileProblem, guarded
+from incidents.recordings import Part, Recording, recording_in
 from incidents.roots import GROUND_TRUTH, Root
 from incidents.text import cut, shown_path
 from incidents.times import moment
@@ -22,6 +24,7 @@ from weft.core.record import JsonObject
 __all__ = ["DataRoots", "case_facts"]
 
 CASE_FILE = "case.json"
+_RECORDING = re.compile(r"[0-9a-f]{32}")
 _CASE_BYTES = 1 << 20
 _MOST_SHOWN = 200
 _MOST_NAMED = 8
@@ -43,8 +46,23 @@ class IncidentCase:
 class DataRoots:
     """The directories below which incident data may be read."""
 
-    def __init__(self, roots: Iterable[str | Path]) -> None:
+    def __init__(
+        self, roots: Iterable[str | Path], *, spool: Path | None = None, recording: str = ""
+    ) -> None:
         self._roots = tuple(Path(root).absolute() for root in roots)
+        self._spool = spool
+        self._recording = recording
+
+    def beside(self, recording: str) -> "DataRoots":
+        """Return these roots with a recording of live systems in the spool, read with every case.
+
+        Raises:
+            DataRefusedError: There is no such recording.
+        """
+        known = self._spool is not None and _RECORDING.fullmatch(recording)
+        if not known or self._spool is None or not (self._spool / recording).is_dir():
+            raise DataRefusedError("there is no such recording of live systems", field="recording")
+        return DataRoots(self._roots, spool=self._spool, recording=recording)
 
     def place(self, data: str) -> Place:
         """Return where `data`, a path below a root, stands, or would stand.
@@ -87,9 +105,24 @@ class DataRoots:
     def open_case(self, data: str) -> IncidentCase:
         """Find what `data`, a path below a root, holds; blocking, and reads `case.json` only.
 
+        Without `data` there is what was recorded of live systems, which else joins it.
+
         Raises:
             DataRefusedError: It is outside every root, or nothing that can be read.
         """
+        if not self._recording or self._spool is None:
+            return self._directory(data)
+        case = self._directory(data) if data else IncidentCase("live systems", NOTHING)
+        directory = self._spool / self._recording
+        recording = recording_in(directory)
+        return replace(
+            case,
+            incident=_joined(case.incident, recording, "incident", directory),
+            baseline=_joined(case.baseline, recording, "baseline", directory),
+            problems=(*case.problems, *recording.problems),
+        )
+
+    def _directory(self, data: str) -> IncidentCase:
         place = self.check(data)
         name = shown_path(place.name)
         look = place.look()
@@ -110,6 +143,17 @@ class DataRoots:
             alert_time=_alert(place, facts.get("alert_time_unix"), problems),
             problems=tuple(problems),
         )
+
+
+def _joined(signals: Signals, recording: Recording, part: Part, directory: Path) -> Signals:
+    """Return the files of a case with those of a recording's part; each is called by its URL."""
+    files: dict[str, list[DataFile]] = {
+        kind: [*getattr(signals, kind)] for kind in ("logs", "traces", "metrics")
+    }
+    for file in recording.files:
+        if file.part == part:
+            files[file.signal].append(DataFile(file.path, file.url, directory))
+    return Signals(**{kind: tuple(some) for kind, some in files.items()})
 
 
 def _directories(root: Path) -> str:

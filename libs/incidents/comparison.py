@@ -17,6 +17,7 @@ __all__ = ["Comparison", "SourceRead", "compared", "comparison_report", "folded"
 
 T = TypeVar("T")
 R = TypeVar("R", bound=FileRow)
+_MOST_REASONS = 3
 _MOST_FILES = 24
 """So many files stand in a coverage by name; those that were not read whole come first."""
 
@@ -116,7 +117,9 @@ def _coverage(read: SourceRead, parts: Split[T], *, found: bool) -> Coverage:
 
 def _unread(read: SourceRead, files: Sequence[FileCoverage]) -> str:
     if not files:
-        return f"{read.case.name} has no file with {read.source}; in it lies {read.inside}"
+        reasons = "; ".join(f"{one.file}: {one.problem}" for one in read.case.problems[:_MOST_REASONS])
+        lies = reasons or f"in it lies {read.inside}"
+        return f"{read.case.name} has no file with {read.source}; {lies}"
     first = next((file for file in files if file.reason), files[0])
     more = f", and {len(files) - 1} more" if len(files) > 1 else ""
     said = f"{first.name}: {first.reason}{more}"

@@ -1,18 +1,30 @@
 """The data a task is about: looked at before any work, and told of where nobody looked at it.
 
-What is not there is no quiet incident, and neither is what nobody read.
+What is not there is no quiet incident, and neither is what nobody read. Live systems are read here
+too, since who looks at what was read has no network.
 """
 
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
+import anyio
 from anyio import to_thread
 
 from incidents.cases import DataRoots
-from weft.core import Artifact, Coverage, JsonObject, JsonValue, Reason, Result, coverage_in
-from weft.core.errors import DataRefusedError
+from incidents.live_windows import LiveReader, LiveWindows, windows_of
+from weft.core import (
+    SYSTEM_CLOCK,
+    Artifact,
+    Clock,
+    Coverage,
+    JsonObject,
+    JsonValue,
+    Reason,
+    Result,
+    coverage_in,
+)
+from weft.core.errors import ConfigError, DataRefusedError, InputError
 from weft.events import Event
 from weft.loop import Peer, PeerRun, Task
 
@@ -24,7 +36,7 @@ _MOST_QUESTION = 2000
 
 @dataclass(frozen=True, slots=True)
 class DataGate:
-    """A peer whose tasks are about data below `roots`: the caller's, else `data`.
+    """A peer whose tasks are about data below `roots`: the caller's, else `data`; or about `live`.
 
     A task about a directory that may not be read, or is not there, fails before its peer hears of
     it. A result that says of no reading gets a coverage that says so.
@@ -35,6 +47,9 @@ class DataGate:
     """Of what the peer's coverage would be."""
     roots: DataRoots
     data: Path | None = None
+    live: LiveReader | None = None
+    """Systems that are read for the time of a question, before the peer begins."""
+    clock: Clock = SYSTEM_CLOCK
 
     @property
     def name(self) -> str:
@@ -42,30 +57,51 @@ class DataGate:
 
     def start(self, task: Task) -> PeerRun:
         named: JsonValue = None if self.data is None else str(self.data)
-        named = task.metadata.get("data", named)
-        if named is not None:
-            about: JsonObject = {"data": named, "question": task.prompt[:_MOST_QUESTION]}
-            task = replace(task, metadata={**task.metadata, **about})
-        return _GatedRun(
-            lambda: self.peer.start(task),
-            partial(self._check, named),
-            partial(self._told, named),
-            self.roots.shown,
-        )
+        return _GatedRun(self, task, task.metadata.get("data", named))
 
-    def _check(self, named: JsonValue) -> None:
+    def question(self, task: Task) -> str:
+        return task.prompt[:_MOST_QUESTION]
+
+    def begun(self, task: Task, named: JsonValue, recording: str) -> PeerRun:
+        """Return the peer's run, told what it is about."""
+        if named is None and not recording:
+            return self.peer.start(task)
+        about: JsonObject = {"data": named or "", "question": self.question(task)}
+        if recording:
+            about["recording"] = recording
+        return self.peer.start(replace(task, metadata={**task.metadata, **about}))
+
+    def windows(self, task: Task) -> LiveWindows | None:
+        """Return when live systems are looked at for `task`; None where they are not.
+
+        A question about a recording is about that recording alone, unless it says when.
+
+        Raises:
+            InputError: The window that it names is none.
+        """
+        if self.live is None:
+            return None
+        windows = windows_of(task.metadata, self.question(task), now=self.clock.now())
+        return windows if windows.is_named or "data" not in task.metadata else None
+
+    def check(self, named: JsonValue) -> None:
+        """Return if `named` may be read; blocking.
+
+        Raises:
+            DataRefusedError: It may not, or is no path.
+        """
         if named is None:
             return
         if not isinstance(named, str):
             raise DataRefusedError("data is the path of a directory", field="data")
         self.roots.check(named)
 
-    def _told(self, named: JsonValue, result: Result) -> Result:
+    def told(self, named: JsonValue, result: Result) -> Result:
         """Return the result with a coverage, where it has none: then nothing was read."""
         if result.status == "interrupted" or coverage_in(result):
             return result
         why = result.reasons[0].message if result.reasons else ""
-        if named is None:
+        if named is None and self.live is None:
             why = f"no data was named, with `data` in the request's metadata; {self.roots.shown()}"
         coverage = Coverage(
             source=self.source, verdict="not_read", reason=why or "it was not looked at"
@@ -76,19 +112,15 @@ class DataGate:
 
 
 class _GatedRun:
-    """A run that begins once its data was found."""
+    """A run that begins once its data was found, and what is live of it was read."""
 
-    def __init__(
-        self,
-        start: Callable[[], PeerRun],
-        check: Callable[[], None],
-        whole: Callable[[Result], Result],
-        shown: Callable[[], str],
-    ) -> None:
-        self._start = start
-        self._check = check
-        self._whole = whole
-        self._shown = shown
+    def __init__(self, gate: DataGate, task: Task, named: JsonValue) -> None:
+        self._gate = gate
+        self._task = task
+        self._named = named
+        self._opening = anyio.Lock()
+        self._reading = anyio.CancelScope()
+        self._recording = ""
         self._run: PeerRun | None = None
         self._refusal: Result | None = None
 
@@ -107,24 +139,42 @@ class _GatedRun:
         if self._refusal is None:
             why = Reason(code="canceled", message=reason or "canceled before it began")
             self._refusal = Result(status="canceled", reasons=(why,))
+        self._reading.cancel()
         return {"outcome": "not_started"}
 
     async def _result(self) -> Result:
-        run = await self._opened()
-        if run is not None:
-            return await to_thread.run_sync(self._whole, await run)
-        if self._refusal is not None:
-            return await to_thread.run_sync(self._whole, self._refusal)
-        return Result.failed("peer_failed", "the run did not begin")
+        try:
+            run = await self._opened()
+            result = self._refusal if run is None else await run
+        finally:
+            await self._forget()
+        if result is None:
+            return Result.failed("peer_failed", "the run did not begin")
+        return await to_thread.run_sync(self._gate.told, self._named, result)
+
+    async def _forget(self) -> None:
+        if self._gate.live is not None and self._recording:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._gate.live.forget, self._recording)
 
     async def _opened(self) -> PeerRun | None:
         """Return the run, begun now if its data is there; None where it will not begin."""
-        if self._run is None and self._refusal is None:
-            try:
-                await to_thread.run_sync(self._check)
-            except DataRefusedError as error:
-                words = f"{error}; {await to_thread.run_sync(self._shown)}"
-                self._refusal = Result.failed(error.code, words)
-        if self._run is None and self._refusal is None:
-            self._run = self._start()
+        async with self._opening:
+            if self._run is None and self._refusal is None:
+                await self._look()
+            if self._run is None and self._refusal is None:
+                self._run = self._gate.begun(self._task, self._named, self._recording)
         return self._run
+
+    async def _look(self) -> None:
+        try:
+            await to_thread.run_sync(self._gate.check, self._named)
+            windows = self._gate.windows(self._task)
+            if windows is not None and self._gate.live is not None:
+                with self._reading:
+                    self._recording = await self._gate.live.recorded(windows)
+        except DataRefusedError as error:
+            words = f"{error}; {await to_thread.run_sync(self._gate.roots.shown)}"
+            self._refusal = Result.failed(error.code, words)
+        except (ConfigError, InputError) as error:
+            self._refusal = Result.failed(error.code, str(error))

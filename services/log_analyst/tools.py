@@ -10,4 +10,5 @@ ANALYZE_LOGS = Analysis(
         "error bursts, and steps that no longer follow each other."
     ),
     module="services.log_analyst.analysis",
+    live=("loki",),
 )

@@ -11,4 +11,5 @@ ANALYZE_METRICS = Analysis(
     ),
     module="services.metrics_analyst.analysis",
     preload=("numpy.ma",),
+    live=("prometheus",),
 )

@@ -11,4 +11,5 @@ ANALYZE_TRACES = Analysis(
     ),
     module="services.trace_analyst.analysis",
     preload=("numpy.ma",),
+    live=("jaeger", "tempo"),
 )

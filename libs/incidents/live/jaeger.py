@@ -5,7 +5,8 @@ API: https://www.jaegertracing.io/docs/latest/apis/ (the HTTP JSON that its own 
 
 from collections.abc import AsyncIterator
 
-from incidents.live.reply import Part, Replies, SourceReply, objects, texts
+from incidents.live.reply import Replies, SourceReply, objects, texts
+from incidents.recordings import Part
 from weft.core.result import Window
 
 MOST_SERVICES = 60

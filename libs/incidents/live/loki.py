@@ -6,7 +6,8 @@ API: https://grafana.com/docs/loki/latest/reference/loki-http-api/
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from incidents.live.endpoints import QueryError
-from incidents.live.reply import Part, Replies, SourceReply, objects, texts
+from incidents.live.reply import Replies, SourceReply, objects, texts
+from incidents.recordings import Part
 from weft.core import JsonObject, rfc3339
 from weft.core.result import Window
 

@@ -3,10 +3,12 @@
 API: https://prometheus.io/docs/prometheus/latest/querying/api/
 """
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from incidents.live.reply import Part, Replies, SourceReply, objects, texts
+from incidents.live.reply import Replies, SourceReply, objects, texts
+from incidents.recordings import Part
 from weft.core import JsonObject
 from weft.core.result import Window
 
@@ -14,10 +16,10 @@ POINTS = 120
 """Per series of a long window."""
 RAW_SECONDS = 1_800.0
 """A window up to this long is read as it was scraped, sample by sample; a longer one in steps."""
-MOST_NAMES = 1_000
+MOST_NAMES = 500
 MOST_SERIES = 20_000
-_NAMES_AT_A_TIME = 25
-_QUERY_LENGTH = 3_000
+AT_A_TIME = 8
+"""Metrics."""
 INTERNAL = ("go_", "promhttp_", "prometheus_", "python_gc_", "scrape_", "alertmanager_")
 """How a runtime, or the monitoring itself, calls its own insides: seldom what an alert is about."""
 
@@ -25,15 +27,19 @@ INTERNAL = ("go_", "promhttp_", "prometheus_", "python_gc_", "scrape_", "alertma
 async def prometheus_replies(
     replies: Replies, incident: Window, baseline: Window
 ) -> AsyncIterator[SourceReply]:
-    """Yield one reply per group of metric names and window."""
+    """Yield one reply per metric and window: its address shows just that."""
     span = (("start", _time(baseline.start)), ("end", _time(incident.end)))
     answer = await replies.get("/api/v1/label/__name__/values", span)
     names = _chosen(replies, texts(answer.get("data")))
     series = 0
-    for group in _groups(names):
-        for part, window in _parts(incident, baseline):
-            path, query = _query(group, window)
-            document = await replies.tried(path, query)
+    for at in range(0, len(names), AT_A_TIME):
+        wanted = [
+            (part, *_query(name, window))
+            for name in names[at : at + AT_A_TIME]
+            for part, window in _parts(incident, baseline)
+        ]
+        documents = await asyncio.gather(*(replies.tried(path, query) for _, path, query in wanted))
+        for (part, path, query), document in zip(wanted, documents, strict=True):
             if document is None:
                 continue
             series += _count(document)
@@ -62,23 +68,9 @@ def _chosen(replies: Replies, names: Sequence[str]) -> list[str]:
     return chosen[:MOST_NAMES]
 
 
-def _groups(names: Sequence[str]) -> Iterator[list[str]]:
-    group: list[str] = []
-    for name in names:
-        full = len(group) == _NAMES_AT_A_TIME
-        if group and (full or sum(map(len, group)) + len(name) > _QUERY_LENGTH):
-            yield group
-            group = []
-        group.append(name)
-    if group:
-        yield group
-
-
-def _query(names: Sequence[str], window: Window) -> tuple[str, list[tuple[str, str]]]:
-    # Names of metrics hold no character that means something in a pattern, but newer servers
-    # allow any: a name is then matched as it stands.
-    pattern = "|".join(_escaped(name) for name in names)
-    selector = f'{{__name__=~"{pattern}"}}'
+def _query(name: str, window: Window) -> tuple[str, list[tuple[str, str]]]:
+    quoted = name.replace("\\", r"\\").replace('"', r"\"")
+    selector = f'{{__name__="{quoted}"}}'
     seconds = math.ceil(window.end - window.start)
     if seconds <= RAW_SECONDS:
         return "/api/v1/query", [("query", f"{selector}[{seconds}s]"), ("time", _time(window.end))]
@@ -89,13 +81,6 @@ def _query(names: Sequence[str], window: Window) -> tuple[str, list[tuple[str, s
         ("end", _time(window.end)),
         ("step", str(step)),
     ]
-
-
-def _escaped(name: str) -> str:
-    quoted = "".join(
-        letter if letter.isalnum() or letter in "_:" else rf"\{letter}" for letter in name
-    )
-    return quoted.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _count(document: JsonObject) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -13,12 +13,13 @@ from incidents.live.endpoints import Endpoint, Kind, QueryError
 from incidents.live.jaeger import jaeger_replies
 from incidents.live.loki import loki_replies
 from incidents.live.prometheus import prometheus_replies
-from incidents.live.reply import Part, Recorder, Replies
+from incidents.live.reply import Recorder, Replies
 from incidents.live.tempo import tempo_replies
+from incidents.live_windows import LiveWindows
 from incidents.problems import FileProblem
-from weft.core.result import Window
+from incidents.recordings import LiveFile, Part, Recording, Signal
 
-__all__ = ["LiveFile", "Recording", "Windows", "record"]
+__all__ = ["record"]
 
 RECORD_SECONDS = 40.0
 """For all queries to one source together."""
@@ -31,7 +32,7 @@ _REPLIES: dict[Kind, Recorder] = {
     "jaeger": jaeger_replies,
     "tempo": tempo_replies,
 }
-_SIGNALS: dict[Kind, str] = {
+_SIGNALS: dict[Kind, Signal] = {
     "prometheus": "metrics",
     "loki": "logs",
     "jaeger": "traces",
@@ -39,34 +40,7 @@ _SIGNALS: dict[Kind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """When the incident was, and the normal time before it; unix seconds."""
-
-    incident: Window
-    baseline: Window
-
-
-@dataclass(frozen=True, slots=True)
-class LiveFile:
-    """A reply on disk; it is called by the address of its query, which shows the same again."""
-
-    path: Path
-    url: str
-    signal: str
-    """`logs`, `traces` or `metrics`."""
-    part: Part
-
-
-@dataclass(slots=True)
-class Recording:
-    """What was read of the live sources, and what was not."""
-
-    files: list[LiveFile] = field(default_factory=list)
-    problems: list[FileProblem] = field(default_factory=list)
-
-
-async def record(endpoints: Sequence[Endpoint], windows: Windows, directory: Path) -> Recording:
+async def record(endpoints: Sequence[Endpoint], windows: LiveWindows, directory: Path) -> Recording:
     """Read every endpoint for both windows into files below `directory`.
 
     A source that is away, or answers too much, costs itself only, and is a problem by its address.
@@ -92,7 +66,7 @@ async def _session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def _recorded(
-    session: aiohttp.ClientSession, source: Endpoint, windows: Windows, writer: "_Writer"
+    session: aiohttp.ClientSession, source: Endpoint, windows: LiveWindows, writer: "_Writer"
 ) -> None:
     replies = Replies(session, source, writer.problem)
     try:

@@ -2,15 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import aiohttp
 
 from incidents.live.endpoints import Endpoint, QueryError
+from incidents.recordings import Part
 from weft.core import JsonObject
 from weft.core.result import Window
-
-Part = Literal["incident", "baseline"]
 
 
 @dataclass(frozen=True, slots=True)

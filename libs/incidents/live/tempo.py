@@ -6,7 +6,8 @@ API: https://grafana.com/docs/tempo/latest/api_docs/
 import re
 from collections.abc import AsyncIterator
 
-from incidents.live.reply import Part, Replies, SourceReply, objects
+from incidents.live.reply import Replies, SourceReply, objects
+from incidents.recordings import Part
 from weft.core import JsonObject
 from weft.core.result import Window
 

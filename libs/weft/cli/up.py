@@ -13,12 +13,14 @@ import weft
 from weft.cli.app import CANCELED, USAGE, Data, Json, MeshPlace, app, fail, run, tell
 from weft.cli.ask import Goal, print_answer, submitted, watch
 from weft.cli.client import gateway
+from weft.cli.live_options import live_of, takes_live
 from weft.core.private_files import resolved
 from weft.local.credentials import Credentials
 from weft.local.mesh import RunningMesh, UpOptions, mesh_up, until_interrupted
 
 
 @app.command()
+@takes_live
 def up(
     context: typer.Context,
     port: Annotated[
@@ -43,7 +45,14 @@ def up(
     if missing := [str(each) for each in roots if not each.is_dir()]:
         raise SystemExit(fail(f"there is no directory {', '.join(missing)}", USAGE))
     place: MeshPlace = context.obj
-    options = UpOptions(home=place.home, port=port, project=_project(), data_roots=roots, data=data)
+    options = UpOptions(
+        home=place.home,
+        port=port,
+        project=_project(),
+        data_roots=roots,
+        data=data,
+        live=live_of(context),
+    )
     asked = Goal(question, data=data) if question else None
     raise SystemExit(run(_up(options, asked, command=place.command, as_json=as_json)))
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,7 @@ SUBJECT = "owner"
 BUS_STOP_SECONDS = 1.0
 OF_CALLERS = frozenset({"WEFT_URL", "WEFT_KEY"})
 """Variables that tell a caller where a mesh is; a service would take them for its own address."""
+LIVE_VARIABLES = ("PROMETHEUS", "LOKI", "JAEGER", "TEMPO")
 NATS_CONFIG = """\
 listen: "127.0.0.1:{port}"
 max_payload: 1MB
@@ -65,6 +66,8 @@ class UpOptions:
     """Where `services/`, `router_service/` and `gateway/` lie."""
     data_roots: Sequence[Path] = ()
     data: Path | None = None
+    live: Mapping[str, str] = field(default_factory=dict)
+    """URLs of live systems by kind: `prometheus`, `loki`, `jaeger`, `tempo`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
     data = {"DATA_ROOTS": json.dumps(roots)}
     if options.data is not None:
         data["DATA"] = str(resolved(options.data))
+    data |= {kind.upper(): url for kind, url in options.live.items()}
     front = shared | {
         "HOST": options.host,
         "PORT": str(options.port),
@@ -173,14 +177,16 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
     return [
         nats,
         *(_python(project, logs, f"services.{name}", name, shared | data) for name in services),
-        _python(project, logs, "router_service", "router", shared | _default_data(data)),
+        _python(project, logs, "router_service", "router", shared | _looked_at(options, data)),
         _python(project, logs, "gateway", "gateway", front),
     ]
 
 
-def _default_data(data: dict[str, str]) -> dict[str, str]:
-    """Return what says that there is data; what lies in it is the specialists' affair."""
-    return {name: value for name, value in data.items() if name == "DATA"}
+def _looked_at(options: UpOptions, data: dict[str, str]) -> dict[str, str]:
+    """Return what says that there is something to look at; the rest is the specialists' affair."""
+    known = {name: value for name, value in data.items() if name == "DATA"}
+    live = options.live or any(os.environ.get(f"WEFT_{kind}") for kind in LIVE_VARIABLES)
+    return known | {"LIVE": "true"} if live else known
 
 
 def _keep_days() -> float:
