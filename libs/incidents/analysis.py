@@ -89,6 +89,7 @@ def analyzed_live(
     Args:
         module: Where the analysis stands.
         roots: Below which directories data may be read.
+        options: Settings of its operator.
         data: Directory of the incident, below a data root; empty for live systems alone.
         question: What is asked, in the asker's words: the facts of what it names come first, and
             its time words, such as `before 09:20` or `last 30 minutes`, bound them.

@@ -84,6 +84,8 @@ class DataRoots:
         Raises:
             DataRefusedError: It is outside every root.
         """
+        if not data:
+            return "nothing"  # it is about live systems alone
         names = [shown_path(entry.name) for entry, _ in self.place(data).inside([])]
         names = [name for name in names if name.casefold() != GROUND_TRUTH]
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""

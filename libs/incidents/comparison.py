@@ -117,7 +117,9 @@ def _coverage(read: SourceRead, parts: Split[T], *, found: bool) -> Coverage:
 
 def _unread(read: SourceRead, files: Sequence[FileCoverage]) -> str:
     if not files:
-        reasons = "; ".join(f"{one.file}: {one.problem}" for one in read.case.problems[:_MOST_REASONS])
+        reasons = "; ".join(
+            f"{one.file}: {one.problem}" for one in read.case.problems[:_MOST_REASONS]
+        )
         lies = reasons or f"in it lies {read.inside}"
         return f"{read.case.name} has no file with {read.source}; {lies}"
     first = next((file for file in files if file.reason), files[0])
