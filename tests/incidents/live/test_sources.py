@@ -1,6 +1,5 @@
 """What is asked of live sources, when, and that nothing of it stays."""
 
-import os
 from pathlib import Path
 
 import anyio
@@ -16,6 +15,10 @@ from weft.core.result import Window
 
 NOW = 1_772_359_200.0
 """2026-03-01T10:00:00Z"""
+
+
+def _left(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
 
 
 def test_without_a_word_on_time_the_last_quarter_of_an_hour_is_looked_at() -> None:
@@ -94,7 +97,7 @@ async def test_what_was_read_is_handed_on_and_forgotten(tmp_path: Path) -> None:
     assert all(file.path.is_file() for file in recording.files)
     assert [problem.file for problem in recording.problems] == [f"loki {away.url}"]
     sources.forget(name)
-    assert os.listdir(tmp_path) == []
+    assert _left(tmp_path) == []
 
 
 async def test_a_cancelled_reading_leaves_nothing(tmp_path: Path) -> None:
@@ -106,4 +109,4 @@ async def test_a_cancelled_reading_leaves_nothing(tmp_path: Path) -> None:
 
     assert scope.cancelled_caught
     assert silent.queries
-    assert os.listdir(tmp_path) == []
+    assert _left(tmp_path) == []
