@@ -10,7 +10,8 @@ from incidents.facts import facts_json
 from incidents.files import DataFile
 from incidents.inquiry import Inquiry
 from incidents.problems import FileProblem
-from incidents.windows import FileRow, Split, gaps, name_of, seen_in_both, split
+from incidents.visibility import FileRow, name_of, seen_in_both
+from incidents.windows import Split, gaps, split
 from weft.core import Coverage, Fact, FileCoverage, JsonObject
 
 __all__ = ["Comparison", "SourceRead", "compared", "comparison_report", "folded"]
@@ -33,6 +34,8 @@ class Comparison(Generic[R]):
     find: Callable[[Split[R]], list[Anomaly]]
     show: Callable[[Split[R], Inquiry], list[Fact]]
     """What the rows show of what was asked, without a verdict."""
+    end: Callable[[R], float] | None = None
+    """When a row is over, where it lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ def compared(
         inside=roots.inside(data),
     )
     inquiry = Inquiry.of(question)
-    result = comparison_report(read, parts, comparison.find(seen_in_both(parts)))
+    seen = seen_in_both(parts, files, normal_files, comparison.end or comparison.at)
+    result = comparison_report(read, seen, comparison.find(seen))
     return result | {"facts": facts_json(comparison.show(parts, inquiry), inquiry)}
 
 

@@ -83,6 +83,8 @@ class SourceFile:
     written: float | None = None
     """Unix seconds of the last change of the file."""
     _kept: int = 0
+    _ends_badly: bool = False
+    """The last row that was looked at could not be read."""
     _dated: int = 0
     _levelled: int = 0
     _first: float = math.inf
@@ -94,6 +96,7 @@ class SourceFile:
     def keep(self, time: float | None, *, level: str = "") -> None:
         """Count a row that is kept; `time` and `level` are its own, not those of a neighbour."""
         self._kept += 1
+        self._ends_badly = False
         self._levelled += bool(level)
         if time is not None:
             self._dated += 1
@@ -102,6 +105,7 @@ class SourceFile:
     def skip(self, line: int) -> None:
         """Count a row that cannot be read."""
         self.malformed += 1
+        self._ends_badly = True
         self.bad_line = self.bad_line or line
 
     def coverage(self) -> FileCoverage:
@@ -114,6 +118,7 @@ class SourceFile:
             dated=self._dated,
             levelled=self._levelled,
             skipped=self.malformed,
+            cut=self._ends_badly or self.is_broken,
             reason="; ".join(map(str, self.problems))[:_MOST_REASON],
             first=self._first if dated else None,
             last=self._last if dated else None,

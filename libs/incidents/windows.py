@@ -3,8 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from incidents.problems import FileProblem
 from weft.core.result import Window
@@ -12,18 +11,7 @@ from weft.core.result import Window
 __all__ = ["Split", "gaps", "split"]
 
 
-class FileRow(Protocol):
-    """A row that knows which file it stands in, and which service it tells of."""
-
-    @property
-    def file(self) -> str: ...
-
-    @property
-    def service(self) -> str: ...
-
-
 T = TypeVar("T")
-R = TypeVar("R", bound=FileRow)
 _FEW = 4
 _FAR = 30 * 86400.0
 _MOST_SPANS = 1000
@@ -58,26 +46,6 @@ def gaps(parts: Split[T], *, case: str, kind: str) -> list[FileProblem]:
     if not parts.incident:
         problems.append(FileProblem(case, f"has no {kind} of the incident"))
     return problems
-
-
-def seen_in_both(parts: Split[R]) -> Split[R]:
-    """Return the same without the normal rows of files that the incident has no row of.
-
-    Where a file is gone, or cannot be read, what it told of did not vanish: nobody looked. Files
-    correspond by name; one that is named anew tells of the same services under its new name.
-    """
-    usual = {name_of(row.file) for row in parts.normal}
-    now = {name_of(row.file) for row in parts.incident}
-    renamed = {row.service for row in parts.incident if name_of(row.file) not in usual}
-    kept = {name_of(row.file) for row in parts.normal if row.service in renamed} | now
-    if usual <= kept:
-        return parts
-    return replace(parts, normal=[row for row in parts.normal if name_of(row.file) in kept])
-
-
-def name_of(file: str) -> str:
-    """Return what a file is called in whatever recording, without the directories above it."""
-    return PurePosixPath(file).name
 
 
 def split(

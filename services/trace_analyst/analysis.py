@@ -31,7 +31,14 @@ _TRACES_MATTER = 0.05
 
 def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:
     """Compare the traces of an incident with its baseline."""
-    traces = Comparison("traces", read_traces, lambda span: span.start, findings, trace_facts)
+    traces = Comparison(
+        "traces",
+        read_traces,
+        lambda span: span.start,
+        findings,
+        trace_facts,
+        end=lambda span: span.end,
+    )
     return compared(roots, data, traces, question)
 
 

@@ -217,3 +217,23 @@ async def test_each_file_says_how_much_of_it_was_read(tmp_path: Path) -> None:
     assert lacking.reason == "line 81: 1 malformed rows were skipped"
     assert whole.format
     assert whole.reason == ""
+
+
+@pytest.mark.requirement("DIAG-4")
+@pytest.mark.parametrize(
+    "name", ["logs/inventory.jsonl", "logs/payment.jsonl", "traces/traces.json", "metrics.csv"]
+)
+@pytest.mark.parametrize("side", [CASE, "baseline"])
+async def test_a_file_that_is_cut_in_calm_times_makes_no_suspect_and_is_named(
+    demo: Path, name: str, side: str
+) -> None:
+    calm(demo)
+    file = demo / side / name
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) * 2 // 5])
+
+    report = report_of(await diagnosed(demo))
+
+    assert report.suspects == ()
+    [gap] = [gap for gap in report.gaps if gap.code == "file_incomplete"]
+    assert name.rsplit("/", 1)[-1] in gap.message

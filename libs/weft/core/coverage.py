@@ -24,6 +24,8 @@ class FileCoverage(Record):
     """Those with a level of their own."""
     skipped: int = 0
     """Rows that are there and could not be read."""
+    cut: bool = False
+    """It ends in the midst of something: what came after that is not known."""
     reason: str = ""
     """Why it was not read, or not whole; empty where it was."""
     first: float | None = None
