@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import anyio
 from anyio import to_thread
+from pydantic import field_validator
 
 from incidents.analysis import Analysis
 from incidents.cases import DataRoots
@@ -31,6 +33,22 @@ class IncidentSettings(LiveSettings):
     data: Path | None = None
     """What is looked at where the caller names nothing."""
 
+    data_zone: str = "UTC"
+    """The zone of times in logs that tell none, by its name, such as `Europe/Berlin`."""
+
+    @field_validator("data_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError) as error:  # a name that is none, or leads out of the zones
+            words = f"{name!r} is no time zone: name one like UTC or Europe/Berlin"
+            raise ValueError(words) from error
+        except ZoneInfoNotFoundError as error:
+            words = f"{name!r} is no time zone that this machine knows: name one like Europe/Berlin"
+            raise ValueError(words) from error
+        return name
+
     @property
     def roots(self) -> tuple[Path, ...]:
         """The data roots, and what is looked at by default."""
@@ -53,7 +71,7 @@ async def analyst(
     text = await anyio.Path(prompt).read_text(encoding="utf-8")
     with TemporaryDirectory(prefix="weft-live-") as spool:
         live = await to_thread.run_sync(live_reader, settings, analysis.live, Path(spool))
-        roots = DataRoots(settings.roots, spool=Path(spool))
+        roots = DataRoots(settings.roots, settings.data_zone, spool=Path(spool))
         tool = analysis.tool(roots, processes, live=live is not None)
         async with processes, aclosing(get_model(settings.model)) as model:
             agent = Agent(

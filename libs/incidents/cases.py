@@ -5,12 +5,22 @@ A case tells what may be seen of an incident; the ground truth that evaluations 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from incidents.discovery import FOLDERS, MOST_FILES, NOTHING, Signals, discovered, kind_of
+from incidents.dating import Dating
+from incidents.discovery import (
+    BASELINE,
+    CASE_FILE,
+    FOLDERS,
+    MOST_FILES,
+    NOTHING,
+    Discovery,
+    Signals,
+)
 from incidents.files import DataFile, read_bytes
+from incidents.formats import KINDS, Kind
 from incidents.json_values import loaded
 from incidents.places import Place, directory_above, place_of, refusal
 from incidents.problems import FileProblem, guarded
@@ -23,7 +33,6 @@ from weft.core.record import JsonObject
 
 __all__ = ["DataRoots", "case_facts"]
 
-CASE_FILE = "case.json"
 _RECORDING = re.compile(r"[0-9a-f]{32}")
 _CASE_BYTES = 1 << 20
 _MOST_SHOWN = 200
@@ -47,9 +56,16 @@ class DataRoots:
     """The directories below which incident data may be read."""
 
     def __init__(
-        self, roots: Iterable[str | Path], *, spool: Path | None = None, recording: str = ""
+        self,
+        roots: Iterable[str | Path],
+        zone: str = "UTC",
+        *,
+        spool: Path | None = None,
+        recording: str = "",
     ) -> None:
+        """Read times that tell no zone in the one of this name."""
         self._roots = tuple(Path(root).absolute() for root in roots)
+        self._zone = zone
         self._spool = spool
         self._recording = recording
 
@@ -62,7 +78,7 @@ class DataRoots:
         known = self._spool is not None and _RECORDING.fullmatch(recording)
         if not known or self._spool is None or not (self._spool / recording).is_dir():
             raise DataRefusedError("there is no such recording of live systems", field="recording")
-        return DataRoots(self._roots, spool=self._spool, recording=recording)
+        return DataRoots(self._roots, self._zone, spool=self._spool, recording=recording)
 
     def place(self, data: str) -> Place:
         """Return where `data`, a path below a root, stands, or would stand.
@@ -105,7 +121,7 @@ class DataRoots:
         return place
 
     def open_case(self, data: str) -> IncidentCase:
-        """Find what `data`, a path below a root, holds; blocking, and reads `case.json` only.
+        """Find what `data`, a path below a root, holds, by the beginning of its files; blocking.
 
         Without `data` there is what was recorded of live systems, which else joins it.
 
@@ -127,22 +143,20 @@ class DataRoots:
     def _directory(self, data: str) -> IncidentCase:
         place = self.check(data)
         name = shown_path(place.name)
-        look = place.look()
-        if look.kind == "file":
-            kind = kind_of(place.path)
-            signals = Signals(**{kind: (place.file(name),)}) if kind else NOTHING
-            return IncidentCase(PurePosixPath(name).stem, signals)
         problems: list[FileProblem] = []
-        facts = case_facts(place, problems)
-        if facts is None:
-            signals = discovered(place, problems)
-            return IncidentCase(name, signals, problems=tuple(problems))
+        if place.look().kind == "file":
+            signals = Discovery(problems, Dating(self._zone)).take(place)
+            return IncidentCase(PurePosixPath(name).stem, signals, problems=tuple(problems))
+        facts = case_facts(place, problems) or {}
+        alert = _alert(place, facts.get("alert_time_unix"), problems)
+        dating = Dating(self._zone, alert)
+        normal = _baseline_place(place, facts, problems)
         own_name = facts.get("case")
         return IncidentCase(
             name=own_name if isinstance(own_name, str) and own_name else name,
-            incident=_incident(place, facts, problems),
-            baseline=_baseline(place, facts.get("baseline"), problems),
-            alert_time=_alert(place, facts.get("alert_time_unix"), problems),
+            incident=_incident(place, facts, problems, normal=normal, dating=dating),
+            baseline=_baseline(normal, facts.get("baseline"), problems, dating),
+            alert_time=alert,
             problems=tuple(problems),
         )
 
@@ -190,30 +204,41 @@ def case_facts(place: Place, problems: list[FileProblem]) -> JsonObject | None:
     return None
 
 
-def _incident(place: Place, facts: JsonObject, problems: list[FileProblem]) -> Signals:
-    listed = {kind: _listed(place, kind, facts.get(kind), problems) for kind in ("logs", "traces")}
-    names = facts.get("metrics") or [
-        name
-        for name in ("metrics.csv", "metrics.csv.xz")
-        if Place(place.root, place.below / name).look().kind == "file"
-    ]
-    return Signals(**listed, metrics=_listed(place, "metrics", names, problems))
+def _incident(
+    place: Place,
+    facts: JsonObject,
+    problems: list[FileProblem],
+    *,
+    normal: Place | None,
+    dating: Dating,
+) -> Signals:
+    """Find what the case lists, and what else lies in it besides normal times and source."""
+    listed: dict[PurePosixPath, Kind] = {}
+    for kind in KINDS:
+        for file in _listed(place, kind, facts.get(kind), problems):
+            listed.setdefault(file.below, kind)
+    apart = {place.below / BASELINE, *([normal.below] if normal else [])}
+    source = facts.get("source")
+    if isinstance(source, str) and (code := place.at(source)) is not None:
+        apart.add(code.below)
+    return Discovery(problems, dating, listed, frozenset(apart)).signals(place)
 
 
 def _listed(
-    place: Place, kind: str, names: object, problems: list[FileProblem]
-) -> tuple[DataFile, ...]:
+    place: Place, kind: Kind, names: object, problems: list[FileProblem]
+) -> Iterator[Place]:
     if not isinstance(names, list):
         if names is not None:
             problems.append(FileProblem(place.shown, f"case.json: {kind} is no list"))
-        return ()
+        return
     if len(names) > MOST_FILES:
         problems.append(FileProblem(place.shown, f"{kind}: only {MOST_FILES} of {len(names)} read"))
-    listed = [_one(place, kind, str(name), problems) for name in names[:MOST_FILES]]
-    return tuple(file for file in listed if file)
+    for name in names[:MOST_FILES]:
+        if (file := _one(place, kind, str(name), problems)) is not None:
+            yield file
 
 
-def _one(place: Place, kind: str, name: str, problems: list[FileProblem]) -> DataFile | None:
+def _one(place: Place, kind: Kind, name: str, problems: list[FileProblem]) -> Place | None:
     """Find a listed file: in a folder of its kind, or beside `case.json`."""
     choices = [place.at(f"{folder}/{name}") for folder in FOLDERS[kind]]
     places = [choice for choice in (*choices, place.at(name)) if choice is not None]
@@ -226,33 +251,50 @@ def _one(place: Place, kind: str, name: str, problems: list[FileProblem]) -> Dat
         # Its reader finds out why it cannot be read: then it is a gap of that source.
         unusable = (choice for choice, look in looks if look.kind == "unusable")
         file = next(unusable, looks[0][0])
-    return file.file()
+    return file
 
 
-def _baseline(place: Place, name: object, problems: list[FileProblem]) -> Signals:
-    """Look in each directory above the case, up to the root, the nearest first."""
-    if not isinstance(name, str) or not name:
-        problems.append(FileProblem(place.shown, "case.json names no baseline"))
-        return NOTHING
-    directory = directory_above(place.above()[1:], name, "the baseline")
-    if isinstance(directory, FileProblem):
+def _baseline_place(place: Place, facts: JsonObject, problems: list[FileProblem]) -> Place | None:
+    """Find normal times: what the case names, in it or above it; else `baseline` in or beside it."""
+    name = facts.get("baseline")
+    if name is not None and not (isinstance(name, str) and name):
+        problems.append(FileProblem(place.shown, "case.json: baseline is no name of a directory"))
+    if isinstance(name, str) and name:
+        directory = directory_above(place.above(), name, "the baseline")
+        if isinstance(directory, Place):
+            return directory
         problems.append(directory)
+        return None
+    for around in place.above()[:2]:
+        beside = around.at(BASELINE)
+        if beside is not None and beside != place and beside.look().kind == "directory":
+            return beside
+    return None
+
+
+def _baseline(
+    directory: Place | None, name: object, problems: list[FileProblem], dating: Dating
+) -> Signals:
+    if directory is None:
         return NOTHING
-    return _completed(directory, name, discovered(directory, problems), problems)
+    signals = Discovery(problems, dating).signals(directory)
+    return _completed(directory, str(name or BASELINE), signals, problems, dating)
 
 
-def _completed(place: Place, name: str, signals: Signals, problems: list[FileProblem]) -> Signals:
+def _completed(
+    place: Place, name: str, signals: Signals, problems: list[FileProblem], dating: Dating
+) -> Signals:
     """Take what a baseline of several lacks from the nearest other one, and say so."""
     if len(PurePosixPath(name).parts) == 1:
         return signals  # what stands beside it need not be a baseline
     beside = [other for other, _ in place.above()[1].inside(problems) if other != place]
     complete: dict[str, tuple[DataFile, ...]] = {}
-    for kind in FOLDERS:
+    for kind in KINDS:
         complete[kind] = getattr(signals, kind)
         for other in beside:
             if complete[kind] or other.look().kind != "directory":
                 continue
-            complete[kind] = getattr(discovered(other, []), kind)
+            complete[kind] = getattr(Discovery([], dating).signals(other), kind)
             if complete[kind]:
                 used = f"has no {kind}: those of {shown_path(other.name)} are used"
                 problems.append(FileProblem(cut(name, _MOST_SHOWN), used))

@@ -149,7 +149,12 @@ def test_names_in_a_case_that_lead_out_are_refused_and_lose_nothing_else(root: P
 
     case = DataRoots([root]).open_case("dev/one")
 
-    assert names(case.incident) == ["dev/one/log/a.jsonl", "dev/one/log/7", "dev/one/metrics.csv"]
+    assert names(case.incident) == [
+        "dev/one/log/a.jsonl",
+        "dev/one/log/7",
+        "dev/one/trace/t.json",
+        "dev/one/metrics.csv",
+    ]
     for bad in ("../../../../secret/x.log", "/etc/passwd", "out.log", "answer.log"):
         assert f"{bad}: refused" in problems(case)
     assert "traces is no list" in problems(case)

@@ -79,12 +79,12 @@ def test_a_packed_file_is_read_as_what_it_holds_whatever_it_is_called(
 def test_what_a_damaged_archive_still_gives_is_read_and_its_end_told(
     tmp_path: Path, ending: str
 ) -> None:
-    content = os.urandom(1_500_000).hex().encode()
-    whole = PACKINGS[ending](b"\n".join(content[at : at + 80] for at in range(0, 3_000_000, 80)))
+    content = os.urandom(700_000).hex().encode()
+    whole = PACKINGS[ending](b"\n".join(content[at : at + 80] for at in range(0, 1_400_000, 80)))
 
     lines, told = read(made(tmp_path / f"cut.log{ending}", whole[:-100_000]))
 
-    assert 1_000 < len(lines) < 37_500
+    assert 1_000 < len(lines) < 17_500
     assert ["cannot be decompressed" in problem for problem in told] == [True]
 
 

@@ -102,6 +102,10 @@ def recorded_case(place: Path) -> Path:
 
 
 def write_case(root: Path, **changes: object) -> None:
+    """Write `case.json`; where `changes` list other logs, the recorded ones are gone."""
+    listed = changes.get("logs", ["all.jsonl"])
+    if isinstance(listed, list) and "all.jsonl" not in listed:
+        (root / "case" / "logs" / "all.jsonl").unlink()
     facts: dict[str, object] = {
         "case": "odd", "baseline": "baseline", "logs": ["all.jsonl"], "traces": ["all.json"],
     }  # fmt: skip

@@ -21,6 +21,7 @@ _JSON_ENDINGS = (".jsonl", ".ndjson")
 _ENDINGS = (".log", ".out", ".err", ".jsonl", ".ndjson")
 _ODD_CHARACTERS = 0.1
 _COLUMNS = 3
+_START = 4096
 
 
 def read_plain(source: SourceFile) -> Iterator[LogLine]:
@@ -88,20 +89,18 @@ def _share(entries: list[LogEntry], *, dated: bool) -> float:
 
 def _what_else(sample: Sample, lines: list[str]) -> str:
     """Say what a sample is that is no text of log lines; empty if it may be some."""
-    odd = sum(
-        not character.isprintable()
-        for character in sample.text[:4096]
-        if character not in "\r\n\t\x1b"
-    )
-    if odd > _ODD_CHARACTERS * min(len(sample.text), 4096):
-        return "it is no text"
-    if sample.name.casefold().endswith((".csv", ".tsv")) or _is_table(lines):
-        return "it is a table of another kind"
-    if (sample.is_json and not sample.text.lstrip().startswith("{")) or _is_document(lines):
-        return "it is a JSON document of another kind"
-    if any(line.startswith(("# TYPE ", "# HELP ")) for line in lines):
-        return "it holds metrics"
-    return ""
+    start = sample.text[:_START]
+    odd = sum(not one.isprintable() for one in start if one not in "\r\n\t\x1b")
+    is_array = sample.is_json and not sample.text.lstrip().startswith("{")
+    name = sample.name.casefold()
+    others = {
+        "it is no text": odd > _ODD_CHARACTERS * len(start),
+        "it is a table of another kind": name.endswith((".csv", ".tsv")) or _is_table(lines),
+        "it is a JSON document of another kind": is_array or _is_document(lines),
+        "its records are no log entries": bool(fits_json_lines(sample).lacks),
+        "it holds metrics": any(line.startswith(("# TYPE ", "# HELP ")) for line in lines),
+    }
+    return next((words for words, is_so in others.items() if is_so), "")
 
 
 def _is_document(lines: list[str]) -> bool:

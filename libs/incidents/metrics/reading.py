@@ -27,7 +27,7 @@ from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
 from weft.core import FileCoverage
 
-FORMATS = (*TABLES, *CALLS, PROMETHEUS, EXPOSITION, OTLP_METRICS, GRAFANA)
+METRIC_FORMATS = (*TABLES, *CALLS, PROMETHEUS, EXPOSITION, OTLP_METRICS, GRAFANA)
 MOST_SAMPLES = 4_000_000
 """So many samples are kept, of all files together."""
 MOST_SERIES = 100_000
@@ -74,7 +74,7 @@ def read_metrics(
     The first of `service_labels` that a series has names its service.
     """
     gathered = _Gathered(tuple(plain_label(label) for label in service_labels), most)
-    read = read_all(files, FORMATS, gathered.take)
+    read = read_all(files, METRIC_FORMATS, gathered.take)
     calls = {caller: frozenset(called) for caller, called in sorted(gathered.calls.items())}
     problems = [*read.problems, *gathered.problems()]
     return Metrics(gathered.series(), problems, read.files, calls)

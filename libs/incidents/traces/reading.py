@@ -19,7 +19,7 @@ from incidents.traces.spans import UNKNOWN, RawSpan, Side, Span, checked, is_pos
 from incidents.traces.zipkin import ZIPKIN
 from weft.core import FileCoverage
 
-FORMATS = (OTLP, JAEGER, ZIPKIN, NEZHA)
+TRACE_FORMATS = (OTLP, JAEGER, ZIPKIN, NEZHA)
 MOST_SPANS = 300_000
 """So many spans are kept, of all files together."""
 _DEEPEST = 50
@@ -38,7 +38,7 @@ class Traces(NamedTuple):
 def read_traces(files: Iterable[DataFile], most: int = MOST_SPANS) -> Traces:
     """Read all files; blocking. A file or span that cannot be read costs only itself."""
     gathered = _Gathered(most)
-    read = read_all(files, FORMATS, gathered.take)
+    read = read_all(files, TRACE_FORMATS, gathered.take)
     spans, problems = gathered.finish()
     spans.sort(key=lambda span: (span.start, -span.end, span.file, span.line))
     return Traces(spans, [*read.problems, *problems], read.files)

@@ -39,6 +39,7 @@ def up(
 
     Behind a proxy, GATEWAY_HOSTS=mesh.example.com names what the gateway answers to, and
     GATEWAY_CORS_ORIGINS=https://app.example.com the pages of a browser that may call it.
+    WEFT_DATA_ZONE=Europe/Berlin is the zone of times in logs that tell none; else they are UTC.
     """
     data = resolved(data) if data else None
     roots = [*(data_root or []), *([data] if data else [])]
