@@ -258,7 +258,17 @@ def test_no_more_series_are_kept_than_there_is_memory_for(
     ]
 
 
-@pytest.mark.parametrize("text", ["a,b\n1,2\n", "nonsense", "[]", '{"some": "thing"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "timestamp,service,level,message\n1700000000,cart,INFO,hello\n",
+        "time,name,value\n1700000000,signup,yes\n",
+        "a,b\n1,2\n",
+        "nonsense",
+        "[]",
+        '{"some": "thing"}',
+    ],
+)
 def test_what_holds_no_metrics_is_a_problem(tmp_path: Path, text: str) -> None:
     metrics = read(tmp_path, text, "metrics.csv")
 

@@ -19,6 +19,9 @@ _LABELS = {"podname": "pod", "servicename": "service", "microservice": "service"
 """Columns that are called otherwise than the labels of the same meaning."""
 _STACKED = ("microservice", "metric", "statistic")
 _MOST_COLUMNS = 20_000
+_LOOKED_AT = 20
+_ODD = 0.5
+"""So large a share of the cells that are looked at may be damaged."""
 
 
 def columns(header: Sequence[str]) -> list[str]:
@@ -40,8 +43,18 @@ def _long(sample: Sample) -> Fit:
         if first_of(names, wanted) is None
     ]
     if not missing:
-        return Fit(1)
+        return _measuring(sample, [first_of(names, _VALUES)], 1.0)
     return Fit(0.9 * (1 - len(missing) / 3), f"it has no column {', '.join(missing)}")
+
+
+def _measuring(sample: Sample, places: Sequence[int | None], score: float) -> Fit:
+    """Tell by the first rows whether what stands in these columns are numbers."""
+    rows = [row for row in csv.reader(sample.lines[1:_LOOKED_AT]) if len(row) == len(sample.header)]
+    cells = [row[place] for row in rows for place in places if place is not None]
+    odd = sum(value_of(cell) is None for cell in cells)
+    if odd > _ODD * len(cells):
+        return Fit(0.3, "its columns do not hold numbers")
+    return Fit(score)
 
 
 def _read_long(source: SourceFile) -> Iterator[Point]:
@@ -80,8 +93,9 @@ def value_of(text: str) -> float | None:
 def _wide(sample: Sample) -> Fit:
     names = columns(sample.header)
     at, owner = first_of(names, TIMES), first_of(names, _OWNERS)
-    measured = set(range(len(names))) - {at, owner}
-    return Fit(0.8) if at is not None and owner is not None and measured else Fit(0)
+    measured = [place for place, name in enumerate(names) if place != owner and name not in TIMES]
+    has_both = at is not None and owner is not None
+    return _measuring(sample, measured, 0.8) if has_both and measured else Fit(0)
 
 
 def _read_wide(source: SourceFile) -> Iterator[Point]:

@@ -121,7 +121,12 @@ class _Gathered:
             self._left_out += 1
 
     def _keeps(self, trace: str) -> bool:
-        return not self._halvings or zlib.crc32(trace.encode()) % (1 << self._halvings) == 0
+        return not self._halvings or _digest(trace) % (1 << self._halvings) == 0
+
+
+def _digest(trace: str) -> int:
+    # The low bits of a checksum follow those of its text.
+    return (zlib.crc32(trace.encode()) * 2654435761 & 0xFFFFFFFF) >> 8
 
 
 def _shares(some: Counter[str], counts: Counter[str], words: str) -> list[FileProblem]:
