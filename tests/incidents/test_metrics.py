@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from incidents.dating import Dating
 from incidents.files import DataFile
 from incidents.metrics import comparable, read_metrics
 from tests.incidents.recorded_metrics import (
@@ -84,6 +85,15 @@ LAYOUTS: dict[str, tuple[str, object]] = {
         "memory_bytes-data-2023-11-14 22_13_20.csv",
         f'"Time","cart","mail"\n{T0}000,100,\n2023-11-14 22:13:35,110 B,\n',
     ),
+    "Grafana, by row": (
+        "memory_bytes.csv",
+        f"Series;Time;Value\ncart;{T0}000;100\ncart;{T0 + 15}000;110\ncart;{T0}000;null\n",
+    ),
+    "long, other headers": (
+        "m.csv",
+        (f"Timestamp (UTC),Service.Name,Metric Name,Value\n{T0},cart,memory_bytes,100\n"
+        f"{T0 + 15},cart,memory_bytes,110\n"),
+    ),
     "Grafana, labels": (
         "Panel.csv",
         ('sep=;\nTime;memory_bytes{instance="10.0.0.1:80", job="cart"}\n'
@@ -119,6 +129,13 @@ def test_who_calls_whom_is_read(tmp_path: Path, text: str) -> None:
     metrics = read(tmp_path, text, "graph.csv")
 
     assert metrics.calls == {"cart": {"db"}, "shop": {"cart", "mail"}}
+
+
+def test_times_that_tell_no_zone_are_in_the_one_that_is_set(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("Time,cart\n2023-11-14 23:13:20,7\n")
+    file = DataFile(tmp_path / "m.csv", "m.csv", dating=Dating("Europe/Berlin"))
+
+    assert alone(read_metrics([file])) == {("cart", "m"): [(0, 7.0)]}
 
 
 def test_a_packed_file_is_read_as_it_is(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from incidents.files import SourceFile
 from incidents.formats import Fit, Format, Sample
 from incidents.metrics.points import Key, Point, number, selector
-from incidents.metrics.tables import TIMES, value_of
+from incidents.metrics.tables import TIMES, columns, value_of
 from incidents.times import moment
 
 _LOOKED_AT = 20
@@ -17,6 +17,7 @@ _ODD = 0.5
 """So large a share of what is looked at may be damaged."""
 _SAID = "sep="
 """So begins a line before the header that is there for spreadsheets."""
+_BY_ROW = ["series", "time", "value"]
 _NO_NAMES = ("", "value", "val")
 _SEPARATORS = re.compile(r"[,;\t]")
 _DATA = "-data"
@@ -39,7 +40,7 @@ _UNITS = {
 
 def _recognises(sample: Sample) -> Fit:
     header, *rows = [*_cells(sample.lines[: _LOOKED_AT + 2])] or [[]]
-    if len(header) <= 1 or header[0].strip().casefold() not in TIMES:
+    if len(header) <= 1 or columns(header)[0] not in TIMES:
         return Fit(0)
     some = [row for row in rows if len(row) == len(header)]
     cells = [_measured(cell) for row in some for cell in row[1:]]
@@ -60,7 +61,7 @@ def _read(source: SourceFile) -> Iterator[Point]:
     keys = [key_of(name, title) for name in header[1:]]
     damaged = Key("", {})
     for line, row in enumerate(rows, 2):
-        time = moment(row[0]) if row else None
+        time = moment(row[0], source.dating) if row else None
         if time is None or len(row) != len(header):
             yield Point(damaged, 0.0, None, line)
             continue
@@ -116,4 +117,28 @@ def _measured(cell: str) -> float | None:
     return None if plain is None else plain * _UNITS.get(unit, 1.0)
 
 
-GRAFANA = Format("Grafana's CSV", "metrics", _recognises, _read)
+def _is_by_row(sample: Sample) -> Fit:
+    """Recognise the older form, in which each row names its series."""
+    header = next(_cells(sample.lines[:2]), [])
+    return Fit(0.9) if columns(header) == _BY_ROW else Fit(0)
+
+
+def _by_row(source: SourceFile) -> Iterator[Point]:
+    rows = _cells(line for _, line in source.lines())
+    next(rows, None)
+    title = title_of(source.sample.name)
+    keys: dict[str, Key] = {}
+    for line, row in enumerate(rows, 2):
+        if len(row) != len(_BY_ROW):
+            yield Point(Key("", {}), 0.0, None, line)
+            continue
+        legend, at, cell = row
+        key = keys.setdefault(legend, key_of(legend, title))
+        time = moment(at, source.dating)
+        yield Point(key, time or 0.0, None if time is None else _measured(cell), line)
+
+
+GRAFANA = (
+    Format("Grafana's CSV", "metrics", _recognises, _read),
+    Format("Grafana's CSV, a row for each sample", "metrics", _is_by_row, _by_row),
+)

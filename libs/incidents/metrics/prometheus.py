@@ -37,11 +37,12 @@ def _read(source: SourceFile) -> Iterator[Point]:
     for at, item in enumerate(source.json_items(*_RESULTS), 1):
         result = object_of(item.value)
         metric = result.get(_METRIC)
-        if not isinstance(metric, dict):
+        pairs = _pairs(result)
+        if not isinstance(metric, dict) or not pairs:
             yield Point(damaged, 0.0, None, at)
             continue
         key = _key(metric, stem)
-        for pair in _pairs(result):
+        for pair in pairs:
             yield _point(key, pair)._replace(line=at)
 
 

@@ -27,7 +27,7 @@ from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
 from weft.core import FileCoverage
 
-METRIC_FORMATS = (*TABLES, *CALLS, PROMETHEUS, EXPOSITION, OTLP_METRICS, GRAFANA)
+METRIC_FORMATS = (*TABLES, *CALLS, PROMETHEUS, EXPOSITION, OTLP_METRICS, *GRAFANA)
 MOST_SAMPLES = 4_000_000
 """So many samples are kept, of all files together."""
 MOST_SERIES = 100_000

@@ -8,7 +8,10 @@ from incidents.formats import Fit, Format, Sample
 from incidents.metrics.points import CallEdge, Key, Point, number, selector
 from incidents.times import moment
 
-TIMES = frozenset({"timestamp", "time", "ts", "datetime", "date", "unix_timestamp", "@timestamp"})
+TIMES = frozenset({
+    "timestamp", "time", "ts", "datetime", "date", "unix_timestamp", "@timestamp", "timestamp_utc",
+    "time_utc", "timestamp_ms", "time_ms", "unix_time", "epoch", "epoch_ms", "date_time",
+})  # fmt: skip
 _NAMES = ("metric", "metric_name", "__name__", "name")
 _VALUES = ("value", "val")
 _OWNERS = (
@@ -25,7 +28,9 @@ _ODD = 0.5
 
 
 def columns(header: Sequence[str]) -> list[str]:
-    return [name.strip().casefold() for name in header]
+    """Return the names of columns in one form, however they are written."""
+    plain = (name.strip().casefold().rstrip(")").replace("(", "") for name in header)
+    return [name.replace(" ", "_").replace(".", "_").replace("-", "_") for name in plain]
 
 
 def first_of(names: Sequence[str], wanted: Sequence[str] | frozenset[str]) -> int | None:
@@ -78,7 +83,7 @@ def _read_long(source: SourceFile) -> Iterator[Point]:
             labels |= {label: row[place] for place, label in others if row[place]}
             places = {} if owner is None else {_LABELS.get(names[owner], names[owner]): parts[1]}
             keys[parts] = key = Key(name, labels, service=parts[1], places=places)
-        time = moment(row[at])
+        time = moment(row[at], source.dating)
         is_damaged = time is None or not key.name or not row[value]
         yield Point(key, time, None if is_damaged else value_of(row[value]), line)
 
@@ -114,7 +119,7 @@ def _read_wide(source: SourceFile) -> Iterator[Point]:
     damaged = Key("", {})
     keys: dict[str, list[tuple[int, Key]]] = {}
     for line, row in rows:
-        time = moment(row[at])
+        time = moment(row[at], source.dating)
         if time is None or not row[owner]:
             yield Point(damaged, 0.0, None, line)
             continue
@@ -147,7 +152,7 @@ def _read_calls(source: SourceFile) -> Iterator[Point | CallEdge]:
         keys.append(Key(metric, {"caller": caller}, "level", service=called))
         yield CallEdge(caller, called, 1)
     for line, row in rows:
-        time = moment(row[1])
+        time = moment(row[1], source.dating)
         for key, cell in zip(keys, row[2:], strict=True):
             yield Point(key, time, None if time is None else value_of(cell), line)
 
@@ -171,7 +176,7 @@ def _read_stacked(source: SourceFile) -> Iterator[Point]:
     ][1 : _MOST_COLUMNS + 1]
     damaged = Key("", {})
     for line, row in enumerate(reader, len(_STACKED) + 1):
-        time = moment(row[0]) if row else None
+        time = moment(row[0], source.dating) if row else None
         if time is None or len(row) != len(services):
             # The row that names the column of times has nothing else in it.
             if any(cell.strip() for cell in row[1:]):

@@ -9,24 +9,31 @@ from incidents.json_stream import Item
 from incidents.traces.spans import MICROSECONDS, RawSpan, clock, failed, side_of
 from weft.core import JsonObject, JsonValue
 
-_SPANS = "data.*.spans"
-_PROCESSES = "data.*.processes"
+_SPANS = ("data.*.spans", "spans")
+_PROCESSES = ("data.*.processes", "processes")
+"""Of an answer with many traces, and of a trace that was saved alone."""
 _NAMES = ("service.name", "k8s.deployment.name")
 _CHILD, _FOLLOWER = "CHILD_OF", "FOLLOWS_FROM"
 
 
 def _recognises(sample: Sample) -> Fit:
-    return fits_keys(sample, ("data", _SPANS))
+    fits = [fits_keys(sample, (f"{spans}.*.spanID",)) for spans in _SPANS]
+    return max(*fits, fits_keys(sample, ("data", _SPANS[0])), key=_fitting)
+
+
+def _fitting(fit: Fit) -> tuple[bool, float]:
+    return not fit.lacks, fit.score
 
 
 def _read(source: SourceFile) -> Iterator[RawSpan]:
-    rows = enumerate(_with_processes(source.json_items(_SPANS)), 1)
+    rows = enumerate(_with_processes(source.json_items(*_SPANS)), 1)
     yield from source.made_of(rows, lambda number, row: span_of(object_of(row[0]), row[1], number))
 
 
 def _with_processes(items: Iterable[Item]) -> Iterator[tuple[JsonValue, JsonObject]]:
     for trace in _traces(items):
-        processes = object_of(trace[0].context.get(_PROCESSES))
+        context = trace[0].context
+        processes = object_of(next((context[path] for path in _PROCESSES if path in context), None))
         yield from ((item.value, processes) for item in trace)
 
 

@@ -8,7 +8,7 @@ from incidents.formats import Fit, Format, Sample
 from incidents.traces.spans import NANOSECONDS, RawSpan, clock, failed, side_of
 from weft.core import JsonObject, JsonValue
 
-_LISTS = ("resourceSpans", "batches", "trace.resourceSpans")
+_LISTS = ("resourceSpans", "batches", "trace.resourceSpans", "result.resourceSpans")
 _SCOPES = ("scopeSpans", "instrumentationLibrarySpans")
 _ARRAYS = tuple(f"{top}.*.{scope}.*.spans" for top in _LISTS for scope in _SCOPES)
 _RESOURCES = tuple(f"{top}.*.resource" for top in _LISTS)
