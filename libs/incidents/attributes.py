@@ -1,6 +1,6 @@
 """Attributes as OTLP JSON writes them, and the odd values that stand where an object should."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from incidents.json_stream import Item
 from weft.core import JsonObject, JsonValue
@@ -18,6 +18,19 @@ def attributes(value: JsonValue) -> JsonObject:
     for entry in value:
         if isinstance(entry, dict) and isinstance(held := entry.get("value"), dict):
             found[str(entry.get("key"))] = _plain(held)
+    return found
+
+
+def picked(value: JsonValue, wanted: Container[str]) -> JsonObject:
+    """Return those of a list of attributes that are wanted."""
+    if not isinstance(value, list):
+        return {}
+    found: JsonObject = {}
+    for entry in value:
+        if isinstance(entry, dict) and (key := entry.get("key")) in wanted:
+            held = entry.get("value")
+            if isinstance(key, str) and isinstance(held, dict):
+                found[key] = _plain(held)
     return found
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from incidents.attributes import attributes, object_of, with_resources
+from incidents.attributes import object_of, picked, with_resources
 from incidents.files import SourceFile
 from incidents.formats import Fit, Format, Sample
-from incidents.traces.spans import NANOSECONDS, RawSpan, clock, failed, side_of
+from incidents.traces.spans import FAILURE_TAGS, NANOSECONDS, RawSpan, clock, failed, side_of
 from weft.core import JsonObject, JsonValue
 
 _LISTS = ("resourceSpans", "batches", "trace.resourceSpans", "result.resourceSpans")
@@ -13,6 +13,7 @@ _SCOPES = ("scopeSpans", "instrumentationLibrarySpans")
 _ARRAYS = tuple(f"{top}.*.{scope}.*.spans" for top in _LISTS for scope in _SCOPES)
 _RESOURCES = tuple(f"{top}.*.resource" for top in _LISTS)
 _SERVICE = ("service.name", "k8s.deployment.name", "k8s.statefulset.name", "k8s.daemonset.name")
+_WANTED = (*FAILURE_TAGS, *_SERVICE)
 _UNNAMED = "unknown_service"
 """With this begins what an SDK writes whose process was given no name."""
 _ERRORS = (2, "2", "STATUS_CODE_ERROR", "ERROR")
@@ -52,7 +53,7 @@ def _of_services(source: SourceFile) -> Iterator[tuple[JsonValue, str]]:
 
 def span_of(span: JsonObject, service: str, number: int) -> RawSpan:
     """Return the file's `number`th span of OTLP, whose resource names this service."""
-    tags = attributes(span.get("attributes"))
+    tags = picked(span.get("attributes"), _WANTED)
     has_failed = object_of(span.get("status")).get("code") in _ERRORS
     return RawSpan(
         span.get("traceId"), span.get("spanId"), span.get("parentSpanId"),

@@ -19,6 +19,8 @@ _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _LONGEST = 30 * 86400.0
 """No operation takes longer: its clock was set meanwhile, or its end was never written."""
 _MOST_DIGITS = 25
+_USUAL = 64
+"""An id is no longer than so many characters, as a rule."""
 _NO_SPAN = "0" * 16
 _LARGEST = 1e25
 """No clock shows more, in whatever unit."""
@@ -30,6 +32,8 @@ _SERVERS = frozenset({"server", "consumer", "2", "5"})
 _CLIENTS = frozenset({"client", "producer", "3", "4"})
 _SERVER_ERRORS = frozenset(str(code) for code in range(500, 600))
 _STATUS_CODES = ("http.status_code", "http.response.status_code")
+FAILURE_TAGS = ("otel.status_code", "error", *_STATUS_CODES)
+"""Tags that tell whether an operation failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +86,20 @@ def identifier(value: JsonValue) -> str:
     """
     if not isinstance(value, str):
         return ""
-    text = value.strip()
-    size = _BASE64_LENGTHS.get(len(text))
-    if size is not None and text.endswith("="):
-        try:
-            content = base64.b64decode(text, validate=True)
-        except binascii.Error:
-            content = b""
-        if len(content) == size:
-            text = content.hex()
-    return short_name(text.lower())
+    text = value.lower()
+    if text.isalnum() and len(text) <= _USUAL:
+        return text
+    if value.endswith("="):
+        text = _hex(value)
+    return short_name(text.strip())
+
+
+def _hex(text: str) -> str:
+    try:
+        content = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return text
+    return content.hex() if len(content) == _BASE64_LENGTHS.get(len(text)) else text
 
 
 def clock(value: JsonValue, unit: int) -> float | None:
