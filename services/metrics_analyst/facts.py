@@ -39,7 +39,12 @@ def metric_facts(parts: Cut, found: Sequence[Anomaly], inquiry: Inquiry) -> list
         both = [one for one in (past, parts.incident[key]) if one is not None]
         values = [*parts.incident[key].values]
         if window is not None:
-            values = [v for one in both for v in one.between(window.start, window.end)]
+            values = [
+                value
+                for one in both
+                for time, value in zip(one.times, one.values, strict=True)
+                if window.start <= time < window.end
+            ]
         if values:
             facts.append(_measured(key, values, past, changed.get(key), parts.incident[key]))
     return facts

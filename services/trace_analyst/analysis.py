@@ -143,7 +143,7 @@ def _changed(one: Change, odds: _Odds) -> list[Anomaly]:
     what = f"{parent} no longer calls {child}" if one.missing else f"{parent} now calls {child}"
     for service, traces in sorted(one.blamed.items()):
         matter = traces / (traces + _TRACES_MATTER * odds.whole)
-        worth = 0.8 if one.missing else 0.5
+        worth = (0.8 if one.missing else 0.5) * (1 - one.asked)
         sure = odds.sure(one.gain) * (1 - math.exp(-traces / 2))
         strength = worth * sure * matter * min(1.0, traces / one.traces) * (0.5 + 0.5 * one.change)
         evidence: JsonObject = {

@@ -36,6 +36,8 @@ class Change:
     first: int = 0
     """In how many traces it is where the trouble began."""
     traces: int = 0
+    asked: float = 0.0
+    """How much less, or more, its service is called by another one, whose doing this may be."""
     blamed: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """In how many traces each service is to blame; shared doubt counts in parts."""
 
@@ -91,6 +93,9 @@ def changes(normal: Sequence[Node], incident: Sequence[Node]) -> Shapes:
     usually = _reached(normal)
     for change in found:
         change.reaches = usually.get((change.parent, change.child), "")
+    for change in found:
+        callers = [one.change for one in found if one.reaches == change.parent[0]]
+        change.asked = max(callers, default=0.0)
     _blame(found, incident, _limits(normal))
     return Shapes(found, len({**usual, **now}))
 
@@ -100,17 +105,17 @@ def _is_whole(node: Node) -> bool:
 
 
 def _reach(incident: Sequence[Node]) -> dict[str, float]:
-    """Return until when the file that tells of each service goes on: beyond it nobody looked.
+    """Return until when the files that tell of each service go on: beyond it nobody looked.
 
     One that is not heard of at all was to be heard of in files that are there.
     """
     ends: dict[str, float] = {}
-    files: dict[str, str] = {}
+    files: dict[str, set[str]] = defaultdict(set)
     for node in incident:
         span = node.span
-        files.setdefault(span.service, span.file)
+        files[span.service].add(span.file)
         ends[span.file] = max(ends.get(span.file, -math.inf), span.start)
-    return {service: ends[file] for service, file in files.items()}
+    return {service: max(ends[file] for file in names) for service, names in files.items()}
 
 
 def _reached(normal: Sequence[Node]) -> dict[tuple[Operation, Operation], str]:
