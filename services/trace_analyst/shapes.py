@@ -201,15 +201,18 @@ def _blamed(
 ) -> dict[str, float]:
     """A service that stops is blamed, or what it called last: more so if that was slow or failed.
 
-    What the called one called last may have failed it in turn, and so on down. A call that is
-    missing itself may also have been tried and left no span.
+    What the called one called last may have failed it in turn, and so on down. Where nothing was
+    called, it tells who left no span: the caller, who did not try, or the called, who did not hear.
     """
     own = node.span.service
     missing = [one for one in found if one.missing]
     last = _last_called(node) if missing else None
     if last is None:
         unseen = sorted({one.reaches for one in missing if one.reaches})
-        return {own: 0.4, unseen[0]: 0.4} if unseen else {own: 1.0}
+        if not unseen:
+            return {own: 1.0}
+        tried = all(one.child[0] != own for one in missing)
+        return {own: 0.4 if tried else 0.6, unseen[0]: 0.4}
     suspect = last.span.error or last.span.duration > limits.get(last.operation, math.inf)
     shares = {own: 0.3 if suspect else 0.6}
     while last is not None and len(shares) < _DEPTH:
