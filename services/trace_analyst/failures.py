@@ -47,9 +47,16 @@ def _origins(nodes: Sequence[Node]) -> dict[str, list[Node]]:
 
 
 def _failed(node: Node) -> str:
-    """A call that fails although the called reports nothing: the called was too slow, or away."""
-    called = [child.span.service for child in node.children]
-    return next((name for name in called if name != node.span.service), node.span.service)
+    """A call that fails although the called reports nothing: the called was too slow, or away.
+
+    A call is a span below another one of its service that does nothing but wait; what answers a
+    call fails by itself.
+    """
+    above = node.parent
+    is_call = above is not None and above.span.service == node.span.service
+    if is_call and node.called is not None:
+        return node.called.span.service
+    return node.span.service
 
 
 def _spans(nodes: Sequence[Node]) -> Counter[str]:
