@@ -102,12 +102,9 @@ class UpProcess:
     @contextmanager
     def specialist(self, name: str) -> Iterator[None]:
         """Start one more specialist by hand, as another team would, and stop it again."""
-        nats = re.search(r'listen: "([^"]+)"', (self.home / "nats.conf").read_text())
-        assert nats is not None
         prefix = name.upper()
         settings = {
             f"{prefix}_HOME": str(self.home),
-            f"{prefix}_NATS_URL": f"nats://{nats[1]}",
             f"{prefix}_DATA_ROOTS": json.dumps([str(INCIDENT)]),
             f"{prefix}_DATA": str(CASE),
         }

@@ -17,10 +17,12 @@ SPECIALIST = "specialist"
 
 
 class BusUser(Record):
-    """What NATS asks for."""
+    """What NATS asks for, and where it is."""
 
     name: str
     password: str
+    url: str | None = None
+    """None where the bus is not of the mesh that wrote this."""
 
 
 def read_user(home: Path, service: str) -> BusUser | None:

@@ -204,7 +204,7 @@ async def nats_bus(
     async with kept_going(partial(bus.keep, url, name=name, user=user), name="nats"):
         try:
             if not await bus.wait_connected(timeout=patience):
-                log.warning("bus_not_connected")
+                log.warning("bus_not_connected", extra={"bus": url})
             yield bus
             await bus.flush()
         finally:
@@ -215,7 +215,7 @@ async def _connect(
     client: Client, url: str, *, name: str, user: BusUser | None, closed: Callable[[], None]
 ) -> None:
     async def told(error: Exception) -> None:
-        log.warning("bus_error", extra={"reason": type(error).__name__})
+        log.warning("bus_error", extra={"bus": url, "reason": type(error).__name__})
 
     async def left() -> None:
         log.warning("bus_disconnected")

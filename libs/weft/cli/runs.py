@@ -1,6 +1,5 @@
 """`weft runs`: those that were accepted, what became of them, and their end."""
 
-import asyncio
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
@@ -11,12 +10,10 @@ from weft.cli.answer import Answer
 from weft.cli.answer import lines as answer_lines
 from weft.cli.app import Json, MeshPlace, answered, group, run, shown
 from weft.cli.ask import tail
-from weft.cli.client import Gateway, RefusedError
+from weft.cli.client import Gateway
 from weft.cli.lists import columns, entries, words
 from weft.core import JsonObject, JsonValue
 
-PRUNED = "(pruned)"
-AT_ONCE = 8
 RunId = Annotated[str, typer.Argument(help="As `weft ask` printed it.")]
 runs = group("runs", "Runs that were accepted.")
 
@@ -75,41 +72,19 @@ async def _listed(
     gateway: Gateway, *, status: str | None, thread: str | None, limit: int
 ) -> list[JsonObject]:
     query = {"status": status, "thread_id": thread}
-    listed = await entries(gateway, "runs", limit=limit, query=query)
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def with_question(entry: JsonObject) -> JsonObject:
-        async with places:
-            return {**entry, "asked": await _question(gateway, str(entry.get("run_id")))}
-
-    return list(await asyncio.gather(*map(with_question, listed)))
-
-
-async def _question(gateway: Gateway, run_id: str) -> JsonValue:
-    """Return the beginning of what was asked, which the first event tells."""
-    try:
-        page = await gateway.get("runs", run_id, "events", limit="1")
-    except RefusedError as error:
-        if error.status == 410:  # noqa: PLR2004 - a status is its own name
-            return PRUNED
-        raise
-    data = page.get("data")
-    first = data[0] if isinstance(data, list) and data else None
-    told = first.get("data") if isinstance(first, dict) else None
-    return told.get("input_preview") if isinstance(told, dict) else None
+    return await entries(gateway, "runs", limit=limit, query=query)
 
 
 def _rows(listed: object) -> list[str]:
     rows = [
-        [words(run.get(name)) for name in ("run_id", "status", "created_at", "asked")]
+        [words(run.get(name)) for name in ("run_id", "status", "created_at", "input_preview")]
         for run in (listed if isinstance(listed, list) else [])
     ]
     return [*columns(rows)] if rows else ["There are no such runs."]
 
 
 async def _shown(gateway: Gateway, *, run_id: str) -> JsonObject:
-    found = await gateway.get("runs", run_id)
-    return {**found, "asked": await _question(gateway, run_id)}
+    return await gateway.get("runs", run_id)
 
 
 def _told(document: object, *, command: str) -> list[str]:
@@ -121,7 +96,7 @@ def _run_lines(found: JsonObject, *, command: str) -> Iterator[str]:
     spent = usage if isinstance(usage, dict) else {}
     facts = {
         "run": found.get("run_id"),
-        "asked": found.get("asked"),
+        "asked": found.get("input_preview"),
         "status": found.get("status"),
         "thread": found.get("thread_id"),
         "protocol": found.get("protocol"),
@@ -136,11 +111,12 @@ def _run_lines(found: JsonObject, *, command: str) -> Iterator[str]:
     yield from columns([[name, words(value)] for name, value in facts.items() if value is not None])
     if found.get("cancel") is not None:
         yield from _report_lines(found.get("cancel"))
-    if found.get("asked") == PRUNED:
+    answer = Answer.of(found)
+    if found.get("status") == "completed" and found.get("output") is None:
         yield "Its log and its answer were too old to keep."
         return
     yield ""
-    yield from answer_lines(Answer.of(found), command=command)
+    yield from answer_lines(answer, command=command)
 
 
 async def _canceled(gateway: Gateway, *, run_id: str, reason: str) -> JsonObject:

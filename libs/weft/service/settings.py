@@ -49,7 +49,8 @@ class ServiceSettings(BaseSettings):
     """0 lets the system choose; the address is published in the catalogue."""
     url: str | None = None
     """Where others reach this service; None is the address it listens on."""
-    nats_url: str = "nats://127.0.0.1:4222"
+    nats_url: str | None = None
+    """The bus; None is the one of `weft up` in this home, else `nats://127.0.0.1:4222`."""
     log_level: str = "INFO"
     instance: str = Field(default_factory=lambda: f"{os.getpid():x}-{os.urandom(4).hex()}")
     """Tells replicas of one service apart."""

@@ -60,3 +60,20 @@ async def test_an_erasure_names_its_runs(params: JsonObject) -> None:
         refused = await served.call("EraseRuns", params, mesh.bearer())
 
     assert refused["error"]["code"] == -32602
+
+
+@pytest.mark.requirement("RS-24", "A2A-22")
+async def test_an_old_task_is_absent_and_its_message_is_not_carried_out_again() -> None:
+    mesh = Mesh()
+    async with agent(mesh=mesh) as served:
+        said = message("x")
+        sent = await served.call("SendMessage", said, mesh.bearer())
+        task_id = sent["result"]["task"]["id"]
+        await served.runs.checkpointer.index.prune(older_s=-1.0, forget_s=3600.0, limit=10)
+
+        gone = await served.call("GetTask", {"id": task_id}, mesh.bearer())
+        again = await served.call("SendMessage", said, mesh.bearer())
+        fresh = await served.call("SendMessage", message("y"), mesh.bearer())
+
+    assert [answer["error"]["code"] for answer in (gone, again)] == [-32001, -32001]
+    assert fresh["result"]["task"]["status"]["state"] == "TASK_STATE_COMPLETED"

@@ -32,7 +32,7 @@ class Guarded(NatsServer):
     """A server with the users that `weft up` makes."""
 
     def config(self) -> str:
-        users = make_users(self.directory, SERVICES)
+        users = make_users(self.directory, SERVICES, url="nats://127.0.0.1:1")
         return super().config() + users
 
 
@@ -173,8 +173,8 @@ async def test_with_these_rights_a_specialist_is_found_and_empties_nothing(
 
 
 def test_credentials_are_new_each_time_and_for_their_owner_alone(tmp_path: Path) -> None:
-    first = make_users(tmp_path, SERVICES)
-    second = make_users(tmp_path, SERVICES[:1])
+    first = make_users(tmp_path, SERVICES, url="nats://127.0.0.1:1")
+    second = make_users(tmp_path, SERVICES[:1], url="nats://127.0.0.1:1")
 
     files = sorted((tmp_path / FOLDER).iterdir())
     assert [each.stem for each in files] == ["gateway", "log_analyst", "router", "specialist"]
@@ -186,16 +186,17 @@ def test_credentials_are_new_each_time_and_for_their_owner_alone(tmp_path: Path)
 
 def test_a_newcomer_gets_the_credential_for_newcomers(tmp_path: Path) -> None:
     assert read_user(tmp_path, "greeter") is None
-    make_users(tmp_path, SERVICES)
+    make_users(tmp_path, SERVICES, url="nats://127.0.0.1:1")
 
     found = [read_user(tmp_path, name) for name in ("log_analyst", "greeter")]
     assert [each.name if each else None for each in found] == ["log_analyst", "specialist"]
+    assert {each.url if each else None for each in found} == {"nats://127.0.0.1:1"}
 
 
 def test_a_credential_that_others_can_read_or_that_is_none_is_a_clear_error(
     tmp_path: Path,
 ) -> None:
-    make_users(tmp_path, SERVICES)
+    make_users(tmp_path, SERVICES, url="nats://127.0.0.1:1")
     path = tmp_path / FOLDER / "log_analyst.json"
     path.chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):

@@ -37,6 +37,7 @@ async def test_a_callers_runs_come_in_pages_newest_first(
     assert (first["has_more"], second["has_more"], second["next_cursor"]) == (True, False, None)
     assert next(run["run_id"] for run in (await ana.get("/v1/runs")).json()["data"]) == added
     assert first["data"][0]["output"]["text"] == "echo: three"
+    assert first["data"][0]["input_preview"] == "three"
     whole = (await ana.get(f"/v1/runs/{run_ids[0]}")).json()
     assert second["data"][-1] == whole
 
@@ -133,6 +134,7 @@ async def test_an_old_run_is_still_told_of_and_its_events_are_gone(
     assert (run["status"], run["success"], run["output"]) == ("completed", True, None)
     assert run["ended_at"] == before["ended_at"]
     assert run["usage"] == before["usage"]
+    assert (before["input_preview"], run["input_preview"]) == ("secret", None)
     assert "secret" not in str(run)
     for path in (f"/v1/runs/{run_id}/stream", f"/v1/runs/{run_id}/events"):
         gone = await ana.get(path)

@@ -14,7 +14,7 @@ from weft.server.admission import ApiOptions
 pytestmark = STORES
 
 FIELDS = {
-    "run_id", "thread_id", "status", "agent", "protocol", "created_at", "started_at", "ended_at",
+    "run_id", "thread_id", "status", "input_preview", "agent", "protocol", "created_at", "started_at", "ended_at",
     "output", "success", "stop_reason", "error", "usage", "budget", "deadline", "interrupts",
     "cancel", "last_seq", "metadata", "trace_id",
 }  # fmt: skip
