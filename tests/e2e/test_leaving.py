@@ -109,7 +109,7 @@ def test_ctrl_c_detaches_from_a_run_that_goes_on(mesh: UpProcess, place: Path) -
         with mesh.client() as client:
             status = client.get(f"/v1/runs/{run}").json()["status"]
         assert (process.returncode, out, status) == (130, "", "running")
-        assert f"`weft runs tail {run}` shows it" in err
+        assert f"`weft --home {mesh.home} runs tail {run}` shows it" in err
 
     tailed = mesh.weft("runs", "tail", run, "--json")
     assert tailed.returncode == 0, tailed.stderr

@@ -98,7 +98,8 @@ def run(work: Coroutine[object, object, int]) -> int:
     try:
         return asyncio.run(work)
     except DetachedError as error:
-        sys.stderr.write(f"{error}\n")
+        again = f"{mesh_place().command} runs tail {error.run_id}"
+        sys.stderr.write(f"detached; the run goes on, and `{again}` shows it\n")
         return DETACHED
     except (WeftError, OSError) as error:
         return failed(error)

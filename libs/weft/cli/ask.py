@@ -46,7 +46,7 @@ class DetachedError(Exception):
     """The person left; the run goes on."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"detached; the run goes on, and `weft runs tail {run_id}` shows it")
+        super().__init__(f"detached from run {run_id}, which goes on")
         self.run_id = run_id
 
 

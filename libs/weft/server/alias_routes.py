@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weft.core import SYSTEM_CLOCK, new_run_id, rfc3339
-from weft.core.errors import StoreUnavailableError
+from weft.core.errors import EventsExpiredError, StoreUnavailableError
 from weft.server.admission import Admission, accepted_headers, json_response
 from weft.server.alias_streams import AliasFrames
 from weft.server.requests import RunRequest, principal_of, wait_of
@@ -67,6 +67,8 @@ class _Door:
         after = cursor_of(request, run) if accepted.replayed else 0
         if run.terminal and after >= run.last_seq:
             return Response(status_code=204, headers=headers)
+        if run.pruned:
+            raise EventsExpiredError(run.run_id)
         stream = EventStream(
             self._runs,
             principal_of(request),

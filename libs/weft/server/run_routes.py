@@ -128,8 +128,6 @@ class _Door:
         principal, run_id = principal_of(request, "runs:read"), run_id_of(request)
         run = await self._runs.read(principal, run_id)
         shown = _Shown(log_frames(request.query_params), cursor_of(request, run))
-        if run.pruned and not told_all(run, shown.after):
-            raise EventsExpiredError(run_id)
         return self._streamed(principal, run, shown, {})
 
     async def events(self, request: Request) -> Response:
@@ -211,6 +209,8 @@ class _Door:
     ) -> Response:
         if told_all(run, shown.after):
             return Response(status_code=204, headers=headers)
+        if run.pruned:
+            raise EventsExpiredError(run.run_id)
         stream = EventStream(
             self._runs, principal, run, shown.frames, after=shown.after, pace=self._pace
         )

@@ -148,3 +148,26 @@ async def test_an_old_run_is_still_told_of_and_its_events_are_gone(
     assert (await ana.get("/v1/runs")).json()["data"] == [run]
     assert (await ana.delete("/v1/threads/t")).json()["deleted"] is True
     assert (await ana.get(f"/v1/runs/{run_id}")).status_code == 404
+
+
+@pytest.mark.requirement("IDEM-2", "EV-36", "IDEM-7")
+async def test_a_late_duplicate_finds_its_old_run_and_starts_no_other(
+    house: House, checkpointer: Checkpointer, ana: httpx.AsyncClient
+) -> None:
+    key = {"idempotency-key": "k1"}
+    first = await ana.post("/v1/runs", json={"input": "once"}, headers=key)
+    run_id = first.json()["run_id"]
+    await finished(ana, run_id)
+    await checkpointer.index.prune(older_s=-1.0, forget_s=3600.0, limit=10)
+
+    again = await ana.post("/v1/runs", json={"input": "once"}, headers=key | {"prefer": "wait=5"})
+    stream = {"accept": "text/event-stream"}
+    streams = [
+        await ana.post("/v1/runs", json={"input": "once"}, headers=key | stream),
+        await ana.post("/stream", json={"input": "once"}, headers=key),
+    ]
+
+    assert again.headers["idempotency-replayed"] == "true"
+    assert (again.json()["run_id"], again.json()["status"]) == (run_id, "completed")
+    assert [answer.status_code for answer in streams] == [410, 410]
+    assert house.script.executed == ["once"]
