@@ -90,7 +90,7 @@ class Routes:
             gate = self.policies.of(principal.tenant)
             return _named(request, extraction.frame, principal, known, gate=gate)
         # A run always belongs to a thread; only an explanation may have none.
-        goal = _goal_of(request, extraction, earlier)
+        goal = self._goal(request, extraction, earlier)
         routed = compiler.route(extraction.frame, goal)
         events = events_of(routed, extraction)
         selected = routed.parts[0].selection if routed.parts else None
@@ -106,9 +106,22 @@ class Routes:
         """
         compiler = self._compiler(principal, known)
         extraction = self._extracted(request, compiler)
-        goal = _goal_of(request, extraction)
+        goal = self._goal(request, extraction)
         routed = compiler.route(extraction.frame, goal)
         return explanation_of(routed, compiler.capabilities, extraction).to_json()
+
+    def _goal(
+        self, request: RoutedRequest, extraction: Extraction, earlier: tuple[str, ...] = ()
+    ) -> GoalRequest:
+        # Who names a protocol wants it used, whatever there is to be said.
+        guidance = None if request.protocol else extraction.guidance
+        return GoalRequest(
+            goal=in_context(request.input, earlier),
+            protocol=request.protocol,
+            guidance=guidance,
+            remembers=True,
+            explained=self.situation.explains,
+        )
 
     def _extracted(
         self, request: RoutedRequest, compiler: CognitiveCompiler, earlier: tuple[str, ...] = ()
@@ -150,15 +163,6 @@ def _beside_fan_outs(node: Node) -> list[JsonValue]:
     if isinstance(node, Call):
         return [node.to_json()]
     return [call for child in node.children() for call in _beside_fan_outs(child)]
-
-
-def _goal_of(
-    request: RoutedRequest, extraction: Extraction, earlier: tuple[str, ...] = ()
-) -> GoalRequest:
-    # Who names a protocol wants it used, whatever there is to be said.
-    guidance = None if request.protocol else extraction.guidance
-    goal = in_context(request.input, earlier)
-    return GoalRequest(goal=goal, protocol=request.protocol, guidance=guidance, remembers=True)
 
 
 def _named(

@@ -11,13 +11,20 @@ from anyio.from_thread import start_blocking_portal
 
 from tests.conftest import free_port
 from tests.e2e.mesh import CASE, UpProcess, mesh_running
+from weft.core import Claim
 from weft.testing import ScriptedOpenAIServer
 from weft.testing.openai_script import When, WireReply
 
 pytestmark = pytest.mark.timeout(180)
 ANALYSTS = ("analyze_logs", "analyze_metrics", "analyze_traces", "analyze_code")
+CAUSE = Claim(text="", subject="payment", predicate="root_cause").finding_id
 SCRIPT = (
     *(WireReply(text="All is well.", when=When(tool=name), repeat=True) for name in ANALYSTS),
+    WireReply(
+        text=f"Payment blocks its event loop [{CAUSE}]. The database is down.",
+        when=When(last_contains="result of the report"),
+        repeat=True,
+    ),
     WireReply(text="Shakespeare did.", when=When(), repeat=True),
 )
 
@@ -54,9 +61,11 @@ def test_models_that_call_nothing_and_see_nothing_leave_the_diagnosis_as_it_is(
     told: list[Any] = [request.body for request in server.requests]
     assert asked.returncode == 0, asked.stderr
     assert answer["report"]["findings"][0]["subject"] == "payment"
-    assert "All is well" not in json.dumps(answer["report"])
-    assert len(told) == len(ANALYSTS)
-    assert all(str(CASE) in json.dumps(body["messages"]) for body in told)
+    assert answer["text"].startswith("Most likely cause: payment")
+    assert f"Payment blocks its event loop [{CAUSE}].\n(1 sentence" in answer["text"]
+    assert "All is well" not in asked.stdout
+    assert len(told) == len(ANALYSTS) + 1
+    assert all(str(CASE) in json.dumps(body["messages"]) for body in told[:-1])
     assert all("coverage" in json.dumps(body["messages"]) for body in told)
 
 

@@ -2,6 +2,7 @@
 
 from weft.loop.agent import Agent
 from weft.loop.carrying import carried_out
+from weft.loop.citing import HOW_TO_CITE, CheckedAnswer, Citable, held_against
 from weft.loop.config import AgentConfig
 from weft.loop.handles import AgentRun, TaskRun
 from weft.loop.model_in_use import MODEL_REPLACED, MODELS_AWAY
@@ -26,6 +27,7 @@ from weft.loop.stream import (
 from weft.loop.subagent import SubagentFailedError
 
 __all__ = [
+    "HOW_TO_CITE",
     "MODELS_AWAY",
     "MODEL_REPLACED",
     "Agent",
@@ -33,6 +35,8 @@ __all__ = [
     "AgentResult",
     "AgentRun",
     "AgentState",
+    "CheckedAnswer",
+    "Citable",
     "EffectIntendedEvent",
     "EffectSettledEvent",
     "ExecutionMetrics",
@@ -55,4 +59,5 @@ __all__ = [
     "ToolProgressEvent",
     "ToolStartEvent",
     "carried_out",
+    "held_against",
 ]

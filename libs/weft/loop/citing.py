@@ -7,6 +7,7 @@ cites one, names its subject if it names any, and has no number that the finding
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from weft.core import Claim, Message, dumps
 from weft.core.pointer import ABSENT, resolve
@@ -19,10 +20,10 @@ MOST_TOLD = 40
 TOLERANCE = 0.05
 SCALES = (1.0, 100.0, 0.01, 1000.0, 0.001)
 """A share told in per cent, or seconds in milliseconds, is the same number."""
-_TELLING = (
-    "Findings of this run, by id. In your answer, end every sentence about the data with the id of "
-    "the finding it rests on, as in [f_0123456789ab]. A sentence that cites none, names another "
-    "subject only, or has a number that its finding has not, is removed from the answer:"
+HOW_TO_CITE = (
+    "In your answer, end every sentence about the data with the id of the finding it rests on, as "
+    "in [f_0123456789ab]. A sentence that cites none, names another subject only, or has a number "
+    "that its finding has not, is removed from the answer."
 )
 _ID = re.compile(r"\bf_[0-9a-f]{12}\b")
 _BEHIND = re.compile(r"([.!?])((?:\*\*|__)?+) ?((?:[\[(]f_[0-9a-f]{12}[\])] ?)++)[.]?")
@@ -66,13 +67,41 @@ _HEADINGS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
+@dataclass(frozen=True)
+class Citable:
     """What may be said of one finding."""
 
-    text: str
     subject: str
-    numbers: tuple[float, ...]
+    text: str
+    """Everything that is known of it, in which its numbers stand."""
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        return tuple(map(float, _NUMBER.findall(self.text)))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAnswer:
+    """What of an answer findings carry."""
+
+    text: str
+    kept: int
+    removed: int
+
+    @property
+    def note(self) -> str:
+        """Say what was left out; empty where nothing was."""
+        if not self.removed:
+            return ""
+        count = "1 sentence" if self.removed == 1 else f"{self.removed} sentences"
+        return f"({count} of the model removed: no finding carries what was said.)"
+
+
+def held_against(text: str, findings: Mapping[str, Citable]) -> CheckedAnswer:
+    """Return what of `text` the findings carry, which are named by their ids."""
+    checked = _Checked(findings)
+    lines = [line for raw in text.splitlines() if (line := checked.line(raw)) is not None]
+    return CheckedAnswer("\n".join(lines).strip(), checked.kept, checked.removed)
 
 
 def told_findings(executions: Iterable[ToolExecution]) -> tuple[Message, ...]:
@@ -81,7 +110,11 @@ def told_findings(executions: Iterable[ToolExecution]) -> tuple[Message, ...]:
     lines = [f"- {name}: {preview(group[0].text)}" for name, group in claims.items()]
     if not lines:
         return ()
-    return (Message.system("\n".join([_TELLING, *lines[:MOST_TOLD]])),)
+    return (
+        Message.system(
+            "\n".join([f"Findings of this run, by id. {HOW_TO_CITE}", *lines[:MOST_TOLD]])
+        ),
+    )
 
 
 def cited_answer(text: str, executions: Sequence[ToolExecution]) -> str:
@@ -91,26 +124,20 @@ def cited_answer(text: str, executions: Sequence[ToolExecution]) -> str:
     """
     if not any(execution.ok for execution in executions):
         return f"{NO_DATA}\n\n{text}"
-    known = _known(executions)
-    if known is None:
+    citable = _citable(executions)
+    if citable is None:
         return text
-    checked = _Checked(known)
-    lines = [line for each in text.splitlines() if (line := checked.line(each)) is not None]
-    said = "\n".join(lines).strip()
-    if not checked.kept:
-        said = "\n".join(_plainly(executions))
-    if not checked.removed:
-        return said
-    count = "1 sentence" if checked.removed == 1 else f"{checked.removed} sentences"
-    return f"{said}\n\n({count} of the model removed: no finding carries what was said.)"
+    checked = held_against(text, citable)
+    said = checked.text if checked.kept else "\n".join(_plainly(executions))
+    return "\n\n".join(filter(None, (said, checked.note)))
 
 
 class _Checked:
     """Reads an answer line by line, counting what stays and what does not."""
 
-    def __init__(self, known: Mapping[str, _Finding]) -> None:
-        self._known = known
-        self._subjects = {one.subject.casefold() for one in known.values() if one.subject}
+    def __init__(self, citable: Mapping[str, Citable]) -> None:
+        self._citable = citable
+        self._subjects = {one.subject.casefold() for one in citable.values() if one.subject}
         self.kept = 0
         self.removed = 0
 
@@ -135,20 +162,20 @@ class _Checked:
 
     def _is_carried(self, sentence: str) -> bool:
         ids = _ID.findall(sentence)
-        if not ids or any(name not in self._known for name in ids):
+        if not ids or any(name not in self._citable for name in ids):
             return False
-        cited = [self._known[name] for name in ids]
+        cited = [self._citable[name] for name in ids]
         words = _ID.sub(" ", sentence)
         named = {subject for subject in self._subjects if _names(words, subject)}
         if named and named.isdisjoint(one.subject.casefold() for one in cited):
             return False
         numbers = [number for one in cited for number in one.numbers]
-        return all(_is_one_of(float(each), numbers) for each in _NUMBER.findall(words))
+        return all(_is_one_of(float(digits), numbers) for digits in _NUMBER.findall(words))
 
 
-def _known(executions: Sequence[ToolExecution]) -> dict[str, _Finding] | None:
+def _citable(executions: Sequence[ToolExecution]) -> dict[str, Citable] | None:
     """Return what may be cited; None where no tool speaks in findings."""
-    stated = [each for each in executions if each.ok and _speaks_in_findings(each)]
+    stated = [one for one in executions if one.ok and _speaks_in_findings(one)]
     if not stated:
         return None
     by_call = {execution.tool_call_id: execution.structured for execution in stated}
@@ -170,7 +197,7 @@ def _by_id(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
     return groups
 
 
-def _finding(group: Sequence[Claim], by_call: Mapping[str, object]) -> _Finding:
+def _finding(group: Sequence[Claim], by_call: Mapping[str, object]) -> Citable:
     texts = [f"{claim.subject} {claim.text} {claim.value}" for claim in group]
     for claim in group:
         for reference in claim.evidence_refs:
@@ -179,7 +206,7 @@ def _finding(group: Sequence[Claim], by_call: Mapping[str, object]) -> _Finding:
             if value is not ABSENT:
                 texts.append(dumps(value).decode())
     text = " ".join(texts)
-    return _Finding(text, group[0].subject, tuple(map(float, _NUMBER.findall(text))))
+    return Citable(group[0].subject, text)
 
 
 def _plainly(executions: Sequence[ToolExecution]) -> Iterator[str]:
@@ -199,8 +226,8 @@ def _sentences(text: str) -> list[str]:
     return _END.split(_BEHIND.sub(_within, " ".join(text.split())).strip())
 
 
-def _within(found: re.Match[str]) -> str:
-    return f"{found[2]} {found[3].strip()}{found[1]} "
+def _within(end: re.Match[str]) -> str:
+    return f"{end[2]} {end[3].strip()}{end[1]} "
 
 
 def _is_heading(line: str) -> bool:
@@ -220,7 +247,7 @@ def _apart(text: str) -> str:
 
 def _is_one_of(number: float, numbers: Sequence[float]) -> bool:
     return any(
-        abs(number - scale * each) <= TOLERANCE * abs(scale * each)
-        for each in numbers
+        abs(number - scale * other) <= TOLERANCE * abs(scale * other)
+        for other in numbers
         for scale in SCALES
     )

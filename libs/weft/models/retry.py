@@ -62,9 +62,9 @@ class Retrying:
         """Return the seconds to wait, or None if the error is to be raised now."""
         if not is_retryable(error) or retries >= self.config.max_retries:
             return None
-        told = retry_after(error, self.clock)
+        wished = retry_after(error, self.clock)
         ceiling = min(self.config.max_delay, self.config.initial_delay * 2**retries)
-        wait = self.chance() * ceiling if told is None else told
+        wait = self.chance() * ceiling if wished is None else wished
         elapsed = self.clock.monotonic() - started
         if elapsed + wait > self._budget(error):
             return None

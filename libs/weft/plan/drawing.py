@@ -51,6 +51,7 @@ def _shape(node: Sequence | Parallel | Loop | Gate | Choose) -> str:
         case Parallel():
             phrase = f"{len(node.branches)} branches at once, join {node.join}"
             phrase += f", tolerate {node.tolerate}" if node.tolerate else ""
+            phrase += ", in a model's words too" if node.synthesize == "model" else ""
         case Loop():
             phrase = f"repeat at most {node.max} times"
         case Gate():

@@ -62,6 +62,9 @@ class Sequence(_Node):
         return self.steps
 
 
+Wording = Literal["rules", "model"]
+
+
 class Parallel(_Node):
     """Branches at the same time, joined."""
 
@@ -73,6 +76,9 @@ class Parallel(_Node):
     fail_fast: bool = False
     max_parallel: int = Field(default=8, ge=1, le=64)
     separator: str = "\n\n"
+    synthesize: Wording = "rules"
+    """Who puts the report of `join: synthesize` into words. Behind those of the rules, a model's
+    sentences stand that cite a finding of it."""
 
     def children(self) -> tuple["Node", ...]:
         return self.branches

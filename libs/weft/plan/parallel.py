@@ -10,6 +10,7 @@ from weft.core.errors import FencedError
 from weft.plan.budgets import Purse, reserve
 from weft.plan.joins import CANCELED, FIRST, EndedBranches, joined, needed
 from weft.plan.model import Node, Parallel
+from weft.plan.prose import worded
 from weft.plan.walk import At, Scope, Walk
 
 
@@ -26,7 +27,7 @@ async def run_parallel(walk: Walk, node: Node, at: At) -> Result:
     ended = EndedBranches(
         node, at.path, walk.plan.goal, tuple(results), tuple(race.done), race.scopes
     )
-    return await _recorded(walk, node, at, joined(ended))
+    return await _recorded(walk, node, at, await worded(walk, node, at, joined(ended)))
 
 
 @dataclass(slots=True)

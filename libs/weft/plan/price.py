@@ -51,7 +51,8 @@ def _own_calls(node: Node) -> Bound:
         return JUDGE_ATTEMPTS
     if isinstance(node, Choose):
         return _most(map(_calls, node.children()))
-    return _times(_sum(map(_calls, node.children())), node)
+    words = 1 if isinstance(node, Parallel) and node.synthesize == "model" else 0
+    return _times(_sum((*map(_calls, node.children()), words)), node)
 
 
 def _seconds(node: Node) -> Bound:

@@ -90,6 +90,7 @@ def view_of(
         tests=any(each.tool_name is None for each in index.for_role("test")),
         code_loop=frame.requires_code_generation and part.goal is TaskType.BUILD,
         memory=frame.requires_memory or request.remembers,
+        explained=request.explained,
     )
 
 

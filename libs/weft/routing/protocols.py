@@ -34,6 +34,8 @@ class View:
     code_loop: bool = False
     """Whether execution is the loop of coding and testing."""
     memory: bool = False
+    explained: bool = False
+    """Whether a language model puts reports into words, too."""
 
 
 Build = Callable[[GoalFrame, View], Node]

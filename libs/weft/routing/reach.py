@@ -40,6 +40,8 @@ class Situation:
     """There is data to look into where the request names none itself."""
     rules: bool = False
     """Whoever plays a role that no card offers has no language model."""
+    explains: bool = False
+    """Whoever plays a role that no card offers has one, which may put reports into words."""
     earlier: tuple[str, ...] = ()
     """What was asked before on the thread, latest first, where the request points back to it."""
 

@@ -28,6 +28,8 @@ class GoalRequest:
     """Whether there is a conversation to remember."""
     remembers: bool = False
     """Every call sees what the thread holds, whatever the frame says of memory."""
+    explained: bool = False
+    """A language model puts reports into words, too."""
     guidance: Guidance | None = None
     """What is said in place of the plan's work, or before it."""
 

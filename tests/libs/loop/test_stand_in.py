@@ -20,7 +20,7 @@ from weft.testing.openai_script import When, WireCall, WireReply
 from weft.tools import Tool, tool
 
 QUICK = ModelRetryConfig(
-    max_retries=2, initial_delay=0.01, total_budget_seconds=1.0, silence_seconds=0.5
+    max_retries=2, initial_delay=0.01, total_budget_seconds=3.0, silence_seconds=1.5
 )
 ASKED = "Look at the checkout"
 LOOK = WireReply(calls=(WireCall(name="look", arguments={"place": "orders"}),), when=When())

@@ -130,7 +130,7 @@ def _answer(result: Result, capability: str, above: Path) -> JsonValue:
         # Whoever asks is told what was read, and what was not.
         answer["coverage"] = coverage[0].to_json()
     if coverage[1:]:
-        answer["more_coverage"] = [each.to_json() for each in coverage[1:]]
+        answer["more_coverage"] = [source.to_json() for source in coverage[1:]]
     if result.claims:
         answer["claims"] = [claim.to_json() for claim in result.claims]
     if result.data is not None:

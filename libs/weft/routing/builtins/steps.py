@@ -70,7 +70,11 @@ def fan_out(view: View, name: str, prompt: str) -> Parallel:
         for each, capability in zip(ids_of(capabilities), capabilities, strict=True)
     )
     return Parallel(
-        id=name, branches=branches, join="synthesize", tolerate=max(len(branches) - 1, 0)
+        id=name,
+        branches=branches,
+        join="synthesize",
+        tolerate=max(len(branches) - 1, 0),
+        synthesize="model" if view.explained else "rules",
     )
 
 

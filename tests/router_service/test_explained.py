@@ -1,0 +1,103 @@
+"""A report in a model's words: behind the rules' own, and only what its findings carry."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from router_service.builtin import builtin_peers
+from router_service.execute import execute_run
+from router_service.routes import Routes
+from tests.libs.loop.test_stand_in import DOWN
+from tests.router_service.house import house
+from tests.router_service.test_grants import Mesh, served
+from tests.router_service.test_models_away import LOGS, TRACES, carried_out, look
+from weft.bus import MemoryBus
+from weft.checkpoint.memory import memory_checkpointer
+from weft.core import Claim, Result
+from weft.loop import Agent
+from weft.models import Model, ModelRetryConfig, StandIn, get_model
+from weft.routing import Situation
+from weft.runs import MESH_RUN, Runs, Worker
+from weft.service import ModelPatience
+from weft.testing import ScriptedOpenAIServer
+from weft.testing.openai_script import WireReply
+
+pytestmark = pytest.mark.timeout(40)
+ONCE = ModelRetryConfig(max_retries=0)
+PAYMENT = Claim(text="payment: waits", subject="payment", predicate="root_cause").finding_id
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded() -> None:
+    """Load the SDK, which takes longer than these agents wait."""
+    import_module("weft.models.openai.sdk")
+
+
+@asynccontextmanager
+async def mesh_with(model: Model) -> AsyncIterator[Mesh]:
+    """Yield a mesh of two specialists by rules, and a router over `model`."""
+    async with AsyncExitStack() as stack:
+        options: ModelPatience = {
+            "model_retry": ONCE,
+            "stand_in": StandIn(get_model("offline:")),
+        }
+        members = await stack.enter_async_context(house(builtin_peers(model, **options)))
+        store = await stack.enter_async_context(aclosing(memory_checkpointer()))
+        runs = Runs(store, MemoryBus(), pool="router")
+        for skill, name in ((LOGS, "logs"), (TRACES, "traces")):
+            peer = Agent(get_model("offline:"), [look], name=name)
+            await stack.enter_async_context(served(members, skill, peer))
+        routes = Routes(situation=Situation(explains=True))
+        execute = execute_run(store, members.peers, routes)
+        worker = Worker(runs, execute, name="router/1", operations=(MESH_RUN,))
+        await stack.enter_async_context(worker.working())
+        await stack.enter_async_context(runs.listening())
+        yield Mesh(runs)
+
+
+async def explained(*script: WireReply) -> tuple[Result, Any]:
+    async with ScriptedOpenAIServer(script) as server:
+        model = get_model("openai:scripted", base_url=server.base_url, api_key="k")
+        async with aclosing(model), mesh_with(model) as mesh:
+            result = await carried_out(mesh)
+        return result, [request.body for request in server.requests]
+
+
+@pytest.mark.requirement("SYN-6")
+async def test_what_a_model_says_of_a_report_stands_behind_the_rules_words() -> None:
+    said = f"Payment waits for its pool [{PAYMENT}]. The database is down. It fails since 09:42 [{PAYMENT}]."
+
+    result, [told] = await explained(WireReply(text=said))
+
+    first, _, words = result.text.partition("In a language model's words:\n")
+    assert first.startswith("Most likely cause: payment")
+    assert words.startswith(f"Payment waits for its pool [{PAYMENT}].\n(2 sentences of the model")
+    assert "database" not in result.text
+    assert f'"id":"{PAYMENT}"' in told["messages"][-1]["content"]
+    assert isinstance(result.data, dict)
+    assert result.data["findings"][0]["id"] == PAYMENT  # type: ignore[index,call-overload]
+    assert result.usage.model_calls == 1
+
+
+async def test_nothing_of_a_model_that_shows_nothing_is_told() -> None:
+    result, _ = await explained(WireReply(text="All is well."))
+
+    assert result.text.endswith(
+        "(1 sentence of the model removed: no finding carries what was said.)"
+    )
+    assert "All is well" not in result.text
+
+
+@pytest.mark.requirement("SYN-8", "DIAG-33")
+async def test_a_model_that_does_not_answer_costs_its_words_alone() -> None:
+    result, _ = await explained(DOWN)
+
+    assert result.status == "completed"
+    assert "Most likely cause: payment" in result.text
+    assert "language model's words" not in result.text
+    assert [(each.code, each.path) for each in result.reasons] == [
+        ("model_replaced", ("diagnose", "words"))
+    ]
