@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -28,12 +27,6 @@ from weft.testing.openai_script import WireReply
 pytestmark = pytest.mark.timeout(40)
 ONCE = ModelRetryConfig(max_retries=0)
 PAYMENT = Claim(text="payment: waits", subject="payment", predicate="root_cause").finding_id
-
-
-@pytest.fixture(scope="module", autouse=True)
-def loaded() -> None:
-    """Load the SDK, which takes longer than these agents wait."""
-    import_module("weft.models.openai.sdk")
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from importlib import import_module
 
 import anyio
 import pytest
@@ -41,12 +40,6 @@ async def look(place: str = "checkout") -> JsonObject:
         "evidence_refs": ["#/claims/0/text"],
     }
     return {"summary": place, "claims": [claim]}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def loaded() -> None:
-    """Load the SDK, which takes longer than these agents wait."""
-    import_module("weft.models.openai.sdk")
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """The model contract: what goes in, what comes out, whole or in chunks."""
 
 from collections.abc import AsyncGenerator
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -170,4 +170,13 @@ class Model(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection; a later call opens new ones."""
+        ...
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """A model that has something to load before its first call, which is no time of its endpoint."""
+
+    async def prepare(self) -> None:
+        """Load it, once for each event loop."""
         ...

@@ -15,7 +15,7 @@ from weft.models.errors import (
     ModelAuthError,
     ModelError,
 )
-from weft.models.retry import is_retryable
+from weft.models.retry import is_retryable, prepared
 from weft.models.timing import heard
 
 FAILURES, WITHIN_SECONDS, OPEN_SECONDS = 3, 60.0, 30.0
@@ -87,6 +87,10 @@ class FallbackModel:
             prices=each[0].prices if all(one.prices for one in each) else None,
             generated_by=each[0].generated_by,
         )
+
+    async def prepare(self) -> None:
+        for model, _ in self._models:
+            await prepared(model)
 
     async def complete(self, request: ModelRequest) -> ModelResponse:
         return await joined(self._asked(request, whole=True))

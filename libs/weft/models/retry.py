@@ -11,7 +11,15 @@ import anyio
 from pydantic import Field
 
 from weft.core import SYSTEM_CLOCK, Clock, Deadline, Record, StrictRecord
-from weft.models.base import NO_TOKENS, Model, ModelChunk, ModelRequest, ModelResponse, ModelUsage
+from weft.models.base import (
+    NO_TOKENS,
+    Model,
+    ModelChunk,
+    ModelRequest,
+    ModelResponse,
+    ModelUsage,
+    Preparable,
+)
 from weft.models.entry import AttemptChunks, storable_reply
 from weft.models.errors import AllModelsFailedError, ModelError
 from weft.models.timing import heard
@@ -163,6 +171,7 @@ async def complete(
     Raises:
         ModelError: the call failed for good.
     """
+    await prepared(model)
     attempts = _Attempts(retrying, retrying.clock.monotonic())
     while True:
         try:
@@ -190,6 +199,7 @@ async def streamed(
     Raises:
         ModelError: the call failed for good.
     """
+    await prepared(model)
     attempts = _Attempts(retrying, retrying.clock.monotonic())
     while True:
         entry = AttemptChunks()
@@ -207,6 +217,12 @@ async def streamed(
             return
         yield notice
         await retrying.sleep(notice.delay_seconds)
+
+
+async def prepared(model: Model) -> None:
+    """Let `model` load what it needs before anybody counts how long it is silent."""
+    if isinstance(model, Preparable):
+        await model.prepare()
 
 
 def is_retryable(error: Exception) -> bool:

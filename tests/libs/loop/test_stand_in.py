@@ -4,7 +4,6 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from importlib import import_module
 
 import anyio
 import pytest
@@ -42,12 +41,6 @@ class Clock:
 
     def monotonic(self) -> float:
         return self.seconds
-
-
-@pytest.fixture(scope="module", autouse=True)
-def loaded() -> None:
-    """Load the SDK, which takes longer than these agents wait."""
-    import_module("weft.models.openai.sdk")
 
 
 @pytest.fixture

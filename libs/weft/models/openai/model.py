@@ -60,6 +60,10 @@ class OpenAIModel:
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
+    async def prepare(self) -> None:
+        """Load the SDK and open this loop's client, neither of which asks anybody."""
+        await self._connected()
+
     async def complete(self, request: ModelRequest) -> ModelResponse:
         limit = LONGEST_SECONDS if request.timeout is None else request.timeout
         raw = await within(self._reply(request), seconds=limit, origin=self._origin)
