@@ -22,6 +22,7 @@ def policies() -> str:
     return str(found)
 
 
+@pytest.mark.requirement("RT-39")
 def test_the_specialist_and_the_policies_of_the_readme_are_the_meshs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,13 +39,17 @@ def test_the_specialist_and_the_policies_of_the_readme_are_the_meshs(
         body = {"input": "Greet somebody", "agent": "greeter"}
         answer = client.post("/v1/runs", json=body, headers={"prefer": "wait=30"}).json()
         asked = mesh.weft("ask", "Greet Ada")
-        denied = mesh.weft("explain", "Compare tea and coffee")
+        again = mesh.weft("ask", "--thread", "greetings", "Greet Ada")
+        also = mesh.weft("ask", "--thread", "greetings", "and Bob?")
+        denied = mesh.weft("explain", "--protocol", "debate", "Compare tea and coffee")
 
     assert answer["status"] == "completed", answer
     assert "Hello, world!" in answer["output"]["text"]
     assert "no language model" in answer["output"]["text"].splitlines()[0].lower()
     assert asked.returncode == 0, asked.stderr
-    assert "Hello, " in asked.stdout
+    assert "Hello, Ada!" in asked.stdout
+    assert "Hello, Ada!" in again.stdout
+    assert "Hello, Bob!" in also.stdout
     assert "finished by greeter" in asked.stderr
     assert denied.returncode == 1
     assert "policy_denied: " in denied.stderr

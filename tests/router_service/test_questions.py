@@ -74,6 +74,7 @@ FOR_NOBODY = (
     "recommend a good movie",
     "how tall is Mount Everest",
     "thanks!",
+    "What is an SLO?",
     "Write a function that parses dates",
 )
 ORDERS = (

@@ -288,7 +288,8 @@ METRICS = words("""
 """)
 ENVIRONMENTS = words("production prod staging development dev testing test qa sandbox")
 NOT_A_SERVICE = words("""
-    there anything something everything nothing someone everyone request requests performance
+    there anything something everything nothing someone everyone somebody everybody anybody nobody
+    people request requests performance
     response page website site application app server system error high low big sudden major
     minor
     bad latency cpu memory network root severe

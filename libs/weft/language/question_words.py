@@ -199,7 +199,7 @@ FOLLOWING = (
 )  # fmt: skip
 """The same for one of a few words."""
 
-HELPING = words("help usage options capabilities manual")
+HELPING = words("help usage options capabilities manual hello hi hey")
 HELP = """
     what can you do; what do you do; what can i ask; what can i do here; who are you; what are you;
     how do i use; how does this work; how do you work; what can this; what are you able; what do you know;

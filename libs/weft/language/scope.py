@@ -40,13 +40,25 @@ def scope_of(reading: Reading) -> Scope:
         return "mesh"
     if not reading.english:
         return "unsure"
-    if words and _is_about_systems(plain, words):
+    if words and not _asks_for_a_meaning(words) and _is_about_systems(plain, words):
         return "data"
     return "unsure" if words and _may_name_a_part(plain, words) else "other"
 
 
+def _asks_for_a_meaning(words: list[str]) -> bool:
+    """`what is an SLO?` asks for words; nothing in any data answers it."""
+    whats = words[:1] in (["what's"], ["whats"])
+    behind = words[1:] if whats else words[2:] if words[:2] == ["what", "is"] else []
+    return len(behind) in _MEANT and behind[0] in ("a", "an")
+
+
+_MEANT = range(2, 4)
+
+
 def _may_name_a_part(plain: Reading, words: list[str]) -> bool:
     """Tell whether it is a short question without persons, places and other business."""
+    if _asks_for_a_meaning(words):
+        return False
     if not tables.PERSONAL.isdisjoint(words) or len(words) > _MOST_UNSURE:
         return False
     if any(entity.kind in ("proper", "url", "email") for entity in entities(plain)):

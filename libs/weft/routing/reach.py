@@ -66,7 +66,9 @@ def reach_of(
     goals = [str(read["primary_goal"]), *_texts(read["secondary_goals"])]
     ordered = _ordered(reading, scope, situation)
     undone = ordered if ordered and not _somebody_can(reading, index) else ()
-    matched = [each for each in _others(index, analysts) if _in_own_words(each, reading)]
+    # A follow-up is for whom the thread was for.
+    spoken = [reading, *map(Reading.of, situation.earlier)]
+    matched = [e for e in _others(index, analysts) if any(_in_own_words(e, r) for r in spoken)]
     if scope == "mesh" and not matched:
         return Reach({}, what_it_can(stock))
     if undone and not (scope == "data" and _asks_too(goals)):

@@ -55,7 +55,7 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 def _findings(outcome: ToolReply) -> str:
     value = outcome.value
     if not isinstance(value, dict):
-        return f"- {outcome.tool}: {_line(_shown(value))}"
+        return f"- {outcome.tool}: {_line(_unlabelled(_shown(value), outcome.tool))}"
     lines = [f"- {outcome.tool}:"]
     summary = value.get("summary")
     if isinstance(summary, str) and summary:
@@ -69,6 +69,14 @@ def _findings(outcome: ToolReply) -> str:
     if len(lines) == 1 and not summary:
         lines[0] += f" {_line(_shown(rest))}" if rest else " It found nothing."
     return "\n".join(lines)
+
+
+def _unlabelled(text: str, tool: str) -> str:
+    """Return what rules elsewhere composed without the label: it is said once, of the whole."""
+    rest = text.removeprefix(LABEL)
+    if rest == text:
+        return text
+    return rest.strip().removeprefix("Findings:").strip().removeprefix(f"- {tool}: ")
 
 
 def _problems(worked: Iterable[ToolReply]) -> Iterator[str]:

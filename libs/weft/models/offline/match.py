@@ -74,7 +74,7 @@ def object_of(tool: str, text: str) -> str | None:
             continue
         behind = [each for each in reading.words[index + 1 :] if each.clause == word.clause]
         named = next((each for each in behind if each.text not in lexicon.COMMON), None)
-        if named is not None:
+        if named is not None and named.text not in lexicon.NOT_A_SERVICE:
             return text[named.start : named.start + len(named.text)]
     return None
 

@@ -1,0 +1,79 @@
+"""Questions in everybody's words, over HTTP and a whole mesh: who is asked, and what is said first."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.mesh import UpProcess, mesh_running
+
+pytestmark = pytest.mark.timeout(150)
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
+    home = tmp_path_factory.mktemp("mesh")
+    with mesh_running(home) as running:
+        yield running
+
+
+def answer(mesh: UpProcess, text: str, **fields: str) -> tuple[str, dict[str, Any]]:
+    with mesh.client() as client:
+        body = {"input": text, **fields}
+        run = client.post("/v1/runs", json=body, headers={"prefer": "wait=60"}).json()
+    assert run["status"] == "completed", run
+    return run["output"]["text"], run
+
+
+@pytest.mark.requirement("DIAG-22")
+@pytest.mark.requirement("DIAG-23")
+def test_what_was_asked_is_said_first_and_the_diagnosis_behind_it(mesh: UpProcess) -> None:
+    changed, _ = answer(mesh, "did anybody flip a flag?")
+    healthy, run = answer(mesh, "how is inventory doing?")
+
+    assert changed.startswith("Changed: 2026-11-20 09:28:24 payment: feature flag changed")
+    assert healthy.startswith("inventory looks healthy, by its logs, metrics and traces")
+    assert "Most likely cause: payment" in healthy
+    assert run["protocol"] == "specialist_fanout"
+
+
+@pytest.mark.requirement("DIAG-24")
+def test_what_is_not_there_and_the_time_that_is_meant_are_said_first(mesh: UpProcess) -> None:
+    absent, _ = answer(mesh, "why is the search service down?")
+    before, _ = answer(mesh, "any errors before 09:20?")
+
+    assert absent.startswith("There is no service `search` in this data; there are checkout,")
+    assert before.startswith("Nothing is recorded before 09:20: the data are from 2026-11-20 09:2")
+
+
+@pytest.mark.requirement("DIAG-25")
+def test_another_language_is_answered_by_its_names(mesh: UpProcess) -> None:
+    said, _ = answer(mesh, "Warum ist der Checkout so langsam?")
+
+    assert said.startswith("The question does not look English")
+    assert "It names checkout." in said
+    assert "Most likely cause: payment" in said
+
+
+@pytest.mark.requirement("DIAG-26")
+@pytest.mark.requirement("DIAG-27")
+def test_what_nobody_serves_or_can_do_is_answered_at_once(mesh: UpProcess) -> None:
+    capital, _ = answer(mesh, "what is the capital of France?")
+    restart, run = answer(mesh, "restart payment")
+
+    assert capital.startswith("This mesh cannot answer that")
+    assert "log.analyze (log_analyst)" in capital
+    assert restart.startswith("No agent of this mesh can restart payment")
+    assert run["interrupts"] == []
+
+
+@pytest.mark.requirement("DIAG-28")
+@pytest.mark.requirement("RT-38")
+def test_follow_ups_are_about_the_same_data_and_time(mesh: UpProcess) -> None:
+    answer(mesh, "is payment healthy since 09:28?", thread_id="shift")
+    inventory, _ = answer(mesh, "and inventory?", thread_id="shift")
+    when, _ = answer(mesh, "since when?", thread_id="shift")
+
+    assert "after 09:28: 2026-11-20 09:28:00" in inventory
+    assert "inventory looks healthy" in inventory
+    assert "It began by 2026-11-20 09:28" in when
