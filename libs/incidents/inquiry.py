@@ -44,7 +44,7 @@ class Inquiry:
 
     def concerns(self, name: str) -> bool:
         """Tell whether the question names `name`, or a part of it."""
-        return any(names_the_same(asked, name) for asked in self.names)
+        return any(names_the_same(word, name) for word in self.names)
 
     def measures_by(self, metric: str) -> bool:
         """Tell whether `metric` is called as what the question asks to have measured."""

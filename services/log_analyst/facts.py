@@ -82,7 +82,7 @@ def _messages(rows: Seen[LogLine]) -> list[Fact]:
     usual = Counter(
         (line.service, _form(line.head)) for line in rows.before if line.level in _ERRORS
     )
-    made = [
+    facts = [
         Fact(
             predicate="error_line",
             subject=service,
@@ -96,7 +96,7 @@ def _messages(rows: Seen[LogLine]) -> list[Fact]:
         )
         for (service, form), lines in groups.items()
     ]
-    return sorted(made, key=lambda fact: (-_number(fact), fact.subject, fact.what))
+    return sorted(facts, key=lambda fact: (-_number(fact), fact.subject, fact.what))
 
 
 def _began(messages: Sequence[Fact]) -> list[Fact]:

@@ -38,7 +38,7 @@ class Fact(Record):
 
 def facts_in(result: Result) -> tuple[Fact, ...]:
     """Return what a result's tools show, each with the source that its coverage names."""
-    found: list[Fact] = []
+    facts: list[Fact] = []
     for artifact in result.artifacts:
         data = artifact.data
         listed = data.get("facts") if isinstance(data, dict) else None
@@ -51,5 +51,5 @@ def facts_in(result: Result) -> tuple[Fact, ...]:
                 fact = Fact.model_validate(item)
             except ValidationError:
                 continue  # of another make: it is no fact in this sense
-            found.append(fact.model_copy(update={"source": source}))
-    return tuple(found)
+            facts.append(fact.model_copy(update={"source": source}))
+    return tuple(facts)

@@ -30,19 +30,19 @@ def points_back(text: str) -> bool:
         return False
     # As it stands: the words leave out what parts clauses, such as `and`.
     spoken = " ".join(_WORD.findall(text.lower())) + " "
-    if any(spoken.startswith(f"{each} ") for each in OPENING_FOLLOW_UPS):
+    if any(spoken.startswith(f"{opener} ") for opener in OPENING_FOLLOW_UPS):
         return True
     if not _BACK.isdisjoint(words):
         return True
     # `why is checkout slow?` begins like a follow-up, and says all by itself.
-    return len(words) <= _FEW and any(spoken.startswith(f"{each} ") for each in FOLLOWING)
+    return len(words) <= _FEW and any(spoken.startswith(f"{opener} ") for opener in FOLLOWING)
 
 
 def asked_before(history: Iterable[Message]) -> tuple[str, ...]:
     """Return what the newest request on a thread goes on with, latest first."""
-    asked = [message.content for message in history if message.role == "user"]
+    requests = [message.content for message in history if message.role == "user"]
     earlier: list[str] = []
-    for text in reversed(asked):
+    for text in reversed(requests):
         earlier.append(" ".join(text[:_ONE].split()))
         if len(earlier) == _MOST_BACK or not points_back(text):
             break
@@ -51,4 +51,4 @@ def asked_before(history: Iterable[Message]) -> tuple[str, ...]:
 
 def in_context(text: str, earlier: Sequence[str]) -> str:
     """Return `text` with a line for each request that it goes on with."""
-    return "\n".join([text, *(f"{EARLIER}{each}" for each in earlier)])
+    return "\n".join([text, *(f"{EARLIER}{request}" for request in earlier)])

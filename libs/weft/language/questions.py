@@ -122,10 +122,10 @@ def _kind(reading: Reading) -> QuestionKind:
     if near:
         return near[0]
     statement = _is_statement(reading)
-    told = not kinds or statement or not spoken.isdisjoint(tables.KIND_WORDS["cause"])
-    if not told and not spoken.isdisjoint(tables.SUPERLATIVES):
+    is_told = not kinds or statement or not spoken.isdisjoint(tables.KIND_WORDS["cause"])
+    if not is_told and not spoken.isdisjoint(tables.SUPERLATIVES):
         return "slowest"
-    if told or "cause" in kinds:
+    if is_told or "cause" in kinds:
         return "cause"
     return _of_a_symptom(kinds, reading)
 
@@ -150,7 +150,7 @@ def _is_noun_phrase(reading: Reading) -> bool:
     """`errors in payment` without a verb is short for showing them."""
     first, spoken = reading.words[0].text, {word.text for word in reading.words}
     short = len(reading.words) < _SHORT and spoken.isdisjoint(_STATE_VERBS | tables.CANNOT)
-    return short and any(first in each for each in tables.KIND_WORDS.values())
+    return short and any(first in listed for listed in tables.KIND_WORDS.values())
 
 
 _SHORT = 10
@@ -161,7 +161,7 @@ def _subjects(reading: Reading, named: tuple[Entity, ...]) -> Iterator[str]:
         if entity.kind == "pair" and entity.name in _NAMING:
             yield str(entity.value).lower()
     pairs = [entity for entity in named if entity.kind == "pair"]
-    paired = {word for each in pairs for word in (each.name, str(each.value).lower())}
+    paired = {word for pair in pairs for word in (pair.name, str(pair.value).lower())}
     for entity in named:
         name = entity.text.lower()
         if entity.kind == "service" and name not in _NO_SERVICE and name not in paired:
@@ -190,8 +190,8 @@ def _in_a_names_place(reading: Reading, index: int) -> bool:
 
 
 def _measured(reading: Reading) -> bool:
-    known = lexicon.METRICS | tables.TELEMETRY
-    return bool(shown_kinds(reading)) or any(word.text in known for word in reading.words)
+    measurable = lexicon.METRICS | tables.TELEMETRY
+    return bool(shown_kinds(reading)) or any(word.text in measurable for word in reading.words)
 
 
 def _around(reading: Reading, index: int, step: int) -> str:

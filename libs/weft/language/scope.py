@@ -73,7 +73,8 @@ def _without_politeness(reading: Reading) -> Reading:
     while True:
         low = text.lower()
         lead = next(
-            (each for each in tables.POLITE if low.startswith((f"{each} ", f"{each}, "))), None
+            (phrase for phrase in tables.POLITE if low.startswith((f"{phrase} ", f"{phrase}, "))),
+            None,
         )
         if lead is None:
             return Reading.of(text) if text != reading.text.strip() else reading

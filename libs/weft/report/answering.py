@@ -66,7 +66,7 @@ class Asked:
 
     def _meant(self, name: str) -> list[str]:
         exact = [service for service in self.services if service.lower() == name]
-        return exact or [each for each in self.services if names_the_same(name, each)]
+        return exact or [service for service in self.services if names_the_same(name, service)]
 
     def _is_spoken_of(self, name: str) -> bool:
         return any(names_the_same(name, word) for fact in self.facts for word in fact.what.split())
@@ -94,12 +94,12 @@ def opening_lines(asked: Asked, report: Report) -> list[str]:
 
 
 def _by_names_only(asked: Asked) -> str:
-    found = (
+    names = (
         f" It names {_joined(asked.named)}."
         if asked.named
         else " It names no service of this data."
     )
-    return NOT_ENGLISH + found
+    return NOT_ENGLISH + names
 
 
 def _absent(name: str, asked: Asked) -> str:
@@ -149,7 +149,7 @@ Teller = Callable[[Telling, Report], Iterator[str]]
 
 def _cause(telling: Telling, report: Report) -> Iterator[str]:
     """Say of what is named how it is, and whether it or another is to blame."""
-    cause = next((each for each in report.findings if each.kind == "cause"), None)
+    cause = next((finding for finding in report.findings if finding.kind == "cause"), None)
     for service in telling.named:
         if cause is not None and telling.departs(service):
             whose = f"the most likely cause is {cause.subject}"
@@ -159,13 +159,13 @@ def _cause(telling: Telling, report: Report) -> Iterator[str]:
 
 
 def _fix(telling: Telling, report: Report) -> Iterator[str]:
-    advice = [each for each in report.findings if each.kind == "recommendation"]
-    top = next((each.subject for each in report.suspects if each.is_cause), "")
+    advice = [finding for finding in report.findings if finding.kind == "recommendation"]
+    top = next((finding.subject for finding in report.suspects if finding.is_cause), "")
     changes = [fact for fact in telling.of("change") if not top or fact.subject == top]
     for fact in changes:
         yield f"Undoing the change of {fact.subject} is nearest at hand: {telling.change(fact)}"
-    for each in advice[:_MOST_ADVICE]:
-        yield f"Advised: {each.statement}"
+    for finding in advice[:_MOST_ADVICE]:
+        yield f"Advised: {finding.statement}"
     if not changes and not advice:
         yield "No source advises anything: no change is recorded, and no code was found at fault."
 
@@ -175,7 +175,7 @@ _MOST_ADVICE = 3
 
 def _compare(telling: Telling, report: Report) -> Iterator[str]:
     two = telling.named or telling.services
-    scores = {each.subject: each.score for each in report.suspects}
+    scores = {suspect.subject: suspect.score for suspect in report.suspects}
     ranked = sorted(two, key=lambda name: -scores.get(name, 0.0))
     if len(ranked) > 1 and scores.get(ranked[0], 0.0) > scores.get(ranked[1], 0.0):
         others = _joined(tuple(f"{name} {scores.get(name, 0.0):.2f}" for name in ranked[1:]))
@@ -191,17 +191,17 @@ def _services(telling: Telling, _: Report) -> Iterator[str]:
 
 
 def _evidence(telling: Telling, report: Report) -> Iterator[str]:
-    about = [each for each in report.findings if each.subject in telling.named]
+    about = [finding for finding in report.findings if finding.subject in telling.named]
     top = next(iter(about or report.findings), None)
     if top is None:
         yield "There is no finding to show evidence of."
         return
-    sources = len({each.peer for each in top.evidence})
+    sources = len({record.peer for record in top.evidence})
     yield f"The evidence on {top.subject or 'this'}: {len(top.evidence)} records of {sources} sources."
-    for each in top.evidence[:_MOST_EVIDENCE]:
-        value = each.value
+    for record in top.evidence[:_MOST_EVIDENCE]:
+        value = record.value
         text = value.get("text") or value.get("message") if isinstance(value, dict) else value
-        yield f"  - {each.peer}: {text} [{each.tool} {each.ref.partition('#')[2]}]"
+        yield f"  - {record.peer}: {text} [{record.tool} {record.ref.partition('#')[2]}]"
 
 
 _MOST_EVIDENCE = 8

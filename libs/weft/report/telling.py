@@ -140,17 +140,17 @@ class Telling:
             yield f"Nothing was counted{self._asked_time()}."
 
     def rates(self) -> Iterator[str]:
-        found = [
+        counted = [
             f for f in self.about("requests", "errors") if f.total and (self.named or f.subject)
         ]
-        for fact in found:
+        for fact in counted:
             share = _percent(_number(fact), fact.total)
             usual = ""
             if fact.before is not None and fact.total_before:
                 usual = f", usually {_percent(fact.before, fact.total_before)}"
             what = "failed requests" if fact.predicate == "requests" else "error lines"
             yield f"{fact.subject}: {share} {what} ({_share(fact, '')}{usual}; {fact.source})."
-        if not found:
+        if not counted:
             yield f"No rate was counted{self._asked_time()}."
 
     def timeline(self) -> Iterator[str]:

@@ -73,8 +73,8 @@ def _can(stock: Stock, goal: str = "", first: Sequence[str] = ()) -> Iterator[st
         yield "Nobody is there who could do anything now: start a specialist (`weft agents ls` shows them)."
         return
     yield "What this mesh can do:"
-    for each in skills[:_MOST_SKILLS]:
-        yield f"  - {_described(each)}"
+    for skill in skills[:_MOST_SKILLS]:
+        yield f"  - {_described(skill)}"
     if len(skills) > _MOST_SKILLS:
         yield f"  - and {len(skills) - _MOST_SKILLS} more"
     yield "Ask, for example:"
@@ -92,7 +92,7 @@ def _described(skill: Capability) -> str:
 
 
 def _questions(stock: Stock, skills: Sequence[Capability], first: Sequence[str]) -> Iterator[str]:
-    others = [each for each in skills if each not in stock.analysts]
-    examples = [each.examples[0] for each in others if each.examples]
+    others = [skill for skill in skills if skill not in stock.analysts]
+    examples = [skill.examples[0] for skill in others if skill.examples]
     listed = (*first, *(_ON_DATA if stock.analysts else ()), *examples)
     yield from listed[:_MOST_QUESTIONS]

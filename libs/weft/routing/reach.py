@@ -86,9 +86,11 @@ def reach_of(
 def analysts_in(index: CapabilityIndex) -> tuple[Capability, ...]:
     """Return the capabilities that look into incidents and change nothing."""
     return tuple(
-        each
-        for each in index.for_domain(GENERAL)
-        if is_harmless(each) and each.tool_name != HUMAN and _looks_into_incidents(each)
+        capability
+        for capability in index.for_domain(GENERAL)
+        if is_harmless(capability)
+        and capability.tool_name != HUMAN
+        and _looks_into_incidents(capability)
     )
 
 
@@ -101,10 +103,14 @@ def concerned(capabilities: Iterable[Capability], goal: TaskType, text: str) -> 
     if goal not in (TaskType.DIAGNOSE, TaskType.MONITOR):
         return listed
     reading = Reading.of(text)
-    looking = [each for each in listed if _looks_into_incidents(each)]
+    looking = [capability for capability in listed if _looks_into_incidents(capability)]
     if not looking:
         return listed
-    return [each for each in listed if each in looking or _in_own_words(each, reading)]
+    return [
+        capability
+        for capability in listed
+        if capability in looking or _in_own_words(capability, reading)
+    ]
 
 
 def _scope_of_the_thread(scope: Scope, earlier: Sequence[str]) -> Scope:
@@ -131,8 +137,8 @@ def _diagnosing(
     matched: Sequence[Capability],
     acting: Sequence[str],
 ) -> dict[str, JsonValue]:
-    shared = frozenset.intersection(*(each.domains for each in analysts))
-    outsiders = any(each.domains.isdisjoint(shared) for each in matched)
+    shared = frozenset.intersection(*(capability.domains for capability in analysts))
+    outsiders = any(capability.domains.isdisjoint(shared) for capability in matched)
     fields: dict[str, JsonValue] = {
         "primary_goal": "diagnose",
         "secondary_goals": list(acting),
@@ -156,8 +162,8 @@ def _somebody_can(reading: Reading, index: CapabilityIndex) -> bool:
     """Tell whether somebody here can carry out what is ordered."""
     if index.for_role("execute"):
         return True
-    able = [each for each in index.for_domain(GENERAL) if not is_harmless(each)]
-    return any(_does(each, reading) for each in able)
+    able = [capability for capability in index.for_domain(GENERAL) if not is_harmless(capability)]
+    return any(_does(capability, reading) for capability in able)
 
 
 def _does(capability: Capability, reading: Reading) -> bool:
@@ -172,7 +178,7 @@ def _asks_too(goals: Sequence[str]) -> bool:
 
 
 def _others(index: CapabilityIndex, analysts: Sequence[Capability]) -> list[Capability]:
-    return [each for each in index.for_domain(GENERAL) if each not in analysts]
+    return [capability for capability in index.for_domain(GENERAL) if capability not in analysts]
 
 
 def _someone_else_may(index: CapabilityIndex, goals: Sequence[str]) -> bool:
@@ -212,8 +218,8 @@ def _listed(capability: Capability) -> CapabilityWords:
 
 def _services_in(reading: Reading) -> tuple[str, ...]:
     """Return the services that a request names."""
-    return tuple(each.text for each in entities(reading) if each.kind == "service")
+    return tuple(entity.text for entity in entities(reading) if entity.kind == "service")
 
 
 def _texts(listed: JsonValue) -> list[str]:
-    return [str(each) for each in listed] if isinstance(listed, list) else []
+    return [str(item) for item in listed] if isinstance(listed, list) else []
