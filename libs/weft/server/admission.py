@@ -72,45 +72,43 @@ class Admission:
         """
         principal_of(request, "runs:write")
         key = idempotency_key(request)
-        asked = body_of(request, RunRequest)
+        body = body_of(request, RunRequest)
         if thread_id is not None:
-            asked = _on_thread(asked, thread_id)
-        return await self.submit(request, asked, run_id=run_id, key=key)
+            body = _on_thread(body, thread_id)
+        return await self.submit(request, body, run_id=run_id, key=key)
 
     async def submit(
-        self, request: Request, asked: RunRequest, *, run_id: RunId, key: str | None
+        self, request: Request, body: RunRequest, *, run_id: RunId, key: str | None
     ) -> Accepted:
         """Accept the run that is asked for; without a `key` it is a new one in any case.
 
         Raises what `RunStore.accept` raises.
         """
         principal = principal_of(request, "runs:write")
-        text = asked.text()
-        new = _new_run(request, asked, text, run_id=run_id, principal=principal, key=key)
-        if (refusal := await self._refusal(asked, principal)) is not None:
+        text = body.text()
+        new = _new_run(request, body, text, run_id=run_id, principal=principal, key=key)
+        if (refusal := await self._refusal(body, principal)) is not None:
             # A repeated request gets its run, whatever became of agent and thread meanwhile.
-            known = key and await self.runs.checkpointer.runs.find(principal, MESH_RUN, key)
-            if not known:
+            earlier = key and await self.runs.checkpointer.runs.find(principal, MESH_RUN, key)
+            if not earlier:
                 raise refusal
-        accepted = await self.runs.submit(new, on_busy=asked.on_conflict, own=True)
+        accepted = await self.runs.submit(new, on_busy=body.on_conflict, own=True)
         request.state.idempotency_key = new.idem_key
         log.debug("run_accepted", extra={"run_id": accepted.run.run_id})
         return accepted
 
-    async def _refusal(self, asked: RunRequest, principal: Principal) -> WeftError | None:
-        if asked.agent is not None:
-            known = self.options.agents() if self.options.agents is not None else (asked.agent,)
-            callable_names = [name for name in known if principal.may_call(name)]
-            if asked.agent not in callable_names:
-                return UnknownAgentError(asked.agent, callable_names)
-        if self.options.data_roots is not None and DATA in asked.metadata:
-            refusal = await to_thread.run_sync(
-                data_refusal, asked.metadata, self.options.data_roots
-            )
+    async def _refusal(self, body: RunRequest, principal: Principal) -> WeftError | None:
+        if body.agent is not None:
+            agents = self.options.agents() if self.options.agents is not None else (body.agent,)
+            callable_names = [name for name in agents if principal.may_call(name)]
+            if body.agent not in callable_names:
+                return UnknownAgentError(body.agent, callable_names)
+        if self.options.data_roots is not None and DATA in body.metadata:
+            refusal = await to_thread.run_sync(data_refusal, body.metadata, self.options.data_roots)
             if refusal is not None:
                 return refusal
-        if asked.if_not_exists == "reject":
-            thread_id = asked.thread_id or ""
+        if body.if_not_exists == "reject":
+            thread_id = body.thread_id or ""
             key = ThreadKey(principal.tenant, principal.subject, thread_id)
             store = self.runs.checkpointer
             whole = [run for run in await store.runs.thread_runs(key) if not run.pruned]
@@ -170,38 +168,38 @@ def json_response(
     )
 
 
-def _on_thread(asked: RunRequest, thread_id: str) -> RunRequest:
-    if asked.thread_id not in {None, thread_id}:
+def _on_thread(body: RunRequest, thread_id: str) -> RunRequest:
+    if body.thread_id not in {None, thread_id}:
         raise InvalidFieldsError([("/thread_id", "the path names another thread")])
-    return asked.model_copy(update={"thread_id": path_id(thread_id)})
+    return body.model_copy(update={"thread_id": path_id(thread_id)})
 
 
 def _new_run(
     request: Request,
-    asked: RunRequest,
+    body: RunRequest,
     text: str,
     *,
     run_id: RunId,
     principal: Principal,
     key: str | None,
 ) -> NewRun:
-    limits = [limit for limit in (asked.timeout_s, timeout_of(request)) if limit is not None]
+    limits = [limit for limit in (body.timeout_s, timeout_of(request)) if limit is not None]
     routed = RoutedRequest(
         input=text,
-        agent=asked.agent,
-        goal=asked.goal,
-        protocol=asked.protocol,
-        metadata=asked.metadata,
+        agent=body.agent,
+        goal=body.goal,
+        protocol=body.protocol,
+        metadata=body.metadata,
     )
     return new_run(
         routed,
-        Authority(principal, Budget(**asked.budget.model_dump()), trace=request.state.trace),
+        Authority(principal, Budget(**body.budget.model_dump()), trace=request.state.trace),
         run_id=run_id,
-        thread_id=asked.thread_id,
+        thread_id=body.thread_id,
         timeout_s=min(limits, default=DEFAULT_TIMEOUT_S),
         key=key,
-        body_hash=asked.fingerprint(text),
-        agent=asked.agent,
-        protocol=asked.protocol,
-        on_conflict=asked.on_conflict,
+        body_hash=body.fingerprint(text),
+        agent=body.agent,
+        protocol=body.protocol,
+        on_conflict=body.on_conflict,
     )

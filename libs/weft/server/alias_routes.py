@@ -52,8 +52,8 @@ class _Door:
         run_id = new_run_id()
         with self._runs.hub.listen(run_id) as listener:
             accepted = await self._admission.admit(request, run_id=run_id)
-            asked, longest = wait_of(request), self._options.invoke_wait_s
-            wait = longest if asked is None else min(asked, longest)
+            wait, longest = wait_of(request), self._options.invoke_wait_s
+            wait = longest if wait is None else min(wait, longest)
             run = await settled(self._runs, principal_of(request), accepted, listener, seconds=wait)
         rests = run.terminal or run.status == "interrupted"
         headers = accepted_headers(request, accepted)

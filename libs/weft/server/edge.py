@@ -63,15 +63,15 @@ def accepted_hosts(names: str, *, bound: str, url: str | None) -> tuple[str, ...
     Raises:
         ConfigError: One of them is no name.
     """
-    named = [each.strip().lower() for each in names.split(",") if each.strip()]
-    if wrong := [each for each in named if _HOST.fullmatch(each) is None or "*" in each]:
+    named = [name.strip().lower() for name in names.split(",") if name.strip()]
+    if wrong := [name for name in named if _HOST.fullmatch(name) is None or "*" in name]:
         raise ConfigError(
             f"{wrong[0]!r} is no host name: write mesh.example.com or mesh.example.com:8443"
         )
     own = f"[{bound}]" if ":" in bound else bound
     published = urlsplit(url).netloc.rpartition("@")[2] if url else ""
     # Bound to every address, it is called by names that only its owner knows.
-    ours = [each for each in (own, published) if each and each not in _EVERYWHERE]
+    ours = [name for name in (own, published) if name and name not in _EVERYWHERE]
     return tuple(dict.fromkeys((*LOOPBACK, *map(str.lower, ours), *named)))
 
 

@@ -94,15 +94,15 @@ class _Door:
             if not shown:
                 raise
             return json_response({"data": shown})
-        return json_response({"data": [asked_view(run, each) for each in run.interrupts]})
+        return json_response({"data": [asked_view(run, interrupt) for interrupt in run.interrupts]})
 
     def _open_to(self, principal: Principal, run: Run) -> list[JsonValue]:
         """Return what `principal` may answer, and of whose thread it is nothing unless its own."""
         owns = principal.subject == run.subject
         return [
-            asked_view(run, each, thread=owns)
-            for each in run.interrupts
-            if may_answer(principal, run, each, self_approval=self._self_approval)
+            asked_view(run, interrupt, thread=owns)
+            for interrupt in run.interrupts
+            if may_answer(principal, run, interrupt, self_approval=self._self_approval)
         ]
 
 
@@ -115,7 +115,7 @@ def _asked_person(request: Request) -> Principal:
 
 
 def _wanted(query: Mapping[str, str]) -> RunFilter:
-    status = next((each for each in _STATUSES if each == query.get("status")), None)
+    status = next((name for name in _STATUSES if name == query.get("status")), None)
     if "status" in query and status is None:
         raise InputError(f"status is one of {', '.join(_STATUSES)}", field="status")
     thread_id = query.get("thread_id")

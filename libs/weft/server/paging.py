@@ -30,10 +30,10 @@ def page_wanted(request: Request, conditions: Collection[str] = ()) -> tuple[int
         InputError: `limit` is none, or the query asks for what this list does not know.
         InvalidCursorError: The cursor came from no list.
     """
-    known = {*LIST_QUERY, *conditions}
-    if unknown := sorted(set(request.query_params) - known):
+    allowed = {*LIST_QUERY, *conditions}
+    if unknown := sorted(set(request.query_params) - allowed):
         raise InputError(
-            f"this list takes {', '.join(sorted(known))}, not {unknown[0]!r}", field=unknown[0]
+            f"this list takes {', '.join(sorted(allowed))}, not {unknown[0]!r}", field=unknown[0]
         )
     limit = whole_number(request.query_params.get("limit", str(USUAL)), least=1, most=MOST)
     if limit is None:

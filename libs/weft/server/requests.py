@@ -147,10 +147,10 @@ class RunRequest(Body):
         """
         if (self.input is None) == (self.prompt is None):
             raise InvalidFieldsError([("/input", "send exactly one of 'input' and 'prompt'")])
-        asked = self.prompt if self.input is None else self.input
-        if isinstance(asked, list):
-            asked = "\n\n".join(message.text() for message in asked)
-        text = asked or ""
+        content = self.prompt if self.input is None else self.input
+        if isinstance(content, list):
+            content = "\n\n".join(message.text() for message in content)
+        text = content or ""
         if not text.strip():
             name = "/prompt" if self.input is None else "/input"
             raise InvalidFieldsError([(name, "there is nothing in it")])
@@ -160,9 +160,9 @@ class RunRequest(Body):
 
     def fingerprint(self, text: str) -> str:
         """Return the SHA-256 of what is asked, defaults filled in, whatever the answer's shape."""
-        asked = self.model_dump(exclude={"input", "prompt"})
-        asked["input"] = text
-        return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        content = self.model_dump(exclude={"input", "prompt"})
+        content["input"] = text
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 class CancelRequest(Body):

@@ -27,7 +27,7 @@ def may_answer(
 
 
 def check_answers(
-    principal: Principal, run: Run, asked: ResumeRequest, *, self_approval: bool
+    principal: Principal, run: Run, body: ResumeRequest, *, self_approval: bool
 ) -> None:
     """Return if each answer comes from who may give it, and is one.
 
@@ -36,8 +36,8 @@ def check_answers(
         InvalidResponseError: It does not fit what was asked.
         InterruptsIncompleteError: Questions that the caller may answer were left out.
     """
-    given = {each.interrupt_id: each for each in asked.responses}
-    if len(given) != len(asked.responses):
+    given = {response.interrupt_id: response for response in body.responses}
+    if len(given) != len(body.responses):
         raise InputError("each interrupt is answered once", field="responses")
     for interrupt in run.interrupts:
         if (answer := given.get(interrupt.id)) is not None:
@@ -45,7 +45,7 @@ def check_answers(
     faults = [
         (f"/responses/{place}/payload{pointer}", message)
         for interrupt in run.interrupts
-        for place, answer in enumerate(asked.responses)
+        for place, answer in enumerate(body.responses)
         if answer.interrupt_id == interrupt.id and answer.status == "resolved"
         for pointer, message in _misfits(interrupt, answer.payload)
     ]
@@ -53,12 +53,12 @@ def check_answers(
         raise InvalidResponseError(faults)
     owns = principal.subject == run.subject
     mine = [
-        each.id
-        for each in run.interrupts
-        if owns or may_answer(principal, run, each, self_approval=self_approval)
+        interrupt.id
+        for interrupt in run.interrupts
+        if owns or may_answer(principal, run, interrupt, self_approval=self_approval)
     ]
     left = [interrupt_id for interrupt_id in mine if interrupt_id not in given]
-    if left and not asked.partial and len(left) < len(mine):
+    if left and not body.partial and len(left) < len(mine):
         raise InterruptsIncompleteError(left)
 
 

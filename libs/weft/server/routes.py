@@ -73,8 +73,8 @@ def described(
 
 def definitions(*bodies: type[BaseModel]) -> JsonObject:
     """Return the component schemas that the described bodies refer to."""
-    found: JsonObject = {}
+    schemas: JsonObject = {}
     for body in bodies:
         defs = body.model_json_schema(ref_template="#/components/schemas/{model}").get("$defs", {})
-        found.update(defs)
-    return found
+        schemas.update(defs)
+    return schemas

@@ -154,8 +154,8 @@ class _Door:
     async def cancel(self, request: Request) -> Response:
         """Ask the run to stop; 200 with the report, or 202 while it is still stopping."""
         principal, run_id = principal_of(request, "runs:write"), run_id_of(request)
-        asked = validated(request.state.body or {}, CancelRequest)
-        run = await self._runs.cancel(principal, run_id, reason=asked.reason, grace_s=asked.grace_s)
+        body = validated(request.state.body or {}, CancelRequest)
+        run = await self._runs.cancel(principal, run_id, reason=body.reason, grace_s=body.grace_s)
         if run.status == "canceled":
             details = await details_of(self._runs, principal, run)
             return json_response({"run_id": run_id, "status": run.status, **_report(run, details)})
@@ -168,14 +168,14 @@ class _Door:
         principal, run_id = principal_of(request), run_id_of(request)
         if not (principal.may("runs:write") or principal.may("approve")):
             raise ForbiddenError("runs:write")
-        asked = body_of(request, ResumeRequest)
+        body = body_of(request, ResumeRequest)
         try:
             run = await self._runs.read(principal, run_id)
         except NotFoundError:
-            return await self._answered_for_another(principal, run_id, asked)
-        check_answers(principal, run, asked, self_approval=self._self_approval)
-        await self._check_questions(principal, run, asked)
-        answers = {each.interrupt_id: payload_of(each) for each in asked.responses}
+            return await self._answered_for_another(principal, run_id, body)
+        check_answers(principal, run, body, self_approval=self._self_approval)
+        await self._check_questions(principal, run, body)
+        answers = {response.interrupt_id: payload_of(response) for response in body.responses}
         # What is wrong with the wish for a stream is found before anything is answered.
         shown = _Shown(log_frames(request.query_params), cursor_of(request, run))
         with self._runs.hub.listen(run_id) as listener:
@@ -236,7 +236,7 @@ class _Door:
         return run_response(run, status=status, headers=headers, details=details)
 
     async def _answered_for_another(
-        self, principal: Principal, run_id: RunId, asked: ResumeRequest
+        self, principal: Principal, run_id: RunId, body: ResumeRequest
     ) -> Response:
         """Answer what another subject of the tenant asked; of its run nothing more is shown.
 
@@ -246,20 +246,24 @@ class _Door:
         index = self._runs.checkpointer.index
         run = await index.find_waiting(principal.tenant, run_id)
         questions = () if run is None else run.interrupts
-        mine = {each.id for each in questions if run and self._may_answer(principal, run, each)}
-        beyond = {each.interrupt_id for each in asked.responses} - mine
+        mine = {
+            question.id
+            for question in questions
+            if run and self._may_answer(principal, run, question)
+        }
+        beyond = {response.interrupt_id for response in body.responses} - mine
         # What is open no more was answered, which whoever may approve may hear.
-        closed = beyond.isdisjoint(each.id for each in questions) and principal.may(APPROVE)
+        closed = beyond.isdisjoint(question.id for question in questions) and principal.may(APPROVE)
         if beyond and not closed:
             raise NotFoundError("run", run_id)
         if run is not None:
-            check_answers(principal, run, asked, self_approval=self._self_approval)
-        answers = {each.interrupt_id: payload_of(each) for each in asked.responses}
+            check_answers(principal, run, body, self_approval=self._self_approval)
+        answers = {response.interrupt_id: payload_of(response) for response in body.responses}
         resumed = await self._runs.resume(principal, run_id, answers, colleague=True)
         left: list[JsonValue] = [
-            asked_view(resumed, each, thread=False)
-            for each in resumed.interrupts
-            if self._may_answer(principal, resumed, each)
+            asked_view(resumed, question, thread=False)
+            for question in resumed.interrupts
+            if self._may_answer(principal, resumed, question)
         ]
         shown: JsonObject = {"run_id": run_id, "status": resumed.status, "interrupts": left}
         return json_response(shown, status=202)
@@ -267,7 +271,7 @@ class _Door:
     def _may_answer(self, principal: Principal, run: Run, interrupt: Interrupt) -> bool:
         return may_answer(principal, run, interrupt, self_approval=self._self_approval)
 
-    async def _check_questions(self, principal: Principal, run: Run, asked: ResumeRequest) -> None:
+    async def _check_questions(self, principal: Principal, run: Run, body: ResumeRequest) -> None:
         """Return if each answer is to a question whose answers were just checked, or a repeated one.
 
         A question may come up between that check and the answer's commit, and its id be guessed.
@@ -276,7 +280,7 @@ class _Door:
             RunNotInterruptedError, InterruptNotFoundError: One is to none that anybody could see.
         """
         checked = {interrupt.id for interrupt in run.interrupts}
-        for answer in asked.responses:
+        for answer in body.responses:
             path = ("interrupt", answer.interrupt_id)
             if answer.interrupt_id in checked:
                 continue

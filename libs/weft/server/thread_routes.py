@@ -107,7 +107,7 @@ class _Door:
         give_up = anyio.current_time() + ERASE_SECONDS
         while True:
             left = await self._store.threads.erasing(key, limit=MAX_RUNS)
-            names = sorted({name for each in left for name in each.peers})
+            names = sorted({name for run in left for name in run.peers})
             if not names or anyio.current_time() > give_up:
                 return [*names]
             await anyio.sleep(ERASE_PAUSE_SECONDS)

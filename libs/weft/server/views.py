@@ -134,9 +134,9 @@ def _errors(run: Run) -> list[JsonValue]:
     reasons = (run.result or {}).get("reasons")
     behind = reasons[1:] if isinstance(reasons, list) else []
     return [
-        {"pointer": _pointer(each.get("path")), "message": each.get("message", "")}
-        for each in behind
-        if isinstance(each, dict)
+        {"pointer": _pointer(reason.get("path")), "message": reason.get("message", "")}
+        for reason in behind
+        if isinstance(reason, dict)
     ]
 
 
@@ -147,7 +147,7 @@ def _pointer(path: JsonValue) -> str:
 
 def interrupts_of(run: Run) -> list[JsonValue]:
     """Return the run's open interrupts."""
-    return [asked_view(run, each) for each in run.interrupts]
+    return [asked_view(run, interrupt) for interrupt in run.interrupts]
 
 
 def event_view(event: Envelope) -> JsonObject:
@@ -214,24 +214,24 @@ def _budget(budget: Budget, usage: JsonObject | None) -> JsonObject:
     return {"limit": limit, "remaining": remaining}
 
 
-def asked_view(run: Run, each: Interrupt, *, thread: bool = True) -> JsonObject:
+def asked_view(run: Run, interrupt: Interrupt, *, thread: bool = True) -> JsonObject:
     """Return an open question; `thread` tells which thread it belongs to."""
     return {
-        "id": each.id,
+        "id": interrupt.id,
         "run_id": run.run_id,
         "thread_id": run.thread_id if thread else None,
-        "reason": each.reason,
-        "message": each.message,
-        "path": list(each.path),
-        "agent": each.agent,
+        "reason": interrupt.reason,
+        "message": interrupt.message,
+        "path": list(interrupt.path),
+        "agent": interrupt.agent,
         "asked_by": run.subject,
-        "tool_call_id": each.tool_call_id,
-        "response_schema": each.response_schema,
-        "options": list(each.options),
-        "url": each.url,
-        "approver_scope": each.approver_scope,
-        "expires_at": rfc3339(run.updated_at + each.expires_in),
-        "metadata": each.metadata,
+        "tool_call_id": interrupt.tool_call_id,
+        "response_schema": interrupt.response_schema,
+        "options": list(interrupt.options),
+        "url": interrupt.url,
+        "approver_scope": interrupt.approver_scope,
+        "expires_at": rfc3339(run.updated_at + interrupt.expires_in),
+        "metadata": interrupt.metadata,
         "status": "open",
         "created_at": rfc3339(run.updated_at),
         "resolved_at": None,
@@ -242,16 +242,16 @@ def asked_view(run: Run, each: Interrupt, *, thread: bool = True) -> JsonObject:
 def _cancel(run: Run, report: JsonObject) -> JsonObject | None:
     if run.cancel is None:
         return None
-    known = {**run.cancel, **report}
-    at = known.get("at")
+    fields = {**run.cancel, **report}
+    at = fields.get("at")
     return {
-        "requested_by": known.get("requested_by"),
-        "reason": known.get("reason"),
+        "requested_by": fields.get("requested_by"),
+        "reason": fields.get("reason"),
         "requested_at": rfc3339(at) if isinstance(at, int | float) else None,
         "finished_at": rfc3339(run.updated_at) if run.terminal else None,
-        "peers": known.get("peers"),
-        "effects": known.get("effects"),
-        "rolled_back": known.get("rolled_back"),
+        "peers": fields.get("peers"),
+        "effects": fields.get("effects"),
+        "rolled_back": fields.get("rolled_back"),
     }
 
 
