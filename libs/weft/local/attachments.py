@@ -56,9 +56,9 @@ def drop_old(home: Path, *, keep_days: float) -> int:
     if keep_days == float("inf"):
         return 0
     before = time.time() - keep_days * DAY_SECONDS
-    old = [each for each in folder(home).iterdir() if each.stat().st_mtime < before]
-    for each in old:
-        shutil.rmtree(each, ignore_errors=True)
+    old = [path for path in folder(home).iterdir() if path.stat().st_mtime < before]
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
     return len(old)
 
 

@@ -312,14 +312,14 @@ def _write_credentials(home: Path, *, url: str, key: str) -> None:
 def _reason(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the one thing that went wrong, else the group."""
     wrong = leaves(group)
-    found = next((each for each in wrong if isinstance(each, ConfigError)), None)
-    return found or (wrong[0] if len(wrong) == 1 else group)
+    config = next((error for error in wrong if isinstance(error, ConfigError)), None)
+    return config or (wrong[0] if len(wrong) == 1 else group)
 
 
 def until_interrupted() -> asyncio.Event:
     """Return an event that Ctrl-C or SIGTERM sets."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stopped.set)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
     return stopped

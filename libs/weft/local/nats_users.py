@@ -37,12 +37,12 @@ def make_users(home: Path, specialists: Iterable[str], *, url: str) -> str:
     for old in folder.glob("*.json"):
         old.unlink()
     user = partial(_user, folder, url)
-    known = [ROUTER, GATEWAY, *specialists]
+    names = [ROUTER, GATEWAY, *specialists]
     users = [
         user(ROUTER, *_router()),
         user(GATEWAY, *_gateway()),
         *(user(name, *_specialist(name)) for name in specialists),
-        user(SPECIALIST, *_newcomer(), denied=_all_own(known)),
+        user(SPECIALIST, *_newcomer(), denied=_all_own(names)),
     ]
     return "authorization {\n  users: [\n" + "\n".join(users) + "\n  ]\n}\n"
 

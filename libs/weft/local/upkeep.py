@@ -87,7 +87,7 @@ async def _prune(url: str, keep_days: float) -> Pruned:
 
 def _size(path: Path) -> int:
     beside = (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm")))
-    return sum(each.stat().st_size for each in beside if each.exists())
+    return sum(file.stat().st_size for file in beside if file.exists())
 
 
 def _shown(url: str) -> str:

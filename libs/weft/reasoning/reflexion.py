@@ -134,10 +134,10 @@ def _units(content: str, structured: JsonValue) -> Iterator[str]:
 
 def _leaves(value: JsonValue, path: str) -> Iterator[str]:
     if isinstance(value, dict):
-        for name, each in value.items():
-            yield from _leaves(each, f"{path}/{name}")
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}/{name}")
     elif isinstance(value, list):
-        for at, each in enumerate(value):
-            yield from _leaves(each, f"{path}/{at}")
+        for at, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}/{at}")
     else:
         yield f"{path}={value!r}"

@@ -84,8 +84,8 @@ class EffectHost:
     ) -> bool | None:
         canceled = isinstance(error, anyio.get_cancelled_exc_class())
         grace = self._cancel_grace_s if canceled else self._grace_s
-        for each in self._underway:
-            each.end_by(anyio.current_time() + grace)
+        for call in self._underway:
+            call.end_by(anyio.current_time() + grace)
         group, self._group = self._group, None
         if group is None:
             return None

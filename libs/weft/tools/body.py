@@ -37,10 +37,10 @@ async def run_body(tool: Tool, arguments: Arguments, context: ToolContext) -> ob
 async def called(call: Callable[[], object], *, is_async: bool) -> object:
     """Call a function that may be sync, never blocking the loop."""
     if is_async:
-        found = call()
+        answer = call()
     else:
-        found = await in_thread(partial(contained_call, call))
-    return await found if inspect.isawaitable(found) else found
+        answer = await in_thread(partial(contained_call, call))
+    return await answer if inspect.isawaitable(answer) else answer
 
 
 def _from_any_thread(emit: Callable[[Event], None]) -> Callable[[Event], None]:

@@ -19,12 +19,12 @@ async def ask_user(question: str, context: ToolContext, options: list[str] | Non
         context: The run that waits.
         options: The answers to choose from, if the choice is closed.
     """
-    asked = interrupt_id("ask_user", context.run_id, *context.place, context.tool_call_id)
-    if asked in context.answers:
-        return as_text(context.answers[asked])
+    question_id = interrupt_id("ask_user", context.run_id, *context.place, context.tool_call_id)
+    if question_id in context.answers:
+        return as_text(context.answers[question_id])
     raise InterruptRaised(
         Interrupt(
-            id=asked,
+            id=question_id,
             reason="question",
             message=question,
             path=context.path,

@@ -182,8 +182,8 @@ async def _rendered(performed: Performed, call: ToolCall, limit: ResultLimit) ->
     content, key = await limit.shorten(whole)
     shortened = content is not whole
     if performed.recorded_at is not None:
-        told = rfc3339(performed.recorded_at)
-        content = f"(recorded at {told} by an earlier run; not done again)\n{content}"
+        recorded_at = rfc3339(performed.recorded_at)
+        content = f"(recorded at {recorded_at} by an earlier run; not done again)\n{content}"
     structured = performed.value if isinstance(performed.value, dict | list) else None
     return ToolExecution(
         tool_call_id=call.id,

@@ -114,10 +114,10 @@ def _defined(options: ToolOptions, fn: Callable[P, R]) -> Tool[P, R]:
 
 
 def _check_names(options: ToolOptions) -> None:
-    known = [*ToolOptions.__annotations__]
+    allowed = [*ToolOptions.__annotations__]
     for name in options:
-        if name not in known:
-            raise ToolDefinitionError("tool", name, f"unknown option{did_you_mean(name, known)}")
+        if name not in allowed:
+            raise ToolDefinitionError("tool", name, f"unknown option{did_you_mean(name, allowed)}")
 
 
 def _name(options: ToolOptions, fn: Callable[..., object]) -> str:
@@ -142,9 +142,9 @@ def _key(
     if key is None or callable(key):
         return key
     names = (key,) if isinstance(key, str) else tuple(key)
-    for each in names:
-        if each not in arguments.names:
-            raise ToolDefinitionError(name, each, "`key` names no parameter of the tool")
+    for parameter in names:
+        if parameter not in arguments.names:
+            raise ToolDefinitionError(name, parameter, "`key` names no parameter of the tool")
     return names
 
 
@@ -152,9 +152,9 @@ def _classes(
     given: type[BaseException] | Iterable[type[BaseException]], name: str
 ) -> tuple[type[BaseException], ...]:
     classes = (given,) if isinstance(given, type) else tuple(given)
-    for each in classes:
-        if not _is_exception(each):
-            raise ToolDefinitionError(name, "", f"`not_done_on` takes exceptions, not {each!r}")
+    for kind in classes:
+        if not _is_exception(kind):
+            raise ToolDefinitionError(name, "", f"`not_done_on` takes exceptions, not {kind!r}")
     return classes
 
 

@@ -89,9 +89,9 @@ def _section_parameters(lines: list[str]) -> dict[str, str]:
     read = _numpy if margin == 0 else _google
     described: list[tuple[list[str], list[str]]] = []
     for line in filled:
-        found = read(line.strip()) if not line[margin].isspace() else None
-        if found is not None:
-            described.append(found)
+        description = read(line.strip()) if not line[margin].isspace() else None
+        if description is not None:
+            described.append(description)
         elif described:
             described[-1][1].append(line.strip())
     texts = ((names, " ".join(text).strip()) for names, text in described)
@@ -111,7 +111,7 @@ def _behind_type(text: str) -> str:
     """Return what follows the parentheses `text` begins with; they may hold others."""
     if not text.startswith("("):
         return text
-    depths = accumulate((each == "(") - (each == ")") for each in text)
+    depths = accumulate((letter == "(") - (letter == ")") for letter in text)
     end = next((at for at, depth in enumerate(depths) if not depth), 0)
     rest = text[end + 1 :].lstrip() if end else ""
     if rest.startswith(":"):
@@ -134,11 +134,11 @@ def _names(line: str) -> list[str]:
 
 def _field(lines: list[str], at: int, parameters: dict[str, str]) -> int:
     """Read one Sphinx field and return the line behind it."""
-    found = _SPHINX.match(lines[at])
+    match = _SPHINX.match(lines[at])
     end = at + 1
     while end < len(lines) and lines[end].strip() and lines[end][0].isspace():
         end += 1
-    if found and found[1] in _SPHINX_PARAMETER and found[2].split():
-        text = [found[3], *(line.strip() for line in lines[at + 1 : end])]
-        parameters[found[2].split()[-1].lstrip("*")] = " ".join(text).strip()
+    if match and match[1] in _SPHINX_PARAMETER and match[2].split():
+        text = [match[3], *(line.strip() for line in lines[at + 1 : end])]
+        parameters[match[2].split()[-1].lstrip("*")] = " ".join(text).strip()
     return end

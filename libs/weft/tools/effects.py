@@ -104,10 +104,10 @@ class Effect:
     async def _resolved(self, host: EffectHost) -> Performed:
         pause = _FIRST_PAUSE
         while True:
-            known = await self._journal.find_effect(self._call.key)
-            if known is not None and (standing := self._standing(known)) is not None:
+            earlier = await self._journal.find_effect(self._call.key)
+            if earlier is not None and (standing := self._standing(earlier)) is not None:
                 return standing
-            intent = await self._attempt(host, _next_attempt(known))
+            intent = await self._attempt(host, _next_attempt(earlier))
             if self._performed is not None:
                 return self._performed
             if intent.state == "in_progress":
@@ -116,18 +116,18 @@ class Effect:
             if intent.state == "unknown" and (end := await self._clear_up(intent)) is not None:
                 return end
 
-    def _standing(self, known: Intent) -> Performed | None:
+    def _standing(self, earlier: Intent) -> Performed | None:
         """Return the recorded result, if there is one."""
-        outcome = known.outcome
-        if known.state != "settled" or outcome is None or outcome.kind != "done":
+        outcome = earlier.outcome
+        if earlier.state != "settled" or outcome is None or outcome.kind != "done":
             return None
-        foreign = known.run_id not in (None, self._journal.run_id)
+        foreign = earlier.run_id not in (None, self._journal.run_id)
         return Performed(
             "error" if outcome.message else "ok",
             outcome.value,
             outcome.message,
             replayed=True,
-            recorded_at=known.recorded_at if foreign else None,
+            recorded_at=earlier.recorded_at if foreign else None,
         )
 
     async def _attempt(self, host: EffectHost, attempt: int) -> Intent:
@@ -199,24 +199,26 @@ class Effect:
 
     async def _clear_up(self, intent: Intent) -> Performed | None:
         """Find out what became of an earlier start, or return why that was given up."""
-        found = await self._reconciled()
+        reconciled = await self._reconciled()
         settled_by: str | None = None
-        if found.kind == "unknown":
-            asked = interrupt_id("effect_unknown", self._call.key, str(intent.attempt))
-            answer = choice(self._context, asked)
+        if reconciled.kind == "unknown":
+            question_id = interrupt_id("effect_unknown", self._call.key, str(intent.attempt))
+            answer = choice(self._context, question_id)
             if answer is None:
-                raise InterruptRaised(self._question(asked))
+                raise InterruptRaised(self._question(question_id))
             settled_by = self._context.principal.subject
             match answer.option:
                 case "done" | "not_done" as kind:
-                    found = Reconciled(kind, answer.value)
+                    reconciled = Reconciled(kind, answer.value)
                 case "abandon":
                     return Performed("unknown", message=ABANDONED)
                 case _:
                     # A store takes no such answer; whatever let it through, nobody chose anything.
                     return Performed("unknown", message=UNREADABLE)
         outcome = EffectOutcome(
-            "done" if found.kind == "done" else "not_done", found.value, settled_by=settled_by
+            "done" if reconciled.kind == "done" else "not_done",
+            reconciled.value,
+            settled_by=settled_by,
         )
         try:
             await self._settle(intent.attempt, outcome)
@@ -231,15 +233,15 @@ class Effect:
         asking = partial(reconcile, self._call.key, dict(self._arguments.json))
         try:
             with contained():
-                found = await called(asking, is_async=runs_on_the_loop(reconcile))
-                return _reconciliation(found)
+                answer = await called(asking, is_async=runs_on_the_loop(reconcile))
+                return _reconciliation(answer)
         except Exception:  # the tool's own code; not knowing is the safe reading
             logger.exception("tool.reconcile_failed", extra={"tool": self._tool.name})
             return UNKNOWN
 
-    def _question(self, asked: str) -> Interrupt:
+    def _question(self, question_id: str) -> Interrupt:
         return Interrupt(
-            id=asked,
+            id=question_id,
             reason="effect_unknown",
             message=f"It is unknown whether an earlier start of {self._tool.name!r} took effect.",
             path=self._context.path,
@@ -291,14 +293,14 @@ class Effect:
         return EffectData(tool_name=self._tool.name, key=self._call.key, attempt=attempt)
 
 
-def _reconciliation(found: object) -> Reconciled:
-    if not isinstance(found, Reconciled):
-        raise TypeError(f"reconcile returned {type(found).__name__}, not a Reconciled")
-    return replace(found, value=as_json(found.value))
+def _reconciliation(answer: object) -> Reconciled:
+    if not isinstance(answer, Reconciled):
+        raise TypeError(f"reconcile returned {type(answer).__name__}, not a Reconciled")
+    return replace(answer, value=as_json(answer.value))
 
 
-def _next_attempt(known: Intent | None) -> int:
+def _next_attempt(earlier: Intent | None) -> int:
     """Return which start of the body comes next, should it be granted."""
-    if known is None:
+    if earlier is None:
         return 1
-    return known.attempt if known.state == "in_progress" else known.attempt + 1
+    return earlier.attempt if earlier.state == "in_progress" else earlier.attempt + 1

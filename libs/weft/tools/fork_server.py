@@ -82,7 +82,7 @@ class ForkServer:
             case {"fork": int(number)}:
                 self._fork(number, self._sockets.popleft())
             case {"kill": int(number)}:
-                for pid in [pid for pid, known in self._numbers.items() if known == number]:
+                for pid in [pid for pid, other in self._numbers.items() if other == number]:
                     _kill(pid)
             case _:
                 pass  # an owner of another version
@@ -115,8 +115,8 @@ class ForkServer:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            for each in (self._wake, self._waker, *self._sockets):
-                os.close(each)
+            for end in (self._wake, self._waker, *self._sockets):
+                os.close(end)
             self._control.close()
             with socket.socket(fileno=descriptor) as sock:
                 work(sock)
@@ -130,17 +130,17 @@ class ForkServer:
             if (ended := _buried(pid)) is None:
                 continue
             status, used = ended
-            told: dict[str, Any] = {
+            job: dict[str, Any] = {
                 "ended": self._numbers.pop(pid),
                 "code": os.waitstatus_to_exitcode(status),
                 "cpu_seconds": used.ru_utime + used.ru_stime,
                 "resident": used.ru_maxrss * _KIBI,
             }
-            self._tell(told)
+            self._tell(job)
 
-    def _tell(self, told: JsonObject) -> None:
+    def _tell(self, words: JsonObject) -> None:
         with suppress(ConnectionError):
-            self._control.sendall(dumps(told) + b"\n")
+            self._control.sendall(dumps(words) + b"\n")
 
 
 def _noted(_number: int, _frame: object) -> None:

@@ -35,6 +35,6 @@ def _http_status(error: BaseException) -> int | None:
     if isinstance(error, urllib.error.HTTPError):
         return error.code
     answer = getattr(error, "response", None)
-    found = getattr(answer, "status_code", None) or getattr(error, "status", None)
-    found = found or getattr(error, "status_code", None)
-    return found if isinstance(found, int) else None
+    status = getattr(answer, "status_code", None) or getattr(error, "status", None)
+    status = status or getattr(error, "status_code", None)
+    return status if isinstance(status, int) else None

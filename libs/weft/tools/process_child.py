@@ -75,8 +75,8 @@ def _last_word(content: bytes, sock: socket.socket) -> bytes:
 
 
 def _called(job: PendingCall, sock: socket.socket) -> object:
-    found = job.target.found()
-    fn = found.fn if isinstance(found, Tool) else found
+    target = job.target.found()
+    fn = target.fn if isinstance(target, Tool) else target
     values = dict(job.values)
     if job.context is not None:
         here = replace(job.context, emit=_Outlet(sock))
@@ -95,11 +95,11 @@ class _Outlet:
             raise TypeError(
                 f"{type(event).__name__} does not leave a tool's process; it tells progress only"
             )
-        told = event.data
+        progress = event.data
         step: JsonObject = {
-            "progress": told.progress,
-            "total": told.total,
-            "message": told.message[:TEXT_LENGTH],
+            "progress": progress.progress,
+            "total": progress.total,
+            "message": progress.message[:TEXT_LENGTH],
         }
         self._sock.sendall(framed(dumps({"says": "progress", "step": step})))
 

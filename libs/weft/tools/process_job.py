@@ -33,10 +33,10 @@ class FunctionTarget:
             ImportError: The module cannot be imported here.
             AttributeError: It has no such name.
         """
-        found: Any = import_module(self.module)
+        target: Any = import_module(self.module)
         for name in self.qualname.split("."):
-            found = getattr(found, name)
-        return found
+            target = getattr(target, name)
+        return target
 
 
 @dataclass(frozen=True, slots=True)

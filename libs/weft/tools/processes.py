@@ -82,7 +82,7 @@ class Processes:
         loop = asyncio.get_running_loop()
         home = self._homes.get(loop)
         if home is None or home.link.owner != os.getpid():
-            for closed in [each for each in self._homes if each.is_closed()]:
+            for closed in [home for home in self._homes if home.is_closed()]:
                 self._homes.pop(closed).drop()
             home = _Home(ProcessLink(self._modules), FairQueue(self._at_a_time, self._waiting))
             self._homes[loop] = home

@@ -49,8 +49,8 @@ class ToolRegistry:
     def unknown(self, name: str) -> str:
         """Say that there is no tool `name`, which is nearest, and which there are."""
         near = did_you_mean(name, self.names)
-        known = f"; known: {', '.join(self.names)}" if near.startswith("; did") else ""
-        return f"unknown tool {name!r}{near}{known}" if near else f"unknown tool {name!r}: no tools"
+        names = f"; known: {', '.join(self.names)}" if near.startswith("; did") else ""
+        return f"unknown tool {name!r}{near}{names}" if near else f"unknown tool {name!r}: no tools"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -32,15 +32,17 @@ def as_json(value: object) -> JsonValue:
     """
     try:
         with contained():
-            found: JsonValue = to_jsonable_python(value)
-            json.dumps(found, allow_nan=False)
-            kept = storable_json(found)
+            plain: JsonValue = to_jsonable_python(value)
+            json.dumps(plain, allow_nan=False)
+            kept = storable_json(plain)
             dumps(kept)
             return kept
     except Exception as error:  # turning a value into JSON may run the code of its class
         why = str(error) if isinstance(error, _SAYS_WHY) else described(error)
-        told = storable(f"the tool returned a {type(value).__name__} that has no JSON form: {why}")
-        raise InputError(told) from error
+        message = storable(
+            f"the tool returned a {type(value).__name__} that has no JSON form: {why}"
+        )
+        raise InputError(message) from error
 
 
 def as_text(value: JsonValue) -> str:

@@ -59,9 +59,9 @@ class ArgumentSchema:
         """
         try:
             with contained():
-                found = self.model.model_validate(dict(arguments))
-                values = {name: getattr(found, _field(at)) for at, name in enumerate(self.names)}
-                return Arguments(values, _json(found))
+                record = self.model.model_validate(dict(arguments))
+                values = {name: getattr(record, _field(at)) for at, name in enumerate(self.names)}
+                return Arguments(values, _json(record))
         except ValidationError as error:
             problems = tuple(map(_problem, error.errors(include_url=False)))
             raise ArgumentsError(problems) from None
@@ -85,8 +85,8 @@ def argument_schema(
         if _is_context(parameter.annotation):
             context_names.append(parameter.name)
             continue
-        told = descriptions.get(parameter.name)
-        fields[_field(len(names))] = _field_of(function, parameter, told)
+        description = descriptions.get(parameter.name)
+        fields[_field(len(names))] = _field_of(function, parameter, description)
         names.append(parameter.name)
     config = ConfigDict(
         extra="forbid",
@@ -116,7 +116,7 @@ def _is_context(annotation: object) -> bool:
     if get_origin(annotation) is Annotated:
         return _is_context(get_args(annotation)[0])
     if get_origin(annotation) in {Union, types.UnionType}:
-        return any(_is_context(each) for each in get_args(annotation))
+        return any(_is_context(argument) for argument in get_args(annotation))
     return isinstance(annotation, type) and issubclass(annotation, ToolContext)
 
 
@@ -188,8 +188,8 @@ def _check_default(function: str, parameter: str, annotation: object, field: Fie
         model()
     except Exception as error:  # validators may be the tool's own code
         problems = error.errors() if isinstance(error, ValidationError) else []
-        told = problems[0]["msg"] if problems else f"{type(error).__name__}: {error}"
-        why = f"its default {field.default!r} does not fit its type: {told}"
+        problem = problems[0]["msg"] if problems else f"{type(error).__name__}: {error}"
+        why = f"its default {field.default!r} does not fit its type: {problem}"
         raise ToolDefinitionError(function, parameter, why) from error
 
 
@@ -198,9 +198,9 @@ def _has_description(annotation: object) -> bool:
     return any(isinstance(extra, FieldInfo) and extra.description for extra in extras)
 
 
-def _json(found: BaseModel) -> JsonObject:
+def _json(record: BaseModel) -> JsonObject:
     """Return the arguments as JSON; a default of another type than its annotation is no problem."""
-    return found.model_dump(mode="json", by_alias=True, warnings=False)
+    return record.model_dump(mode="json", by_alias=True, warnings=False)
 
 
 def _field(at: int) -> str:
@@ -216,12 +216,12 @@ def _problem(error: Any) -> str:  # noqa: ANN401 - pydantic's own error dictiona
 def _without_titles(schema: Any) -> Any:  # noqa: ANN401 - any JSON schema
     """Drop generated titles: they repeat names and cost tokens in every model call."""
     if isinstance(schema, list):
-        return [_without_titles(each) for each in schema]
+        return [_without_titles(element) for element in schema]
     if not isinstance(schema, dict):
         return schema
     by_name = {"properties", "$defs"}
     return {
-        key: {name: _without_titles(each) for name, each in value.items()}
+        key: {name: _without_titles(inner) for name, inner in value.items()}
         if key in by_name and isinstance(value, dict)
         else _without_titles(value)
         for key, value in schema.items()

@@ -41,7 +41,7 @@ def parameters_of(fn: Callable[..., object]) -> list[inspect.Parameter]:
     """
     name = name_of(fn)
     bound = fn.keywords if isinstance(fn, functools.partial) else {}
-    parameters = [each for each in _signature(fn, name) if each.name not in bound]
+    parameters = [parameter for parameter in _signature(fn, name) if parameter.name not in bound]
     for parameter in parameters:
         if parameter.kind not in _BOTH:
             why = "a tool's parameters are passed by name: no `*`, `**` or `/`"
@@ -67,9 +67,9 @@ def _signature(fn: Callable[..., object], name: str) -> list[inspect.Parameter]:
 def _enclosed(fn: Callable[..., object]) -> dict[str, object]:
     """Return names of enclosing functions that `fn` uses, where postponed annotations may point."""
     code, cells = getattr(fn, "__code__", None), getattr(fn, "__closure__", None) or ()
-    found: dict[str, object] = {}
+    variables: dict[str, object] = {}
     for name, cell in zip(code.co_freevars if code else (), cells, strict=True):
         # The cell of a name that is assigned after the decoration is still empty.
         with suppress(ValueError):
-            found[name] = cell.cell_contents
-    return found
+            variables[name] = cell.cell_contents
+    return variables
