@@ -108,6 +108,27 @@ class ThreadStoreContract:
             for tenant, subject in (("acme", "bob"), ("other", "alice")):
                 assert await checkpointer.threads.load(ThreadKey(tenant, subject, text)) is None
 
+    @pytest.mark.requirement("CKPT-1")
+    async def test_entries_are_any_bytes_and_come_back_as_they_were(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        fence = await running(checkpointer)
+        entries = (
+            b"",
+            b"x",
+            b"x\x01\x9c",
+            b"\xff\x00",
+            b'{"a":"x"}',
+            b"x" * 10_000,
+            b"long " * 9_999,
+        )
+
+        await checkpointer.threads.append(KEY, entries, expected=0, fence=fence)
+
+        thread = await checkpointer.threads.load(KEY)
+        assert thread is not None
+        assert thread.entries == entries
+
     @pytest.mark.requirement("GW-6")
     async def test_a_deleted_run_is_kept_in_mind_until_its_peers_are_rid_of_it(
         self, checkpointer: Checkpointer

@@ -44,10 +44,12 @@ _OUTCOME_AT = EffectRow._fields.index("outcome")
 
 
 class LongTexts(NamedTuple):
-    """How a database keeps texts that may be long."""
+    """How a database keeps texts that may be long, and the entries of threads."""
 
     pack: Callable[[str], str | bytes]
     unpack: Callable[[str | bytes], str]
+    pack_entry: Callable[[bytes], bytes]
+    unpack_entry: Callable[[bytes], bytes]
 
 
 class SqlTables:
@@ -280,16 +282,21 @@ class SqlTables:
         if not rows:
             return False
         number = cast("int", rows[0][0])
+        pack = bytes if self._long is None else self._long.pack_entry
         lines = [
-            (number, n, request.run_id, body)
-            for n, body in enumerate(request.entries, start=request.expected + 1)
+            (number, n, request.run_id, pack(entry))
+            for n, entry in enumerate(request.entries, start=request.expected + 1)
         ]
         yield Batch(texts.ADD_ENTRY, lines)
         return True
 
     def read_entries(self, request: ask.ReadEntries) -> Statements[tuple[tuple[str, bytes], ...]]:
         rows = yield Statement(texts.ENTRIES, (request.after, *_thread(request.thread)))
-        return tuple(cast("list[tuple[str, bytes]]", rows))
+        entries = cast("list[tuple[str, bytes]]", rows)
+        if self._long is None:
+            return tuple(entries)
+        unpack = self._long.unpack_entry
+        return tuple([(run_id, unpack(entry)) for run_id, entry in entries])
 
     def delete_thread(self, request: ask.DeleteThread) -> Statements[bool]:
         rows = yield Statement(texts.DELETE_THREAD, _thread(request.thread))

@@ -8,9 +8,9 @@ from weft.checkpoint.requests import DeleteThread, EraseRun, Now, PruneRun
 from weft.checkpoint.script import Request
 from weft.checkpoint.sql import Batch, Change, LongTexts, Rows, Said, SqlTables, Statement
 from weft.checkpoint.sql.dialect import Dialect, put_for_sqlite
-from weft.checkpoint.sqlite.packing import packed, unpacked
+from weft.checkpoint.sqlite.packing import packed, packed_entry, unpacked, unpacked_entry
 
-_TABLES = SqlTables(LongTexts(packed, unpacked))
+_TABLES = SqlTables(LongTexts(packed, unpacked, packed_entry, unpacked_entry))
 _ERASING = frozenset({EraseRun, DeleteThread, PruneRun})
 
 
