@@ -28,8 +28,8 @@ def origins_in(names: str) -> frozenset[str]:
     Raises:
         ConfigError: One is none; `*` would let any page use what a browser keeps.
     """
-    origins = frozenset(each.strip().lower() for each in names.split(",") if each.strip())
-    if wrong := sorted(each for each in origins if _ORIGIN.fullmatch(each) is None):
+    origins = frozenset(origin.strip().lower() for origin in names.split(",") if origin.strip())
+    if wrong := sorted(origin for origin in origins if _ORIGIN.fullmatch(origin) is None):
         raise ConfigError(
             f"{wrong[0]!r} is no origin: write exactly what a browser sends, such as "
             "https://app.example.com or http://localhost:5173, without a path; '*' is not taken"
