@@ -119,7 +119,7 @@ async def test_normal_times_as_the_incident_give_no_cause_whatever_the_source_sa
     result = await diagnosed(demo, model=model)
 
     report = report_of(result)
-    assert report.summary.startswith("No sign of an incident")
+    assert "No sign of an incident" in report.summary
     assert "cause" not in {finding.kind for finding in report.findings}
     assert "Most likely cause" not in report.summary
     assert report.suspects == ()
@@ -150,7 +150,8 @@ async def test_without_normal_times_nothing_is_called_normal_and_nobody_the_caus
         assert coverage.window is not None
         assert "normal times" in coverage.reason
     assert "cause" not in {finding.kind for finding in report.findings}
-    assert report.summary.startswith("Nothing was compared")
+    assert "Nothing was compared" in report.summary
+    assert "healthy" not in report.summary
 
 
 @pytest.mark.requirement("DIAG-2")
