@@ -102,7 +102,10 @@ class DataRoots:
         """
         if not data:
             return "nothing"  # it is about live systems alone
-        names = [shown_path(entry.name) for entry, _ in self.place(data).inside([])]
+        place = self.place(data)
+        if place.look().kind == "file":
+            return "nothing: it is one file of another kind"
+        names = [shown_path(entry.name) for entry, _ in place.inside([])]
         names = [name for name in names if name.casefold() != GROUND_TRUTH]
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         return cut(", ".join(names[:_MOST_NAMED]), _MOST_SHOWN) + more if names else "nothing"

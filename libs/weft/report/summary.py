@@ -110,11 +110,14 @@ def _opening(report: Report, branches: Sequence[Branch], goal: str) -> Iterator[
     """Say that all is as usual only of what was held against normal times."""
     held = [each for each in report.coverage if each.compared]
     if not held:
+        alone = [each.source for each in report.coverage if each.verdict == "not_compared"]
         read = [each.source for each in report.coverage if each.is_read]
-        if not read:
+        if alone:
+            yield f"Nothing was compared: there is no normal to hold {_names(alone)} against."
+        elif read:
+            yield f"Nothing was compared: only {_names(read)} was read."
+        else:
             yield from _inconclusive(branches, goal)
-            return
-        yield f"Nothing was compared: there is no normal to hold {_names(read)} against."
         return
     seen = ", ".join(f"{each.source} ({each.compared:,} rows)" for each in held)
     rest = [each.source for each in report.coverage if not each.is_read]

@@ -113,6 +113,16 @@ def test_words_that_rules_composed_for_people_are_no_claims() -> None:
     assert synthesize([Branch("x", "x", done("The pool is full."))]).findings
 
 
+@pytest.mark.requirement("DIAG-1")
+def test_advice_from_source_alone_is_not_told_as_an_incident_that_was_looked_into() -> None:
+    smell = cause("db", 0.95).model_copy(update={"kind": "recommendation"})
+    unread = branch("logs", verdict="not_read", reason="no file with logs is there")
+
+    report = synthesize([branch("code", smell), unread])
+
+    assert report.summary.splitlines()[0] == "Nothing was compared: only code was read."
+
+
 @pytest.mark.requirement("DIAG-8")
 def test_every_subject_is_ranked_and_a_cause_named_only_above_the_bar() -> None:
     weak = synthesize([branch("logs", cause("db", 0.3), cause("web", 0.2), compared=4)])
