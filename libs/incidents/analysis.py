@@ -10,8 +10,9 @@ from functools import partial
 from importlib import import_module
 
 from incidents.cases import DataRoots
+from incidents.progress import ticking
 from weft.core import JsonObject, JsonValue
-from weft.tools import Processes, Tool, tool
+from weft.tools import Processes, Tool, ToolContext, tool
 
 __all__ = ["Analysis"]
 
@@ -48,6 +49,7 @@ class Analysis:
 
         With `live`, also what was recorded of live systems.
         """
+        bound = BoundAnalysis(self.module, roots, dict(self.options))
         processes = processes or Processes()
         processes.preload(self.module, *self.preload, *_PRELOADED)
         return tool(
@@ -56,45 +58,60 @@ class Analysis:
             labels={"read"},
             timeout=_WITHIN,
             isolation=processes,
-        )(partial(analyzed_live if live else analyzed, self.module, roots, dict(self.options)))
+        )(partial(analyzed_live if live else analyzed, bound))
+
+
+@dataclass(frozen=True, slots=True)
+class BoundAnalysis:
+    """An analysis with what its operator sets, as it is sent to the process of a call."""
+
+    module: str
+    roots: DataRoots
+    """Below which directories data may be read."""
+    options: JsonObject
+
+    def made(
+        self, roots: DataRoots, data: str, question: str, context: ToolContext | None
+    ) -> JsonObject:
+        """Return what the analysis says, telling `context` each second how far it is."""
+        analyze: Callable[..., JsonObject] = import_module(self.module).analyze
+        if context is None:
+            return analyze(roots, data, question, **self.options)
+        with ticking(context.report_progress):
+            return analyze(roots, data, question, **self.options)
 
 
 def analyzed(
-    module: str, roots: DataRoots, options: JsonObject, data: str, question: str = ""
+    bound: BoundAnalysis, data: str, question: str = "", context: ToolContext | None = None
 ) -> JsonObject:
     """Return what an analysis says of an incident.
 
     Args:
-        module: Where the analysis stands.
-        roots: Below which directories data may be read.
-        options: What the analysis is given beside the data.
+        bound: The analysis.
         data: Directory of the incident, below a data root.
         question: What is asked, in the asker's words: the facts of what it names come first, and
             its time words, such as `before 09:20` or `last 30 minutes`, bound them.
+        context: Hears each second how far it is; None where nobody listens.
     """
-    analyze: Callable[..., JsonObject] = import_module(module).analyze
-    return analyze(roots, data, question, **options)
+    return bound.made(bound.roots, data, question, context)
 
 
 def analyzed_live(
-    module: str,
-    roots: DataRoots,
-    options: JsonObject,
+    bound: BoundAnalysis,
     data: str = "",
     question: str = "",
     recording: str = "",
+    context: ToolContext | None = None,
 ) -> JsonObject:
     """Return what an analysis says of an incident, and of what live systems hold of it.
 
     Args:
-        module: Where the analysis stands.
-        roots: Below which directories data may be read.
-        options: Settings of its operator.
+        bound: The analysis.
         data: Directory of the incident, below a data root; empty for live systems alone.
         question: What is asked, in the asker's words: the facts of what it names come first, and
             its time words, such as `before 09:20` or `last 30 minutes`, bound them.
         recording: What was read of live systems for this task; leave it as it is given.
+        context: Hears each second how far it is; None where nobody listens.
     """
-    return analyzed(
-        module, roots.beside(recording) if recording else roots, options, data, question
-    )
+    roots = bound.roots.beside(recording) if recording else bound.roots
+    return bound.made(roots, data, question, context)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, Protocol, TypeVar
 
 from incidents.dating import UTC_DATING, Dating
 from incidents.decoding import Decoding
@@ -50,6 +50,15 @@ class DataFile:
     """How its times are read that do not say all of themselves."""
 
 
+class KeptShare(Protocol):
+    """The part of all rows that is kept."""
+
+    share: int
+    is_by_row: bool
+
+    def keeps(self, unit: int) -> bool: ...
+
+
 class Content(NamedTuple):
     """A file's bytes, decompressed; `truncated` if there were more."""
 
@@ -80,6 +89,8 @@ class SourceFile:
     """Whether it could not be read to its end."""
     bad_line: int = 0
     """The first line that could not be read."""
+    keeps: "KeptShare | None" = None
+    """Which rows are kept where there are too many; None: all."""
     written: float | None = None
     """Unix seconds of the last change of the file."""
     _kept: int = 0

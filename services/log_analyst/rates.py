@@ -99,7 +99,9 @@ def bursts(
     normal: Sequence[Event], incident: Sequence[Event], *, normal_seconds: float
 ) -> list[Burst]:
     """Return per service the interval with most errors, if it is far from usual."""
-    usual = Counter(line.service for line, template in normal if template.is_error)
+    usual: Counter[str] = Counter()
+    for line, template in normal:
+        usual[line.service] += line.of if template.is_error else 0
     errors: dict[str, dict[int, list[LogLine]]] = defaultdict(lambda: defaultdict(list))
     for line, template in incident:
         if template.is_error and line.is_dated:
@@ -107,7 +109,9 @@ def bursts(
     found = []
     for service, buckets in sorted(errors.items()):
         bucket, lines = max(buckets.items(), key=lambda item: (len(item[1]), -item[0]))
-        expected = usual[service] * _BUCKET / normal_seconds if normal_seconds else 0.0
+        # Where a share of the lines was read, so many are expected in it.
+        seconds = normal_seconds * lines[0].of
+        expected = usual[service] * _BUCKET / seconds if seconds else 0.0
         if _gain(expected, len(lines)) >= _SURE:
             start = bucket * _BUCKET
             examples = tuple(lines[:_EXAMPLES])

@@ -25,6 +25,8 @@ class LogLine:
     span_id: str
     file: str
     line: int
+    of: int = 1
+    """So many lines were there for each that was kept."""
 
     @property
     def is_dated(self) -> bool:

@@ -2,16 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from incidents.dating import Dating
-from incidents.files import SourceFile
+from incidents.files import KeptShare, SourceFile
 from incidents.formats import Sample
 from incidents.logs.entry import LEVELS, LogEntry
 from incidents.logs.envelopes import read_line, whole_lines
 from incidents.logs.stamps import stamp
 from incidents.logs.text import TextLayout
+from incidents.sampling import unit_of
 
 _LEARNED_FROM = 200
 _ENOUGH = 0.02
@@ -24,6 +25,8 @@ _CONTINUES = re.compile(
 )
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.$]{0,120}+(?:: |\Z)")
 _CLOSING = ")]},; "
+_TRACE_ID = re.compile(r"race[_.-]?+id[\"']?+\s?+[:=]\s?+[\"']?+([0-9a-f]{8,32}+)", re.IGNORECASE)
+_SEARCHED = 4096
 _TROUBLE = ("WARN", "ERROR", "FATAL")
 _LEVEL_FIRST = re.compile(r"(?P<level>[A-Z]{4,8}): ")
 
@@ -47,6 +50,11 @@ def is_dated(sample: Sample, dating: Dating) -> bool:
     return any(read_line(line, dating, layout).time is not None for line in lines)
 
 
+def place_of_line(file: str, number: int) -> str:
+    """Return what a line belongs to that is of no trace: itself."""
+    return f"{file}:{number}"
+
+
 Numbered = tuple[int, LogEntry]
 """The number of an entry's first line, and what it says."""
 
@@ -61,13 +69,17 @@ class Assembly:
         self._is_dated = is_dated(source.sample, dating)
         self._is_strict = source.sample.name.casefold().endswith((".jsonl", ".ndjson"))
         self._joined: list[str] = []
+        self._is_passing = False
+        self._at = 0
 
     def entries(self) -> Iterator[Numbered]:
         """Yield each entry; what cannot be read costs its line."""
         current: Numbered | None = None
-        rows = whole_lines(self._source.lines())
+        rows = whole_lines(self._kept(self._source.lines()))
         for number, line, entry in self._source.made_of(rows, self._read):
-            if current is not None and self._goes_on(current[1], entry, line):
+            is_next = number <= self._at + 1 or not self._is_sampled
+            self._at = number
+            if current is not None and self._goes_on(current[1], entry, line, is_next=is_next):
                 continue
             if current is not None:
                 yield self._ended(current)
@@ -81,7 +93,25 @@ class Assembly:
             return None
         return number, line, entry
 
-    def _goes_on(self, current: LogEntry, entry: LogEntry, line: str) -> bool:
+    @property
+    def _is_sampled(self) -> bool:
+        return self._source.keeps is not None and self._source.keeps.share > 1
+
+    def _kept(self, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+        """Yield the lines of which something may be kept: to read them all takes far longer."""
+        share = self._source.keeps
+        for number, line in lines:
+            if share is None or share.share == 1 or self._passes(share, number, line):
+                yield number, line
+
+    def _passes(self, share: KeptShare, number: int, line: str) -> bool:
+        if _CONTINUES.match(line) is None:
+            trace = None if share.is_by_row else _TRACE_ID.search(line, 0, _SEARCHED)
+            name = trace[1].lower() if trace else place_of_line(self._source.file.name, number)
+            self._is_passing = share.keeps(unit_of(name))
+        return self._is_passing
+
+    def _goes_on(self, current: LogEntry, entry: LogEntry, line: str, *, is_next: bool) -> bool:
         """Have a line that goes on with the entry before it join that one."""
         if entry.is_record or entry.is_damaged or entry.time is not None:
             return False
@@ -94,9 +124,9 @@ class Assembly:
         if not goes_on and not entry.level:
             in_trace = bool(self._joined) or current.message.startswith(_TRACES)
             goes_on = self._is_dated or (in_trace and _EXCEPTION.match(line) is not None)
-        if goes_on:
+        if goes_on and is_next:
             self._join(line)
-        return goes_on
+        return goes_on  # and if lines between were passed over, it belongs to one of those
 
     def _is_second(self, current: LogEntry, entry: LogEntry) -> bool:
         """Take the second line of Java's own layout, which tells level and message."""

@@ -1,18 +1,22 @@
 """Reading logs of any layout into one form."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from incidents.files import DataFile, SourceFile, read_all
 from incidents.formats import Format
 from incidents.logs.documents import DOCUMENT_FORMATS
 from incidents.logs.line import LogLine
+from incidents.logs.lines import place_of_line
 from incidents.logs.plain import PLAIN_FORMATS
 from incidents.logs.tables import TABLE_FORMATS
 from incidents.problems import FileProblem
+from incidents.sampling import Sampler, unit_of
 from weft.core import FileCoverage
 
-_MOST_LINES = 300_000
+_MOST_LINES = 100_000
+"""Of one recording; a case has two."""
 
 LOG_FORMATS: tuple[Format[LogLine], ...] = (*TABLE_FORMATS, *DOCUMENT_FORMATS, *PLAIN_FORMATS)
 
@@ -26,16 +30,28 @@ class Logs(NamedTuple):
 
 
 def read_logs(files: Iterable[DataFile], most: int = _MOST_LINES) -> Logs:
-    """Read all files; blocking. A file or row that cannot be read costs only itself."""
-    lines: list[LogLine] = []
+    """Read all files; blocking. A file or row that cannot be read costs only itself.
+
+    Of more than `most` lines an even share is kept, each of which stands for as many (`of`).
+    """
+    sampler = Sampler[LogLine](most, _unit, _own)
 
     def take(source: SourceFile, rows: Iterator[LogLine]) -> None:
+        source.keeps = sampler
         for line in rows:
-            if len(lines) >= most:
-                source.note(f"only the first {most} lines of all files were read")
-                return
-            lines.append(line)
+            sampler.take(line)
 
     read = read_all(files, LOG_FORMATS, take)
+    lines = sampler.rows
+    if sampler.share > 1:
+        lines = [replace(line, of=sampler.share) for line in lines]
     lines.sort(key=lambda line: (not line.is_dated, line.time, line.file, line.line))
-    return Logs(lines, read.problems, read.files)
+    return Logs(lines, [*sampler.problem("logs"), *read.problems], sampler.told(read.files))
+
+
+def _unit(line: LogLine) -> int:
+    return unit_of(line.trace_id) if line.trace_id else _own(line)
+
+
+def _own(line: LogLine) -> int:
+    return unit_of(place_of_line(line.file, line.line))

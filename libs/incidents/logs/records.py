@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from incidents.dating import Dating
 from incidents.json_values import loaded
@@ -182,13 +183,19 @@ def time_of(value: JsonValue, dating: Dating) -> float | None:
 
 def _value(record: JsonObject, names: tuple[str, ...]) -> JsonValue:
     """Return the first value there is under one of the names, which may lead through objects."""
-    for name in names:
+    for name in _present(names, tuple(record)):
         value = record.get(name)
         if value is None and "." in name:
             value = _deep(record, name)
         if value is not None and value != "":
             return value
     return None
+
+
+@lru_cache(maxsize=4096)
+def _present(names: tuple[str, ...], keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names that an object of these keys may have: most records of a file are alike."""
+    return tuple(name for name in names if name in keys or name.partition(".")[0] in keys)
 
 
 def _deep(record: JsonObject, path: str) -> JsonValue:

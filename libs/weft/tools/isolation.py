@@ -133,8 +133,8 @@ def _target(fn: Callable[..., object], name: str) -> FunctionTarget:
 
 def _sendable(context: ToolContext) -> ToolContext:
     """Return what of a context another process can use."""
-    unheard = ToolContext().emit
-    return replace(context, journal=None, clock=SYSTEM_CLOCK, emit=unheard)
+    nobody = ToolContext()
+    return replace(context, journal=None, clock=SYSTEM_CLOCK, emit=nobody.emit, spend=nobody.spend)
 
 
 def _pickled(job: PendingCall) -> bytes:

@@ -1,0 +1,117 @@
+"""Of more lines than are kept an even share is read, whole traces at a time, and it is said."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from incidents.files import DataFile
+from incidents.logs import LogLine, Logs, read_logs
+from services.log_analyst.rates import bursts
+from services.log_analyst.templates import mine
+
+START = 1_772_446_830
+MOST = 500
+
+
+def written(path: Path, lines: list[str]) -> DataFile:
+    path.write_text("\n".join(lines) + "\n")
+    return DataFile(path, path.name)
+
+
+def plain(count: int, *, service: str = "cart", trace: bool = False) -> list[str]:
+    ids = (f" trace_id={number // 2:032x}" if trace else "" for number in range(count))
+    return [
+        f"ts={START + n} level=info msg=sold service={service}{ids}" for n, ids in enumerate(ids)
+    ]
+
+
+def read(tmp_path: Path, *files: list[str]) -> Logs:
+    paths = [written(tmp_path / f"{n}.log", lines) for n, lines in enumerate(files)]
+    return read_logs(paths, MOST)
+
+
+@pytest.mark.requirement("DIAG-12")
+def test_a_share_of_the_lines_is_kept_evenly_over_the_window(tmp_path: Path) -> None:
+    logs = read(tmp_path, plain(20_000))
+
+    assert MOST // 4 < len(logs.lines) <= MOST
+    tenths = Counter(int((line.time - START) // 2_000) for line in logs.lines)
+    assert sorted(tenths) == list(range(10))
+    assert max(tenths.values()) < 2 * min(tenths.values())
+    assert {line.of for line in logs.lines} == {64}
+
+
+@pytest.mark.requirement("DIAG-12")
+def test_the_share_is_the_same_of_every_file(tmp_path: Path) -> None:
+    logs = read(tmp_path, plain(16_000), plain(4_000, service="pay"))
+
+    kept = Counter(line.service for line in logs.lines)
+    assert 2 < kept["cart"] / kept["pay"] < 7
+
+
+@pytest.mark.requirement("DIAG-12")
+def test_a_trace_is_kept_whole_in_whatever_files_it_stands(tmp_path: Path) -> None:
+    logs = read(tmp_path, plain(8_000, trace=True), plain(8_000, service="pay", trace=True))
+
+    traces = Counter(line.trace_id for line in logs.lines)
+    assert len(traces) > MOST // 16
+    assert set(traces.values()) == {4}
+
+
+@pytest.mark.requirement("DIAG-12")
+def test_it_is_said_of_each_file_and_of_all(tmp_path: Path) -> None:
+    logs = read(tmp_path, plain(4_000), plain(3))
+
+    words = f"sampled: one in {logs.lines[0].of} of its rows was read, evenly over its time"
+    assert logs.files[0].reason == words
+    assert sum(file.rows for file in logs.files) == len(logs.lines)
+    assert (logs.files[0].first, logs.files[0].dated) == (START, logs.files[0].rows)
+    assert logs.files[0].last is not None
+    assert logs.files[0].last > START + 3_900
+    assert [problem.problem for problem in logs.problems] == [words]
+
+
+def test_fewer_lines_are_all_kept_and_nothing_is_said(tmp_path: Path) -> None:
+    logs = read(tmp_path, plain(MOST))
+
+    assert (len(logs.lines), logs.problems, logs.files[0].reason) == (MOST, [], "")
+
+
+def test_lines_of_what_is_passed_over_join_nothing_that_is_kept(tmp_path: Path) -> None:
+    entry = ["2026-03-02 10:20:30,250 ERROR a.B - entry {0}", "  at {0}", "also {0}"]
+    lines = [row.format(number) for number in range(4_000) for row in entry]
+
+    logs = read(tmp_path, lines)
+
+    for line in logs.lines:
+        first, *others = line.message.split("\n")
+        number = first.removeprefix("entry ")
+        assert {other.strip() for other in others} <= {f"at {number}", f"also {number}"}
+
+
+def test_a_trace_that_is_too_long_is_kept_in_part(tmp_path: Path) -> None:
+    lines = [f"ts={START + n} level=info msg=sold trace_id={7:032x}" for n in range(20 * MOST)]
+
+    logs = read(tmp_path, lines)
+
+    assert MOST // 8 < len(logs.lines) <= MOST
+    assert logs.lines[-1].time - logs.lines[0].time > 19 * MOST
+
+
+def test_a_burst_is_held_against_as_large_a_share_of_normal_times() -> None:
+    def errors(count: int, of: int) -> list[LogLine]:
+        return [
+            LogLine(START + n % 10, "cart", "ERROR", "", "no stock", "", "", "a", n, of)
+            for n in range(count)
+        ]
+
+    def of_shares(normal: int, incident: int) -> int:
+        rows, now = errors(200, normal), errors(200, incident)
+        templates = mine([*rows, *now])
+        before = list(zip(rows, templates, strict=False))
+        since = list(zip(now, templates[200:], strict=True))
+        return len(bursts(before, since, normal_seconds=10.0))
+
+    assert (of_shares(1, 1), of_shares(4, 4)) == (0, 0)
+    assert of_shares(1, 4) == 1, "four times as many errors"
