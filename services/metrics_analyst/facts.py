@@ -46,7 +46,11 @@ def metric_facts(parts: Cut, found: Sequence[Anomaly], inquiry: Inquiry) -> list
                 if window.start <= time < window.end
             ]
         if values:
-            facts.append(_measured(key, values, past, changed.get(key), parts.incident[key]))
+            fact = _measured(key, values, past, changed.get(key), parts.incident[key])
+            if window is not None and past is not None and past.values:
+                inside_usual = min(past.values) <= median(values) <= max(past.values)
+                fact = fact.model_copy(update={"departs": fact.departs and not inside_usual})
+            facts.append(fact)
     return facts
 
 

@@ -12,7 +12,7 @@ from incidents.analyst import IncidentSettings, analyst
 from services.log_analyst.tools import ANALYZE_LOGS
 from tests.conftest import ROOT
 from weft.a2a import Card
-from weft.core import JsonValue, parts_of
+from weft.core import JsonValue, facts_in, parts_of
 from weft.core.errors import ConfigError
 from weft.loop import Task
 from weft.testing import ScriptedOpenAIServer, call, register_script
@@ -143,3 +143,22 @@ async def test_a_data_root_that_is_not_there_is_refused_at_start(
     with pytest.raises(ConfigError, match="typo is no directory"):
         async with analyst(CARD, prompt, ANALYZE_LOGS, settings):
             pass
+
+
+@pytest.mark.requirement("DIAG-23")
+@pytest.mark.parametrize("model", ["offline:", "scripted:brief"])
+async def test_whoever_speaks_the_facts_of_what_was_asked_are_in_the_result(
+    prompt: Path, model: str
+) -> None:
+    register_script("brief", ["Something is wrong."])
+    settings = IncidentSettings(model=model, data=INCIDENT / "checkout-slowdown")
+
+    async with analyst(CARD, prompt, ANALYZE_LOGS, settings) as peer:
+        result = await peer.start(Task(parts_of("errors of inventory after 09:29"), "message-1"))
+
+    facts = facts_in(result)
+    windows = [fact.what for fact in facts if fact.predicate == "window"]
+    errors = [fact.subject for fact in facts if fact.predicate == "errors"]
+    assert windows == ["after 09:29"]
+    assert errors[0] == "inventory"
+    assert {fact.source for fact in facts} == {"logs"}

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from weft.language import lexicon
+from weft.language.question_words import HALF, TELEMETRY
 from weft.language.text import Phrases, Word, beginning, scan, stems
 
 __all__ = ["Reading", "topic_stems"]
 
 _CUES = {word: goal for goal, listed in lexicon.CUES.items() for word in listed.split()}
+_ENGLISH = lexicon.ENGLISH | _CUES.keys() | TELEMETRY | HALF
 _PHRASES = Phrases(lexicon.PHRASES)
 _EFFECT_PHRASES = Phrases({"effect": lexicon.EFFECT_PHRASES})
 _PAIR_VERBS = frozenset().union(*(verbs for _, verbs, _ in lexicon.PAIRS))
@@ -62,7 +64,7 @@ class Reading:
 
     @cached_property
     def english(self) -> bool:
-        known = [w.text for w in self.words if w.text in lexicon.ENGLISH or w.text in _CUES]
+        known = [word.text for word in self.words if word.text in _ENGLISH]
         if not self.text.isascii():
             letters = [character for character in self.text if character.isalpha()]
             foreign = sum(not character.isascii() for character in letters)
@@ -120,8 +122,14 @@ class Reading:
     def orders(self) -> list[str]:
         """The words of `effects` that stand where an order does, whatever it is tied to."""
         places = {word.start: index for index, word in enumerate(self.words)}
-        found = (word for word in self.effects if self._is_imperative(places[word.start]))
-        return list(dict.fromkeys(word.text for word in found if not word.quoted))
+        whole = {index: length for index, length, _ in _EFFECT_PHRASES.find(self.words)}
+        orders: dict[str, None] = {}
+        for word in self.effects:
+            index = places[word.start]
+            if not word.quoted and self._is_imperative(index):
+                spoken = self.words[index : index + whole.get(index, 1)]
+                orders[" ".join(part.text for part in spoken)] = None
+        return list(orders)
 
     def _tells_of_others(self, index: int) -> bool:
         """`customers can't pay` and `when users pay` tell what happens; nobody is to do it."""

@@ -103,7 +103,7 @@ CALLS = words(
 TELEMETRY = (
     words("""
     log logs logging trace traces span spans metric metrics telemetry alert alerts alertname alerting
-    pagerduty opsgenie alertmanager grafana prometheus kibana datadog sentry jaeger loki opentelemetry
+    dashboard dashboards pagerduty opsgenie alertmanager grafana prometheus kibana datadog sentry jaeger loki opentelemetry
     service services microservice microservices pod pods container containers deployment deployments
     deploy deploys deployed rollout incident incidents outage outages downtime rca postmortem
     post-mortem root-cause bottleneck bottlenecks backend backends frontend endpoint endpoints
@@ -130,7 +130,7 @@ HALF = words("""
     investigate diagnose debug triage troubleshoot analyze fix mitigate evidence down up slow
     responding respond connection connections pool load user customer recover recovered
     trouble troubles feature slowest slower longest percentile percentiles operation operations
-    culprit components component failed fail broke breaking deploying
+    culprit bug bugs code components component failed fail broke breaking deploying
 """)
 """Two of these say it together, and one does beside a time or a name."""
 

@@ -190,7 +190,7 @@ def _in_a_names_place(reading: Reading, index: int) -> bool:
 
 
 def _measured(reading: Reading) -> bool:
-    measurable = lexicon.METRICS | tables.TELEMETRY
+    measurable = lexicon.METRICS | tables.TELEMETRY | tables.HALF
     return bool(shown_kinds(reading)) or any(word.text in measurable for word in reading.words)
 
 

@@ -10,7 +10,7 @@ from weft.language.periods import period_of
 from weft.language.questions import KINDS_BY_PHRASE, Question, shown_kinds
 from weft.language.text import Phrases
 
-__all__ = ["Scope", "asks_about", "scope_of"]
+__all__ = ["Scope", "may_be_elsewhere", "scope_of"]
 
 Scope = Literal["data", "mesh", "unsure", "other"]
 """`data` is about what analysts look at; `mesh` asks what can be asked; `unsure` may name a part of
@@ -27,9 +27,11 @@ _ENOUGH = 2
 _THAT = frozenset({"that", "that's", "this", "it", "it's", "its"})
 
 
-def asks_about(text: str) -> Scope:
-    """Return what `text` is about, by its words alone."""
-    return scope_of(Reading.of(text))
+def may_be_elsewhere(text: str) -> bool:
+    """Tell whether nothing but an unknown name could make `text` a question about the data."""
+    reading = Reading.of(text)
+    half = any(word.text in tables.HALF for word in reading.words)
+    return scope_of(reading) == "unsure" and not half and not shown_kinds(reading)
 
 
 def scope_of(reading: Reading) -> Scope:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from weft.core import Fact, facts_in
-from weft.language import EARLIER, Question, QuestionKind, asks_about, names_the_same
+from weft.language import EARLIER, Question, QuestionKind, may_be_elsewhere, names_the_same
 from weft.report.grounding import Branch
 from weft.report.model import Report
 from weft.report.telling import Telling, shown_time
@@ -55,9 +55,9 @@ class Asked:
     def is_elsewhere(self) -> bool:
         """Neither its kind nor any word of it is about the data."""
         question = self.question
-        if self.follows or self.named or not question.english or question.kind != "cause":
+        if self.follows or self.named or not question.english:
             return False
-        if asks_about(question.text) != "unsure":
+        if not may_be_elsewhere(question.text):
             return False
         return not any(self._is_spoken_of(name) for name in question.names)
 
@@ -154,7 +154,8 @@ def _cause(telling: Telling, report: Report) -> Iterator[str]:
         if cause is not None and telling.departs(service):
             whose = f"the most likely cause is {cause.subject}"
             whose = "it is itself the most likely cause" if cause.subject == service else whose
-            yield f"{service} is not as usual, and {whose}: {cause.statement.rstrip('.')}."
+            why = cause.statement.removeprefix(f"{cause.subject}: ").rstrip(".")
+            yield f"{service} is not as usual, and {whose}: {why}."
         yield telling.state(service)
 
 

@@ -155,7 +155,7 @@ def _ordered(reading: Reading, scope: Scope, situation: Situation) -> tuple[str,
     orders = reading.orders
     if not orders and scope != "data":
         orders = [word.text for word in reading.effects if not word.quoted]
-    return tuple(verb for verb in orders if situation.rules or verb in _OPERATED)
+    return tuple(verb for verb in orders if situation.rules or " " in verb or verb in _OPERATED)
 
 
 def _somebody_can(reading: Reading, index: CapabilityIndex) -> bool:
