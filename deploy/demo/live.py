@@ -25,6 +25,7 @@ import aiohttp
 from deploy.demo.fleet import shop_running
 from deploy.demo.outside import Load, Provider, drive, provider_running
 from deploy.demo.watched import free_port, prometheus_running, stopped
+from weft.local.credentials import CREDENTIALS
 
 log = logging.getLogger("live")
 HEALTHY = "Is anything wrong?"
@@ -84,12 +85,12 @@ async def live(script: LiveScript, directory: Path) -> LiveAnswers:
 
 @asynccontextmanager
 async def _customers(frontend: str, script: LiveScript) -> AsyncGenerator[None, None]:
-    async with asyncio.TaskGroup() as tasks:
-        coming = tasks.create_task(_coming(frontend, script))
-        try:
-            yield
-        finally:
-            coming.cancel()
+    coming = asyncio.create_task(_coming(frontend, script))
+    try:
+        yield
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
 
 
 async def _coming(frontend: str, script: LiveScript) -> None:
@@ -103,24 +104,24 @@ async def _mesh(prometheus: str, home: Path) -> AsyncGenerator[Path, None]:
     process = await asyncio.create_subprocess_exec(
         *_weft(home),
         *("up", "--port", str(free_port()), "--prometheus", prometheus),
-        stdout=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
         env=_environment(),
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(_MESH_WITHIN):
-            await _ready(process)
+        await _ready(process, home)
         yield home
     finally:
         await stopped(process)
 
 
-async def _ready(process: asyncio.subprocess.Process) -> None:
-    assert process.stdout is not None  # noqa: S101 - it is a pipe
-    while line := await process.stdout.readline():
-        if b"ready" in line:
-            return
-    raise RuntimeError("the mesh did not come up; what it printed says why")
+async def _ready(process: asyncio.subprocess.Process, home: Path) -> None:
+    """Wait for the credentials that `weft up` writes once it answers."""
+    deadline = asyncio.get_running_loop().time() + _MESH_WITHIN
+    while not await asyncio.to_thread((home / CREDENTIALS).exists):
+        if process.returncode is not None or asyncio.get_running_loop().time() > deadline:
+            raise RuntimeError("the mesh did not come up; what it printed says why")
+        await asyncio.sleep(0.1)
 
 
 async def _asked(home: Path, question: str) -> tuple[str, int]:
