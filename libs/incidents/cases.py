@@ -202,9 +202,17 @@ def case_facts(place: Place, problems: list[FileProblem]) -> JsonObject | None:
         content = read_bytes(case.file(), limit=_CASE_BYTES).content
         facts = loaded(content.decode("utf-8-sig"))
         if facts is not None:
-            return facts
+            return _with_alert(facts)
         tell("it holds no JSON object")
     return None
+
+
+def _with_alert(facts: JsonObject) -> JsonObject:
+    """Take the moment of what is violated, `target`, for that of the alert, where none is told."""
+    target = facts.get("target")
+    if "alert_time_unix" in facts or not isinstance(target, dict) or "timestamp" not in target:
+        return facts
+    return {**facts, "alert_time_unix": target["timestamp"]}
 
 
 def _incident(

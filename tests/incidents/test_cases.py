@@ -87,6 +87,14 @@ def test_a_case_opens_with_the_files_it_names_and_the_nearest_baseline(root: Pat
     assert [file.name for file in case.baseline.logs] == ["baseline/monday/08_50_log.csv"]
 
 
+def test_the_moment_of_a_violated_target_is_that_of_the_alert(root: Path) -> None:
+    target = {"node": "shop", "metric": "latency", "timestamp": 1_700_000_300}
+    facts = {"case": "one", "baseline": "baseline/monday", "target": target}
+    (root / "dev" / "one" / "case.json").write_text(json.dumps(facts))
+
+    assert DataRoots([root]).open_case("dev/one").alert_time == 1_700_000_300
+
+
 def test_what_a_baseline_lacks_comes_from_another_one_and_is_said(root: Path) -> None:
     case = DataRoots([root]).open_case("dev/one")
 

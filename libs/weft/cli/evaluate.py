@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError, model_validator
 
 from weft.cli.answer import Answer
 from weft.cli.ask import Goal, ask
@@ -28,6 +28,14 @@ class Label(Record):
 
     root_cause_service: str | None
     """None where there was no fault: then no cause is the right answer."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_node(cls, values: object) -> object:
+        """Take the node of a `root_cause` too: not every set of incidents is of services."""
+        if isinstance(values, dict) and isinstance(values.get("root_cause"), dict):
+            return {"root_cause_service": values["root_cause"].get("node"), **values}
+        return values
 
 
 _LABELS = TypeAdapter(dict[str, Label])

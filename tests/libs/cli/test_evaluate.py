@@ -84,7 +84,8 @@ def test_how_often_a_cause_is_named_and_how_often_rightly_is_told() -> None:
 async def test_every_case_is_asked_about_and_no_label_is_sent(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    labels: JsonObject = {"b": label("travel"), "a": label("elsewhere"), "absent": label("cart")}
+    node: JsonObject = {"root_cause": {"node": "travel", "metric": None}}
+    labels: JsonObject = {"b": node, "a": label("elsewhere"), "absent": label("cart")}
     directory = cases(tmp_path, labels, "a", "b")
     front = Front(ended, run=RUN)
 
