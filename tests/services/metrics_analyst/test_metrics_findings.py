@@ -203,3 +203,68 @@ async def test_the_same_metrics_give_the_same_answer(root: Path) -> None:
 )
 def test_a_metric_says_its_role_by_its_name(metric: str, role: str) -> None:
     assert meaning(metric).role == role
+
+
+def slow_chain(service: str, metric: str, value: float) -> float:
+    """The store takes a second longer, and the shop, which calls it, waits for that."""
+    if service in ("shop", "store") and metric.startswith("request_duration"):
+        return value + 1
+    return value
+
+
+def with_tables(root: Path, **tables: str) -> None:
+    facts = json.loads((root / "case/case.json").read_text())
+    facts["metrics"] = ["metrics.csv", *(f"{name}.csv" for name in tables)]
+    (root / "case/case.json").write_text(json.dumps(facts))
+    for name, text in tables.items():
+        (root / "case" / f"{name}.csv").write_text(text)
+
+
+async def test_slowness_below_explains_slowness_above_where_the_calls_are_told(root: Path) -> None:
+    happened(root, slow_chain)
+    alone = claims(await analyzed(root), "cause")
+    with_tables(root, calls="Source,Target,Weight\nshop,store,1\n")
+
+    joint = claims(await analyzed(root), "cause")
+
+    assert joint["store"] > 0.8 > alone["store"]
+    assert joint.get("shop", 0) < 0.1
+
+
+async def test_what_was_so_before_the_alert_is_not_what_it_is_about(root: Path) -> None:
+    def shifted(service: str, metric: str, value: float) -> float:
+        return value * 6 if (service, metric) == ("mail", "cpu_usage_percent") else value
+
+    def both(service: str, metric: str, value: float) -> float:
+        return shifted(service, metric, busy(service, metric, value))
+
+    happened(root, both)
+    without = claims(await analyzed(root), "cause")
+    write(root / "case/lead.csv", start=ALERT - 1200, count=20, value=shifted)
+    with_tables(root, lead=(root / "case/lead.csv").read_text())
+
+    suspects = claims(await analyzed(root), "cause")
+
+    assert suspects["store"] > 0.9
+    assert without["mail"] > 0.3 > suspects.get("mail", 0)
+
+
+async def test_a_call_that_only_its_caller_sees_slow_blames_the_called(root: Path) -> None:
+    def waiting(service: str, metric: str, value: float) -> float:
+        slow = service == "shop" and metric.startswith("request_duration")
+        return value + 1 if slow else value
+
+    def calls(start: int, *, seconds: float, count: int) -> str:
+        rows = [f"x,{start + 15 * n},{seconds + 0.001 * (n % 3)},0.004" for n in range(count)]
+        return "\n".join(["time,timestamp,shop_mail,shop_store", *rows, ""])
+
+    happened(root, waiting)
+    (root / "baseline/metrics_source_50.csv").write_text(
+        calls(ALERT - 9000, seconds=0.01, count=60)
+    )
+    with_tables(root, metrics_source_50=calls(ALERT, seconds=0.9, count=8))
+
+    suspects = claims(await analyzed(root), "cause")
+
+    assert suspects["mail"] > 0.8
+    assert suspects.get("shop", 0) < 0.2
