@@ -1,11 +1,12 @@
 """What tools found, as claims with the results they rest on."""
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from weft.core import Artifact, Claim, JsonValue, Reason
+from weft.core import Artifact, Claim, JsonValue, Reason, dumps
 from weft.events import preview
 from weft.tools import ToolExecution
 
@@ -22,10 +23,14 @@ class Findings:
 
 
 def findings(executions: Iterable[ToolExecution]) -> Findings:
-    """Collect the `claims` of structured results; one that is no claim is dropped and counted."""
+    """Collect the `claims` of structured results; one that is no claim is dropped and counted.
+
+    What a tool says a second time, called once more, is said already.
+    """
     claims: list[Claim] = []
     reasons: list[Reason] = []
     by_call: dict[str, ToolExecution] = {}
+    said: set[tuple[str, bytes]] = set()
     fruitless = True
     for execution in executions:
         by_call[execution.tool_call_id] = execution
@@ -33,6 +38,10 @@ def findings(executions: Iterable[ToolExecution]) -> Findings:
         fruitless = fruitless and (execution.outcome != "ok" or stated is not None)
         dropped = 0
         for item in stated or ():
+            key = (execution.name, dumps(item))
+            if key in said:
+                continue
+            said.add(key)
             claim = _claim(item, execution.tool_call_id)
             if claim is None:
                 dropped += 1
@@ -46,7 +55,7 @@ def findings(executions: Iterable[ToolExecution]) -> Findings:
     artifacts = tuple(
         Artifact(id=call_id, name=execution.name, data=execution.structured)
         for call_id, execution in by_call.items()
-        if call_id in cited or _covers(execution.structured)
+        if call_id in cited or (_covers(execution.structured) and not _repeats(execution, by_call))
     )
     fruitless = fruitless and bool(by_call) and not claims
     return Findings(tuple(claims), artifacts, tuple(reasons), fruitless)
@@ -66,6 +75,20 @@ def _failures(executions: Sequence[ToolExecution]) -> list[Reason]:
 def _covers(structured: JsonValue) -> bool:
     """Tell whether a result says what was read: that is kept, whatever was found."""
     return isinstance(structured, dict) and isinstance(structured.get("coverage"), dict)
+
+
+def _repeats(execution: ToolExecution, by_call: Mapping[str, ToolExecution]) -> bool:
+    """Tell whether an earlier call of the tool says the same of what was read."""
+    coverage = _coverage_of(execution)
+    earlier = itertools.takewhile(lambda other: other is not execution, by_call.values())
+    return any(
+        other.name == execution.name and _coverage_of(other) == coverage for other in earlier
+    )
+
+
+def _coverage_of(execution: ToolExecution) -> JsonValue:
+    structured = execution.structured
+    return structured.get("coverage") if isinstance(structured, dict) else None
 
 
 def _stated(structured: JsonValue) -> list[JsonValue] | None:

@@ -56,3 +56,18 @@ def test_a_tool_that_never_worked_says_why() -> None:
 
     assert (reason.code, reason.message) == ("tool_failed", "analyze: out of memory")
     assert not findings([broken, execution("p99 is 3 s")]).reasons
+
+
+def test_what_a_tool_says_twice_is_stated_once_with_the_results_of_its_first_call() -> None:
+    stated: JsonValue = {
+        "claims": [{"text": "slow", "evidence_refs": ["#/findings/0"]}],
+        "findings": [1],
+        "coverage": {"source": "logs", "verdict": "found"},
+    }
+    first = execution(stated)
+    again = first.model_copy(update={"tool_call_id": "call_2"})
+
+    statements = findings([first, again])
+
+    assert [claim.evidence_refs for claim in statements.claims] == [("call_1#/findings/0",)]
+    assert [artifact.id for artifact in statements.artifacts] == ["call_1"]
