@@ -146,7 +146,7 @@ class _Checked:
         mark = _BULLET.match(line)
         begin = mark[0] if mark else ""
         rest = line[len(begin) :]
-        if not rest.strip() or _is_heading(rest):
+        if not any(map(str.isalnum, rest)) or _is_heading(rest):
             return line
         stay = [sentence for sentence in _sentences(rest) if self._stays(sentence)]
         return begin + " ".join(stay) if stay else None

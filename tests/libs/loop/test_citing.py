@@ -101,6 +101,18 @@ async def test_an_answer_keeps_its_form() -> None:
     assert lines[-1].startswith("(2 sentences of the model")
 
 
+async def test_what_says_nothing_is_no_sentence() -> None:
+    said = await answer(f"---\n\n```\nPayment waits {P}.\n```")
+
+    assert said == f"---\n\n```\nPayment waits {P}.\n```"
+
+
+async def test_a_row_of_a_table_is_a_sentence() -> None:
+    said = await answer(f"| payment | waits {P} |\n| --- | --- |\n| inventory | is healthy |")
+
+    assert said.startswith(f"| payment | waits {P} |\n| --- | --- |\n\n(1 sentence")
+
+
 @pytest.mark.requirement("DIAG-32")
 async def test_where_nothing_stays_the_findings_speak_for_themselves() -> None:
     said = await answer("All is well. Nothing to see here.")
