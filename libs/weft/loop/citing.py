@@ -5,8 +5,10 @@ cites one, names its subject if it names any, and has no number that the finding
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 from weft.core import Claim, Message, dumps
@@ -18,6 +20,8 @@ from weft.tools import ToolExecution
 NO_DATA = "No data was looked at for this answer."
 MOST_TOLD = 40
 TOLERANCE = 0.05
+_ERA = (1e9, 4e9)
+"""Unix seconds from 2001 to 2096."""
 SCALES = (1.0, 100.0, 0.01, 1000.0, 0.001)
 """A share told in per cent, or seconds in milliseconds, is the same number."""
 HOW_TO_CITE = (
@@ -28,6 +32,7 @@ HOW_TO_CITE = (
 _ID = re.compile(r"\bf_[0-9a-f]{12}\b")
 _BEHIND = re.compile(r"([.!?])((?:\*\*|__)?+) ?((?:[\[(]f_[0-9a-f]{12}[\])] ?)++)[.]?")
 """A citation behind the full stop belongs to the sentence before it."""
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _BULLET = re.compile(r"(?:[-*>]\s|#|\s|\d{1,3}[.)]\s)*+")
 _END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]])|(?<=[.!?]\*\*)) (?=[A-Z\d\"'(\[*_])")
@@ -77,7 +82,13 @@ class Citable:
 
     @cached_property
     def numbers(self) -> tuple[float, ...]:
-        return tuple(map(float, _NUMBER.findall(self.text)))
+        """Its numbers in order; of an instant also what a clock and a calendar show."""
+        numbers = {*_numbers(self.text), *map(float, _NUMBER.findall(self.text))}
+        for number in tuple(numbers):
+            if _ERA[0] <= number < _ERA[1]:
+                at = datetime.fromtimestamp(number, UTC)
+                numbers |= {at.year, at.month, at.day, at.hour, at.minute, at.second}
+        return tuple(sorted(numbers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +177,11 @@ class _Checked:
             return False
         cited = [self._citable[name] for name in ids]
         words = _ID.sub(" ", sentence)
-        named = {subject for subject in self._subjects if _names(words, subject)}
+        spaced = f" {_apart(words)} "
+        named = {subject for subject in self._subjects if f" {_apart(subject)} " in spaced}
         if named and named.isdisjoint(one.subject.casefold() for one in cited):
             return False
-        numbers = [number for one in cited for number in one.numbers]
-        return all(_is_one_of(float(digits), numbers) for digits in _NUMBER.findall(words))
+        return all(any(_has(one.numbers, number) for one in cited) for number in _numbers(words))
 
 
 def _citable(executions: Sequence[ToolExecution]) -> dict[str, Citable] | None:
@@ -236,18 +247,21 @@ def _is_heading(line: str) -> bool:
     return plain and set(words) <= _HEADINGS
 
 
-def _names(text: str, subject: str) -> bool:
-    return f" {_apart(subject)} " in f" {_apart(text)} "
-
-
 def _apart(text: str) -> str:
     """Return the words of a text, each apart from the next by one space."""
     return _BETWEEN.sub(" ", text.casefold()).strip()
 
 
-def _is_one_of(number: float, numbers: Sequence[float]) -> bool:
-    return any(
-        abs(number - scale * other) <= TOLERANCE * abs(scale * other)
-        for other in numbers
-        for scale in SCALES
-    )
+def _numbers(text: str) -> list[float]:
+    """Return the numbers of a text, also those whose thousands are parted."""
+    return [float(digits) for digits in _NUMBER.findall(_THOUSANDS.sub("", text))]
+
+
+def _has(numbers: Sequence[float], wanted: float) -> bool:
+    """Tell whether sorted `numbers` have one that is `wanted`, as precisely as people tell it."""
+    for scale in SCALES:
+        least, most = wanted / scale / (1 + TOLERANCE), wanted / scale / (1 - TOLERANCE)
+        at = bisect_left(numbers, least)
+        if at < len(numbers) and numbers[at] <= most:
+            return True
+    return False

@@ -25,7 +25,7 @@ async def analyze(data: str) -> JsonObject:
     """Analyze an incident."""
     return {
         "summary": data,
-        "findings": [{"text": "pool", "before": 0.37, "wait_ms": 1840}],
+        "findings": [{"text": "pool", "before": 0.37, "wait_ms": 1840, "since": 1795166904.2}],
         "claims": [PAYMENT.to_json(), CHECKOUT.to_json()],
     }
 
@@ -57,6 +57,8 @@ async def answer(*said: str, opening: str = "analyze") -> str:
         f"The pool of payment is used up. {P}",
         f"Calls waited 1.8 s, and 37 % did so before {P}.",
         f"It takes all 20 connections {P}.",
+        f"Calls waited 1,840 ms {P}.",
+        f"It began at 09:28 on 20 November 2026 {P}.",
         f"Checkout suffers since payment waits {C}{P}.",
         f"Should payment get a larger pool {P}?",
     ],
