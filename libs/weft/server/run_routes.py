@@ -12,6 +12,7 @@ from weft.core.errors import (
     EventsExpiredError,
     ForbiddenError,
     InputError,
+    InterruptExpiredError,
     InterruptNotFoundError,
     NotFoundError,
     RunFinishedError,
@@ -286,6 +287,11 @@ class _Door:
                 continue
             if await self._runs.checkpointer.runs.step(principal, run.run_id, path) is not None:
                 continue
+            if (run.error or {}).get("code") == InterruptExpiredError.code:
+                raise InterruptExpiredError(
+                    f"interrupt {answer.interrupt_id!r} can no longer be answered: run {run.run_id} "
+                    "waited too long"
+                )
             if run.status != "interrupted":
                 raise RunNotInterruptedError(
                     f"run {run.run_id} is {run.status} and waits for no answer"

@@ -1,20 +1,19 @@
 """The questions of a tenant: who sees them, who may answer, and that nothing else is shown."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 
 import httpx
 import pytest
 
 from tests.libs.server.door import STORES, House, Names, Script, finished, gate_of
 from weft.bus import MemoryBus
-from weft.checkpoint import Checkpointer, Claimed
+from weft.checkpoint import Checkpointer, Claimed, memory_checkpointer
 from weft.core import ALL_SCOPES, Interrupt, JsonObject, JsonValue, Principal, Result
 from weft.core.errors import UnauthenticatedError
 from weft.runs import MESH_RUN, Journal, RunOutcome, Runs, Worker
 from weft.server import ApiOptions, api
-
-pytestmark = STORES
+from weft.testing import ScriptedFaults
 
 PLAIN = frozenset({"runs:read", "runs:write"})
 PEOPLE = {
@@ -84,6 +83,7 @@ def messages(answer: httpx.Response) -> Sequence[str]:
     return [question["message"] for question in answer.json()["data"]]
 
 
+@STORES
 @pytest.mark.requirement("GW-43", "AUTH-7")
 async def test_an_approver_sees_the_tenants_open_questions_and_nothing_else_of_the_run(
     house: House,
@@ -110,6 +110,7 @@ async def test_an_approver_sees_the_tenants_open_questions_and_nothing_else_of_t
     assert (await rival.get(f"/v1/runs/{run_id}/interrupts")).status_code == 404
 
 
+@STORES
 @pytest.mark.requirement("GW-43", "GW-34")
 async def test_each_sees_what_it_may_answer(house: House) -> None:
     ann, chief, payer, mate = [await house.client(who) for who in ("ann", "chief", "payer", "mate")]
@@ -133,6 +134,7 @@ async def test_each_sees_what_it_may_answer(house: House) -> None:
     assert (await mate.get(f"/v1/runs/{run_id}/interrupts")).status_code == 404
 
 
+@STORES
 @pytest.mark.requirement("GW-43", "GW-34")
 async def test_an_approver_answers_by_the_runs_id_once(house: House) -> None:
     ann, chief, mate, rival = [await house.client(who) for who in ("ann", "chief", "mate", "rival")]
@@ -166,6 +168,7 @@ async def test_an_approver_answers_by_the_runs_id_once(house: House) -> None:
         assert "secret" not in answer.text
 
 
+@STORES
 @pytest.mark.requirement("GW-43", "GW-29")
 async def test_an_approver_owes_what_it_may_answer_and_no_more(house: House) -> None:
     ann, chief, payer = [await house.client(who) for who in ("ann", "chief", "payer")]
@@ -184,3 +187,34 @@ async def test_an_approver_owes_what_it_may_answer_and_no_more(house: House) -> 
     assert beyond.status_code == 404
     assert (paid.status_code, paid.json()["status"]) == (202, "queued")
     assert (await finished(ann, run_id))["status"] == "completed"
+
+
+@pytest.mark.requirement("GW-32")
+@pytest.mark.parametrize("slots", [0, 8])
+async def test_a_question_that_nobody_answered_in_time_ends_its_run(slots: int) -> None:
+    """With no slot nobody ends the run before the answer comes; with some the answer comes after."""
+    faults = ScriptedFaults()
+    async with aclosing(memory_checkpointer(faults=faults)) as store:
+        runs = Runs(store, MemoryBus(), pool="test")
+        gate = gate_of(runs)
+        worker = Worker(runs, asks, name="w1", operations=(MESH_RUN,), slots=8)
+        async with AsyncExitStack() as stack, gate.watching():
+            house = House(runs, api(runs, Crew(), gate, options=ApiOptions()), Script(), stack)
+            ann = await house.client("ann")
+            async with worker.working():
+                run_id = await waits(ann, "question")
+            faults.ahead_s = 86_401.0
+            if slots:
+                late = Worker(runs, asks, name="w2", operations=(MESH_RUN,), slots=slots)
+                async with late.working():
+                    ended = await finished(ann, run_id)
+                    while ended["status"] == "interrupted":
+                        ended = await finished(ann, run_id)
+                    assert ended["status"] == "expired"
+            answer = say(("question", "the left one"))
+            said = await ann.post(f"/v1/runs/{run_id}/resume", json=answer)
+            over = (await ann.post("/v1/runs", json={"input": "hello"})).json()
+            wrong = await ann.post(f"/v1/runs/{over['run_id']}/resume", json=answer)
+
+    assert (said.status_code, said.json()["code"]) == (410, "interrupt_expired")
+    assert (wrong.status_code, wrong.json()["code"]) == (409, "run_not_interrupted")
