@@ -33,13 +33,13 @@ class Agents:
             if entry not in self._read:
                 self._read[entry] = await self._provider(entry)
         self._read = {entry: self._read[entry] for entry in entries}
-        found: dict[str, list[Provider]] = {}
+        by_name: dict[str, list[Provider]] = {}
         for provider in self._read.values():
             if provider is not None and principal.may_call(provider.service):
-                found.setdefault(provider.service, []).append(provider)
-        for instances in found.values():
+                by_name.setdefault(provider.service, []).append(provider)
+        for instances in by_name.values():
             instances.sort(key=lambda each: each.started_at, reverse=True)
-        return found
+        return by_name
 
     def awaited(self, principal: Principal) -> Sequence[str]:
         """Return the names of those that were there, or say so, and do not answer."""

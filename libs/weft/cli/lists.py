@@ -20,16 +20,16 @@ async def entries(
         UnreachableError: The gateway does not answer, refused, or its answer is no list.
     """
     wanted = {name: value for name, value in query.items() if value is not None}
-    found: list[JsonObject] = []
+    rows: list[JsonObject] = []
     while True:
-        size = str(min(PAGE, limit - len(found)))
+        size = str(min(PAGE, limit - len(rows)))
         page = await gateway.get(*place, limit=size, **wanted)
         data, cursor = page.get("data"), page.get("next_cursor")
         if not isinstance(data, list):
             raise UnreachableError(f"no gateway of this version of Weft answers at {gateway.url}")
-        found += [entry for entry in data if isinstance(entry, dict)]
-        if not isinstance(cursor, str) or len(found) >= limit:
-            return found[:limit]
+        rows += [entry for entry in data if isinstance(entry, dict)]
+        if not isinstance(cursor, str) or len(rows) >= limit:
+            return rows[:limit]
         wanted["cursor"] = cursor
 
 

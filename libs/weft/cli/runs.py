@@ -91,28 +91,28 @@ def _told(document: object, *, command: str) -> list[str]:
     return [*_run_lines(document, command=command)] if isinstance(document, dict) else []
 
 
-def _run_lines(found: JsonObject, *, command: str) -> Iterator[str]:
-    usage = found.get("usage")
+def _run_lines(view: JsonObject, *, command: str) -> Iterator[str]:
+    usage = view.get("usage")
     spent = usage if isinstance(usage, dict) else {}
     facts = {
-        "run": found.get("run_id"),
-        "asked": found.get("input_preview"),
-        "status": found.get("status"),
-        "thread": found.get("thread_id"),
-        "protocol": found.get("protocol"),
-        "agent": found.get("agent"),
-        "accepted": found.get("created_at"),
-        "ended": found.get("ended_at"),
-        "trace": found.get("trace_id"),
+        "run": view.get("run_id"),
+        "asked": view.get("input_preview"),
+        "status": view.get("status"),
+        "thread": view.get("thread_id"),
+        "protocol": view.get("protocol"),
+        "agent": view.get("agent"),
+        "accepted": view.get("created_at"),
+        "ended": view.get("ended_at"),
+        "trace": view.get("trace_id"),
         "model calls": spent.get("model_calls"),
         "tool calls": spent.get("tool_calls"),
         "tokens": spent.get("total_tokens"),
     }
     yield from columns([[name, words(value)] for name, value in facts.items() if value is not None])
-    if found.get("cancel") is not None:
-        yield from _report_lines(found.get("cancel"))
-    answer = Answer.of(found)
-    if found.get("status") == "completed" and found.get("output") is None:
+    if view.get("cancel") is not None:
+        yield from _report_lines(view.get("cancel"))
+    answer = Answer.of(view)
+    if view.get("status") == "completed" and view.get("output") is None:
         yield "Its log and its answer were too old to keep."
         return
     yield ""
@@ -124,16 +124,16 @@ async def _canceled(gateway: Gateway, *, run_id: str, reason: str) -> JsonObject
 
 
 def _cancel_report(document: object) -> list[str]:
-    found = document if isinstance(document, dict) else {}
-    head = f"The run is {words(found.get('status'))}."
-    return [head, *_report_lines(found)]
+    view = document if isinstance(document, dict) else {}
+    head = f"The run is {words(view.get('status'))}."
+    return [head, *_report_lines(view)]
 
 
 def _report_lines(report: JsonValue) -> Iterator[str]:
     """Yield what a cancellation came to: each agent that was at work, each effect that was begun."""
-    told = report if isinstance(report, dict) else {}
+    parts = report if isinstance(report, dict) else {}
     for kind, name in (("peers", "agent"), ("effects", "tool")):
-        listed = told.get(kind)
+        listed = parts.get(kind)
         for entry in listed if isinstance(listed, list) else []:
             if isinstance(entry, dict):
                 yield f"  {words(entry.get(name))}: {words(entry.get('outcome'))}"

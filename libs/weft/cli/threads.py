@@ -87,10 +87,10 @@ async def _removed(gateway: Gateway, *, thread_id: str, cancel: bool) -> JsonObj
 
 
 def _erasure(document: object) -> list[str]:
-    told = document if isinstance(document, dict) else {}
-    if not told.get("deleted"):
+    outcome = document if isinstance(document, dict) else {}
+    if not outcome.get("deleted"):
         return ["There was nothing of this thread."]
-    pending = told.get("pending")
+    pending = outcome.get("pending")
     if not isinstance(pending, list) or not pending:
         return ["The thread is erased."]
     names = ", ".join(str(name) for name in pending)
