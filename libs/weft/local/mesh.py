@@ -184,9 +184,9 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
 
 def _looked_at(options: UpOptions, data: dict[str, str]) -> dict[str, str]:
     """Return what says that there is something to look at; the rest is the specialists' affair."""
-    known = {name: value for name, value in data.items() if name == "DATA"}
+    settings = {name: value for name, value in data.items() if name == "DATA"}
     live = options.live or any(os.environ.get(f"WEFT_{kind}") for kind in LIVE_VARIABLES)
-    return known | {"LIVE": "true"} if live else known
+    return settings | {"LIVE": "true"} if live else settings
 
 
 def _keep_days() -> float:
