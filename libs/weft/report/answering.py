@@ -10,6 +10,7 @@ from weft.core import Fact, facts_in
 from weft.language import EARLIER, Question, QuestionKind, may_be_elsewhere, names_the_same
 from weft.report.grounding import Branch
 from weft.report.model import Report
+from weft.report.reading import no_data
 from weft.report.telling import Telling, shown_time
 
 __all__ = ["Asked", "asked_of", "opening_lines"]
@@ -73,8 +74,13 @@ class Asked:
 
 
 def asked_of(goal: str, branches: Sequence[Branch]) -> Asked:
-    """Return the question that `goal` is, with the facts of every branch."""
-    facts = [fact for branch in branches if branch.result.ok for fact in facts_in(branch.result)]
+    """Return the question that `goal` is, with the facts of every branch that read anything."""
+    facts = [
+        fact
+        for branch in branches
+        if branch.result.ok and not no_data([branch.result])
+        for fact in facts_in(branch.result)
+    ]
     return Asked(Question.of(goal), tuple(facts), EARLIER in goal)
 
 

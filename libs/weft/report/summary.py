@@ -116,6 +116,8 @@ def _opening(report: Report, branches: Sequence[Branch], goal: str) -> Iterator[
             yield f"Nothing was compared: there is no normal to hold {_names(alone)} against."
         elif read:
             yield f"Nothing was compared: only {_names(read)} was read."
+        elif report.coverage:
+            yield "No data was read, so there is nothing to say of it."
         else:
             yield from _inconclusive(branches, goal)
         return

@@ -194,3 +194,19 @@ def test_what_is_no_fact_is_left_out() -> None:
     assert [(f.predicate, f.source) for f in facts_in(done("", artifacts=artifacts))] == [
         ("errors", "x")
     ]
+
+
+@pytest.mark.requirement("DIAG-1")
+def test_who_read_nothing_counts_nothing() -> None:
+    unread = Coverage(source="logs", verdict="not_read", reason="no file with logs is there")
+    counted = Fact(predicate="errors", subject="basket", value=0, total=0)
+    data: JsonValue = {
+        "coverage": unread.to_json(),
+        "facts": [counted.model_dump(mode="json", exclude_defaults=True)],
+    }
+    made = done("", artifacts=[Artifact(id="call_1", name="a", data=data)], generated_by="rules")
+
+    report = synthesize([Branch("logs", "log_analyst", made)], goal="Is basket healthy?")
+
+    assert report.summary.splitlines()[0] == "No data was read, so there is nothing to say of it."
+    assert "basket" not in report.summary

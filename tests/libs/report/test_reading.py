@@ -83,6 +83,7 @@ def test_a_run_that_read_nothing_fails_and_says_where_it_looked() -> None:
     assert (result.status, result.reasons[0].code) == ("failed", "no_data")
     assert "logs: no file with logs" in result.reasons[0].message
     assert "t.json: cut" in result.reasons[0].message
+    assert result.text.startswith("No data was read")
     assert isinstance(result.data, dict), "the whole report is there all the same"
     assert "coverage" in result.data
 
