@@ -87,6 +87,13 @@ LAYOUTS = (
     Layout("HDFS", "260302 102030 7 ERROR dfs.DataNode: no block", AT, "ERROR", "no block", logger="dfs.DataNode"),
     Layout("Android", "03-02 10:20:30.250  1702  2395 E Cart: no stock", AT, "ERROR", "no stock", logger="Cart"),
     Layout("squid", "1772446830.250    5 10.0.0.1 TCP_MISS/200 512", AT, "", "5 10.0.0.1 TCP_MISS/200 512"),
+    Layout("Laravel", "[2026-03-02 10:20:30] production.ERROR: no stock", AT, "ERROR", "no stock"),
+    Layout("zap's console in small letters", "2026-03-02T10:20:30.250Z\tinfo\tsold", AT, "INFO", "sold"),
+    Layout("day first", "02.03.2026 10:20:30 WARN slow", AT, "WARN", "slow"),
+    Layout("month first", "03/25/2026 9:20:30 PM ERROR no stock", "2026-03-25T21:20:30", "ERROR", "no stock"),
+    Layout("log15", 'ts=1772446830 lvl=eror msg="no stock"', AT, "ERROR", "no stock"),
+    Layout("no request", '10.0.0.1 - - [02/Mar/2026:10:20:30 +0000] "-" 408 0', AT, "WARN", "408"),
+    Layout("Caddy", '{"logger":"http.log","ts":1772446830.25,"request":{"method":"GET","uri":"/cart"},"status":502,"level":"info","msg":"handled"}', AT, "ERROR", "handled GET /cart 502", logger="http.log"),
     Layout("a time in the second place", "cart-api 2026-03-02T10:20:30Z ERROR no stock", AT, "ERROR", "no stock"),
     # tables and documents
     Layout("IIS", "#Software: IIS\n#Fields: date time s-sitename cs-method cs-uri-stem sc-status\n2026-03-02 10:20:30 CART GET /cart 500", AT, "ERROR", "GET /cart 500", "CART"),

@@ -188,7 +188,7 @@ def test_layouts_may_change_from_line_to_line(tmp_path: Path) -> None:
     text = "\n".join(
         layout.text
         for layout in LAYOUTS
-        if layout.time and "\n" not in layout.text and layout.file == "shop.log"
+        if layout.time == AT and "\n" not in layout.text and layout.file == "shop.log"
     )
 
     logs = read(tmp_path / "shop.log", text)
@@ -224,3 +224,9 @@ def test_no_bytes_make_it_fail(tmp_path: Path, content: bytes) -> None:
     logs = read_logs([DataFile(path, path.name)])
 
     assert all(line.time > 0 or not line.is_dated for line in logs.lines)
+
+
+def test_a_date_that_may_be_two_is_none(tmp_path: Path) -> None:
+    logs = read(tmp_path / "shop.log", "03/04/2026 10:20:30 ERROR no stock\n")
+
+    assert [line.is_dated for line in logs.lines] == [False]

@@ -11,7 +11,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "INFO": ("INFO", "INF", "INFORMATION", "INFORMATIONAL", "CONFIG", "LOG", "STATEMENT"),
     "NOTICE": ("NOTICE",),
     "WARN": ("WARN", "WARNING", "WRN"),
-    "ERROR": ("ERROR", "ERR", "SEVERE", "FAIL", "FAILURE"),
+    "ERROR": ("ERROR", "ERR", "EROR", "SEVERE", "FAIL", "FAILURE"),
     "FATAL": ("FATAL", "FTL", "CRITICAL", "CRIT", "ALERT", "EMERG", "EMERGENCY", "PANIC", "DPANIC"),
 }
 LEVELS = {word: level for level, words in _WORDS.items() for word in words}

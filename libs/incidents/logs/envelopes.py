@@ -30,7 +30,7 @@ def read_line(line: str, dating: Dating, layout: TextLayout | None = None) -> Lo
             line[match.end() :].removeprefix("\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "),
             dating,
         )
-        return LogEntry("", service=service_of(match["pod"])).around(inner)
+        return LogEntry("", service=_service(match["pod"])).around(inner)
     return (layout.read if layout else read_inner)(line, dating)
 
 
@@ -41,7 +41,13 @@ def _named(line: str) -> re.Match[str] | None:
     if (match := _STERN.match(line)) and _POD_NAME.search(match["pod"][-18:]):
         return match
     match = _COMPOSE.match(line)
-    return match if match and service_of(match["pod"]) != match["pod"] else None
+    return match if match and _service(match["pod"]) != match["pod"] else None
+
+
+def _service(pod: str) -> str:
+    """Return the service of a pod, or of a container that compose numbered."""
+    name = pod.rstrip("0123456789")
+    return name[:-1] if name != pod and name[-1:] == "_" else service_of(pod)
 
 
 def whole_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from incidents.dating import Dating
 from incidents.json_values import loaded
-from incidents.logs.entry import LogEntry, level_of, severity_of, status_level
+from incidents.logs.entry import LogEntry, level_of, severity_of, status_level, worse
 from incidents.logs.stamps import stamp
 from incidents.names import short_name
 from incidents.times import moment
@@ -60,10 +60,13 @@ _FAULTS = (
     "exception", "error", "err", "exc_info", "exc_type", "error.message", "err.message",
     "error.type", "stack_trace", "@x", "Exception",
 )  # fmt: skip
-_REQUESTS = (
-    ("method", ("method", "http.request.method", "request_method", "RequestMethod", "req.method")),
-    ("path", ("path", "url.path", "uri", "request_uri", "RequestPath", "req.url", "url")),
-)
+_METHODS = (
+    "method", "http.request.method", "request_method", "RequestMethod", "req.method",
+    "request.method",
+)  # fmt: skip
+_PATHS = (
+    "path", "url.path", "uri", "request_uri", "RequestPath", "req.url", "request.uri", "url",
+)  # fmt: skip
 _PAIR = re.compile(
     r'(?<!\S)(?P<key>[A-Za-z_@][\w.@/-]{0,63}+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"?|(?P<bare>[^\s"]*+))'
 )
@@ -135,9 +138,10 @@ def read_record(record: JsonObject, dating: Dating, inner: Inner) -> LogEntry:
     fault = _fault(record)
     if fault and fault not in read.message:
         read.message = f"{read.message} {fault}".strip()
-    if not read.message:
-        read.message = _request(record)
-    read.level = read.level or _status(record)
+    request = _request(record)
+    if request and not read.message.endswith(request):
+        read.message = f"{read.message} {request}".strip()
+    read.level = worse(read.level, _status(record)) if request else read.level or _status(record)
     return read
 
 
@@ -195,7 +199,15 @@ def _value(record: JsonObject, names: tuple[str, ...]) -> JsonValue:
 @lru_cache(maxsize=4096)
 def _present(names: tuple[str, ...], keys: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names that an object of these keys may have: most records of a file are alike."""
-    return tuple(name for name in names if name in keys or name.partition(".")[0] in keys)
+    own = {key.casefold(): key for key in reversed(keys)} | {key: key for key in keys}
+    present = []
+    for name in names:
+        first, dot, rest = name.partition(".")
+        if (key := own.get(name) or own.get(name.casefold())) is not None:
+            present.append(key)
+        elif dot and (key := own.get(first)) is not None:
+            present.append(f"{key}.{rest}")
+    return tuple(present)
 
 
 def _deep(record: JsonObject, path: str) -> JsonValue:
@@ -236,8 +248,9 @@ def _status(record: JsonObject) -> str:
 
 
 def _request(record: JsonObject) -> str:
-    words = [_text(_value(record, names)) for _, names in _REQUESTS]
+    """Return the request that a record tells of; empty if it tells of none with its status."""
     status = _value(record, _STATUSES)
-    if status is not None and any(words):
-        words.append(str(status))
-    return " ".join(word.split("?", 1)[0] for word in words if word)
+    words = [_first(record, names).split("?", 1)[0] for names in (_METHODS, _PATHS)]
+    return (
+        " ".join((*filter(None, words), str(status))) if status is not None and any(words) else ""
+    )

@@ -44,6 +44,11 @@ _NO_YEAR = re.compile(
     rf"(?: (?P<half>[ap]m))?{_ZONE}(?: (?P<late>(?:19|20)\d\d)(?!\d))?{_END}",
     _FLAGS,
 )
+_DAY_MONTH = re.compile(
+    rf"(?P<day>\d\d?+)[-./](?P<month>\d\d?+)[-./](?P<year>(?:19|20)\d\d),?+ {_CLOCK}"
+    rf"(?: (?P<half>[ap]m))?{_ZONE}{_END}",
+    _FLAGS,
+)
 _KLOG = re.compile(
     r"(?P<year>(?:20\d\d)?)(?P<month>\d\d)(?P<day>\d\d) (?P<hour>\d\d):(?P<minute>\d\d):"
     r"(?P<second>\d\d)\.(?P<part>\d{1,9})"
@@ -53,6 +58,7 @@ _EPOCH = re.compile(r"(?P<epoch>1\d{9}(?:\d{9}|\d{6}|\d{3}|\.\d{1,9}+)?+|2[01]\d
 _TOKEN = re.compile(r"[^\s|\[(<>\"'=]++")
 _TOKENS = 8
 _CENTURY = 2000
+_MONTHS_OF_YEAR = 12
 _SEARCHED = 400
 _KLOG_LETTERS = "IWEFD"
 
@@ -84,6 +90,22 @@ def _dated(match: re.Match[str], dating: Dating) -> float | None:
     return dating.seconds(date, (hour, int(parts["minute"]), second), parts.get("zone") or "")
 
 
+def _day_or_month(match: re.Match[str], dating: Dating) -> float | None:
+    """Read a day and a month where it is certain which is which: a date that may be either is none."""
+    first, second = int(match["day"]), int(match["month"])
+    swapped = second > _MONTHS_OF_YEAR
+    if not swapped and first <= _MONTHS_OF_YEAR and match[0][len(match["day"])] == "/":
+        return None
+    day, month = (second, first) if swapped else (first, second)
+    hour = int(match["hour"])
+    if half := match["half"]:
+        hour = hour % 12 + (12 if half.lower() == "pm" else 0)
+    part = match["part"]
+    seconds = int(match["second"]) + (int(part) / 10 ** len(part) if part else 0.0)
+    date = (int(match["year"]), month, day)
+    return dating.seconds(date, (hour, int(match["minute"]), seconds), match["zone"] or "")
+
+
 def _counted(match: re.Match[str], _clock: Dating) -> float | None:
     digits, _, part = match["epoch"].partition(".")
     seconds: float = int(digits) / 10 ** (len(digits) - 10)
@@ -96,6 +118,7 @@ _DIGITS: tuple[Form, ...] = (
     (_PACKED, _dated),
     (_DAY_FIRST, _dated),
     (_SHORT, _dated),
+    (_DAY_MONTH, _day_or_month),
     (_MONTH_DAY, _dated),
     (_EPOCH, _counted),
 )

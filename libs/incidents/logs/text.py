@@ -24,7 +24,7 @@ _PROGRAM = re.compile(
     r"(?:\[\d{1,10}+\])?+:(?:\s|\Z)"
 )
 _REQUEST = re.compile(
-    r'"(?P<method>[A-Z]{3,8}+) (?P<path>[^\s"]++)(?: HTTP/[\d.]{1,3}+)?+" (?P<status>\d{3})\b'
+    r'"(?:(?P<method>[A-Z]{3,8}+) (?P<path>[^\s"]++)(?: HTTP/[\d.]{1,3}+)?+|-)" (?P<status>\d{3})\b'
     r"(?P<flags> (?:-|[A-Z]{2,5}+)(?= ))?"
 )
 _WORD = re.compile(r"(?P<word>\[[^\]\n]{0,128}+\]|[^\s\[|]++|[\[|])")
@@ -83,7 +83,8 @@ class TextLayout:
         pairs = read_pairs(line, dating, read_inner) if "=" in line[:72] else None
         if pairs is not None:
             return pairs
-        mark = stamp(line, dating, self._columns)
+        # Syslog's priority and version stand before its time, which cannot be mistaken.
+        mark = stamp(line, dating, None if line.startswith("<") else self._columns)
         return _undated(line, dating) if mark is None else _dated(line, mark, dating)
 
 
@@ -144,9 +145,9 @@ def _syslog(entry: LogEntry, rest: str, priority: re.Match[str], dating: Dating)
 
 
 def _access(entry: LogEntry, rest: str, request: re.Match[str]) -> LogEntry:
-    path = request["path"].split("?", 1)[0]
+    path = (request["path"] or "").split("?", 1)[0]
     flags = (request["flags"] or "").strip(" -")
-    words = (request["method"], path, request["status"], flags)
+    words = (request["method"] or "", path, request["status"], flags)
     entry.message = " ".join(word for word in words if word)
     entry.level = worse(status_level(request["status"]), _level_among(rest)[0])
     return entry
@@ -188,7 +189,8 @@ def _level_among(rest: str) -> tuple[str, int, str]:
         if match is None:
             break
         word = match["word"]
-        if level := _level(word, first=number == 0):
+        is_tabbed = rest[match.end() : match.end() + 1] == "\t"
+        if level := _level(word, first=number == 0, is_tabbed=is_tabbed):
             return level, match.end(), named
         at = match.end()
         if word.isalpha() and word.islower() and len(word) > 1:
@@ -200,15 +202,17 @@ def _level_among(rest: str) -> tuple[str, int, str]:
     return "", 0, ""
 
 
-def _level(word: str, *, first: bool) -> str:
+def _level(word: str, *, first: bool, is_tabbed: bool = False) -> str:
     """Return the level that a word of a line's head is; a word of its message is none."""
     bare = word.strip("[]()<>:,;|")
     if ":" in bare and word.startswith("["):
         bare = bare.rsplit(":", 1)[-1]  # Apache's `[module:level]`
+    if "." in bare and word.endswith(":"):
+        bare = bare.rsplit(".", 1)[-1]  # Laravel's `channel.LEVEL:`
     level = LEVELS.get(bare.upper(), "")
     if not level or bare.isupper():
         return level
-    if word[0] in "[<(" or word.endswith(":"):
+    if word[0] in "[<(" or word.endswith(":") or is_tabbed:
         return level
     return level if first and bare.istitle() else ""
 
