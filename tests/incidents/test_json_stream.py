@@ -53,6 +53,22 @@ def test_arrays_below_arrays_are_reached_and_share_what_stands_around_them(size:
     assert "of.*.in.*.x" not in read[0].context
 
 
+ODD: list[object] = [
+    {"of": [{"who": {"a": 1}, "in": [{"all": [{"b": 1}, [2], 3]}]}, 7], "n": 1, "rest": [1]},
+    {"of": [{"in": [{"all": []}, {"all": [{"b": "\ud800 \0"}]}], "who": 2}]},
+    {"n": {"x": 1}, "rest": []},
+    {"of": {"in": 1}},
+]
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_line_gives_the_same_items_as_a_document_of_many_lines(value: object) -> None:
+    line, many = json.dumps(value), json.dumps(value, indent=1)
+
+    assert items(line, "of.*.in.*.all", "n.x") == items(many, "of.*.in.*.all", "n.x")
+    assert items(f"{line}\n{line}\n", "of", size=1000) == items(many, "of") * 2
+
+
 def test_values_in_a_row_are_read_one_after_the_other() -> None:
     assert values('[{"a":1},{"b":2}]\n[{"c":3}]', "") == [{"a": 1}, {"b": 2}, {"c": 3}]
     assert values('{"x":[{"a":1}]}{"x":[]}\n\n{"y":[{"b":1}]}', "x", "y") == [{"a": 1}, {"b": 1}]
