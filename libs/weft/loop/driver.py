@@ -45,6 +45,7 @@ from weft.loop.think import (
     ThinkOptions,
     Thought,
     tell_thought,
+    think,
     with_reply,
 )
 from weft.loop.time_limits import Wakeup
@@ -207,7 +208,7 @@ class Driver:
             thought = with_reply(state, opening)
             tell_thought(thought, self._outlet.tell)
         else:
-            thought = await self._model.think(state, self._ask(), self._outlet.tell)
+            thought = await self._asked(state, self._ask())
         self._generated_by = thought.response.generated_by
         explicit = self._setup.config.completion_mode == "explicit"
         if thought.reply.tool_calls or (explicit and not thought.empty):
@@ -215,6 +216,18 @@ class Driver:
             if kept is not thought.response:
                 thought = with_reply(state, kept)
         return thought
+
+    async def _asked(self, state: AgentState, ask: ThinkOptions) -> Thought:
+        """Ask the model, or, once it gives no answer, who stands in for it."""
+        tell = self._outlet.tell
+        while True:
+            try:
+                thought = await think(state, self._model.asked(ask, tell), tell)
+            except ModelError as error:
+                state = self._model.gave_up(error, state, tell)
+            else:
+                self._model.answered()
+                return thought
 
     def _opening(self, state: AgentState) -> ModelResponse | None:
         """Return the calls that are made before the model is asked, in the first turn only."""
@@ -274,7 +287,7 @@ class Driver:
         ask = self._ask()
         ask = replace(ask, tools=(), guidance=(*ask.guidance, ANSWER_NOW), insist=False)
         try:
-            self._state = (await self._model.think(self._state, ask, self._outlet.tell)).state
+            self._state = (await self._asked(self._state, ask)).state
         except WeftError as error:
             logger.warning("agent.closing_call_failed", extra={"code": error.code})
         return stop

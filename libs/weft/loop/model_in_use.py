@@ -7,7 +7,7 @@ from weft.core import JsonObject, Reason
 from weft.loop.config import AgentConfig
 from weft.loop.events import ModelRetried, ModelRetryData
 from weft.loop.state import AgentState
-from weft.loop.think import Tell, ThinkOptions, Thought, think
+from weft.loop.think import Tell, ThinkOptions
 from weft.models import NO_TOKENS, Model, ModelError, NoApplicableToolError, StandIn
 from weft.models.stand_in import UNANSWERED
 
@@ -21,7 +21,7 @@ EARLIER = "it gave no answer to an earlier step of this run"
 
 
 class ModelInUse:
-    """Asks the model of one run. Without a stand-in, its errors are the run's."""
+    """Decides whom one run asks. Without a stand-in, the errors of its model are the run's."""
 
     def __init__(self, model: Model, config: AgentConfig, metadata: JsonObject) -> None:
         self._own = model
@@ -38,44 +38,39 @@ class ModelInUse:
         message = f"{self._own.name} did not answer, so rules went on in its place: {self._why}"
         return Reason(code=MODEL_REPLACED, message=message)
 
-    async def think(self, state: AgentState, ask: ThinkOptions, tell: Tell) -> Thought:
-        """Ask the model, or who stands in for it; see `weft.loop.think`.
-
-        Raises:
-            ModelError: There is no reply.
-        """
+    def asked(self, ask: ThinkOptions, tell: Tell) -> ThinkOptions:
+        """Return `ask` as it is made now: of the model, or of who stands in for it."""
         stand_in = self._stand_in
         if stand_in is None:
-            return await think(state, ask, tell)
+            return ask
         if self._why is None:
             self._look_around(stand_in, tell)
         if self._why is None:
-            try:
-                thought = await think(state, ask, tell)
-            except ModelError as error:
-                if not stand_in.replaces(error):
-                    raise
-                if error.usage != NO_TOKENS:
-                    state = state.with_token_usage(error.usage)
-                stand_in.gave_up(self._own.name, error)
-                self._replace(stand_in, str(error), error, tell)
-            else:
-                stand_in.answered(self._own.name)
-                return thought
-        return await self._instead(stand_in, state, ask, tell)
+            return ask
+        unanswered = f"{self._own.name} did not answer ({self._why})"
+        return replace(ask, model=stand_in.model, metadata={**ask.metadata, UNANSWERED: unanswered})
 
-    async def _instead(
-        self, stand_in: StandIn, state: AgentState, ask: ThinkOptions, tell: Tell
-    ) -> Thought:
-        metadata = {**ask.metadata, UNANSWERED: f"{self._own.name} did not answer ({self._why})"}
-        try:
-            return await think(state, replace(ask, model=stand_in.model, metadata=metadata), tell)
-        except NoApplicableToolError:
-            if self._error is None:
-                raise
+    def gave_up(self, error: ModelError, state: AgentState, tell: Tell) -> AgentState:
+        """Let somebody else be asked from now on; return the state with what was spent in vain.
+
+        Raises:
+            ModelError: Nobody stands in, or whoever does cannot help.
+        """
+        stand_in = self._stand_in
+        if self._why is not None and isinstance(error, NoApplicableToolError) and self._error:
             # Rules cannot help: what there is to mend is the model.
             self._why = None
             raise self._error from None
+        if stand_in is None or self._why is not None or not stand_in.replaces(error):
+            raise error
+        stand_in.gave_up(self._own.name, error)
+        self._replace(stand_in, str(error), error, tell)
+        return state if error.usage == NO_TOKENS else state.with_token_usage(error.usage)
+
+    def answered(self) -> None:
+        """Remember that the model itself is there."""
+        if self._stand_in is not None and self._why is None:
+            self._stand_in.answered(self._own.name)
 
     def _look_around(self, stand_in: StandIn, tell: Tell) -> None:
         """Ask nobody who was found silent just now, by this process or by this run."""
