@@ -120,23 +120,22 @@ def test_a_failed_run_is_no_success(mesh: UpProcess) -> None:
 def test_data_outside_the_roots_is_refused(mesh: UpProcess, tmp_path: Path) -> None:
     asked = mesh.weft("ask", "Diagnose the slowdown", "--data", str(tmp_path), "--json")
 
-    answer = json.loads(asked.stdout)
-    assert asked.returncode == 1
-    assert "data root" in json.dumps(answer)
-    assert answer["report"] is None or answer["report"]["findings"] == []
+    assert (asked.returncode, asked.stdout) == (5, "")
+    assert "the gateway refused (422)" in asked.stderr
+    assert "data root" in asked.stderr
 
 
 def test_data_that_is_not_there_is_a_failure_and_no_good_health(mesh: UpProcess) -> None:
     here = mesh.weft("ask", "Diagnose the slowdown", "--data", str(INCIDENT / "typo"))
     with mesh.client() as client:
         body = {"input": "Diagnose the slowdown", "metadata": {"data": "typo"}}
-        there = client.post("/v1/runs", json=body, headers={"prefer": "wait=30"}).json()
+        there = client.post("/v1/runs", json=body, headers={"prefer": "wait=30"})
 
     assert here.returncode == 2
     assert here.stderr.strip() == f"weft: there is no directory {INCIDENT / 'typo'}"
-    assert (there["status"], there["error"]["code"]) == ("failed", "fan_out_failed")
-    assert "does not exist" in json.dumps(there)
-    assert "differs from normal" not in json.dumps(there)
+    assert (there.status_code, there.json()["code"]) == (422, "invalid_request")
+    assert there.json()["errors"][0]["pointer"] == "/metadata/data"
+    assert "nothing that can be read below a data root" in there.json()["detail"]
 
 
 def test_asking_where_no_mesh_runs_says_what_to_do(mesh: UpProcess, tmp_path: Path) -> None:
