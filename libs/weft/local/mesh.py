@@ -30,7 +30,7 @@ from weft.local.nats_users import make_users
 from weft.local.orphans import orphan_guard
 from weft.local.processes import Child, Command
 from weft.local.upkeep import LOCK
-from weft.service import SpecialistSettings
+from weft.runs import KEEP_DAYS
 from weft.service.keys import KeyFile, new_key
 
 __all__ = ["RunningMesh", "UpOptions", "mesh_up", "until_interrupted"]
@@ -190,12 +190,19 @@ def _looked_at(options: UpOptions, data: dict[str, str]) -> dict[str, str]:
 
 
 def _keep_days() -> float:
-    """Return how long things at rest are kept, as the services read it."""
+    """Return how long things at rest are kept, as the services read it.
+
+    Raises:
+        ConfigError: It is no number of days.
+    """
+    text = os.environ.get("WEFT_KEEP_DAYS", str(KEEP_DAYS))
     try:
-        return SpecialistSettings().keep_days or float("inf")
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise ConfigError(f"WEFT_{str(wrong['loc'][0]).upper()}: {wrong['msg']}") from error
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < float("inf"):
+        raise ConfigError(f"WEFT_KEEP_DAYS={text} is no number of days; 0 keeps everything")
+    return days or float("inf")
 
 
 def _python(project: Path, logs: Path, module: str, name: str, settings: dict[str, str]) -> Command:

@@ -3,12 +3,15 @@
 import io
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.conftest import ROOT
 from tests.libs.cli.served import Shop, shop
 from weft.cli import chat as chatting
 from weft.cli.ask import Goal
@@ -197,3 +200,17 @@ def test_a_chat_at_a_prompt_ends_with_ctrl_d(
     assert [goal.text for goal in goals] == ["hello", "fails"]
     assert len({goal.thread_id for goal in goals}) == 1
     assert f"weft --home here chat --thread {goals[0].thread_id}" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(60)
+def test_asking_needs_nothing_that_serving_does() -> None:
+    absent = (
+        "import sys; sys.modules.update(dict.fromkeys(('pydantic_settings', 'fastapi', 'uvicorn')))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"{absent}; import weft.cli.main"],
+        capture_output=True, text=True, timeout=60, check=False, cwd=ROOT,
+    )  # fmt: skip
+
+    assert done.stderr == ""

@@ -83,6 +83,13 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
     assert not (place / "home" / "logs").exists()
 
 
+@pytest.mark.parametrize("days", ["soon", "-1", "nan", "inf"])
+def test_days_that_are_none_are_named_before_anything_starts(tmp_path: Path, days: str) -> None:
+    said = up(project(tmp_path, STUCK), free_port(), WEFT_KEEP_DAYS=days)
+
+    assert said == [f"weft: WEFT_KEEP_DAYS={days} is no number of days; 0 keeps everything"]
+
+
 def refused(command: list[str], place: Path, **options: object) -> list[str]:
     """Return the sentences of a command that refuses."""
     said = subprocess.run(
