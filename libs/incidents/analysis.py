@@ -16,7 +16,8 @@ from weft.tools import Processes, Tool, ToolContext, tool
 
 __all__ = ["Analysis"]
 
-_WITHIN = 60.0
+_WITHIN = 300.0
+"""Much data takes long where others compute too; what it may compute itself has a bound of its own."""
 _PRELOADED = ("encodings.utf_8_sig",)
 """Loaded by every reader, in the midst of its work where it is not there already."""
 
