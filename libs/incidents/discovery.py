@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from incidents.dating import UTC_DATING, Dating
 from incidents.files import DataFile, opened
-from incidents.formats import KINDS, Fit, Format, Kind
+from incidents.formats import KINDS, Fit, Format, Kind, fits_of
 from incidents.logs import LOG_FORMATS
 from incidents.metrics import METRIC_FORMATS
 from incidents.places import Place
@@ -129,7 +129,7 @@ class Discovery:
             sample = source.sample
         if not sample.text.strip():
             return said or "logs"  # its reader finds out why nothing can be read
-        fits = [(form, form.recognises(sample)) for form in FORMATS]
+        fits = fits_of(sample, FORMATS)
         if (kind := _fitting(fits, said)) is not None:
             return kind
         form, fit = max(fits, key=lambda pair: pair[1].score)

@@ -90,9 +90,20 @@ def what_lacks(sample: Sample, formats: Iterable[Format[object]]) -> str:
     return f"is in no format that is read; nearest is {form.name}: {fit.lacks}"
 
 
+def fits_of(sample: Sample, formats: Iterable[Found]) -> list[tuple[Found, Fit]]:
+    """Return how well a sample fits each format."""
+    return [(form, _fit(sample, form)) for form in formats]
+
+
+def _fit(sample: Sample, form: Format[object]) -> Fit:
+    try:
+        return form.recognises(sample)
+    except Exception:  # noqa: BLE001 - a file may hold anything; what it upsets does not know it
+        return Fit(0.0)
+
+
 def _fits(sample: Sample, formats: Iterable[Found]) -> list[tuple[Found, Fit]]:
-    fits = ((form, form.recognises(sample)) for form in formats)
-    return [(form, fit) for form, fit in fits if fit.score > 0]
+    return [(form, fit) for form, fit in fits_of(sample, formats) if fit.score > 0]
 
 
 def fits_columns(sample: Sample, wanted: Sequence[str]) -> Fit:

@@ -162,7 +162,7 @@ def test_a_file_that_is_not_read_is_named_with_the_nearest_format(
 @pytest.mark.parametrize(
     ("name", "content", "kind", "reason"),
     [
-        ("m.csv", "timestamp,service,value\n1,a,2\n", "metrics", "it has no column metric"),
+        ("m.csv", "service,metric,value\na,b,2\n", "metrics", "it has no column a time"),
         ("x.json", '{"data":[{"traceID":"a"}]}', "traces", "nearest is Jaeger JSON"),
         ("thing.json", '{"some": "thing"}', "logs", "nearest is JSON lines"),
         ("events.jsonl", '{"user":"anna","cart":7}\n', "logs", "neither a time nor a level"),
