@@ -10,7 +10,7 @@ KIND_WORDS: Mapping[str, frozenset[str]] = {
     "changes": words("""
         change changed changes changing deploy deployed deploys deployment deployments redeployed
         release released releases rollout rollouts config configs configuration configurations
-        flag flags toggle toggled toggles migration migrations migrated upgrade upgraded upgrades
+        reconfigured flag flags toggle toggled toggles migration migrations migrated upgrade upgraded upgrades
         feature-flag feature-flags modified altered shipped
     """),
     "timeline": words("timeline chronology chronological chronologically timelines"),

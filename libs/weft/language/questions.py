@@ -162,10 +162,16 @@ def _subjects(reading: Reading, named: tuple[Entity, ...]) -> Iterator[str]:
             yield str(entity.value).lower()
     pairs = [entity for entity in named if entity.kind == "pair"]
     paired = {word for pair in pairs for word in (pair.name, str(pair.value).lower())}
+    # `top errors` and `payment errors` look the same: such a word is a name only if the data say so.
+    loose = {
+        word.start
+        for index, word in enumerate(reading.words)
+        if _around(reading, index, 1) in lexicon.SYMPTOMS
+    }
     for entity in named:
         name = entity.text.lower()
-        if entity.kind == "service" and name not in _NO_SERVICE and name not in paired:
-            yield name
+        if entity.kind == "service" and entity.start not in loose and name not in paired:
+            yield from (name,) if name not in _NO_SERVICE else ()
     for index, word in enumerate(reading.words):
         free = word.text not in paired and not word.quoted
         if free and _may_name(word.text) and _in_a_names_place(reading, index):

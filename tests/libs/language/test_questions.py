@@ -53,6 +53,7 @@ def test_its_kind_is_read_from_its_words(text: str, kind: str) -> None:
         ("compare ledger and basket", ("ledger", "basket")),
         ("alertname=Slow severity=critical service=basket firing", ("basket",)),
         ("users report 500s at basket", ("basket",)),
+        ("top errors", ()),
         ("what changed?", ()),
         ("is the incident over?", ()),
         ("is it the database?", ()),
