@@ -78,7 +78,9 @@ def permuted(trial: Trial, names: Mapping[str, str]) -> Trial:
             [replace(x, service=names[x.service], message=said(x.message)) for x in recording.logs],
             [replace(span, service=names[span.service]) for span in recording.spans],
             {
-                (names[service], metric): replace(one, service=names[service])
+                (names[service], said(metric)): replace(
+                    one, service=names[service], metric=said(metric)
+                )
                 for (service, metric), one in recording.series.items()
             },
             frozenset((names.get(a, a), names.get(b, b)) for a, b in recording.calls),
