@@ -14,24 +14,24 @@ def attributes(value: JsonValue) -> JsonObject:
     """Return the attributes of a list of `{key, value}`; integers that are texts are integers."""
     if not isinstance(value, list):
         return {}
-    found: JsonObject = {}
+    plain: JsonObject = {}
     for entry in value:
         if isinstance(entry, dict) and isinstance(held := entry.get("value"), dict):
-            found[str(entry.get("key"))] = _plain(held)
-    return found
+            plain[str(entry.get("key"))] = _plain(held)
+    return plain
 
 
 def picked(value: JsonValue, wanted: Container[str]) -> JsonObject:
     """Return those of a list of attributes that are wanted."""
     if not isinstance(value, list):
         return {}
-    found: JsonObject = {}
+    plain: JsonObject = {}
     for entry in value:
         if isinstance(entry, dict) and (key := entry.get("key")) in wanted:
             held = entry.get("value")
             if isinstance(key, str) and isinstance(held, dict):
-                found[key] = _plain(held)
-    return found
+                plain[key] = _plain(held)
+    return plain
 
 
 def object_of(value: JsonValue) -> JsonObject:

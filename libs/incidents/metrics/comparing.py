@@ -174,8 +174,8 @@ class _Made:
     def output(self, one: RecordedSeries, name: str, what: str = "") -> _Output:
         """Return the series that `one`, recorded as `name`, adds to; `what` tells what became of it."""
         labels = self._shown.labels(one)
-        told = ", ".join(f"{key}={text}" for key, text in labels)
-        metric = short_name(f"{name}{{{told}}}{what}" if told else f"{name}{what}")
+        inside = ", ".join(f"{key}={text}" for key, text in labels)
+        metric = short_name(f"{name}{{{inside}}}{what}" if inside else f"{name}{what}")
         made = self.outputs.get((one.service, metric))
         if made is None:
             made = self.outputs[one.service, metric] = _Output(one.service, one.name, labels)

@@ -157,8 +157,8 @@ def _distribution(
 def _numbers(values: JsonValue) -> list[float] | None:
     if not isinstance(values, list):
         return None
-    found = [number(value) for value in values]
-    return None if None in found else [value for value in found if value is not None]
+    numbers = [number(value) for value in values]
+    return None if None in numbers else [value for value in numbers if value is not None]
 
 
 OTLP_METRICS = Format("OTLP JSON metrics", "metrics", _recognises, _read)

@@ -99,7 +99,7 @@ class _Gathered:
 
     def take(self, source: SourceFile, rows: Iterator[Point | CallEdge]) -> None:
         """Take the samples of one file, and the calls that it tells."""
-        known: dict[Key, RecordedSeries | None] = {}
+        series: dict[Key, RecordedSeries | None] = {}
         self._undated = self._ancient = 0
         usable: Iterator[Point | CallEdge] = source.made_of(
             ((row.line, row) for row in rows), self._usable
@@ -110,9 +110,9 @@ class _Gathered:
                 source.keep(None)
                 continue
             source.keep(row.time)
-            if row.key not in known:
-                known[row.key] = self._of(row.key, source.file.name)
-            self._add(known[row.key], row.time or 0.0, row.value)
+            if row.key not in series:
+                series[row.key] = self._of(row.key, source.file.name)
+            self._add(series[row.key], row.time or 0.0, row.value)
         if self._undated:
             source.note(f"{self._undated} samples have no time: they cannot be compared")
         if self._ancient:
@@ -202,7 +202,7 @@ class _Gathered:
         self._kept = 0
         for one in self._series.values():
             del one.times[::2], one.values[::2], one.distributions[::2]
-            self._kept += len(one.times) + sum(len(each.counts) for _, each in one.distributions)
+            self._kept += len(one.times) + sum(len(row.counts) for _, row in one.distributions)
 
 
 def _sort(one: RecordedSeries) -> None:

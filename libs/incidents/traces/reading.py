@@ -140,18 +140,18 @@ def _unique(trace: list[Span]) -> list[Span]:
     """Leave copies out; where the two sides of a call share one id, tell them apart."""
     sides: dict[str, dict[Side, Span]] = {}
     for span in trace:
-        known = sides.setdefault(span.span_id, {})
-        if not known or (span.side and span.side not in known and "" not in known):
-            known[span.side] = span
+        by_side = sides.setdefault(span.span_id, {})
+        if not by_side or (span.side and span.side not in by_side and "" not in by_side):
+            by_side[span.side] = span
     unique: list[Span] = []
-    for known in sides.values():
-        if len(known) == 1:
-            unique += known.values()
+    for by_side in sides.values():
+        if len(by_side) == 1:
+            unique += by_side.values()
             continue
         # What is called below names the shared id: it hangs below the side that was at work.
-        caller = f"{known['client'].span_id}{_CALLER}"
-        unique.append(replace(known["client"], span_id=caller))
-        unique.append(replace(known["server"], parent_id=caller))
+        caller = f"{by_side['client'].span_id}{_CALLER}"
+        unique.append(replace(by_side["client"], span_id=caller))
+        unique.append(replace(by_side["server"], parent_id=caller))
     return unique
 
 
