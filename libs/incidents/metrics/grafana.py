@@ -39,7 +39,7 @@ _UNITS = {
 
 
 def _recognises(sample: Sample) -> Fit:
-    header, *rows = [*_cells(sample.lines[: _LOOKED_AT + 2])] or [[]]
+    header, *rows = _first_cells(sample, _LOOKED_AT + 2) or [[]]
     if len(header) <= 1 or columns(header)[0] not in TIMES:
         return Fit(0)
     some = [row for row in rows if len(row) == len(header)]
@@ -49,7 +49,7 @@ def _recognises(sample: Sample) -> Fit:
         lacks = "its rows are not as long as its header"
     elif sum(moment(row[0]) is None for row in some) > _ODD * len(some):
         lacks = "its first column holds no times"
-    elif cells.count(None) > _ODD * len(cells):
+    elif cells.count(None) >= _ODD * len(cells):
         lacks = "not all of its other columns hold numbers"
     return Fit(0.3, lacks) if lacks else Fit(0.6)
 
@@ -67,6 +67,14 @@ def _read(source: SourceFile) -> Iterator[Point]:
             continue
         for key, cell in zip(keys, row[1:], strict=True):
             yield Point(key, time, _measured(cell), line)
+
+
+def _first_cells(sample: Sample, most: int) -> list[list[str]]:
+    """Return the cells of the first lines; none where they are no table."""
+    try:
+        return list(_cells(sample.lines[:most]))
+    except csv.Error:
+        return []
 
 
 def _cells(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -119,7 +127,7 @@ def _measured(cell: str) -> float | None:
 
 def _is_by_row(sample: Sample) -> Fit:
     """Recognise the older form, in which each row names its series."""
-    header = next(_cells(sample.lines[:2]), [])
+    header = next(iter(_first_cells(sample, 2)), [])
     return Fit(0.9) if columns(header) == _BY_ROW else Fit(0)
 
 

@@ -54,7 +54,11 @@ def _long(sample: Sample) -> Fit:
 
 def _measuring(sample: Sample, places: Sequence[int | None], score: float) -> Fit:
     """Tell by the first rows whether what stands in these columns are numbers."""
-    rows = [row for row in csv.reader(sample.lines[1:_LOOKED_AT]) if len(row) == len(sample.header)]
+    try:
+        read = list(csv.reader(sample.lines[1:_LOOKED_AT]))
+    except csv.Error:
+        return Fit(0)
+    rows = [row for row in read if len(row) == len(sample.header)]
     cells = [row[place] for row in rows for place in places if place is not None]
     odd = sum(value_of(cell) is None for cell in cells)
     if odd > _ODD * len(cells):
@@ -98,7 +102,9 @@ def value_of(text: str) -> float | None:
 def _wide(sample: Sample) -> Fit:
     names = columns(sample.header)
     at, owner = first_of(names, TIMES), first_of(names, _OWNERS)
-    measured = [place for place, name in enumerate(names) if place != owner and name not in TIMES]
+    # A value alone does not say of what it is one.
+    unnamed = TIMES.union(_VALUES)
+    measured = [place for place, name in enumerate(names) if place != owner and name not in unnamed]
     has_both = at is not None and owner is not None
     return _measuring(sample, measured, 0.8) if has_both and measured else Fit(0)
 
