@@ -3,7 +3,7 @@
     nice python -m tests.rig.quality DATA [--kept DIR] [--system NAME] [--cases] [--permuted]
 
 DATA holds the sets by their names. Parsed rows are kept in `--kept`, so a change of a rule is
-measured in seconds. Beside the analysts stands a plain floor: three trivial rules, joined by rank.
+measured in seconds; after a change of a reader it is to be emptied. Beside the analysts stands a plain floor: three trivial rules, joined by rank.
 """
 
 import argparse
