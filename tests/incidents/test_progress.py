@@ -14,7 +14,6 @@ from weft.testing import ScriptedModel, call
 from weft.tools import Processes
 
 
-@pytest.mark.requirement("DIAG-12")
 def test_it_tells_again_and_again_while_the_block_runs() -> None:
     heard: list[tuple[float, str]] = []
     thrice = threading.Event()
@@ -34,7 +33,6 @@ def test_it_tells_again_and_again_while_the_block_runs() -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.requirement("DIAG-12")
 async def test_an_analysis_of_much_data_is_heard_of(tmp_path: Path) -> None:
     def write() -> None:
         (tmp_path / "case").mkdir()

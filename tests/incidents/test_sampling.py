@@ -3,8 +3,6 @@
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from incidents.files import DataFile
 from incidents.logs import LogLine, Logs, read_logs
 from services.log_analyst.rates import bursts
@@ -31,7 +29,6 @@ def read(tmp_path: Path, *files: list[str]) -> Logs:
     return read_logs(paths, MOST)
 
 
-@pytest.mark.requirement("DIAG-12")
 def test_a_share_of_the_lines_is_kept_evenly_over_the_window(tmp_path: Path) -> None:
     logs = read(tmp_path, plain(20_000))
 
@@ -42,7 +39,6 @@ def test_a_share_of_the_lines_is_kept_evenly_over_the_window(tmp_path: Path) -> 
     assert {line.of for line in logs.lines} == {64}
 
 
-@pytest.mark.requirement("DIAG-12")
 def test_the_share_is_the_same_of_every_file(tmp_path: Path) -> None:
     logs = read(tmp_path, plain(16_000), plain(4_000, service="pay"))
 
@@ -50,7 +46,6 @@ def test_the_share_is_the_same_of_every_file(tmp_path: Path) -> None:
     assert 2 < kept["cart"] / kept["pay"] < 7
 
 
-@pytest.mark.requirement("DIAG-12")
 def test_a_trace_is_kept_whole_in_whatever_files_it_stands(tmp_path: Path) -> None:
     logs = read(tmp_path, plain(8_000, trace=True), plain(8_000, service="pay", trace=True))
 
@@ -59,7 +54,6 @@ def test_a_trace_is_kept_whole_in_whatever_files_it_stands(tmp_path: Path) -> No
     assert set(traces.values()) == {4}
 
 
-@pytest.mark.requirement("DIAG-12")
 def test_it_is_said_of_each_file_and_of_all(tmp_path: Path) -> None:
     logs = read(tmp_path, plain(4_000), plain(3))
 
