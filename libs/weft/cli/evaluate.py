@@ -149,7 +149,9 @@ def summary(verdicts: Sequence[CaseRank]) -> str:
 
 def _judge(case: str, truth: str | None, answer: Answer, seconds: float) -> CaseRank:
     ranked = ranking(answer)
-    rank = ranked.index(truth) + 1 if truth in ranked else None
+    # Sources write one name in different cases.
+    names = [name.casefold() for name in ranked]
+    rank = names.index(truth.casefold()) + 1 if truth.casefold() in names else None
     first = ranked[0] if ranked else "-"
     return CaseRank(case, truth, rank, first, cause(answer), answer.status, seconds)
 

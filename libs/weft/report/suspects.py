@@ -1,6 +1,6 @@
 """Which subjects the findings point at, most suspected first, and when one is named the cause."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from weft.core import Claim
@@ -26,13 +26,21 @@ def is_suspected(finding: Finding) -> bool:
 
 
 def suspects(made: Sequence[Made]) -> tuple[Suspect, ...]:
-    """Rank every subject that departs from normal; equal for any order of `made`."""
+    """Rank every subject that departs from normal; equal for any order of `made`.
+
+    Sources write one name in different cases: it is one subject, as most of its claims call it.
+    """
     by_subject: dict[str, list[Made]] = defaultdict(list)
     for one in made:
         if one.claim.subject and one.claim.polarity and _speaks(one.claim):
-            by_subject[one.claim.subject].append(one)
-    ranked = [_suspect(subject, claims) for subject, claims in by_subject.items()]
-    return tuple(sorted(ranked, key=lambda each: (-each.score, each.subject)))
+            by_subject[one.claim.subject.casefold()].append(one)
+    ranked = [_suspect(_name(claims), claims) for claims in by_subject.values()]
+    return tuple(sorted(ranked, key=lambda suspect: (-suspect.score, suspect.subject)))
+
+
+def _name(made: Sequence[Made]) -> str:
+    counts = Counter(one.claim.subject for one in made)
+    return min(counts, key=lambda name: (-counts[name], name))
 
 
 def _speaks(claim: Claim) -> bool:

@@ -141,6 +141,21 @@ def test_every_subject_is_ranked_and_a_cause_named_only_above_the_bar() -> None:
     assert clear.summary.startswith("Most likely cause: db is slow.")
 
 
+@pytest.mark.requirement("DIAG-8")
+def test_a_name_in_another_case_is_the_same_suspect() -> None:
+    report = synthesize(
+        [
+            branch("metrics", cause("Cart", 0.9), compared=4),
+            branch("traces", cause("cart", 0.4), compared=4),
+            branch("logs", cause("cart", 0.3), compared=4),
+        ]
+    )
+
+    (suspect,) = report.suspects
+    assert suspect.subject == "cart"
+    assert suspect.supporters == ("logs_analyst", "metrics_analyst", "traces_analyst")
+
+
 @pytest.mark.requirement("DIAG-6")
 def test_advice_alone_is_no_cause_and_supports_one_that_others_name() -> None:
     smell = cause("db", 0.95).model_copy(
