@@ -124,8 +124,8 @@ def _unread(read: SourceRead, files: Sequence[FileCoverage]) -> str:
         reasons = "; ".join(
             f"{one.file}: {one.problem}" for one in read.case.problems[:_MOST_REASONS]
         )
-        lies = reasons or f"in it lies {read.inside}"
-        return f"{read.case.name} has no file with {read.source}; {lies}"
+        lies = f"{read.case.name} has no file with {read.source}; in it lies {read.inside}"
+        return f"{lies} ({reasons})" if reasons else lies
     first = next((file for file in files if file.reason), files[0])
     more = f", and {len(files) - 1} more" if len(files) > 1 else ""
     said = f"{first.name}: {first.reason}{more}"

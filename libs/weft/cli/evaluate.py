@@ -150,8 +150,8 @@ def summary(verdicts: Sequence[CaseRank]) -> str:
 def _judge(case: str, truth: str | None, answer: Answer, seconds: float) -> CaseRank:
     ranked = ranking(answer)
     # Sources write one name in different cases.
-    names = [name.casefold() for name in ranked]
-    rank = names.index(truth.casefold()) + 1 if truth.casefold() in names else None
+    names, true = [name.casefold() for name in ranked], (truth or "").casefold()
+    rank = names.index(true) + 1 if true in names else None
     first = ranked[0] if ranked else "-"
     return CaseRank(case, truth, rank, first, cause(answer), answer.status, seconds)
 
