@@ -115,7 +115,7 @@ async def _once(
         return decided[0], None, decided[1]
     attempt = Attempt(number, message_id, call.target.name, walk.clock.monotonic())
     result, picked, attempt = await _reached(walk, call, at, attempt, spent)
-    if unreached(result) and _perhaps_done(walk, call, picked, spent):
+    if (unreached(result) or _is_away(result)) and _perhaps_done(walk, call, picked, spent):
         message = f"{result.reasons[0].message}; it may have taken the task before"
         result = failed(UNKNOWN, message, call.path, peer=attempt.peer)
     if picked is None and _codes(result) != {UNKNOWN}:
@@ -148,7 +148,9 @@ async def _reached(
             result = await attempt_once(walk, call, at, picked, attempt)
             at.purse.spend(result.usage)
         last = picked is None or spent.attempts >= call.retries
-        waits = unreached(result) and (last or _perhaps_done(walk, call, picked, spent))
+        in_doubt = _perhaps_done(walk, call, picked, spent)
+        # Who has been away for longer than a restart takes is waited for only where it may have the task.
+        waits = (unreached(result) and (last or in_doubt)) or (_is_away(result) and in_doubt)
         late = walk.clock.monotonic() + pause >= give_up_at
         if not waits or late or walk.refusal(at) is not None:
             return result, picked, attempt
@@ -163,6 +165,10 @@ def _picked(walk: Walk, call: PeerCall) -> tuple[PickedPeer | None, Result]:
     except WeftError as error:
         peer = error.peers[0] if isinstance(error, PeerAwayError) else None
         return None, failed(error.code, str(error), call.path, peer=peer, retryable=error.retryable)
+
+
+def _is_away(result: Result) -> bool:
+    return _codes(result) == {PeerAwayError.code}
 
 
 def _tell_start(walk: Walk, call: PeerCall, attempt: Attempt) -> None:
