@@ -89,18 +89,24 @@ def _share(entries: list[LogEntry], *, dated: bool) -> float:
 
 def _what_else(sample: Sample, lines: list[str]) -> str:
     """Say what a sample is that is no text of log lines; empty if it may be some."""
-    start = sample.text[:_START]
-    odd = sum(not one.isprintable() for one in start if one not in "\r\n\t\x1b")
+    odd = sum(map(_is_odd, lines))
     is_array = sample.is_json and not sample.text.lstrip().startswith("{")
     name = sample.name.casefold()
     others = {
-        "it is no text": odd > _ODD_CHARACTERS * len(start),
+        "it is no text": 2 * odd > len(lines),
         "it is a table of another kind": name.endswith((".csv", ".tsv")) or _is_table(lines),
         "it is a JSON document of another kind": is_array or _is_document(lines),
         "its records are no log entries": bool(fits_json_lines(sample).lacks),
         "it holds metrics": any(line.startswith(("# TYPE ", "# HELP ")) for line in lines),
     }
     return next((words for words, is_so in others.items() if is_so), "")
+
+
+def _is_odd(line: str) -> bool:
+    """Tell whether a line is none of a text: many of its characters cannot be printed."""
+    start = line[:_START]
+    odd = sum(not one.isprintable() for one in start if one not in "\t\x1b")
+    return odd > _ODD_CHARACTERS * len(start)
 
 
 def _is_document(lines: list[str]) -> bool:
