@@ -86,7 +86,9 @@ def test_the_analysts_wheel_asks_for_the_library_that_it_stands_on(site: Path) -
 @pytest.mark.parametrize("group", SPECIALISTS)
 def test_a_specialist_installs_no_front_door_and_no_grpc(group: str) -> None:
     assert locked(group).isdisjoint({"fastapi", "grpcio", "protobuf", "pyjwt", "typer"})
-    assert {"starlette", "uvicorn", "uvloop", "httptools", "aiohttp"} <= locked(group)
+    assert {"starlette", "uvicorn", "uvloop", "httptools"} <= locked(group)
+    # An HTTP client is for live systems, which source code is none of.
+    assert ("aiohttp" in locked(group)) == (group != "code-analyst")
 
 
 def test_only_the_gateway_installs_fastapi() -> None:
