@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio.lowlevel
 import grpc
 import grpc.aio
 import pytest
@@ -30,11 +31,20 @@ URL = "http://127.0.0.1:1"
 READER = Principal(tenant="t", subject="ana", scopes=frozenset({"runs:read", "agents:*"}))
 
 
-@pytest.fixture(autouse=True)
-async def grpc_engine(anyio_backend: str) -> None:
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """Give all tests of this module one event loop: gRPC's engine may still call one that is closed."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True, scope="module")
+async def grpc_engine(anyio_backend: str) -> AsyncIterator[None]:
     """Keep gRPC's engine: its end joins a thread, in whichever test the collector gets to it."""
     del anyio_backend
     grpc.aio.init_grpc_aio()
+    yield
+    # What the engine still has to say is heard before the loop closes.
+    await anyio.lowlevel.checkpoint()
 
 
 def router(
