@@ -5,8 +5,7 @@ API: https://www.jaegertracing.io/docs/latest/apis/ (the HTTP JSON that its own 
 
 from collections.abc import AsyncIterator
 
-from incidents.live.reply import Replies, SourceReply, objects, texts
-from incidents.recordings import Part
+from incidents.live.reply import Replies, SourceReply, named_windows, objects, texts
 from weft.core.result import Window
 
 MOST_SERVICES = 60
@@ -22,9 +21,8 @@ async def jaeger_replies(
     services = sorted(texts(answer.get("data")))
     if len(services) > MOST_SERVICES:
         replies.problem(f"only {MOST_SERVICES} of {len(services)} services were read")
-    parts: tuple[tuple[Part, Window], ...] = (("baseline", baseline), ("incident", incident))
     for service in services[:MOST_SERVICES]:
-        for part, window in parts:
+        for part, window in named_windows(incident, baseline):
             query = [
                 ("service", service),
                 ("start", str(round(window.start * 10**6))),

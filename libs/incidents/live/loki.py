@@ -6,8 +6,7 @@ API: https://grafana.com/docs/loki/latest/reference/loki-http-api/
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from incidents.live.endpoints import QueryError
-from incidents.live.reply import Replies, SourceReply, objects, texts
-from incidents.recordings import Part
+from incidents.live.reply import Replies, SourceReply, named_windows, objects, texts
 from weft.core import JsonObject, rfc3339
 from weft.core.result import Window
 
@@ -31,7 +30,7 @@ async def loki_replies(
         replies.problem("it has no stream in the window")
         return
     label = next((name for name in SELECTORS if name in labels), labels[0])
-    for part, window in (("baseline", baseline), ("incident", incident)):
+    for part, window in named_windows(incident, baseline):
         cut = 0
         for piece in _slices(window):
             query = _lines(label, piece)
@@ -40,15 +39,11 @@ async def loki_replies(
                 continue
             lines = list(_read(document))
             cut += len(lines) >= LINES
-            yield SourceReply(_part(part), replies.url(_QUERY, query), lines)
+            yield SourceReply(part, replies.url(_QUERY, query), lines)
         if cut:
             replies.problem(
                 f"{part}: only the first {LINES} lines were read of {cut} of {SLICES} slices"
             )
-
-
-def _part(name: str) -> Part:
-    return "incident" if name == "incident" else "baseline"
 
 
 def _slices(window: Window) -> Iterator[Window]:

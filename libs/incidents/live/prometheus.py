@@ -5,10 +5,9 @@ API: https://prometheus.io/docs/prometheus/latest/querying/api/
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 
-from incidents.live.reply import Replies, SourceReply, objects, texts
-from incidents.recordings import Part
+from incidents.live.reply import Replies, SourceReply, named_windows, objects, texts
 from weft.core import JsonObject
 from weft.core.result import Window
 
@@ -36,7 +35,7 @@ async def prometheus_replies(
         wanted = [
             (part, *_query(name, window))
             for name in names[at : at + AT_A_TIME]
-            for part, window in _parts(incident, baseline)
+            for part, window in named_windows(incident, baseline)
         ]
         documents = await asyncio.gather(*(replies.tried(path, query) for _, path, query in wanted))
         for (part, path, query), document in zip(wanted, documents, strict=True):
@@ -49,11 +48,6 @@ async def prometheus_replies(
         if series > MOST_SERIES:
             replies.problem(f"only the first {series} series were read")
             return
-
-
-def _parts(incident: Window, baseline: Window) -> Iterator[tuple[Part, Window]]:
-    yield "baseline", baseline
-    yield "incident", incident
 
 
 def _chosen(replies: Replies, names: Sequence[str]) -> list[str]:

@@ -58,6 +58,11 @@ class Recorder(Protocol):
         """Yield the replies; raises `QueryError` where the source as a whole does not answer."""
 
 
+def named_windows(incident: Window, baseline: Window) -> tuple[tuple[Part, Window], ...]:
+    """Return both windows by name, the normal time first."""
+    return ("baseline", baseline), ("incident", incident)
+
+
 def texts(value: object) -> list[str]:
     """Return the texts in a list of an answer; whatever else stands there is left out."""
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -6,8 +6,7 @@ API: https://grafana.com/docs/tempo/latest/api_docs/
 import re
 from collections.abc import AsyncIterator
 
-from incidents.live.reply import Replies, SourceReply, objects
-from incidents.recordings import Part
+from incidents.live.reply import Replies, SourceReply, named_windows, objects
 from weft.core import JsonObject
 from weft.core.result import Window
 
@@ -20,8 +19,7 @@ async def tempo_replies(
     replies: Replies, incident: Window, baseline: Window
 ) -> AsyncIterator[SourceReply]:
     """Yield the traces of each window as one reply."""
-    parts: tuple[tuple[Part, Window], ...] = (("baseline", baseline), ("incident", incident))
-    for part, window in parts:
+    for part, window in named_windows(incident, baseline):
         query = [
             ("start", str(int(window.start))),
             ("end", str(int(window.end) + 1)),
