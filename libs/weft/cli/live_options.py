@@ -8,15 +8,10 @@ from urllib.parse import urlsplit
 import typer
 
 from weft.cli.app import USAGE, fail
+from weft.local.mesh import LIVE_SYSTEMS
 
 __all__ = ["live_of", "takes_live"]
 
-KINDS = {
-    "prometheus": "http://127.0.0.1:9090",
-    "loki": "http://127.0.0.1:3100",
-    "jaeger": "http://127.0.0.1:16686",
-    "tempo": "http://127.0.0.1:3200",
-}
 _KEPT = "live systems"
 
 
@@ -27,7 +22,7 @@ def takes_live(command: Callable[..., None]) -> Callable[..., None]:
     """
 
     def taking(context: typer.Context, **values: object) -> None:
-        context.meta[_KEPT] = {kind: values.pop(kind) for kind in KINDS}
+        context.meta[_KEPT] = {kind: values.pop(kind) for kind in LIVE_SYSTEMS}
         command(context, **values)
 
     signature = inspect.signature(command)
@@ -38,7 +33,7 @@ def takes_live(command: Callable[..., None]) -> Callable[..., None]:
             default=None,
             annotation=Annotated[str | None, typer.Option(help=f"Read it live, as {usual}.")],
         )
-        for kind, usual in KINDS.items()
+        for kind, usual in LIVE_SYSTEMS.items()
     ]
     parameters = [*signature.parameters.values(), *options]
     taking.__name__, taking.__doc__ = command.__name__, command.__doc__
@@ -55,7 +50,7 @@ def live_of(context: typer.Context) -> Mapping[str, str]:
     for kind, url in urls.items():
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            words = f"--{kind} takes an address such as {KINDS[kind]}"
+            words = f"--{kind} takes an address such as {LIVE_SYSTEMS[kind]}"
             raise SystemExit(fail(words, USAGE))
         if parts.username is not None:
             # Every user of this machine sees a program's arguments.

@@ -33,7 +33,7 @@ from weft.local.upkeep import LOCK
 from weft.runs import KEEP_DAYS
 from weft.service.keys import KeyFile, new_key
 
-__all__ = ["RunningMesh", "UpOptions", "mesh_up", "until_interrupted"]
+__all__ = ["LIVE_SYSTEMS", "RunningMesh", "UpOptions", "mesh_up", "until_interrupted"]
 
 KEY_NAME = "weft up"
 SUBJECT = "owner"
@@ -41,7 +41,13 @@ SUBJECT = "owner"
 BUS_STOP_SECONDS = 1.0
 OF_CALLERS = frozenset({"WEFT_URL", "WEFT_KEY"})
 """Variables that tell a caller where a mesh is; a service would take them for its own address."""
-LIVE_VARIABLES = ("PROMETHEUS", "LOKI", "JAEGER", "TEMPO")
+LIVE_SYSTEMS = {
+    "prometheus": "http://127.0.0.1:9090",
+    "loki": "http://127.0.0.1:3100",
+    "jaeger": "http://127.0.0.1:16686",
+    "tempo": "http://127.0.0.1:3200",
+}
+"""What the analysts can read live, and where each usually answers."""
 NATS_CONFIG = """\
 listen: "127.0.0.1:{port}"
 max_payload: 1MB
@@ -185,7 +191,7 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
 def _looked_at(options: UpOptions, data: dict[str, str]) -> dict[str, str]:
     """Return what says that there is something to look at; the rest is the specialists' affair."""
     settings = {name: value for name, value in data.items() if name == "DATA"}
-    live = options.live or any(os.environ.get(f"WEFT_{kind}") for kind in LIVE_VARIABLES)
+    live = options.live or any(os.environ.get(f"WEFT_{kind.upper()}") for kind in LIVE_SYSTEMS)
     return settings | {"LIVE": "true"} if live else settings
 
 
