@@ -130,6 +130,23 @@ def test_wrong_usage_exits_with_2(tmp_path: Path, arguments: list[str]) -> None:
     assert weft(tmp_path, *arguments).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "url", "words"),
+    [
+        ("--loki", "here", "--loki takes an address such as http://127.0.0.1:3100"),
+        ("--prometheus", "http://ana:secret@p:9090", "set WEFT_PROMETHEUS in the environment"),
+    ],
+)
+def test_a_live_system_needs_an_address_and_no_password_on_the_command_line(
+    tmp_path: Path, option: str, url: str, words: str
+) -> None:
+    refused = weft(tmp_path, "up", option, url)
+
+    assert refused.exit_code == 2
+    assert words in refused.stderr
+    assert "secret" not in refused.output
+
+
 def test_asking_and_tailing_without_a_mesh_exit_with_5(tmp_path: Path) -> None:
     for arguments in (["ask", "why?"], ["runs", "tail", "0" * 32]):
         refused = weft(tmp_path, *arguments)
