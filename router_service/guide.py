@@ -1,9 +1,12 @@
-"""The peer that says what the mesh can do, and what nobody in it can: no model, and nothing to know."""
+"""The peer that says what the mesh can do, and what nobody in it can: no model, and nothing to know.
+
+What was wanted and is not done is said by a failure, so that nobody takes the words for the deed.
+"""
 
 from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass
 
-from weft.core import JsonValue, Result
+from weft.core import JsonValue, Reason, Result
 from weft.events import Event
 from weft.loop import PeerRun, Task
 
@@ -14,12 +17,16 @@ class Guide:
     name = "guide"
 
     def start(self, task: Task) -> PeerRun:
-        return _Saying(str(task.arguments.get("text") or task.prompt))
+        code = task.arguments.get("code")
+        text = str(task.arguments.get("text") or task.prompt)
+        return _Saying(text, code if isinstance(code, str) else None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Saying:
     text: str
+    code: str | None
+    """Why the request fails, if it does."""
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         nothing: tuple[Event, ...] = ()
@@ -33,4 +40,7 @@ class _Saying:
         return {"outcome": "not_started", "reason": reason, "grace_s": grace_s}
 
     async def _result(self) -> Result:
-        return Result(status="completed", text=self.text, generated_by="rules")
+        if self.code is None:
+            return Result(status="completed", text=self.text, generated_by="rules")
+        reason = Reason(code=self.code, message=self.text.partition("\n")[0])
+        return Result(status="failed", text=self.text, generated_by="rules", reasons=(reason,))

@@ -42,6 +42,8 @@ class Chosen:
     events: Sequence[Event]
     plan: Plan | None = None
     error: WeftError | None = None
+    lacking: bool = False
+    """All that the plan can do is to say that nobody is there for it."""
 
 
 @dataclass(slots=True)
@@ -94,9 +96,11 @@ class Routes:
         routed = compiler.route(extraction.frame, goal)
         events = events_of(routed, extraction)
         selected = routed.parts[0].selection if routed.parts else None
-        guided = GUIDE if extraction.guidance is not None and not routed.parts else None
+        guidance = extraction.guidance if not routed.parts else None
+        guided = GUIDE if guidance is not None else None
         protocol = selected.protocol.id if selected is not None else guided
-        return Chosen(protocol, events, plan=routed.plan, error=routed.error)
+        lacking = guidance is not None and guidance.lacking
+        return Chosen(protocol, events, plan=routed.plan, error=routed.error, lacking=lacking)
 
     def explain(self, request: RoutedRequest, principal: Principal, known: Offers) -> JsonObject:
         """Say how a request would be routed, denials and dead ends included.

@@ -9,7 +9,6 @@ from router_service.routes import Chosen
 from weft.catalog import Offers
 from weft.core import SYSTEM_CLOCK, Clock
 from weft.core.edge_errors import UnknownAgentError
-from weft.core.errors import WeftError
 from weft.routing.errors import NoMatchingProtocolError, UnknownCapabilityError
 
 log = logging.getLogger(__name__)
@@ -41,11 +40,10 @@ async def choose_patiently(
     offers = await _all_arrived(peers, until=arrival, clock=clock)
     chosen = choose(offers)
     while (
-        chosen.error is not None
-        and _may_come(chosen.error, peers)
+        _may_come(chosen, peers)
         and (left := until - clock.monotonic()) > 0
     ):
-        log.info("waits_for_peers", extra={"code": chosen.error.code})
+        log.info("waits_for_peers", extra={"code": chosen.error.code if chosen.error else "guide"})
         await peers.wait_change(offers, seconds=left)
         offers = await peers.refresh()
         chosen = choose(offers)
@@ -60,10 +58,11 @@ async def _all_arrived(peers: MeshPeers, *, until: float, clock: Clock) -> Offer
     return offers
 
 
-def _may_come(error: WeftError, peers: MeshPeers) -> bool:
+def _may_come(chosen: Chosen, peers: MeshPeers) -> bool:
     """Tell whether what the request lacks was there a moment ago."""
+    error = chosen.error
     if isinstance(error, UnknownAgentError):
         return peers.may_return(error.name)
     if isinstance(error, NoMatchingProtocolError | UnknownCapabilityError):
         return peers.may_return()
-    return False
+    return chosen.lacking and peers.may_return()

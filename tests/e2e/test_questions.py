@@ -17,11 +17,13 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
         yield running
 
 
-def answer(mesh: UpProcess, text: str, **fields: str) -> tuple[str, dict[str, Any]]:
+def answer(
+    mesh: UpProcess, text: str, *, status: str = "completed", **fields: str
+) -> tuple[str, dict[str, Any]]:
     with mesh.client() as client:
         body = {"input": text, **fields}
         run = client.post("/v1/runs", json=body, headers={"prefer": "wait=60"}).json()
-    assert run["status"] == "completed", run
+    assert run["status"] == status, run
     return run["output"]["text"], run
 
 
@@ -59,12 +61,14 @@ def test_another_language_is_answered_by_its_names(mesh: UpProcess) -> None:
 @pytest.mark.requirement("DIAG-27")
 def test_what_nobody_serves_or_can_do_is_answered_at_once(mesh: UpProcess) -> None:
     capital, _ = answer(mesh, "what is the capital of France?")
-    restart, run = answer(mesh, "restart payment")
+    # Nothing was done, so nothing is completed: whoever reads the status alone is told, too.
+    restart, run = answer(mesh, "restart payment", status="failed")
 
     assert capital.startswith("This mesh cannot answer that")
     assert "log.analyze (log_analyst)" in capital
     assert restart.startswith("No agent of this mesh can restart payment")
     assert run["interrupts"] == []
+    assert run["error"]["code"] == "no_capability"
 
 
 @pytest.mark.requirement("DIAG-28")

@@ -239,6 +239,27 @@ async def test_a_guide_says_what_its_task_brings() -> None:
     assert (await run).ok
 
 
+async def test_a_guide_fails_where_what_was_wanted_is_not_done() -> None:
+    saying = {"text": "Nobody can.\nAsk the logs.", "code": "no_capability"}
+    result = await Guide().start(Task(parts_of("go", saying), "m"))
+
+    assert (result.status, result.text) == ("failed", "Nobody can.\nAsk the logs.")
+    assert [(e.code, e.message) for e in result.reasons] == [("no_capability", "Nobody can.")]
+
+
+@pytest.mark.parametrize(
+    "text", ["why is checkout slow?", "any errors since 14:05?", "restart edge"]
+)
+async def test_what_only_who_is_missing_could_see_or_do_is_not_told_as_answered(text: str) -> None:
+    async with house() as mesh:
+        await mesh.joins("greeter", GREET)
+        plan = await planned(mesh, text)
+
+    assert isinstance(plan.root, Call)
+    assert plan.root.arguments is not None
+    assert plan.root.arguments["code"] == "no_capability"
+
+
 async def test_without_analysts_a_question_goes_where_it_went() -> None:
     async with house() as mesh:
         await mesh.joins("greeter", GREET)

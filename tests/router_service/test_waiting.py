@@ -12,6 +12,7 @@ from router_service.routes import Chosen, Routes
 from router_service.waiting import choose_patiently
 from tests.router_service.house import ANA, House, house, skill
 from weft.catalog import Offers, Snapshot
+from weft.routing import Situation
 from weft.runs import RoutedRequest
 
 LOOK = skill("look", "domain:observability", "effects:none")
@@ -25,8 +26,14 @@ async def mesh() -> AsyncIterator[House]:
         yield made
 
 
-async def choose(mesh: House, asked: RoutedRequest, *, remaining_s: float | None = None) -> Chosen:
-    routes = Routes()
+async def choose(
+    mesh: House,
+    asked: RoutedRequest,
+    *,
+    remaining_s: float | None = None,
+    situation: Situation | None = None,
+) -> Chosen:
+    routes = Routes(situation=situation or Situation())
 
     def made(offers: Offers) -> Chosen:
         return routes.choose(asked, ANA, offers)
@@ -58,6 +65,23 @@ async def test_a_request_waits_for_who_left_a_moment_ago(mesh: House, asked: Rou
         await mesh.joins("looker", LOOK, instance="2")
 
     assert found[0].plan is not None
+
+
+async def test_nobody_is_said_to_be_missing_who_left_a_moment_ago(mesh: House) -> None:
+    looker = skill("diagnose", "domain:observability", "effects:none")
+    await mesh.leaves(await mesh.joins("looker", looker))
+    chosen: list[Chosen] = []
+
+    async def ask() -> None:
+        chosen.append(await choose(mesh, GOAL, situation=Situation(rules=True)))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        assert chosen == []
+        await mesh.joins("looker", looker, instance="2")
+
+    assert chosen[0].protocol == "specialist_fanout"
 
 
 @pytest.mark.parametrize(("asked", "code"), [(NAMED, "unknown_agent"), (GOAL, "no_capability")])

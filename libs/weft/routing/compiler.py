@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from weft.catalog import Capability
+from weft.core import JsonObject
 from weft.core.errors import WeftError
 from weft.plan import Call, Node, Plan, Sequence
 from weft.routing.builtins import builtin_protocols
@@ -184,7 +185,10 @@ def _steps(routed: Routed) -> Iterator[Node]:
 def _guiding(guidance: Guidance) -> Call:
     """Return the step that says it; the words travel as data, where nothing expands them."""
     title = None if guidance.alone else "Not done"
-    return Call(id=GUIDE, role=GUIDE, arguments={"text": guidance.text}, retries=0, title=title)
+    said: JsonObject = {"text": guidance.text}
+    if guidance.refuses:
+        said["code"] = NoCapabilityError.code
+    return Call(id=GUIDE, role=GUIDE, arguments=said, retries=0, title=title)
 
 
 def _asks_approval(frame: GoalFrame, goal: TaskType) -> bool:

@@ -23,6 +23,10 @@ class Guidance:
 
     text: str
     alone: bool = True
+    lacking: bool = False
+    """Somebody who is not there might have served it."""
+    refuses: bool = False
+    """What was wanted is not done: whoever says this has not answered it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,13 @@ def what_it_can(stock: Stock) -> Guidance:
     return Guidance("\n".join(_can(stock)))
 
 
-def outside(stock: Stock, goal: str) -> Guidance:
-    """Answer a request that is for nobody here."""
+def outside(stock: Stock, goal: str, *, refuses: bool) -> Guidance:
+    """Answer a request that is for nobody here; a question about systems stays unanswered."""
     lead = (
         "This mesh cannot answer that: none of its agents offers it, and no language model is set "
         "(OPENAI_API_KEY, or WEFT_MODEL, sets one)."
     )
-    return Guidance("\n".join([lead, *_can(stock, goal)]))
+    return Guidance("\n".join([lead, *_can(stock, goal)]), lacking=True, refuses=refuses)
 
 
 def cannot_act(
@@ -64,7 +68,7 @@ def cannot_act(
     if not alone:
         return Guidance(lead, alone=False)
     about = [f"What is wrong with {names[0]}?"] if names and stock.analysts else []
-    return Guidance("\n".join([lead, *_can(stock, first=about)]))
+    return Guidance("\n".join([lead, *_can(stock, first=about)]), lacking=True, refuses=True)
 
 
 def _can(stock: Stock, goal: str = "", first: Sequence[str] = ()) -> Iterator[str]:

@@ -79,7 +79,7 @@ def reach_of(
         acting = acting if reading.orders else []
         return Reach(_diagnosing(read, analysts, matched, acting), note)
     if situation.rules and not matched and not _someone_else_may(index, goals):
-        return Reach({}, outside(stock, text))
+        return Reach({}, outside(stock, text, refuses=scope == "data" or _looks(goals)))
     return Reach({})
 
 
@@ -171,6 +171,11 @@ def _does(capability: Capability, reading: Reading) -> bool:
     return not reading.topics.isdisjoint(_words_of(capability)) or _in_own_words(
         capability, reading
     )
+
+
+def _looks(goals: Sequence[str]) -> bool:
+    """Tell whether somebody has to look at systems."""
+    return any(TaskType(goal) in (TaskType.DIAGNOSE, TaskType.MONITOR) for goal in goals)
 
 
 def _asks_too(goals: Sequence[str]) -> bool:
