@@ -10,7 +10,7 @@ from services.metrics_analyst.main import CARD as METRICS
 from services.trace_analyst.main import CARD as TRACES
 from tests.router_service.house import ANA, House, house, skill
 from weft.a2a import Skill
-from weft.core import parts_of
+from weft.core import JsonObject, parts_of
 from weft.loop import Task
 from weft.plan import Call, Gate, Parallel, Plan
 from weft.routing import GUIDE, Situation
@@ -240,7 +240,7 @@ async def test_a_guide_says_what_its_task_brings() -> None:
 
 
 async def test_a_guide_fails_where_what_was_wanted_is_not_done() -> None:
-    saying = {"text": "Nobody can.\nAsk the logs.", "code": "no_capability"}
+    saying: JsonObject = {"text": "Nobody can.\nAsk the logs.", "code": "no_capability"}
     result = await Guide().start(Task(parts_of("go", saying), "m"))
 
     assert (result.status, result.text) == ("failed", "Nobody can.\nAsk the logs.")
