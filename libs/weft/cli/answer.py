@@ -68,7 +68,7 @@ class Answer(Record):
         try:
             return cls._checked(run, shown, error)
         except ValidationError as wrong:
-            places = ", ".join(sorted({str(each["loc"][0]) for each in wrong.errors()}))
+            places = ", ".join(sorted({str(row["loc"][0]) for row in wrong.errors()}))
             raise UnreachableError(
                 f"what answers there shows a run without a readable {places}: is it a gateway of "
                 "this version of Weft?"
@@ -107,7 +107,7 @@ def lines(answer: Answer, *, command: str = "weft") -> Iterator[str]:
         yield f"The run is {one_line(answer.status)}."
     yield from read
     for question in answer.interrupts:
-        yield from asked(answer.run_id, question, command=command)
+        yield from question_lines(answer.run_id, question, command=command)
 
 
 def _page(text: str, most: int, whole: str) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _page(text: str, most: int, whole: str) -> Iterator[str]:
     yield one_line(f"... and {len(rows) - most + 1} lines more: {whole}")
 
 
-def asked(run_id: str, question: OpenInterrupt, *, command: str) -> Iterator[str]:
+def question_lines(run_id: str, question: OpenInterrupt, *, command: str) -> Iterator[str]:
     """Yield what is asked, of whom, and how to answer."""
     by = f", asked by {question.agent}" if question.agent else ""
     whose = f" in a run of {question.asked_by}" if question.asked_by else ""

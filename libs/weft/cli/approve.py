@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from weft.cli.answer import Answer, OpenInterrupt, asked
+from weft.cli.answer import Answer, OpenInterrupt, question_lines
 from weft.cli.ask import tail
 from weft.cli.client import Gateway, UnreachableError
 from weft.core import JsonObject, JsonValue, loads
@@ -51,12 +51,12 @@ async def approve(
         UnreachableError: The gateway does not answer, or refused.
     """
     waiting = _questions(await gateway.get("runs", run_id, "interrupts"))
-    chosen = [each for each in waiting if interrupt in {None, each.id}]
+    chosen = [question for question in waiting if interrupt in {None, question.id}]
     if not chosen:
         what = f"no open question {interrupt}" if interrupt else "no open question"
         raise ConfigError(f"the run has {what}; `weft runs show {run_id}` tells how it is")
     if len(chosen) > 1:
-        listed = "; ".join(f"{each.id}: {each.message}" for each in chosen)
+        listed = "; ".join(f"{question.id}: {question.message}" for question in chosen)
         raise ConfigError(f"several questions are open, name one with --interrupt: {listed}")
     (question,) = chosen
     answer: JsonObject = {"interrupt_id": question.id, "payload": said.to(question)}
@@ -74,7 +74,7 @@ def inbox(document: JsonObject, *, command: str) -> Iterator[str]:
     for entry in waiting:
         run_id = str(entry.get("run_id")) if isinstance(entry, dict) else ""
         for question in _questions({"data": [entry]}):
-            yield from asked(run_id, question, command=command)
+            yield from question_lines(run_id, question, command=command)
     if not waiting:
         yield "Nothing waits for you."
 

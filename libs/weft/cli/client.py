@@ -71,8 +71,8 @@ class Gateway:
     async def get(self, *place: str, **query: str) -> JsonObject:
         """Return what stands at `/v1/<place>`; its parts may hold anything."""
         path = "/v1/" + "/".join(quote(part, safe="") for part in place)
-        asked = f"?{urlencode(query)}" if query else ""
-        return await self._call("GET", path + asked, patience=FIRST_SECONDS)
+        conditions = f"?{urlencode(query)}" if query else ""
+        return await self._call("GET", path + conditions, patience=FIRST_SECONDS)
 
     async def transcript(self, thread_id: str) -> JsonObject:
         """Return the thread with what was said in it."""

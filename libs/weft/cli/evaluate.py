@@ -87,30 +87,30 @@ def _truths(directory: Path) -> tuple[dict[str, str | None], list[str]]:
         labels = _LABELS.validate_json((directory / LABELS).read_bytes())
     except (OSError, ValidationError) as error:
         raise ConfigError(f"{directory} holds no readable {LABELS}") from error
-    found = {name for name in labels if (directory / name / "case.json").is_file()}
-    if not found:
+    present = {name for name in labels if (directory / name / "case.json").is_file()}
+    if not present:
         raise ConfigError(f"{directory} holds none of the cases its {LABELS} names")
-    truths = {name: labels[name].root_cause_service for name in sorted(found)}
-    return truths, sorted(set(labels) - found)
+    truths = {name: labels[name].root_cause_service for name in sorted(present)}
+    return truths, sorted(set(labels) - present)
 
 
 def ranking(answer: Answer) -> list[str]:
     """Return the suspected services, most suspected first, each once."""
     if answer.report is None:
         return []
-    return [each.subject for each in answer.report.suspects]
+    return [suspect.subject for suspect in answer.report.suspects]
 
 
 def cause(answer: Answer) -> str | None:
     """Return the service that is named as the cause, or None where suspects are weak."""
     suspects = () if answer.report is None else answer.report.suspects
-    return next((each.subject for each in suspects if each.is_cause), None)
+    return next((suspect.subject for suspect in suspects if suspect.is_cause), None)
 
 
 def accuracy(verdicts: Sequence[CaseRank], k: int) -> float:
     """Return AC@k: the share of the faults whose true service is among the first `k`."""
-    faulty = [each for each in verdicts if each.truth is not None]
-    hits = sum(1 for each in faulty if each.rank is not None and each.rank <= k)
+    faulty = [verdict for verdict in verdicts if verdict.truth is not None]
+    hits = sum(1 for verdict in faulty if verdict.rank is not None and verdict.rank <= k)
     return hits / len(faulty) if faulty else 0.0
 
 
@@ -126,18 +126,18 @@ class Naming:
 
 def naming(verdicts: Sequence[CaseRank]) -> Naming:
     """Count the causes that were named, of faults and where there was none."""
-    causes = [each for each in verdicts if each.cause is not None]
-    faults = [each for each in causes if each.truth is not None]
-    rightly = sum(1 for each in faults if each.cause == each.truth)
+    causes = [verdict for verdict in verdicts if verdict.cause is not None]
+    faults = [verdict for verdict in causes if verdict.truth is not None]
+    rightly = sum(1 for verdict in faults if verdict.cause == verdict.truth)
     return Naming(len(faults), rightly, len(causes) - len(faults))
 
 
 def summary(verdicts: Sequence[CaseRank]) -> str:
     """Return the figures as text."""
     figures = "  ".join(f"AC@{k} {accuracy(verdicts, k):.2f}" for k in (1, 3, 5))
-    unfinished = sum(1 for each in verdicts if each.status != "completed")
-    seconds = sum(each.seconds for each in verdicts)
-    faults = sum(1 for each in verdicts if each.truth is not None)
+    unfinished = sum(1 for verdict in verdicts if verdict.status != "completed")
+    seconds = sum(verdict.seconds for verdict in verdicts)
+    faults = sum(1 for verdict in verdicts if verdict.truth is not None)
     calm = len(verdicts) - faults
     count = naming(verdicts)
     words = f"cause named in {count.named} of {faults}, rightly in {count.rightly}"

@@ -51,4 +51,6 @@ def _lines(explanation: JsonObject) -> Iterator[str]:
 
 
 def _objects(listed: JsonValue) -> list[JsonObject]:
-    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    return (
+        [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    )

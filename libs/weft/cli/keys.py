@@ -32,10 +32,10 @@ def create_key(
     """Make an API key and print it, once."""
     _check_home(context.obj)
     unknown = sorted(set(scope or ()) - ALL_SCOPES)
-    unknown = [each for each in unknown if not each.startswith("agents:")]
+    unknown = [word for word in unknown if not word.startswith("agents:")]
     if unknown:
-        known = ", ".join(sorted(ALL_SCOPES))
-        raise SystemExit(fail(f"unknown scope {', '.join(unknown)}; known: {known}", USAGE))
+        scopes = ", ".join(sorted(ALL_SCOPES))
+        raise SystemExit(fail(f"unknown scope {', '.join(unknown)}; known: {scopes}", USAGE))
     try:
         limits = limits_in(limit or ())
     except InputError as error:
@@ -61,8 +61,8 @@ def revoke_key(context: typer.Context, key_id: str) -> None:
     """Revoke a key; every process refuses it within 5 s."""
     _check_home(context.obj)
     file = KeyFile(context.obj.home / "keys.json")
-    known = {record.key_id: record for record in file.records()}
-    if key_id not in known:
+    records = {record.key_id: record for record in file.records()}
+    if key_id not in records:
         raise SystemExit(fail(f"there is no key {key_id!r}; see `weft keys ls`", USAGE))
     file.revoke(lambda record: record.key_id == key_id)
 

@@ -27,8 +27,8 @@ def limits_in(words: Sequence[str]) -> Allowance | Literal["none"] | None:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or name not in Allowance.model_fields:
-            known = ", ".join(f"{each}=N" for each in Allowance.model_fields)
-            raise InputError(f"--limit {word}: say none, or some of {known}")
+            names = ", ".join(f"{field}=N" for field in Allowance.model_fields)
+            raise InputError(f"--limit {word}: say none, or some of {names}")
         values[name] = value
     try:
         return Allowance.model_validate_strings(values)

@@ -37,7 +37,7 @@ def takes_live(command: Callable[..., None]) -> Callable[..., None]:
     ]
     parameters = [*signature.parameters.values(), *options]
     taking.__name__, taking.__doc__ = command.__name__, command.__doc__
-    taking.__annotations__ = {each.name: each.annotation for each in parameters}
+    taking.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     # A command line is read off a function's signature.
     vars(taking)["__signature__"] = inspect.Signature(parameters)
     return taking

@@ -234,7 +234,7 @@ async def _evaluate(place: MeshPlace, directory: Path, *, as_json: bool) -> int:
     if as_json:
         figures = {f"ac{k}": accuracy(verdicts, k) for k in (1, 3, 5)}
         counts = asdict(naming(verdicts))
-        document = {"cases": [asdict(each) for each in verdicts], **figures, "causes": counts}
+        document = {"cases": [asdict(verdict) for verdict in verdicts], **figures, "causes": counts}
         sys.stdout.write(json_text(document) + "\n")
     else:
         sys.stdout.write(summary(verdicts) + "\n")

@@ -43,7 +43,7 @@ def up(
     """
     data = resolved(data) if data else None
     roots = [*(data_root or []), *([data] if data else [])]
-    if missing := [str(each) for each in roots if not each.is_dir()]:
+    if missing := [str(root) for root in roots if not root.is_dir()]:
         raise SystemExit(fail(f"there is no directory {', '.join(missing)}", USAGE))
     place: MeshPlace = context.obj
     options = UpOptions(
@@ -54,8 +54,8 @@ def up(
         data=data,
         live=live_of(context),
     )
-    asked = Goal(question, data=data) if question else None
-    raise SystemExit(run(_up(options, asked, command=place.command, as_json=as_json)))
+    goal = Goal(question, data=data) if question else None
+    raise SystemExit(run(_up(options, goal, command=place.command, as_json=as_json)))
 
 
 def _project() -> Path:
@@ -64,10 +64,10 @@ def _project() -> Path:
     return here if (here / "router_service").is_dir() else Path(weft.__file__).parents[2]
 
 
-async def _up(options: UpOptions, asked: Goal | None, *, command: str, as_json: bool) -> int:
+async def _up(options: UpOptions, goal: Goal | None, *, command: str, as_json: bool) -> int:
     """Keep the mesh until Ctrl-C, also one that is not ready yet, or until the answer is there."""
     stopped = until_interrupted()
-    hosting = asyncio.create_task(_hosted(options, asked, command=command, as_json=as_json))
+    hosting = asyncio.create_task(_hosted(options, goal, command=command, as_json=as_json))
     leaving = asyncio.create_task(stopped.wait())
     await asyncio.wait({hosting, leaving}, return_when=asyncio.FIRST_COMPLETED)
     leaving.cancel()
@@ -78,20 +78,20 @@ async def _up(options: UpOptions, asked: Goal | None, *, command: str, as_json: 
     await asyncio.wait({hosting})
     if not hosting.cancelled():
         return await hosting
-    return 0 if asked is None else CANCELED
+    return 0 if goal is None else CANCELED
 
 
-async def _hosted(options: UpOptions, asked: Goal | None, *, command: str, as_json: bool) -> int:
+async def _hosted(options: UpOptions, goal: Goal | None, *, command: str, as_json: bool) -> int:
     async with mesh_up(options, tell=tell) as mesh:
         _welcome(mesh, command)
-        if asked is None:
+        if goal is None:
             await anyio.sleep_forever()
             return 0
         async with gateway(Credentials(url=mesh.url, key=mesh.key)) as front:
-            run_id = await submitted(front, asked)
+            run_id = await submitted(front, goal)
             tell("weft", f"run {run_id}")
             console = Console(stderr=True)
-            answer = await watch(front, run_id, title=asked.text, console=console)
+            answer = await watch(front, run_id, title=goal.text, console=console)
         print_answer(answer, as_json=as_json, command=command)
         return answer.exit_code
 
