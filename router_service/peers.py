@@ -244,7 +244,7 @@ class MeshPeers:
         rights = principal.agents
         if rights not in self._indexes:
             self._indexes[rights] = CapabilityIndex.of(self._offers, principal)
-        return next(iter(self._indexes[rights].lookup([capability]).found), None)
+        return next(iter(self._indexes[rights].lookup([capability]).capabilities), None)
 
     def _with_grants(self, own: Stake, target: Target, principal: Principal) -> Stake:
         """Return what a call may change that may use others, and how bad that is."""

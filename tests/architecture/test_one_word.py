@@ -81,8 +81,8 @@ def test_what_crosses_a_package_is_public() -> None:
 MOODS = frozenset({"told", "found", "asked", "known", "each"})
 """How a thing came, or that it is one of several: a local name says what it holds."""
 CLEAN = (
-    "a2a", "bus", "catalog", "checkpoint", "cli", "core", "events", "identity", "local", "loop", "plan",
-    "reasoning", "runs", "server", "service", "tools",
+    "a2a", "bus", "catalog", "checkpoint", "cli", "core", "events", "identity", "language", "local",
+    "loop", "plan", "reasoning", "routing", "runs", "server", "service", "tools",
 )  # fmt: skip
 
 

@@ -57,24 +57,24 @@ class Reading:
     @cached_property
     def goals(self) -> tuple[str, ...]:
         """The goals in the order of their first cue; never empty."""
-        found = dict.fromkeys(goal for _, goal in sorted(self._cues()))
-        if found:
-            return tuple(found)
+        goals = dict.fromkeys(goal for _, goal in sorted(self._cues()))
+        if goals:
+            return tuple(goals)
         return ("diagnose",) if self._reports_a_symptom() else ("answer",)
 
     @cached_property
     def english(self) -> bool:
-        known = [word.text for word in self.words if word.text in _ENGLISH]
+        english = [word.text for word in self.words if word.text in _ENGLISH]
         if not self.text.isascii():
             letters = [character for character in self.text if character.isalpha()]
             foreign = sum(not character.isascii() for character in letters)
             if foreign * 3 > len(letters):
                 return False
         foreign_words = [w for w in self.words if w.text in lexicon.FOREIGN]
-        if len(foreign_words) >= _FOREIGN_FROM and len(foreign_words) >= len(known):
+        if len(foreign_words) >= _FOREIGN_FROM and len(foreign_words) >= len(english):
             return False
         plain = [w for w in self.words if w.text.isalpha()]
-        return len(plain) < _ENGLISH_FROM or len(known) * 5 >= len(plain)
+        return len(plain) < _ENGLISH_FROM or len(english) * 5 >= len(plain)
 
     @cached_property
     def topics(self) -> frozenset[str]:
@@ -139,8 +139,8 @@ class Reading:
         if not self._in_clause(at, index) or self.words[at].text == "you":
             return False
         first = self.words[at].at == 0
-        told = not first and self.words[at - 1].text in lexicon.TELLING
-        return unable or ((first or told) and self.words[at].text in lexicon.PEOPLE)
+        introduced = not first and self.words[at - 1].text in lexicon.TELLING
+        return unable or ((first or introduced) and self.words[at].text in lexicon.PEOPLE)
 
     def _in_clause(self, at: int, index: int) -> bool:
         return at >= 0 and self.words[at].clause == self.words[index].clause
@@ -190,8 +190,8 @@ class Reading:
         word = self.words[index]
         if word.quoted or self._negated(word) or not self._can_be_verb(index):
             return False
-        told = self._asks_about(word) or self._tells_of_others(index)
-        return goal in lexicon.READING or not told
+        report = self._asks_about(word) or self._tells_of_others(index)
+        return goal in lexicon.READING or not report
 
     def _negated(self, word: Word) -> bool:
         return self._negated_from.get(word.clause, word.at) < word.at
@@ -229,6 +229,6 @@ class Reading:
         return any(word.text in lexicon.SYMPTOMS and not word.quoted for word in self.words)
 
 
-def topic_stems(found: Iterable[str]) -> frozenset[str]:
+def topic_stems(words: Iterable[str]) -> frozenset[str]:
     """Return the stems of the words that carry meaning."""
-    return stems((word for word in found if len(word) > 1), without=lexicon.COMMON)
+    return stems((word for word in words if len(word) > 1), without=lexicon.COMMON)

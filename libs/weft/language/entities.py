@@ -73,21 +73,23 @@ class Entity:
 
 def entities(reading: Reading) -> tuple[Entity, ...]:
     """Return what the text names, in its order; no stretch of it is used twice."""
-    found = [Entity("quoted", each.text, each.text, each.start) for each in quotes(reading.text)]
+    things = [
+        Entity("quoted", quote.text, quote.text, quote.start) for quote in quotes(reading.text)
+    ]
     taken = bytearray(len(reading.text))
-    for each in quotes(reading.text):
-        taken[each.start : each.end] = b"\1" * (each.end - each.start)
-    found += [pair for pair in _pairs(reading.text) if not taken[pair.start]]
+    for quote in quotes(reading.text):
+        taken[quote.start : quote.end] = b"\1" * (quote.end - quote.start)
+    things += [pair for pair in _pairs(reading.text) if not taken[pair.start]]
     for kind, pattern, meant in _KINDS:
         for match in pattern.finditer(reading.text):
             text = meant(match[0])
             start = match.start() + match[0].find(text)
             end = start + len(text)
             if text and not any(taken[start:end]):
-                found.append(_entity(kind, text.strip(), start, match))
+                things.append(_entity(kind, text.strip(), start, match))
                 taken[start:end] = b"\1" * len(text)
-    found += _words(reading)
-    return tuple(sorted(found, key=lambda entity: entity.start))
+    things += _words(reading)
+    return tuple(sorted(things, key=lambda entity: entity.start))
 
 
 def _pairs(text: str) -> Iterator[Entity]:

@@ -143,7 +143,7 @@ def vocabulary(skill: CapabilityWords) -> Mapping[str, int]:
     weighted: dict[str, int] = {}
     sources = (
         (_DESCRIBED, Reading.of(skill.description).topics),
-        (_EXAMPLE, frozenset().union(*(Reading.of(each).topics for each in skill.examples))),
+        (_EXAMPLE, frozenset().union(*(Reading.of(example).topics for example in skill.examples))),
         (_TAGGED, topic_stems(w for tag in skill.tags if ":" not in tag for w in name_words(tag))),
         (_NAMED, topic_stems(name_words(skill.id))),
     )
@@ -153,8 +153,8 @@ def vocabulary(skill: CapabilityWords) -> Mapping[str, int]:
 
 
 def _criteria(reading: Reading) -> Iterable[str]:
-    found = (reading.words[at] for at, _, _ in _CRITERIA.find(reading.words))
-    marks = [word.start for word in found if word.at or word.text not in _ASKS]
+    starts = (reading.words[at] for at, _, _ in _CRITERIA.find(reading.words))
+    marks = [word.start for word in starts if word.at or word.text not in _ASKS]
     sentences = _SENTENCE.finditer(reading.text) if marks else ()
     marked = (
         match.group().strip()
@@ -166,13 +166,13 @@ def _criteria(reading: Reading) -> Iterable[str]:
 
 def _named_capabilities(reading: Reading, skills: Sequence[CapabilityWords]) -> list[Any]:
     """Return the ids that the text calls by name; a plain word must be asked for (`use logs`)."""
-    known = {skill.id.lower(): skill.id for skill in skills}
+    ids = {skill.id.lower(): skill.id for skill in skills}
     named: dict[str, None] = {}
     for at, word in enumerate(reading.words):
-        capability = known.get(word.text)
+        capability = ids.get(word.text)
         if capability is None:
             continue
-        before = {each.text for each in reading.words[max(0, at - 2) : at]}
+        before = {earlier.text for earlier in reading.words[max(0, at - 2) : at]}
         if not word.text.isalpha() or before & _ASKED_OF:
             named[capability] = None
     return list(named)

@@ -11,14 +11,14 @@ _CLOSE = 0.84
 _LONGEST = 100
 
 
-def names_the_same(asked: str, name: str) -> bool:
+def names_the_same(word: str, name: str) -> bool:
     """Tell whether `asked` means `name`: in whole, in one of its parts, or in another number."""
-    asked, name = asked.lower()[:_LONGEST], name.lower()[:_LONGEST]
+    word, name = word.lower()[:_LONGEST], name.lower()[:_LONGEST]
     parts = [part for part in _PARTS.split(name) if part]
-    wanted = _singular(asked)
+    wanted = _singular(word)
     if wanted in {_singular(part) for part in (name, *parts)}:
         return True
-    if len(asked) > _SHORT and _PARTS.sub("", name).startswith(_PARTS.sub("", wanted)):
+    if len(word) > _SHORT and _PARTS.sub("", name).startswith(_PARTS.sub("", wanted)):
         return True
     return difflib.SequenceMatcher(None, wanted, _singular(name)).ratio() >= _CLOSE
 

@@ -68,7 +68,7 @@ def beginning(text: str) -> str:
 
 def scan(text: str) -> list[Word]:
     """Return the words of `text` in order, split into clauses and sentences."""
-    found: list[Word] = []
+    words: list[Word] = []
     spans = iter(quotes(text))
     quote = next(spans, None)
     clause = sentence = at = 0
@@ -85,9 +85,9 @@ def scan(text: str) -> list[Word]:
             clause, at = clause + 1, 0
             continue
         quoted = quote is not None and quote.start <= start
-        found.append(Word(token, start, clause, sentence, at, quoted))
+        words.append(Word(token, start, clause, sentence, at, quoted))
         at += 1
-    return found
+    return words
 
 
 def stem(word: str) -> str:
@@ -120,7 +120,7 @@ class Phrases:
         for at, word in enumerate(text):
             for rest, label in self._by_first.get(word.text, ()):
                 following = text[at + 1 : at + 1 + len(rest)]
-                if tuple(each.text for each in following) == rest:
+                if tuple(word.text for word in following) == rest:
                     yield at, 1 + len(rest), label
                     break
 
@@ -145,5 +145,5 @@ def name_words(name: str) -> list[str]:
     return [word for word in _BETWEEN.split(_CAMEL.sub(" ", name).lower()) if word]
 
 
-def stems(found: Iterable[str], *, without: frozenset[str] = frozenset()) -> frozenset[str]:
-    return frozenset(stem(word) for word in found if word not in without)
+def stems(words: Iterable[str], *, without: frozenset[str] = frozenset()) -> frozenset[str]:
+    return frozenset(stem(word) for word in words if word not in without)

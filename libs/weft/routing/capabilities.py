@@ -18,9 +18,9 @@ _WORDS = re.compile(r"[A-Za-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What was found of the ids asked for; none is dropped silently."""
+    """What stands behind the ids asked for; none is dropped silently."""
 
-    found: tuple[Capability, ...]
+    capabilities: tuple[Capability, ...]
     unknown: tuple[str, ...]
 
 
@@ -44,9 +44,9 @@ class CapabilityIndex:
     ) -> None:
         """`tools` are local ones; each is a capability of its own name until annotated."""
         merged: dict[str, Capability] = {}
-        for each in (*capabilities, *map(_local, tools)):
-            known = merged.get(each.id)
-            merged[each.id] = each if known is None else _joint(known, each)
+        for capability in (*capabilities, *map(_local, tools)):
+            earlier = merged.get(capability.id)
+            merged[capability.id] = capability if earlier is None else _joint(earlier, capability)
         self.revision = revision
         self._by_id = dict(sorted(merged.items()))
 
@@ -71,45 +71,45 @@ class CapabilityIndex:
 
     def lookup(self, ids: Sequence[str]) -> Lookup:
         """Find capabilities by id, or one agent's by `agent/skill`."""
-        found, unknown = [], []
+        capabilities, unknown = [], []
         for name in ids:
             capability = self._find(name)
             if capability is None:
                 unknown.append(name)
             else:
-                found.append(capability)
-        return Lookup(tuple(found), tuple(unknown))
+                capabilities.append(capability)
+        return Lookup(tuple(capabilities), tuple(unknown))
 
     def for_domain(self, domain: str) -> tuple[Capability, ...]:
         """Return what works in `domain`, without what only plays roles."""
         return tuple(
-            each
-            for each in self._by_id.values()
-            if not _only_plays_roles(each)
-            and (domain == GENERAL or not each.domains or domain in each.domains)
+            capability
+            for capability in self._by_id.values()
+            if not _only_plays_roles(capability)
+            and (domain == GENERAL or not capability.domains or domain in capability.domains)
         )
 
     def for_role(self, role: str) -> tuple[Capability, ...]:
-        return tuple(each for each in self._by_id.values() if role in each.roles)
+        return tuple(capability for capability in self._by_id.values() if role in capability.roles)
 
     def roles(self) -> frozenset[str]:
-        return frozenset().union(*(each.roles for each in self._by_id.values()))
+        return frozenset().union(*(capability.roles for capability in self._by_id.values()))
 
     def domains(self) -> frozenset[str]:
-        return frozenset().union(*(each.domains for each in self._by_id.values()))
+        return frozenset().union(*(capability.domains for capability in self._by_id.values()))
 
     def eligible(self, frame: GoalFrame, goal: TaskType, required: Sequence[str]) -> Eligible:
         """Return what a part of `frame` may use, required ones first and in the given order."""
-        wanted = self.lookup(required).found
+        wanted = self.lookup(required).capabilities
         kept, left_out = list(wanted), dict[str, str]()
-        for each in self.for_domain(frame.domain):
-            if each.id in required or each in wanted:
+        for capability in self.for_domain(frame.domain):
+            if capability.id in required or capability in wanted:
                 continue
-            reason = _unfit(each, frame, goal)
+            reason = _unfit(capability, frame, goal)
             if reason is None:
-                kept.append(each)
+                kept.append(capability)
             else:
-                left_out[each.id] = reason
+                left_out[capability.id] = reason
         return Eligible(tuple(kept), left_out)
 
     def _find(self, name: str) -> Capability | None:
@@ -117,17 +117,18 @@ class CapabilityIndex:
         if direct is not None:
             return direct
         agent, slash, skill = name.rpartition("/")
-        found = self._by_id.get(skill) if slash else None
-        if found is None or agent not in found.providers:
+        capability = self._by_id.get(skill) if slash else None
+        if capability is None or agent not in capability.providers:
             return None
-        return found.model_copy(update={"id": name, "providers": (agent,)})
+        return capability.model_copy(update={"id": name, "providers": (agent,)})
 
 
 def by_overlap(capabilities: Iterable[Capability], goal: str) -> list[Capability]:
     """Return the capabilities that share most words with `goal` first, then by id."""
     wanted = stems(_WORDS.findall(goal.lower()))
     return sorted(
-        capabilities, key=lambda each: (-len(wanted & _vocabulary(*_text_of(each))), each.id)
+        capabilities,
+        key=lambda capability: (-len(wanted & _vocabulary(*_text_of(capability))), capability.id),
     )
 
 

@@ -68,8 +68,8 @@ class CognitiveCompiler:
     def route(self, frame: GoalFrame, request: GoalRequest | None = None) -> Routed:
         """Decide everything and keep the error, if there is one, beside what led to it."""
         request = request or GoalRequest()
-        found = self.capabilities.lookup(frame.required_capabilities)
-        unknown = tuple(name for name in found.unknown if name != DELEGATE)
+        lookup = self.capabilities.lookup(frame.required_capabilities)
+        unknown = tuple(name for name in lookup.unknown if name != DELEGATE)
         routed = Routed(
             frame,
             request,
@@ -82,7 +82,7 @@ class CognitiveCompiler:
             return replace(routed, error=error)
         if request.guidance is not None and request.guidance.alone:
             return _assembled(routed)
-        return self._compose(routed, found.found)
+        return self._compose(routed, lookup.capabilities)
 
     def _compose(self, routed: Routed, required: tuple[Capability, ...]) -> Routed:
         frame, request = routed.frame, routed.request
@@ -93,7 +93,7 @@ class CognitiveCompiler:
         for goal in goals:
             part = part_of(self.capabilities, frame, goal, goals, required)
             left_out.update(part.eligible.left_out)
-            earlier = tuple(each.goal.value for each in parts)
+            earlier = tuple(routed_part.goal.value for routed_part in parts)
             done, error = self._routed(frame, request, part, earlier, left_out)
             parts.append(done)
             if error is not None:
@@ -111,12 +111,14 @@ class CognitiveCompiler:
         earlier: tuple[str, ...],
         left_out: dict[str, str],
     ) -> tuple[RoutedPart, WeftError | None]:
-        asked = request.protocol if part.goal is frame.primary_goal else None
+        protocol = request.protocol if part.goal is frame.primary_goal else None
         try:
             if part.refused or (frame.requires_tools and not part.eligible.capabilities):
                 raise NoCapabilityError(part.goal, [_unserved(part)])
             offered = offered_to(self.capabilities, part, request)
-            chosen = select(self._protocols, part.goal, frame.complexity, offered, requested=asked)
+            chosen = select(
+                self._protocols, part.goal, frame.complexity, offered, requested=protocol
+            )
         except NoMatchingProtocolError as error:
             return RoutedPart(part.goal, part.risk, rejected=error.rejected), error
         except WeftError as error:
@@ -196,7 +198,7 @@ def _asks_approval(frame: GoalFrame, goal: TaskType) -> bool:
     if not frame.approval_required:
         return False
     goals = frame.goals()
-    acting = [each for each in goals if each.acts]
+    acting = [task_type for task_type in goals if task_type.acts]
     return goal is acting[0] if acting and len(acting) < len(goals) else True
 
 

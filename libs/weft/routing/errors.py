@@ -40,8 +40,10 @@ class NoMatchingProtocolError(WeftError):
     code = "no_protocol"
 
     def __init__(self, goal: str, rejected: Sequence[Rejected]) -> None:
-        near = [each for each in rejected if each.gate == "capabilities"]
-        why = "; ".join(f"{each.protocol_id}: {each.reason}" for each in near or rejected)
+        near = [rejection for rejection in rejected if rejection.gate == "capabilities"]
+        why = "; ".join(
+            f"{rejection.protocol_id}: {rejection.reason}" for rejection in near or rejected
+        )
         super().__init__(f"no protocol fits the goal {str(goal)!r}: {why}")
         self.goal = goal
         self.rejected = tuple(rejected)
@@ -58,8 +60,8 @@ class UnknownCapabilityError(WeftError):
 
     code = "unknown_capability"
 
-    def __init__(self, unknown: Sequence[str], known: Sequence[str]) -> None:
-        hints = (f"{name!r}{did_you_mean(name, known)}" for name in unknown)
+    def __init__(self, unknown: Sequence[str], names: Sequence[str]) -> None:
+        hints = (f"{name!r}{did_you_mean(name, names)}" for name in unknown)
         super().__init__(f"unknown capability {', '.join(hints)}")
         self.unknown = tuple(unknown)
 
@@ -69,8 +71,8 @@ class UnknownProtocolError(WeftError):
 
     code = "unknown_protocol"
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"unknown protocol {name!r}{did_you_mean(name, known)}")
+    def __init__(self, name: str, names: Sequence[str]) -> None:
+        super().__init__(f"unknown protocol {name!r}{did_you_mean(name, names)}")
         self.name = name
 
 

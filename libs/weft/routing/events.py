@@ -143,7 +143,7 @@ def _of_part(part: RoutedPart) -> Iterator[Event]:
     if part.selection is None:
         return
     protocol, best = part.selection.protocol, part.selection.candidates
-    chosen = next(each for each in best if each.protocol.id == protocol.id)
+    chosen = next(candidate for candidate in best if candidate.protocol.id == protocol.id)
     yield ProtocolSelected(
         data=ProtocolChoice(
             protocol_id=protocol.id,

@@ -124,8 +124,10 @@ def _part(part: RoutedPart) -> PartView:
         method=None if selection is None else selection.method,
         candidates=() if selection is None else _candidates(selection),
         rejected=tuple(
-            RejectedView(protocol_id=each.protocol_id, gate=each.gate, reason=each.reason)
-            for each in part.rejected
+            RejectedView(
+                protocol_id=rejection.protocol_id, gate=rejection.gate, reason=rejection.reason
+            )
+            for rejection in part.rejected
         ),
         modifiers=tuple(ModifierView(kind=m.kind, reasons=m.reasons) for m in part.modifiers),
         policy=part.verdict,
@@ -135,27 +137,27 @@ def _part(part: RoutedPart) -> PartView:
 def _candidates(selection: Selection) -> tuple[CandidateView, ...]:
     return tuple(
         CandidateView(
-            protocol_id=each.protocol.id,
+            protocol_id=candidate.protocol.id,
             rank=place,
-            complexity_distance=each.complexity_distance,
-            is_canonical=each.is_canonical,
-            cost=each.protocol.cost.value,
-            handles_count=len(each.protocol.handles),
+            complexity_distance=candidate.complexity_distance,
+            is_canonical=candidate.is_canonical,
+            cost=candidate.protocol.cost.value,
+            handles_count=len(candidate.protocol.handles),
         )
-        for place, each in enumerate(selection.candidates, start=1)
+        for place, candidate in enumerate(selection.candidates, start=1)
     )
 
 
 def _peers(routed: Routed, index: CapabilityIndex) -> tuple[PeerView, ...]:
     if routed.plan is None:
         return ()
-    found = []
+    peers = []
     for path, node in routed.plan.nodes():
         if isinstance(node, Call):
-            found.append(_peer(path, node, index))
+            peers.append(_peer(path, node, index))
         elif isinstance(node, Judge):
-            found.append(_role(path, node.role, index))
-    return tuple(found)
+            peers.append(_role(path, node.role, index))
+    return tuple(peers)
 
 
 def _peer(path: Path, call: Call, index: CapabilityIndex) -> PeerView:
@@ -163,13 +165,17 @@ def _peer(path: Path, call: Call, index: CapabilityIndex) -> PeerView:
         return PeerView(path=path, peer=call.peer, why="named")
     if call.capability is None:
         return _role(path, call.role or "", index)
-    names = [name for each in index.lookup([call.capability]).found for name in each.providers]
+    names = [
+        name
+        for capability in index.lookup([call.capability]).capabilities
+        for name in capability.providers
+    ]
     why = f"offers {call.capability}"
     return PeerView(path=path, peer=", ".join(names) or "local", why=why)
 
 
 def _role(path: Path, role: str, index: CapabilityIndex) -> PeerView:
-    names = sorted({name for each in index.for_role(role) for name in each.providers})
+    names = sorted({name for capability in index.for_role(role) for name in capability.providers})
     if not names:
         return PeerView(path=path, peer="built-in", why=f"no card offers role:{role}")
     return PeerView(path=path, peer=", ".join(names), why=f"offers role:{role}")

@@ -61,7 +61,7 @@ def extract(
     read = read_frame(
         text,
         domains=sorted(index.domains()),
-        capabilities=[_listed(each.to_json()) for each in index.all()],
+        capabilities=[_listed(capability.to_json()) for capability in index.all()],
     )
     method: Source = "caller" if "primary_goal" in given else "rules"
     guidance = None
@@ -116,16 +116,16 @@ def check_input(text: str) -> None:
 def _unread(text: str) -> tuple[str, ...]:
     if len(text) <= READ:
         return ()
-    asked = f"only the first {READ} of {len(text)} characters were searched for what is asked"
-    return (f"{asked}; all of them were searched for its risk",)
+    searched = f"only the first {READ} of {len(text)} characters were searched for what is asked"
+    return (f"{searched}; all of them were searched for its risk",)
 
 
 def _drop_unknown(fields: dict[str, JsonValue], index: CapabilityIndex) -> tuple[str, ...]:
     named = fields.get("required_capabilities")
     if not isinstance(named, list):
         return ()
-    found = index.lookup([str(each) for each in named])
-    unknown = tuple(name for name in found.unknown if name != DELEGATE)
+    lookup = index.lookup([str(name) for name in named])
+    unknown = tuple(name for name in lookup.unknown if name != DELEGATE)
     fields["required_capabilities"] = [name for name in named if name not in unknown]
     return unknown
 
@@ -133,18 +133,18 @@ def _drop_unknown(fields: dict[str, JsonValue], index: CapabilityIndex) -> tuple
 def _validated(fields: JsonObject) -> GoalFrame:
     secondary = fields.get("secondary_goals")
     if isinstance(secondary, list):
-        kept = [each for each in secondary if each != fields.get("primary_goal")]
+        kept = [goal for goal in secondary if goal != fields.get("primary_goal")]
         fields = {**fields, "secondary_goals": kept[:MAX_SECONDARY]}
     try:
         return GoalFrame.model_validate(fields)
     except ValidationError as error:
-        found = [
-            (".".join(map(str, each["loc"])), each["msg"])
-            for each in error.errors(include_url=False, include_input=False)
+        problems = [
+            (".".join(map(str, detail["loc"])), detail["msg"])
+            for detail in error.errors(include_url=False, include_input=False)
         ]
-        listed = "; ".join(f"{place}: {message}" for place, message in found)
+        listed = "; ".join(f"{place}: {message}" for place, message in problems)
         raise FrameInvalidError(
-            f"this is no goal frame: {listed}", fields=[place for place, _ in found]
+            f"this is no goal frame: {listed}", fields=[place for place, _ in problems]
         ) from None
 
 

@@ -108,6 +108,6 @@ class GoalFrame(StrictRecord):
         for goal in dict.fromkeys(wanted):
             at = len(ordered)
             if goal in PREPARING:
-                at = next((i for i, each in enumerate(ordered) if each.acts), at)
+                at = next((i for i, goal in enumerate(ordered) if goal.acts), at)
             ordered.insert(at, goal)
         return tuple(ordered)

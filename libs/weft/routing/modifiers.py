@@ -55,7 +55,7 @@ def _validator_reasons(
         reasons.append(_too_risky(protocol, risk))
     if frame.success_criteria:
         reasons.append("success criteria are given")
-    if frame.requires_multi_agent and sum(isinstance(each, Call) for each in _all(node)) == 1:
+    if frame.requires_multi_agent and sum(isinstance(step, Call) for step in _all(node)) == 1:
         reasons.append("more than one agent is wanted")
     return tuple(reasons)
 
@@ -74,33 +74,33 @@ def _too_risky(protocol: Protocol, risk: Level) -> str:
 
 
 def _has_validator(node: Node) -> bool:
-    return any(isinstance(each, Judge) and each.role == "validate" for each in _all(node))
+    return any(isinstance(step, Judge) and step.role == "validate" for step in _all(node))
 
 
 def has_judge(node: Node) -> bool:
-    return any(isinstance(each, Judge) for each in _all(node))
+    return any(isinstance(step, Judge) for step in _all(node))
 
 
 def calls_in(node: Node) -> tuple[Call, ...]:
-    return tuple(each for each in _all(node) if isinstance(each, Call))
+    return tuple(step for step in _all(node) if isinstance(step, Call))
 
 
 def _own_gate(node: Node) -> Gate | None:
-    return next((each for each in _all(node) if isinstance(each, Gate)), None)
+    return next((step for step in _all(node) if isinstance(step, Gate)), None)
 
 
 def _all(node: Node) -> list[Node]:
-    found = [node]
+    nodes = [node]
     for child in node.children():
-        found += _all(child)
-    return found
+        nodes += _all(child)
+    return nodes
 
 
 def _with_reasons(node: Node, reasons: tuple[str, ...]) -> Node:
     if isinstance(node, Gate):
         return node.model_copy(update={"reasons": reasons})
     if isinstance(node, Sequence):
-        steps = tuple(_with_reasons(each, reasons) for each in node.steps)
+        steps = tuple(_with_reasons(step, reasons) for step in node.steps)
         return node.model_copy(update={"steps": steps})
     return node
 

@@ -38,16 +38,18 @@ def part_of(
     required: tuple[Capability, ...],
 ) -> GoalPart:
     """Share out required and eligible capabilities, and find the risk that they bring."""
-    mixed = len({each.acts for each in goals}) > 1
+    mixed = len({task_type.acts for task_type in goals}) > 1
     refused: tuple[str, ...] = ()
     if mixed:
-        required = tuple(each for each in required if is_harmless(each) is not goal.acts)
+        required = tuple(
+            capability for capability in required if is_harmless(capability) is not goal.acts
+        )
     elif not goal.acts:
-        refused = tuple(each.id for each in required if not is_harmless(each))
-    ids = [each.id for each in required]
+        refused = tuple(capability.id for capability in required if not is_harmless(capability))
+    ids = [capability.id for capability in required]
     eligible = index.eligible(frame, goal, ids)
     usable = eligible.capabilities if mixed and not goal.acts else required
-    risk = highest(*(Level(each.risk) for each in usable))
+    risk = highest(*(Level(capability.risk) for capability in usable))
     if goal.acts or not mixed:
         risk = highest(frame.risk, risk)
     return GoalPart(goal, risk, required, eligible, refused)
@@ -71,23 +73,23 @@ def view_of(
 ) -> View:
     """Return what the protocol builds from; capabilities beyond the nearest are left out."""
     fitting = concerned(part.eligible.capabilities, part.goal, request.goal)
-    for each in part.eligible.capabilities if not part.required else ():
-        if each not in fitting:
-            left_out[each.id] = "it says nothing of incidents, and the goal nothing of it"
+    for capability in part.eligible.capabilities if not part.required else ():
+        if capability not in fitting:
+            left_out[capability.id] = "it says nothing of incidents, and the goal nothing of it"
     ranked = list(part.required) or by_overlap(fitting, request.goal)
-    for each in ranked[MAX_WORKING:]:
-        left_out[each.id] = f"{MAX_WORKING} others are nearer to the goal"
-    tools = [each for each in index.for_role("test") if each.tool_name]
+    for capability in ranked[MAX_WORKING:]:
+        left_out[capability.id] = f"{MAX_WORKING} others are nearer to the goal"
+    tools = [capability for capability in index.for_role("test") if capability.tool_name]
     return View(
         goal=part.goal,
         name=part.goal.value,
         working=tuple(ranked[:MAX_WORKING]),
         required=part.required,
-        grants=tuple(each.id for each in part.eligible.capabilities),
+        grants=tuple(capability.id for capability in part.eligible.capabilities),
         earlier=earlier,
         delegate=request.delegate,
         test_tool=tools[0].tool_name if tools else None,
-        tests=any(each.tool_name is None for each in index.for_role("test")),
+        tests=any(capability.tool_name is None for capability in index.for_role("test")),
         code_loop=frame.requires_code_generation and part.goal is TaskType.BUILD,
         memory=frame.requires_memory or request.remembers,
         explained=request.explained,
@@ -99,7 +101,7 @@ def used_by(part: RoutedPart, index: CapabilityIndex) -> frozenset[str]:
     if part.node is None:
         return frozenset()
     names = [call.capability for call in calls_in(part.node) if call.capability]
-    return frozenset(each.id for each in index.lookup(names).found)
+    return frozenset(capability.id for capability in index.lookup(names).capabilities)
 
 
 def notes_on(index: CapabilityIndex, node: Node, view: View) -> list[Modifier]:
@@ -119,5 +121,7 @@ def notes_on(index: CapabilityIndex, node: Node, view: View) -> list[Modifier]:
 
 
 def _providers(index: CapabilityIndex, capability: str | None, role: str | None) -> frozenset[str]:
-    found = index.lookup([capability]).found if capability else index.for_role(role or "")
-    return frozenset(name for each in found for name in each.providers) or BUILT_IN
+    capabilities = (
+        index.lookup([capability]).capabilities if capability else index.for_role(role or "")
+    )
+    return frozenset(name for provided in capabilities for name in provided.providers) or BUILT_IN

@@ -49,14 +49,14 @@ class PolicyGate:
 
     def looser_than(self, other: "PolicyGate") -> list[str]:
         """Return the names of the settings that allow more than `other` does."""
-        found = []
+        fields = []
         if self.max_risk.rank > other.max_risk.rank:
-            found.append("max_risk")
+            fields.append("max_risk")
         if self.require_approval_above.rank > other.require_approval_above.rank:
-            found.append("require_approval_above")
+            fields.append("require_approval_above")
         if not set(other.denied_protocols) <= set(self.denied_protocols):
-            found.append("denied_protocols")
-        return found
+            fields.append("denied_protocols")
+        return fields
 
 
 @dataclass(frozen=True, slots=True)

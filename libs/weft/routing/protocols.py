@@ -87,4 +87,4 @@ class ProtocolRegistry:
 
     def all(self) -> tuple[Protocol, ...]:
         """Return every protocol by id."""
-        return tuple(sorted(self._by_id.values(), key=lambda each: each.id))
+        return tuple(sorted(self._by_id.values(), key=lambda protocol: protocol.id))

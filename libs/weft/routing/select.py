@@ -48,7 +48,7 @@ class Selection:
 
     @property
     def runners_up(self) -> tuple[str, ...]:
-        others = (each.protocol.id for each in self.candidates)
+        others = (candidate.protocol.id for candidate in self.candidates)
         return tuple(name for name in others if name != self.protocol.id)
 
 
@@ -87,7 +87,7 @@ def select(
             rejected.append(reason)
     if not survivors:
         raise _dead_end(goal, rejected)
-    survivors.sort(key=lambda each: each.rank)
+    survivors.sort(key=lambda candidate: candidate.rank)
     method: Method = "single_candidate" if len(survivors) == 1 else "rule_based"
     return Selection(survivors[0].protocol, method, tuple(survivors), tuple(rejected))
 
@@ -97,7 +97,7 @@ def _requested(
 ) -> Selection:
     protocol = registry.get(name)
     if protocol is None:
-        raise UnknownProtocolError(name, [each.id for each in registry.all()])
+        raise UnknownProtocolError(name, [protocol.id for protocol in registry.all()])
     lacking = _lacking(protocol, offered)
     if lacking is not None:
         raise _dead_end(goal, [Rejected(name, "capabilities", lacking)])
@@ -126,7 +126,7 @@ def _lacking(protocol: Protocol, offered: Offered) -> str | None:
 
 
 def _dead_end(goal: TaskType, rejected: Iterable[Rejected]) -> NoMatchingProtocolError:
-    listed: Mapping[str, Rejected] = {each.protocol_id: each for each in rejected}
-    able = any(each.gate == "capabilities" for each in listed.values())
+    listed: Mapping[str, Rejected] = {rejection.protocol_id: rejection for rejection in rejected}
+    able = any(rejection.gate == "capabilities" for rejection in listed.values())
     kind = NoCapabilityError if able else NoMatchingProtocolError
     return kind(goal, tuple(listed.values()))

@@ -95,7 +95,7 @@ def test_two_providers_of_one_id_are_as_careful_as_the_more_careful_needs() -> N
 def test_lookup_returns_found_and_unknown_ids() -> None:
     found = CapabilityIndex(FOUR).lookup(["log.analyze", "nope", "code.analyze"])
 
-    assert [each.id for each in found.found] == ["log.analyze", "code.analyze"]
+    assert [each.id for each in found.capabilities] == ["log.analyze", "code.analyze"]
     assert found.unknown == ("nope",)
 
 

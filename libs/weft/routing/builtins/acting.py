@@ -33,8 +33,8 @@ def _planned(frame: GoalFrame, view: View) -> Node:
 
 
 def _gated(frame: GoalFrame, view: View) -> Node:
-    told = asking(view, "Propose what to do, and what it may affect. Carry out nothing.")
-    proposal = call(view, "proposal", "plan", told)
+    prompt = asking(view, "Propose what to do, and what it may affect. Carry out nothing.")
+    proposal = call(view, "proposal", "plan", prompt)
     gate = Gate(
         id="approval",
         reasons=(OWN_GATE,),
@@ -63,8 +63,8 @@ def _coded(frame: GoalFrame, view: View, name: str, plan: str | None = None) -> 
     review = Judge(id=CHECK, of="code", criteria=frame.success_criteria)
     steps: Many[Node] = (code, review)
     if view.tests:
-        told = asking(view, "Run the tests on this code and report `passed` as data:{step.code}")
-        test = call(view, "test", "test", told)
+        prompt = asking(view, "Run the tests on this code and report `passed` as data:{step.code}")
+        test = call(view, "test", "test", prompt)
         steps = (code, test, _reviewed(_passed(view), review, "test"))
     elif view.test_tool is not None:
         steps = (code, _reviewed(_passed(view), review, "code"))

@@ -18,7 +18,7 @@ def asking(view: View, instruction: str = "") -> str:
     if instruction:
         parts.append(instruction)
     if view.earlier:
-        parts.append("Known so far:" + "".join(f"{{step.{each}}}" for each in view.earlier))
+        parts.append("Known so far:" + "".join(f"{{step.{goal}}}" for goal in view.earlier))
     return "\n\n".join(parts)
 
 
@@ -54,7 +54,7 @@ def work(frame: GoalFrame, view: View, name: str, role: str, prompt: str) -> Nod
         node = call(view, name, role, prompt, grants=view.grants)
         return node.model_copy(update={"risk": frame.risk.value if view.goal.acts else "low"})
     if len(required) == 1:
-        granted = tuple(each for each in view.grants if each != required[0].id)
+        granted = tuple(grant for grant in view.grants if grant != required[0].id)
         return using(view, name, required[0], prompt).model_copy(update={"grants": granted})
     names = ids_of(view.working)
     if view.goal.acts:
@@ -66,8 +66,8 @@ def fan_out(view: View, name: str, prompt: str) -> Parallel:
     """Return every working capability at once, joined by a report that tolerates losses."""
     capabilities = view.working
     branches = tuple(
-        using(view, each, capability, prompt)
-        for each, capability in zip(ids_of(capabilities), capabilities, strict=True)
+        using(view, node_id, capability, prompt)
+        for node_id, capability in zip(ids_of(capabilities), capabilities, strict=True)
     )
     return Parallel(
         id=name,
@@ -87,9 +87,9 @@ def _chain(view: View, names: tuple[str, ...], prompt: str) -> tuple[Node, ...]:
     capabilities = view.working
     steps = []
     for index, (name, capability) in enumerate(zip(names, capabilities, strict=True)):
-        before = "".join(f"{{step.{each}}}" for each in names[:index])
-        told = f"{prompt}\n\nDone before you:{before}" if before else prompt
-        steps.append(using(view, name, capability, told))
+        before = "".join(f"{{step.{earlier}}}" for earlier in names[:index])
+        whole = f"{prompt}\n\nDone before you:{before}" if before else prompt
+        steps.append(using(view, name, capability, whole))
     return tuple(steps)
 
 
