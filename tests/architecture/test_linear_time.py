@@ -26,7 +26,7 @@ from weft.language.cues import Reading
 from weft.language.entities import entities
 from weft.language.text import name_words, quotes, scan, stems
 from weft.models.base import ModelRequest
-from weft.models.offline.bind import Known, bind
+from weft.models.offline.bind import Origins, bind
 from weft.models.offline.compose import compose
 from weft.models.offline.match import has_effects, is_about, is_named
 from weft.models.offline.turns import CurrentTurn, ToolReply, shortened
@@ -95,7 +95,7 @@ def planned(text: str) -> None:
     has_effects(spec)
     is_about(spec, reading, reading.goals)
     is_named(spec, reading)
-    bind(spec, Known(text, named, named))
+    bind(spec, Origins(text, named, named))
 
 
 def turned(text: str) -> None:

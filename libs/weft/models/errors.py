@@ -103,8 +103,8 @@ class AllModelsFailedError(ModelError):
     code = "all_models_failed"
 
     def __init__(self, failures: Sequence[tuple[str, ModelError]]) -> None:
-        told = "; ".join(f"{name}: {type(error).__name__}: {error}" for name, error in failures)
-        super().__init__(f"every model failed: {told}")
+        causes = "; ".join(f"{name}: {type(error).__name__}: {error}" for name, error in failures)
+        super().__init__(f"every model failed: {causes}")
         self.failures = tuple(failures)
 
 
@@ -126,13 +126,14 @@ class UnknownProviderError(ConfigError):
 
     code = "unknown_provider"
 
-    def __init__(self, provider: str, known: Sequence[str]) -> None:
-        names = ", ".join(sorted(known))
-        near = did_you_mean(provider, known)
+    def __init__(self, provider: str, names: Sequence[str]) -> None:
+        near = did_you_mean(provider, names)
         hint = near if near.startswith("; did") else ""
-        super().__init__(f"unknown model provider {provider!r}{hint}; known: {names}")
+        super().__init__(
+            f"unknown model provider {provider!r}{hint}; known: {', '.join(sorted(names))}"
+        )
         self.provider = provider
-        self.known = tuple(sorted(known))
+        self.known = tuple(sorted(names))
 
 
 class MissingExtraError(ConfigError):

@@ -75,17 +75,17 @@ class FallbackModel:
     @property
     def capabilities(self) -> Capabilities:
         """What every model of the list can do."""
-        each = [model.capabilities for model, _ in self._models]
-        windows = [one.context_window for one in each if one.context_window is not None]
+        abilities = [model.capabilities for model, _ in self._models]
+        windows = [one.context_window for one in abilities if one.context_window is not None]
         return Capabilities(
-            context_window=min(windows) if len(windows) == len(each) else None,
-            tools=all(one.tools for one in each),
-            parallel_tools=all(one.parallel_tools for one in each),
-            structured=all(one.structured for one in each),
+            context_window=min(windows) if len(windows) == len(abilities) else None,
+            tools=all(one.tools for one in abilities),
+            parallel_tools=all(one.parallel_tools for one in abilities),
+            structured=all(one.structured for one in abilities),
             stream=True,
-            images=all(one.images for one in each),
-            prices=each[0].prices if all(one.prices for one in each) else None,
-            generated_by=each[0].generated_by,
+            images=all(one.images for one in abilities),
+            prices=abilities[0].prices if all(one.prices for one in abilities) else None,
+            generated_by=abilities[0].generated_by,
         )
 
     async def prepare(self) -> None:

@@ -109,8 +109,8 @@ def provider_named(name: str) -> ModelProvider:
         return _added[name]
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
-        found: ModelProvider = getattr(import_module(module), attribute)
-        return found
+        maker: ModelProvider = getattr(import_module(module), attribute)
+        return maker
     for entry in entry_points(group=ENTRY_POINTS, name=name):
         loaded: ModelProvider = entry.load()
         return loaded

@@ -15,7 +15,7 @@ _TEXTUAL = frozenset({"quoted", "request"})
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Origins:
     """Everything an argument can come from, nearest first."""
 
     text: str
@@ -27,8 +27,8 @@ class Known:
     answers: Mapping[str, JsonValue] = field(default_factory=dict)
     """What a person said when asked, by `tool.argument`."""
 
-    def request_only(self) -> "Known":
-        return Known(self.text, self.entities, answers=self.answers)
+    def request_only(self) -> "Origins":
+        return Origins(self.text, self.entities, answers=self.answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Bound:
     """Every required argument came from the run's metadata, under its own name."""
 
 
-def bind(tool: ToolSpec, known: Known) -> Bound:
+def bind(tool: ToolSpec, origins: Origins) -> Bound:
     """Return what can be filled; arguments with a default are left to the tool."""
     arguments: JsonObject = {}
     sources: dict[str, str] = {}
@@ -54,15 +54,15 @@ def bind(tool: ToolSpec, known: Known) -> Bound:
     strong = 0
     for name, schema in properties_of(tool.parameters).items():
         needed = name in required
-        answer = known.answers.get(f"{tool.name}.{name}")
-        found = (ANSWER, coerced(answer, schema)) if answer is not None else None
-        if found is None or found[1] is None:
-            found = _from_anything(name, schema, known, used, needed=needed)
-        if found is None and _is_a_name(name, schema):
-            found = REQUEST, object_of(tool.name, known.text)
-        if found is not None and found[1] is not None:
-            sources[name], arguments[name] = found
-            strong += needed and found[0] == REQUEST and not _fits_anything(name, schema)
+        answer = origins.answers.get(f"{tool.name}.{name}")
+        match = (ANSWER, coerced(answer, schema)) if answer is not None else None
+        if match is None or match[1] is None:
+            match = _from_anything(name, schema, origins, used, needed=needed)
+        if match is None and _is_a_name(name, schema):
+            match = REQUEST, object_of(tool.name, origins.text)
+        if match is not None and match[1] is not None:
+            sources[name], arguments[name] = match
+            strong += needed and match[0] == REQUEST and not _fits_anything(name, schema)
         elif needed and "default" not in schema:
             missing.append(name)
     return Bound(
@@ -74,15 +74,15 @@ def bind(tool: ToolSpec, known: Known) -> Bound:
     )
 
 
-def value_for(name: str, schema: JsonObject, known: Known) -> JsonValue:
+def value_for(name: str, schema: JsonObject, origins: Origins) -> JsonValue:
     """Return a value for one field, or None where the text names none."""
-    return from_entities(name, schema, EntitySource(known.entities, known.text))
+    return from_entities(name, schema, EntitySource(origins.entities, origins.text))
 
 
 def _from_anything(
-    name: str, schema: JsonObject, known: Known, used: set[int], *, needed: bool
+    name: str, schema: JsonObject, origins: Origins, used: set[int], *, needed: bool
 ) -> tuple[str, JsonValue] | None:
-    for source, value in _candidates(name, schema, known, used, needed=needed):
+    for source, value in _candidates(name, schema, origins, used, needed=needed):
         fitting = None if value is None else coerced(value, schema)
         if fitting is not None:
             return source, fitting
@@ -90,17 +90,17 @@ def _from_anything(
 
 
 def _candidates(
-    name: str, schema: JsonObject, known: Known, used: set[int], *, needed: bool
+    name: str, schema: JsonObject, origins: Origins, used: set[int], *, needed: bool
 ) -> Iterator[tuple[str, JsonValue]]:
-    here = EntitySource(known.entities, known.text, used, needed=needed)
+    here = EntitySource(origins.entities, origins.text, used, needed=needed)
     yield REQUEST, from_entities(name, schema, here)
-    yield METADATA, known.metadata.get(name)
-    yield EARLIER, from_entities(name, schema, EntitySource(known.earlier, needed=needed))
-    if name in known.results:
-        tool, value = known.results[name]
+    yield METADATA, origins.metadata.get(name)
+    yield EARLIER, from_entities(name, schema, EntitySource(origins.earlier, needed=needed))
+    if name in origins.results:
+        tool, value = origins.results[name]
         yield f"result of {tool}", value
     if needed and argument_kinds(name) & {"request"} and schema.get("type", "string") == "string":
-        yield REQUEST, known.text
+        yield REQUEST, origins.text
 
 
 def _is_a_name(name: str, schema: JsonObject) -> bool:

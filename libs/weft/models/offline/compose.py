@@ -44,7 +44,7 @@ def compose(
     blocks += _section("Problems reported by tools", list(_problems(worked)))
     failed = [f"- {o.tool}: {_line(o.error)}" for o in outcomes if o.error is not None]
     blocks += _section("Tools that failed", failed)
-    blocks += _section("Tools that were not called", [_unbound(each) for each in unbound])
+    blocks += _section("Tools that were not called", [_unbound(tool) for tool in unbound])
     return "\n\n".join(blocks)
 
 
@@ -65,7 +65,7 @@ def _findings(outcome: ToolReply) -> str:
     lines += [f"  - {_statement(item)}" for item in ranked[:MAX_FINDINGS]]
     if len(ranked) > MAX_FINDINGS:
         lines.append("  - The tool listed more findings than are shown here.")
-    rest = {name: each for name, each in value.items() if name not in _SAID}
+    rest = {name: member for name, member in value.items() if name not in _SAID}
     if len(lines) == 1 and not summary:
         lines[0] += f" {_line(_shown(rest))}" if rest else " It found nothing."
     return "\n".join(lines)

@@ -10,7 +10,7 @@ def properties_of(schema: Mapping[str, Any]) -> dict[str, JsonObject]:
     listed = schema.get("properties")
     if not isinstance(listed, dict):
         return {}
-    return {name: resolved(each, schema) for name, each in listed.items()}
+    return {name: resolved(field, schema) for name, field in listed.items()}
 
 
 def required_of(schema: Mapping[str, Any]) -> frozenset[str]:

@@ -72,8 +72,8 @@ def object_of(tool: str, text: str) -> str | None:
     for index, word in enumerate(reading.words):
         if stem(word.text) != verb:
             continue
-        behind = [each for each in reading.words[index + 1 :] if each.clause == word.clause]
-        named = next((each for each in behind if each.text not in lexicon.COMMON), None)
+        behind = [other for other in reading.words[index + 1 :] if other.clause == word.clause]
+        named = next((other for other in behind if other.text not in lexicon.COMMON), None)
         if named is not None and named.text not in lexicon.NOT_A_SERVICE:
             return text[named.start : named.start + len(named.text)]
     return None

@@ -20,7 +20,7 @@ from weft.models.base import (
 )
 from weft.models.chunks import CallIds, numbered, split
 from weft.models.errors import NoApplicableToolError
-from weft.models.offline.bind import Bound, Known, bind
+from weft.models.offline.bind import Bound, Origins, bind
 from weft.models.offline.compose import (
     ABSTAINS,
     NOT_ENGLISH,
@@ -66,15 +66,15 @@ class OfflineModel:
     async def complete(self, request: ModelRequest) -> ModelResponse:
         turns = CurrentTurn.of(request)
         reading = Reading.of(turns.text)
-        known = _known(request, turns, reading)
+        origins = _origins(request, turns, reading)
         if request.metadata.get("role") in JUDGING | ABSTAINING and not request.output_schema:
             return _reply(_abstention(request))
-        decision = _decide(request, turns, reading, known)
+        decision = _decide(request, turns, reading, origins)
         if decision.calls and turns.rounds < MAX_ROUNDS:
             return _calling(request, decision.calls)
         if (question := _question(request, turns, decision)) is not None:
             return _calling(request, (question,))
-        return _closing(request, turns, reading, known, decision.unbound)
+        return _closing(request, turns, reading, origins, decision.unbound)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
         response = await self.complete(request)
@@ -85,8 +85,8 @@ class OfflineModel:
         """Hold nothing open."""
 
 
-def _known(request: ModelRequest, turns: CurrentTurn, reading: Reading) -> Known:
-    return Known(
+def _origins(request: ModelRequest, turns: CurrentTurn, reading: Reading) -> Origins:
+    return Origins(
         text=turns.text,
         entities=entities(reading),
         earlier=tuple(_earlier(turns)),
@@ -109,14 +109,16 @@ def _earlier(turns: CurrentTurn) -> Iterator[Entity]:
         yield from entities(Reading.of(text))
 
 
-def _decide(request: ModelRequest, turns: CurrentTurn, reading: Reading, known: Known) -> _Decision:
+def _decide(
+    request: ModelRequest, turns: CurrentTurn, reading: Reading, origins: Origins
+) -> _Decision:
     calls: list[tuple[ToolSpec, Bound]] = []
     unbound: list[Unbound] = []
     for tool in _offered(request):
         acts = has_effects(tool)
         if acts and not is_named(tool, reading):
             continue
-        bound = bind(tool, known.request_only() if acts else known)
+        bound = bind(tool, origins.request_only() if acts else origins)
         fits = bound.typed or bound.given or is_about(tool, reading, reading.goals)
         if not (acts or fits):
             continue
@@ -167,7 +169,7 @@ def _closing(
     request: ModelRequest,
     turns: CurrentTurn,
     reading: Reading,
-    known: Known,
+    origins: Origins,
     unbound: Sequence[Unbound],
 ) -> ModelResponse:
     something = bool(turns.outcomes or unbound)
@@ -175,7 +177,7 @@ def _closing(
     answer = compose(turns.outcomes, unbound, notes=notes) if something else ""
     if request.output_schema is not None:
         goal = frame_of(reading, *_vocabulary(request))
-        filled = fill(request.output_schema, goal, known, answer=answer, abstention=NOT_VALIDATED)
+        filled = fill(request.output_schema, goal, origins, answer=answer, abstention=NOT_VALIDATED)
         return _reply(dumps(filled).decode())
     if not something:
         raise NoApplicableToolError(_nothing_fits(request, reading))
@@ -204,8 +206,8 @@ def _vocabulary(request: ModelRequest) -> tuple[Sequence[str], Sequence[Mapping[
     domains = request.metadata.get("domains")
     capabilities = request.metadata.get("capabilities")
     return (
-        [str(each) for each in domains] if isinstance(domains, list) else [],
-        [each for each in capabilities if isinstance(each, dict)]
+        [str(domain) for domain in domains] if isinstance(domains, list) else [],
+        [entry for entry in capabilities if isinstance(entry, dict)]
         if isinstance(capabilities, list)
         else [],
     )

@@ -92,20 +92,20 @@ def _number(name: str, source: EntitySource, *, whole: bool) -> JsonValue:
         return length
     if not source.needed and _COUNTED.isdisjoint(words):
         return None
-    plain = [each for each in source.free("number") if not each.name or unit is None]
-    fitting = [each for each in plain if isinstance(each.value, int) or not whole]
+    plain = [number for number in source.free("number") if not number.name or unit is None]
+    fitting = [number for number in plain if isinstance(number.value, int) or not whole]
     chosen = _beside(words, fitting, source.text) or next(iter(fitting), None)
     return None if chosen is None else source.take(chosen).value
 
 
 def _beside(words: Sequence[str], numbers: Sequence[Entity], text: str) -> Entity | None:
     """Return the number that closely follows a word of the argument's name: `base of 10`."""
-    spoken = [(found[0].lower(), found.start()) for found in _WORD.finditer(beginning(text))]
+    spoken = [(match[0].lower(), match.start()) for match in _WORD.finditer(beginning(text))]
     for word in words:
         start = None if word in _UNITS else _digits_behind(word, spoken)
         if start is not None:
             # A number may begin with its sign.
-            near = (each for each in numbers if each.start in (start, start - 1))
+            near = (entity for entity in numbers if entity.start in (start, start - 1))
             if (number := next(near, None)) is not None:
                 return number
     return None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from weft.core import JsonObject, JsonValue
-from weft.models.offline.bind import Known, value_for
+from weft.models.offline.bind import Origins, value_for
 from weft.models.offline.fields import coerced, properties_of
 
 ABSTAIN = "abstain"
@@ -15,7 +15,7 @@ _EXPLANATIONS = frozenset({"reasons", "reason", "rationale", "explanation"})
 def fill(
     schema: JsonObject,
     frame: JsonObject,
-    known: Known,
+    origins: Origins,
     *,
     answer: str = "",
     abstention: str = "",
@@ -29,7 +29,7 @@ def fill(
         if name in _CHOICES and isinstance(choices, list) and ABSTAIN in choices:
             filled[name], judges = ABSTAIN, True
             continue
-        value = _field(name, field, frame, known)
+        value = _field(name, field, frame, origins)
         if value is None and name in _ANSWERS and field.get("type") == "string" and answer:
             value = answer
         if value is not None:
@@ -40,20 +40,20 @@ def fill(
     return filled
 
 
-def _field(name: str, field: JsonObject, frame: JsonObject, known: Known) -> JsonValue:
+def _field(name: str, field: JsonObject, frame: JsonObject, origins: Origins) -> JsonValue:
     if name in frame:
         return _fitting(frame[name], field)
     if field.get("type") == "object":
-        inner = fill(field, frame, known)
+        inner = fill(field, frame, origins)
         return inner or None
-    return value_for(name, field, known)
+    return value_for(name, field, origins)
 
 
 def _fitting(value: JsonValue, field: JsonObject) -> JsonValue:
     items = field.get("items")
     if isinstance(value, list):
         choices = items.get("enum") if isinstance(items, Mapping) else None
-        kept = [each for each in value if not isinstance(choices, list) or each in choices]
+        kept = [item for item in value if not isinstance(choices, list) or item in choices]
         limit = field.get("maxItems")
         return kept[:limit] if isinstance(limit, int) else kept
     return coerced(value, field)

@@ -51,9 +51,9 @@ def _cut_value(text: str, at: int) -> JsonValue:
         return _decoded(decoder, text, at)[0]
     items: list[JsonValue] = []
     at += 1
-    while (found := _decoded(decoder, text, at))[1] > at:
-        items.append(found[0])
-        at = found[1] + 1 if text[found[1] : found[1] + 1] == "," else found[1]
+    while (item := _decoded(decoder, text, at))[1] > at:
+        items.append(item[0])
+        at = item[1] + 1 if text[item[1] : item[1] + 1] == "," else item[1]
     return items or None
 
 
@@ -82,12 +82,12 @@ class CurrentTurn:
         messages = request.messages
         users = [at for at, message in enumerate(messages) if message.role == "user"]
         newest = users[-1] if users else -1
-        asked, quoted = parted(messages[newest].content) if users else ("", ())
+        words, quoted = parted(messages[newest].content) if users else ("", ())
         since = messages[newest + 1 :]
         calls = {call.id: call for message in since for call in message.tool_calls}
         outcomes = [_outcome(m, calls) for m in since if m.role == "tool" and m.name != ASK]
         return cls(
-            text=asked.strip(),
+            text=words.strip(),
             earlier=tuple(parted(messages[at].content)[0] for at in users[:-1]),
             outcomes=(*outcomes, *quoted),
             called=frozenset(identity(c.name, c.arguments) for c in calls.values()),
@@ -118,7 +118,7 @@ def parted(text: str) -> tuple[str, tuple[ToolReply, ...]]:
             kept.append(lines[at])
             at += 1
             continue
-        end = next(each for each in range(at + 1, len(lines)) if _ticks(lines[each]) >= opened[0])
+        end = next(line for line in range(at + 1, len(lines)) if _ticks(lines[line]) >= opened[0])
         quoted.append(ToolReply(opened[1], "\n".join(lines[at + 1 : end])))
         at = end + 1
     return "\n".join(kept), tuple(quoted)
@@ -155,8 +155,8 @@ def identity(name: str, arguments: JsonObject) -> tuple[str, bytes]:
 
 
 def _outcome(message: Message, calls: Mapping[str, ToolCall]) -> ToolReply:
-    known = calls.get(message.tool_call_id or "")
-    tool = message.name or (known.name if known else "tool")
+    call = calls.get(message.tool_call_id or "")
+    tool = message.name or (call.name if call else "tool")
     data = data_of(message.parts)
     error = message.metadata.get("error") or _spoken_error(message.content)
     if error:

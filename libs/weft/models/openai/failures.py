@@ -55,16 +55,16 @@ def kind_of(status: int, code: str | None, words: str) -> type[ModelError]:
 
 def told_inside(provider: str, failure: object) -> ModelError:
     """Return the error that a reply or a stream holds, instead of what was asked for."""
-    told = failure if isinstance(failure, dict) else {}
-    code, status = plain_code(told.get("code"), told.get("type")), told.get("code")
+    report = failure if isinstance(failure, dict) else {}
+    code, status = plain_code(report.get("code"), report.get("type")), report.get("code")
     kind: type[ModelError] = _BY_CODE.get(code or "", ModelUnavailableError)
     if isinstance(status, int) and status >= _CLIENT_ERROR:
-        kind = kind_of(status, code, str(told.get("message")))
+        kind = kind_of(status, code, str(report.get("message")))
     message = f"{provider} told of an error in its reply" + (f": {code}" if code else "")
     return kind(message, origin=ErrorOrigin(provider, provider_code=code))
 
 
 def plain_code(*candidates: JsonValue | object) -> str | None:
     """Return the provider's code if it is a plain word, and not something to be quoted."""
-    code = next((each for each in candidates if each), None)
+    code = next((candidate for candidate in candidates if candidate), None)
     return code if isinstance(code, str) and _PLAIN_CODE.fullmatch(code) else None

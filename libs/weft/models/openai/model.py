@@ -103,8 +103,8 @@ class OpenAIModel:
 
     async def _reply(self, request: ModelRequest) -> JsonObject:
         sdk, client = await self._connected()
-        found: JsonObject = await sdk.whole(client, self._settings, self._body(request))
-        return found
+        reply: JsonObject = await sdk.whole(client, self._settings, self._body(request))
+        return reply
 
     async def _pieces(self, request: ModelRequest) -> AsyncGenerator[JsonValue, None]:
         sdk, client = await self._connected()
@@ -144,9 +144,9 @@ class OpenAIModel:
         # Loading the SDK and reading certificates take long enough to stall a loop.
         sdk: Any = sys.modules.get(_SDK) or await anyio.to_thread.run_sync(import_module, _SDK)
         with self._lock:
-            known = self._clients.get(loop)
-        if known is not None:
-            return sdk, known
+            client = self._clients.get(loop)
+        if client is not None:
+            return sdk, client
         made = await anyio.to_thread.run_sync(sdk.connect, self._settings)
         with self._lock:
             kept = self._clients.setdefault(loop, made)

@@ -84,13 +84,13 @@ def entries(value: JsonValue, what: str) -> list[JsonObject]:
     """Return a list's objects; None in the place of one, or of the list, says nothing."""
     if not isinstance(value, list | None):
         raise OddReplyError(f"{what} are a {_name(value)}")
-    return [as_object(each, f"one of {what}") for each in value or () if each is not None]
+    return [as_object(entry, f"one of {what}") for entry in value or () if entry is not None]
 
 
 def text_of(value: JsonValue, what: str) -> str:
     """Return a text, which some servers give in parts."""
     if isinstance(value, list):
-        return "".join(_part(each, what) for each in value)
+        return "".join(_part(part, what) for part in value)
     if not isinstance(value, str | None):
         raise OddReplyError(f"{what} is a {_name(value)}")
     return value or ""

@@ -142,8 +142,8 @@ def _of_status(provider: str, error: openai.APIStatusError) -> ModelError:
     headers = {k: v for k in _KEPT_HEADERS if (v := error.response.headers.get(k)) is not None}
     origin = ErrorOrigin(provider, status, code, error.request_id, headers)
     kind = kind_of(status, code, error.message)
-    told = f"HTTP {status}" + (f", {code}" if code else "")
-    return kind(f"{provider} answered {told}", origin=origin)
+    answer = f"HTTP {status}" + (f", {code}" if code else "")
+    return kind(f"{provider} answered {answer}", origin=origin)
 
 
 def _of_connection(settings: OpenAISettings, error: openai.APIConnectionError) -> ModelError:

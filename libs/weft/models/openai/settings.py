@@ -93,10 +93,10 @@ def azure_settings(options: Mapping[str, object]) -> OpenAISettings:
 
 
 def _settings(options: Mapping[str, object]) -> OpenAISettings:
-    known = OpenAISettings.model_fields
+    fields = OpenAISettings.model_fields
     for name in options:
-        if name not in known:
-            raise ConfigError(f"unknown model option {name!r}{did_you_mean(name, list(known))}")
+        if name not in fields:
+            raise ConfigError(f"unknown model option {name!r}{did_you_mean(name, list(fields))}")
     try:
         return OpenAISettings.model_validate(dict(options))
     except ValidationError as error:

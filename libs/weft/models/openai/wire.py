@@ -63,14 +63,14 @@ def is_strict(schema: JsonObject) -> bool:
             return False
     inner = [*_values(schema, "properties"), *_values(schema, "$defs")]
     inner += [schema["items"]] if "items" in schema else []
-    inner += [each for key in ("anyOf", "oneOf", "allOf") for each in _values(schema, key)]
-    return all(is_strict(each) for each in inner if isinstance(each, dict))
+    inner += [branch for key in ("anyOf", "oneOf", "allOf") for branch in _values(schema, key)]
+    return all(is_strict(part) for part in inner if isinstance(part, dict))
 
 
 def closed(schema: Any) -> Any:  # noqa: ANN401 - any JSON within a schema
     """Return `schema` with every object closed to further fields, as strict mode demands."""
     if isinstance(schema, list):
-        return [closed(each) for each in schema]
+        return [closed(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     made = {key: closed(value) for key, value in schema.items()}
