@@ -42,9 +42,9 @@ class DurabilityContract:
                 thread = await them.threads.load(ThreadKey("acme", "alice", run.thread_id))
                 assert thread is not None
                 assert thread.version == 1
-                found = await them.effects.find_effect(f"{run_id} effect")
-                assert found is not None
-                assert found.state == "settled"
+                stored = await them.effects.find_effect(f"{run_id} effect")
+                assert stored is not None
+                assert stored.state == "settled"
 
     @pytest.mark.requirement("FX-1", "CKPT-9")
     async def test_a_killed_owners_run_is_taken_over_and_its_effect_is_unknown(
@@ -162,5 +162,5 @@ async def _claim_all(them: Checkpointer) -> list[str]:
     taken: list[str] = []
     while claimed := await them.runs.claim("parent", RUNS, limit=1):
         # A lease that ended on a busy machine is another matter.
-        taken += [each.run.run_id for each in claimed if each.held.epoch == 1]
+        taken += [claim.run.run_id for claim in claimed if claim.held.epoch == 1]
     return taken

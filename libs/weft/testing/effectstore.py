@@ -77,12 +77,12 @@ class EffectStoreContract:
         intent = await checkpointer.effects.intend(held, effect("e"), events=[INTENDED])
 
         assert (intent.state, intent.attempt, intent.outcome) == ("granted", 1, None)
-        stored = await checkpointer.runs.events(ALICE, held.run_id, after=2)
-        assert stored == intent.events
-        assert [event.type for event in stored] == ["agent.effect.intended"]
-        found = await checkpointer.effects.find_effect("e")
-        assert found is not None
-        assert (found.state, found.attempt, found.run_id) == ("in_progress", 1, held.run_id)
+        events = await checkpointer.runs.events(ALICE, held.run_id, after=2)
+        assert events == intent.events
+        assert [event.type for event in events] == ["agent.effect.intended"]
+        stored = await checkpointer.effects.find_effect("e")
+        assert stored is not None
+        assert (stored.state, stored.attempt, stored.run_id) == ("in_progress", 1, held.run_id)
 
     @pytest.mark.requirement("FX-2")
     async def test_intent_and_event_are_kept_together_or_not_at_all(
@@ -108,8 +108,10 @@ class EffectStoreContract:
 
         states = [answer.state for answer in answers if not isinstance(answer, Exception)]
         assert sorted(states) == ["granted"] + ["in_progress"] * 49
-        told = sum([await checkpointer.runs.events(ALICE, it.run_id, after=2) for it in owners], ())
-        assert len(told) == 1
+        envelopes = sum(
+            [await checkpointer.runs.events(ALICE, it.run_id, after=2) for it in owners], ()
+        )
+        assert len(envelopes) == 1
 
     @pytest.mark.requirement("RS-16", "FX-1")
     @pytest.mark.parametrize("leaving", LEAVINGS, ids=lambda it: it.__name__.strip("_"))
@@ -148,9 +150,9 @@ class EffectStoreContract:
         first, second = await running(checkpointer), await running(checkpointer)
         await checkpointer.effects.intend(first, effect("e"))
 
-        told = await checkpointer.effects.settle(first, "e", 1, DONE, events=[SETTLED])
+        envelopes = await checkpointer.effects.settle(first, "e", 1, DONE, events=[SETTLED])
 
-        assert await checkpointer.runs.events(ALICE, first.run_id, after=2) == told
+        assert await checkpointer.runs.events(ALICE, first.run_id, after=2) == envelopes
         for again in (False, True):
             intent = await checkpointer.effects.intend(
                 second, effect("e"), again=again, events=[INTENDED]
@@ -170,9 +172,9 @@ class EffectStoreContract:
         with pytest.raises(StoreUnavailableError):
             await checkpointer.effects.settle(held, "e", 1, DONE, events=[SETTLED])
 
-        found = await checkpointer.effects.find_effect("e")
-        assert found is not None
-        assert found.state == "in_progress"
+        stored = await checkpointer.effects.find_effect("e")
+        assert stored is not None
+        assert stored.state == "in_progress"
         assert await checkpointer.runs.events(ALICE, held.run_id, after=2) == ()
 
     @pytest.mark.requirement("RS-16", "FX-1")
@@ -204,9 +206,9 @@ class EffectStoreContract:
             await checkpointer.effects.settle(held, "e", 1, DONE)
 
         assert again == ()
-        found = await checkpointer.effects.find_effect("e")
-        assert found is not None
-        assert (found.state, found.attempt) == ("in_progress", 2)
+        stored = await checkpointer.effects.find_effect("e")
+        assert stored is not None
+        assert (stored.state, stored.attempt) == ("in_progress", 2)
         assert len(await checkpointer.runs.events(ALICE, held.run_id, after=2)) == 1
 
     @pytest.mark.requirement("CKPT-10")
@@ -217,9 +219,9 @@ class EffectStoreContract:
 
         await checkpointer.effects.doubt(held, "e", 1)
 
-        found = await checkpointer.effects.find_effect("e")
-        assert found is not None
-        assert found.outcome == DONE
+        stored = await checkpointer.effects.find_effect("e")
+        assert stored is not None
+        assert stored.outcome == DONE
 
     @pytest.mark.requirement("RS-16")
     async def test_a_person_settles_what_nobody_knows_and_is_named(
@@ -233,9 +235,9 @@ class EffectStoreContract:
 
         await checkpointer.effects.settle(taken.held, "e", 1, said)
 
-        found = await checkpointer.effects.find_effect("e")
-        assert found is not None
-        assert (found.state, found.outcome) == ("settled", said)
+        stored = await checkpointer.effects.find_effect("e")
+        assert stored is not None
+        assert (stored.state, stored.outcome) == ("settled", said)
 
     async def test_an_attempt_of_a_living_owner_is_settled_by_nobody_else(
         self, checkpointer: Checkpointer
@@ -246,9 +248,9 @@ class EffectStoreContract:
         with pytest.raises(FencedError):
             await checkpointer.effects.settle(second, "e", 1, DONE)
 
-        found = await checkpointer.effects.find_effect("e")
-        assert found is not None
-        assert found.state == "in_progress"
+        stored = await checkpointer.effects.find_effect("e")
+        assert stored is not None
+        assert stored.state == "in_progress"
 
     @pytest.mark.requirement("RS-6")
     async def test_a_stale_owner_settles_nothing(
@@ -262,9 +264,9 @@ class EffectStoreContract:
         with pytest.raises(FencedError):
             await checkpointer.effects.settle(held, "e", 1, DONE)
 
-        found = await checkpointer.effects.find_effect("e")
-        assert found is not None
-        assert found.state == "unknown"
+        stored = await checkpointer.effects.find_effect("e")
+        assert stored is not None
+        assert stored.state == "unknown"
 
     async def test_keys_are_apart(self, checkpointer: Checkpointer) -> None:
         held = await running(checkpointer)

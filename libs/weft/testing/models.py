@@ -207,8 +207,8 @@ class CompromisedModel:
         """Hold nothing open."""
 
     def _attack(self, request: ModelRequest) -> tuple[ToolCall, ...]:
-        known = request.tools[0].name if request.tools else "read_result"
-        answered = [each.tool_call_id for each in request.messages if each.tool_call_id]
+        offered = request.tools[0].name if request.tools else "read_result"
+        answered = [message.tool_call_id for message in request.messages if message.tool_call_id]
         fresh = f"call_{len(self.requests)}"
         injected: dict[str, JsonValue] = {
             "thread_id": "../../other-tenant",
@@ -217,9 +217,11 @@ class CompromisedModel:
         }
         attacks: tuple[tuple[ToolCall, ...], ...] = (
             (ToolCall(id=fresh, name="__shell__", arguments={"cmd": "id"}),),
-            (ToolCall(id=(answered or [fresh])[0], name=known, arguments=injected),),
-            (ToolCall(id=fresh, name=known, malformed_arguments='{"a": '),),
-            tuple(ToolCall(id=f"{fresh}_{at}", name=known, arguments=injected) for at in range(64)),
+            (ToolCall(id=(answered or [fresh])[0], name=offered, arguments=injected),),
+            (ToolCall(id=fresh, name=offered, malformed_arguments='{"a": '),),
+            tuple(
+                ToolCall(id=f"{fresh}_{at}", name=offered, arguments=injected) for at in range(64)
+            ),
         )
         return attacks[(len(self.requests) - 1) % len(attacks)]
 
@@ -276,7 +278,7 @@ def _reply(
     turn: ScriptedTurn, request: ModelRequest, name: str, capabilities: Capabilities
 ) -> ModelResponse:
     ids = CallIds(request, make=numbered)
-    calls = tuple(each.model_copy(update={"id": ids.admit(each.id)}) for each in turn.calls)
+    calls = tuple(call.model_copy(update={"id": ids.admit(call.id)}) for call in turn.calls)
     message = Message.assistant(turn.text, tool_calls=calls)
     return ModelResponse(
         message=message,

@@ -118,7 +118,7 @@ def _format(wanted: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
 
 def _strict(schema: Any) -> bool:  # noqa: ANN401
     if isinstance(schema, list):
-        return all(_strict(each) for each in schema)
+        return all(_strict(inner) for inner in schema)
     if not isinstance(schema, dict):
         return True
     fields = schema.get("properties")
@@ -131,4 +131,4 @@ def _strict(schema: Any) -> bool:  # noqa: ANN401
 def _inner(schema: dict[str, Any]) -> bool:
     below = [*(schema.get("properties") or {}).values(), *(schema.get("$defs") or {}).values()]
     below += [schema[key] for key in ("items", "anyOf", "oneOf", "allOf") if key in schema]
-    return all(_strict(each) for each in below)
+    return all(_strict(inner) for inner in below)

@@ -27,7 +27,9 @@ class When(StrictRecord):
 
     def matches(self, body: JsonObject) -> bool:
         messages = body.get("messages")
-        texts = [dumps(each).decode() for each in messages] if isinstance(messages, list) else []
+        texts = (
+            [dumps(message).decode() for message in messages] if isinstance(messages, list) else []
+        )
         checks = (
             not self.contains or any(self.contains in text for text in texts),
             not self.last_contains or (bool(texts) and self.last_contains in texts[-1]),

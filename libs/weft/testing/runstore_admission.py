@@ -97,9 +97,9 @@ class AdmissionContract:
         with pytest.raises(IdempotencyKeyReusedError):
             await checkpointer.runs.accept(other, on_busy="reject")
 
-        found = await checkpointer.runs.find(ALICE, "run", "k")
-        assert found is not None
-        assert found.run_id == first.run_id
+        stored = await checkpointer.runs.find(ALICE, "run", "k")
+        assert stored is not None
+        assert stored.run_id == first.run_id
         assert await checkpointer.runs.thread_runs(ThreadKey("acme", "alice", "u")) == ()
 
     async def test_a_key_belongs_to_its_operation_and_subject(
@@ -146,7 +146,7 @@ class AdmissionContract:
             await runs.finish(first.held, ending())
             claimed.append(first)
 
-        assert [each.run.run_id for each in claimed] == order
+        assert [claim.run.run_id for claim in claimed] == order
 
     async def test_a_run_that_must_wait_is_not_claimed_by_its_acceptor(
         self, checkpointer: Checkpointer
@@ -250,14 +250,14 @@ class AdmissionContract:
         new = new_run("t", principal=who, key=f"k{text}", request={text: [text]})
         new = replace(new, thread_id=text)
         held = (await started(checkpointer, new)).held
-        told = Event(type="agent.custom", path=(text,), agent=text)
+        event = Event(type="agent.custom", path=(text,), agent=text)
 
-        await checkpointer.runs.append(held, 1, [told])
+        await checkpointer.runs.append(held, 1, [event])
 
         run = await checkpointer.runs.read(who, new.run_id)
         assert (run.thread_id, run.request) == (text, {text: [text]})
-        found = await checkpointer.runs.find(who, "run", f"k{text}")
-        assert found is not None
+        stored = await checkpointer.runs.find(who, "run", f"k{text}")
+        assert stored is not None
         events = await checkpointer.runs.events(who, new.run_id, after=2)
         assert [(event.path, event.agent) for event in events] == [((text,), text)]
 

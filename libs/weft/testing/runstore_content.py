@@ -18,14 +18,14 @@ def _found(lines: int = 40) -> JsonObject:
     return {"findings": findings, "$step": ["collect"], "rest": {}, "shared": [[[], [], []]]}
 
 
-def _quoting(found: JsonObject, *, text: str = "it was the database " * 40) -> Ending:
+def _quoting(quoted: JsonObject, *, text: str = "it was the database " * 40) -> Ending:
     """Return the end of a run that quotes `found` in its result, and that in its last event."""
-    findings = found["findings"]
+    findings = quoted["findings"]
     assert isinstance(findings, list)
-    data: JsonObject = {"quoted": [findings[1], findings[3], findings[1]], "whole": found}
+    data: JsonObject = {"quoted": [findings[1], findings[3], findings[1]], "whole": quoted}
     result = Result(status="completed", text=text, data=data).to_json()
-    told = Completion(output=Output(text=text, data=data), output_preview="it was")
-    return Ending("completed", result, events=(RunCompleted(data=told),))
+    completion = Completion(output=Output(text=text, data=data), output_preview="it was")
+    return Ending("completed", result, events=(RunCompleted(data=completion),))
 
 
 class ContentContract:
@@ -37,9 +37,9 @@ class ContentContract:
     ) -> None:
         runs, new = checkpointer.runs, new_run(key="once")
         claimed = await started(checkpointer, new)
-        held, found = claimed.held, _found()
-        steps = (StepWrite(("collect",), {"results": [found]}), StepWrite((), {"plan": "p"}))
-        written = _quoting(found)
+        held, quoted = claimed.held, _found()
+        steps = (StepWrite(("collect",), {"results": [quoted]}), StepWrite((), {"plan": "p"}))
+        written = _quoting(quoted)
         if recorded:
             for step in steps:
                 await runs.record_step(held, step)
@@ -47,7 +47,7 @@ class ContentContract:
         else:
             end = replace(written, steps=steps)
 
-        (told,) = await runs.finish(held, end)
+        (last,) = await runs.finish(held, end)
 
         again = await runs.accept(new, on_busy="reject")
         (listed,) = await runs.thread_runs(thread_of(again.run))
@@ -60,8 +60,8 @@ class ContentContract:
         ]
         assert [run and run.result for run in read] == [written.result] * 5
         answer = Result.model_validate(written.result)
-        assert told.data["output"] == {"text": answer.text, "data": answer.data}
-        assert (await runs.events(ALICE, held.run_id))[-1] == told
+        assert last.data["output"] == {"text": answer.text, "data": answer.data}
+        assert (await runs.events(ALICE, held.run_id))[-1] == last
         assert await runs.finish(held, end) == ()
 
     @pytest.mark.requirement("EV-15")
@@ -70,13 +70,13 @@ class ContentContract:
     ) -> None:
         runs = checkpointer.runs
         held = (await started(checkpointer)).held
-        found = _found(lines=400)
+        quoted = _found(lines=400)
 
-        (told,) = await runs.finish(held, _quoting(found))
+        (last,) = await runs.finish(held, _quoting(quoted))
 
-        assert len(dumps(told.data)) <= 65_536
-        assert "$omitted" in dumps(told.data).decode()
-        assert (await runs.events(ALICE, held.run_id))[-1] == told
+        assert len(dumps(last.data)) <= 65_536
+        assert "$omitted" in dumps(last.data).decode()
+        assert (await runs.events(ALICE, held.run_id))[-1] == last
 
     async def test_a_result_that_looks_like_kept_names_is_read_as_it_is(
         self, checkpointer: Checkpointer

@@ -121,11 +121,11 @@ class DeadRunsContract:
     ) -> None:
         runs = checkpointer.runs
         held = await running(checkpointer, new_run("t"))
-        asked = question()
-        await runs.park(held, [asked], ())
+        interrupt = question()
+        await runs.park(held, [interrupt], ())
         with pytest.raises(ThreadInterruptedError):
             await runs.accept(new_run("t"), on_busy="take_over", owner="two")
-        await runs.resume(ALICE, held.run_id, {asked.id: "yes"})
+        await runs.resume(ALICE, held.run_id, {interrupt.id: "yes"})
 
         with pytest.raises(ThreadBusyError):
             await runs.accept(new_run("t"), on_busy="take_over", owner="two")

@@ -27,10 +27,10 @@ def ids(page: Page[Run]) -> list[str]:
 
 async def waits(store: Checkpointer, principal: Principal = ALICE) -> tuple[str, Interrupt]:
     """Return a run that waits, and what for."""
-    asked = question()
+    interrupt = question()
     held = await running(store, new_run(principal=principal))
-    await store.runs.park(held, [asked], ())
-    return held.run_id, asked
+    await store.runs.park(held, [interrupt], ())
+    return held.run_id, interrupt
 
 
 class ListContract:
@@ -85,16 +85,16 @@ class ListContract:
             await checkpointer.runs.finish(await running(checkpointer, new_run(thread)), ending())
         await running(checkpointer, new_run("x", principal=BOB))
         busy = await running(checkpointer, new_run("b"))
-        asked = question()
+        interrupt = question()
         parked = await running(checkpointer, new_run("a"))
-        await checkpointer.runs.park(parked, [asked], ())
+        await checkpointer.runs.park(parked, [interrupt], ())
 
         first = await checkpointer.index.threads(ALICE, limit=2)
         # What happens in a thread moves it nowhere.
         await running(checkpointer, new_run("c"))
         second = await checkpointer.index.threads(ALICE, limit=2, before=first.next)
 
-        threads = {each.key.thread_id: each for each in (*first.entries, *second.entries)}
+        threads = {thread.key.thread_id: thread for thread in (*first.entries, *second.entries)}
         assert list(threads) == ["c", "b", "a"]
         assert (first.next is None, second.next) == (False, None)
         assert (threads["b"].waits, threads["b"].active) == (None, busy.run_id)
@@ -103,11 +103,11 @@ class ListContract:
         assert 0 < threads["a"].created_at <= threads["a"].updated_at
         await checkpointer.threads.delete(ThreadKey("acme", "alice", "c"), cancel=True)
         listed = await checkpointer.index.threads(ALICE, limit=10)
-        assert [each.key.thread_id for each in listed.entries] == ["b", "a"]
+        assert [thread.key.thread_id for thread in listed.entries] == ["b", "a"]
 
     @pytest.mark.requirement("GW-43")
     async def test_what_waits_is_listed_for_its_tenant(self, checkpointer: Checkpointer) -> None:
-        mine, asked = await waits(checkpointer)
+        mine, interrupt = await waits(checkpointer)
         theirs, _ = await waits(checkpointer, BOB)
         await waits(checkpointer, NAMESAKE)
         await running(checkpointer)
@@ -116,11 +116,11 @@ class ListContract:
         second = await checkpointer.index.waiting("acme", limit=1, before=first.next)
 
         assert (ids(first), ids(second), second.next) == ([theirs], [mine], None)
-        assert [each.id for each in second.entries[0].interrupts] == [asked.id]
+        assert [waiting.id for waiting in second.entries[0].interrupts] == [interrupt.id]
         assert second.entries[0].subject == "alice"
-        for tenant, run_id, found in (("acme", mine, True), ("other", mine, False)):
+        for tenant, run_id, visible in (("acme", mine, True), ("other", mine, False)):
             run = await checkpointer.index.find_waiting(tenant, RunId(run_id))
-            assert (run is not None) == found
+            assert (run is not None) == visible
         going_on = await running(checkpointer)
         assert await checkpointer.index.find_waiting("acme", going_on.run_id) is None
 
@@ -129,25 +129,25 @@ class ListContract:
         self, checkpointer: Checkpointer
     ) -> None:
         runs = checkpointer.runs
-        run_id, asked = await waits(checkpointer)
+        run_id, interrupt = await waits(checkpointer)
         (run,) = (await checkpointer.index.waiting("acme", limit=5)).entries
         other = await running(checkpointer)
 
-        for wrong in ({}, {"guessed": "yes"}, {asked.id: "yes", "guessed": "yes"}):
+        for wrong in ({}, {"guessed": "yes"}, {interrupt.id: "yes", "guessed": "yes"}):
             with pytest.raises(NotFoundError):
                 await runs.resume(BOB, run.run_id, wrong, colleague=True)
         for absent in (other.run_id, type(run.run_id)("f" * 32)):
             with pytest.raises(NotFoundError):
-                await runs.resume(BOB, absent, {asked.id: "yes"}, colleague=True)
+                await runs.resume(BOB, absent, {interrupt.id: "yes"}, colleague=True)
         with pytest.raises(NotFoundError):
-            await runs.resume(NAMESAKE, run.run_id, {asked.id: "yes"}, colleague=True)
+            await runs.resume(NAMESAKE, run.run_id, {interrupt.id: "yes"}, colleague=True)
         with pytest.raises(NotFoundError):
-            await runs.resume(BOB, run.run_id, {asked.id: "yes"})
+            await runs.resume(BOB, run.run_id, {interrupt.id: "yes"})
 
-        resumed = await runs.resume(BOB, run.run_id, {asked.id: "yes"}, colleague=True)
-        again = await runs.resume(BOB, run.run_id, {asked.id: "yes"}, colleague=True)
+        resumed = await runs.resume(BOB, run.run_id, {interrupt.id: "yes"}, colleague=True)
+        again = await runs.resume(BOB, run.run_id, {interrupt.id: "yes"}, colleague=True)
         with pytest.raises(InterruptAnsweredError):
-            await runs.resume(BOB, run.run_id, {asked.id: "no"}, colleague=True)
+            await runs.resume(BOB, run.run_id, {interrupt.id: "no"}, colleague=True)
 
         assert (resumed.run_id, resumed.status, again.status) == (run_id, "queued", "queued")
         last = (await runs.events(ALICE, run.run_id))[-1]

@@ -49,7 +49,7 @@ class LogContract:
     ) -> None:
         held = [await running(checkpointer) for _ in range(3)]
         await checkpointer.runs.append(held[1], 1, [Event(type="agent.custom")] * 2)
-        ids = [*(each.run_id for each in held), new_run().run_id]
+        ids = [*(claim.run_id for claim in held), new_run().run_id]
 
         assert await checkpointer.runs.last_seqs(ids) == dict(zip(ids, (2, 4, 2), strict=False))
         assert await checkpointer.runs.last_seqs([]) == {}
@@ -68,11 +68,11 @@ class LogContract:
                 numbers += [event.seq for event in (await runs.record_step(held, write)).events]
             return numbers
 
-        told = await asyncio.gather(*[writer(f"w{n}") for n in range(8)])
+        by_writer = await asyncio.gather(*[writer(f"w{n}") for n in range(8)])
 
         events = await runs.events(ALICE, held.run_id)
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
-        assert sorted(chain.from_iterable(told)) == [event.seq for event in events[2:]]
+        assert sorted(chain.from_iterable(by_writer)) == [event.seq for event in events[2:]]
 
     async def test_what_was_appended_is_what_is_read(self, checkpointer: Checkpointer) -> None:
         held = await running(checkpointer)
@@ -85,10 +85,10 @@ class LogContract:
             data=AnyData.model_validate({"deep": {"list": [1, 2.5, None, True, "é"]}}),
         )
 
-        told = await checkpointer.runs.append(held, 1, [event])
+        envelopes = await checkpointer.runs.append(held, 1, [event])
 
         stored = await checkpointer.runs.events(ALICE, held.run_id, after=2)
-        assert stored == told
+        assert stored == envelopes
         assert stored[0].event() == event
         assert (stored[0].tenant, stored[0].v) == ("acme", 1)
 
@@ -122,9 +122,9 @@ class LogContract:
         await runs.release(held)
         (taken,) = await runs.claim("two", RUNS, limit=1)
 
-        told = await runs.append(taken.held, 1, [Event(type="agent.custom")])
+        envelopes = await runs.append(taken.held, 1, [Event(type="agent.custom")])
 
-        assert len(told) == 1
+        assert len(envelopes) == 1
 
     @pytest.mark.requirement("EV-14")
     async def test_times_never_decrease_along_the_numbers(
@@ -188,11 +188,11 @@ class LogContract:
         last = RunCompleted(data=Completion(output=output, output_preview="short"))
         result: JsonObject = {"status": "completed", "text": long}
 
-        (told,) = await runs.finish(held, Ending("completed", result, events=(last,)))
+        (envelope,) = await runs.finish(held, Ending("completed", result, events=(last,)))
 
-        assert len(dumps(told.data)) <= 65_536
+        assert len(dumps(envelope.data)) <= 65_536
         text = dumps(long)
-        shown = told.data["output"]
+        shown = envelope.data["output"]
         assert isinstance(shown, dict)
         assert shown["data"] == {"kept": 1}
         assert shown["text"] == {
@@ -201,8 +201,8 @@ class LogContract:
             "sha256": hashlib.sha256(text).hexdigest(),
             "preview": preview(long),
         }
-        assert told.data["output_preview"] == "short"
-        assert (await runs.events(ALICE, held.run_id))[-1] == told
+        assert envelope.data["output_preview"] == "short"
+        assert (await runs.events(ALICE, held.run_id))[-1] == envelope
         assert (await runs.read(ALICE, held.run_id)).result == result
 
     @pytest.mark.requirement("EV-15")
@@ -213,10 +213,12 @@ class LogContract:
         held = await running(checkpointer)
         data = AnyData.model_validate({f"m{n}": "x" * (200_000 // members) for n in range(members)})
 
-        (told,) = await checkpointer.runs.append(held, 1, [Event(type="agent.custom", data=data)])
+        (envelope,) = await checkpointer.runs.append(
+            held, 1, [Event(type="agent.custom", data=data)]
+        )
 
-        assert len(dumps(told.data)) <= 65_536
-        assert "$omitted" in dumps(told.data).decode()
+        assert len(dumps(envelope.data)) <= 65_536
+        assert "$omitted" in dumps(envelope.data).decode()
 
     @pytest.mark.requirement("RS-13", "EV-12")
     async def test_nothing_follows_the_end(self, checkpointer: Checkpointer) -> None:
@@ -256,7 +258,7 @@ class LogContract:
             Ending("completed", {}, events=(last, last)),
         ]
 
-        for call in (*refused, *[runs.finish(held, each) for each in endings]):
+        for call in (*refused, *[runs.finish(held, wrong) for wrong in endings]):
             with pytest.raises(InputError):
                 await call
         assert (await runs.read(ALICE, held.run_id)).last_seq == 2
@@ -272,9 +274,9 @@ class LogContract:
             last.status, last.result, None, last.steps, Turn(key, (entry,), 0), last.events
         )
 
-        told = await checkpointer.runs.finish(held, last)
+        envelopes = await checkpointer.runs.finish(held, last)
 
-        assert [event.type for event in told] == ["plan.step.finished", "run.completed"]
+        assert [event.type for event in envelopes] == ["plan.step.finished", "run.completed"]
         run = await checkpointer.runs.read(ALICE, held.run_id)
         assert (run.status, run.owner, run.result) == ("completed", None, last.result)
         assert await checkpointer.runs.steps(ALICE, held.run_id) == {

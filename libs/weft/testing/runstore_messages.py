@@ -31,8 +31,8 @@ SAID = Inbound("message-1", "hash-1")
 async def parked(checkpointer: Checkpointer, *ids: str, **changes: object) -> Held:
     """Return the claim of a run that waits for answers to questions of these ids."""
     held = await running(checkpointer)
-    asked = [question(id=each).model_copy(update=changes) for each in ids]
-    await checkpointer.runs.park(held, asked, ())
+    interrupts = [question(id=name).model_copy(update=changes) for name in ids]
+    await checkpointer.runs.park(held, interrupts, ())
     return held
 
 
@@ -55,12 +55,12 @@ class MessageContract:
         await runs.finish(last.held, ending())
         after = await runs.resume(ALICE, held.run_id, {"c": 1}, message=SAID)
 
-        assert [each.id for each in again.interrupts] == ["b"]
+        assert [interrupt.id for interrupt in again.interrupts] == ["b"]
         assert after.status == "completed"
         steps = await runs.steps(ALICE, held.run_id)
         assert steps[("interrupt", "b")] == {"answer": 2}
-        found = await runs.received(ALICE, taken.run.operation, SAID.key)
-        assert found == Received(held.run_id, SAID.body_hash)
+        received = await runs.received(ALICE, taken.run.operation, SAID.key)
+        assert received == Received(held.run_id, SAID.body_hash)
 
     @pytest.mark.requirement("A2A-2")
     async def test_each_message_has_its_entry_in_the_order_in_which_they_came(
@@ -76,7 +76,7 @@ class MessageContract:
         with pytest.raises(RunNotInterruptedError):
             await runs.resume(ALICE, held.run_id, {"c": 1}, message=refused)
 
-        entries = [await runs.step(ALICE, held.run_id, entry_path(each)) for each in (1, 2, 3)]
+        entries = [await runs.step(ALICE, held.run_id, entry_path(number)) for number in (1, 2, 3)]
         (claimed,) = await runs.claim("two", RUNS, limit=1)
         assert entries == [{"said": "a"}, {"said": "b"}, None]
         assert claimed.steps[entry_path(2)] == {"said": "b"}
@@ -126,11 +126,11 @@ class MessageContract:
         runs = checkpointer.runs
         held = await parked(checkpointer, "a")
 
-        told = await all_of(
+        answers = await all_of(
             runs.resume(ALICE, held.run_id, {"a": 1}, message=SAID) for _ in range(20)
         )
 
-        assert [each for each in told if isinstance(each, Exception)] == []
+        assert [answer for answer in answers if isinstance(answer, Exception)] == []
         assert len(await runs.steps(ALICE, held.run_id)) == 1
 
     @pytest.mark.requirement("RS-9")
@@ -183,7 +183,7 @@ class MessageContract:
         beside = [new_run(thread_id="t") for _ in range(20)]
         for new in beside:
             await runs.accept(new, on_busy="alongside")
-        claimed = {each.run.run_id for each in await runs.claim("two", RUNS, limit=50)}
+        claimed = {claim.run.run_id for claim in await runs.claim("two", RUNS, limit=50)}
         assert claimed == {new.run_id for new in beside}
 
         queued = await runs.accept(new_run(thread_id="t"), on_busy="overtake")

@@ -50,7 +50,7 @@ class OwnershipContract:
             taken: list[str] = []
             while claimed := await runs.claim(name, RUNS, limit=5):
                 # A lease that ended on a busy machine is another matter.
-                taken += [each.run.run_id for each in claimed if each.held.epoch == 1]
+                taken += [claim.run.run_id for claim in claimed if claim.held.epoch == 1]
             return taken
 
         taken = await asyncio.gather(*[claimer(f"owner {n}") for n in range(16)])

@@ -79,8 +79,8 @@ async def finish(them: Checkpointer) -> Write:
 @_scenario
 async def park(them: Checkpointer) -> Write:
     held = await running(them, new_run("t", key="k"))
-    asked = [question(id="q")]
-    return lambda: them.runs.park(held, asked, [Event(type="agent.interrupt")])
+    interrupts = [question(id="q")]
+    return lambda: them.runs.park(held, interrupts, [Event(type="agent.interrupt")])
 
 
 @_scenario
@@ -113,8 +113,8 @@ async def intend(them: Checkpointer) -> Write:
 async def settle(them: Checkpointer) -> Write:
     held = await running(them, new_run("t", key="k"))
     await them.effects.intend(held, effect("e"))
-    outcome, told = EffectOutcome("done", 7), [Event(type="agent.effect.settled")]
-    return lambda: them.effects.settle(held, "e", 1, outcome, events=told)
+    outcome, events = EffectOutcome("done", 7), [Event(type="agent.effect.settled")]
+    return lambda: them.effects.settle(held, "e", 1, outcome, events=events)
 
 
 @_scenario
@@ -193,7 +193,7 @@ class RepeatContract:
         faults.ahead_s = LEASE_SECONDS + 1
         taken = await checkpointer.runs.claim("two", RUNS, limit=5)
 
-        assert [each.run.run_id for each in taken] == [lost.run_id]
+        assert [claim.run.run_id for claim in taken] == [lost.run_id]
         assert (await checkpointer.runs.renew([unheard])).lost == frozenset()
 
     async def test_a_repeated_accept_gets_the_claim_that_it_missed(

@@ -36,16 +36,16 @@ class WaitingContract:
     ) -> None:
         runs = checkpointer.runs
         held = await running(checkpointer)
-        asked = question(id="q")
+        interrupt = question(id="q")
 
-        events = await runs.park(held, [asked], [Event(type="agent.interrupt")])
+        events = await runs.park(held, [interrupt], [Event(type="agent.interrupt")])
 
         run = await runs.read(ALICE, held.run_id)
-        assert (run.status, run.owner, run.interrupts) == ("interrupted", None, (asked,))
+        assert (run.status, run.owner, run.interrupts) == ("interrupted", None, (interrupt,))
         before, put, last = events
         assert before.type == "agent.interrupt"
         assert (put.type, put.data["interrupt_id"]) == ("interrupt.requested", "q")
-        assert put.data["message"] == asked.message
+        assert put.data["message"] == interrupt.message
         assert (last.type, last.data) == ("run.interrupted", {"interrupt_ids": ["q"]})
         faults.ahead_s = 100 * LEASE_SECONDS
         assert await runs.claim("two", RUNS, limit=5) == []
@@ -78,17 +78,17 @@ class WaitingContract:
     ) -> None:
         runs = checkpointer.runs
         held = await running(checkpointer)
-        asked = question(id="q").model_copy(update={"path": ("pay",), "agent": "payer"})
-        await runs.park(held, [asked], ())
+        interrupt = question(id="q").model_copy(update={"path": ("pay",), "agent": "payer"})
+        await runs.park(held, [interrupt], ())
         answer: JsonValue = {"approved": True, "password": "hunter2"}
 
         for _ in range(2):
             await runs.resume(ALICE, held.run_id, {"q": answer})
 
-        told = (await runs.events(ALICE, held.run_id))[4:]
-        assert [event.type for event in told] == ["interrupt.resolved"]
-        assert (told[0].path, told[0].agent) == (("pay",), "payer")
-        assert told[0].data == {
+        resolved = (await runs.events(ALICE, held.run_id))[4:]
+        assert [event.type for event in resolved] == ["interrupt.resolved"]
+        assert (resolved[0].path, resolved[0].agent) == (("pay",), "payer")
+        assert resolved[0].data == {
             "interrupt_id": "q",
             "status": "resolved",
             "resolved_by": "alice",

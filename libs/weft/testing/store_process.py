@@ -47,9 +47,9 @@ async def claim(them: Checkpointer) -> None:
     """Claim until nothing is left, saying which runs nobody held before."""
     await _told_to_go(them)
     while claimed := await them.runs.claim("child", RUNS, limit=1):
-        for each in claimed:
-            if each.held.epoch == 1:
-                _say(each.run.run_id)
+        for claim in claimed:
+            if claim.held.epoch == 1:
+                _say(claim.run.run_id)
 
 
 async def append(them: Checkpointer, name: str, run_id: str, thread_id: str) -> None:

@@ -152,7 +152,7 @@ class ThreadStoreContract:
 
         mine = Erasing(held.run_id, "acme", "alice", ("bank", "logs"))
         going_on = await threads.erasing(ThreadKey("acme", "alice", "u"), limit=10)
-        assert [each.over for each in going_on] == [False]
+        assert [erasing.over for erasing in going_on] == [False]
         # What it comes to is nothing to keep; whom it called still is.
         await checkpointer.runs.finish(other, ending("canceled"))
         theirs = Erasing(other.run_id, "acme", "alice", ("bank",))
@@ -246,8 +246,10 @@ class ThreadStoreContract:
             await checkpointer.threads.append(KEY, [b"late"], expected=0, fence=held)
         last = ending("canceled")
         turn = Turn(KEY, (b"late",), 0)
-        told = await runs.finish(held, type(last)("canceled", {}, turn=turn, events=last.events))
-        assert [event.type for event in told] == ["thread.deleted", "run.canceled"]
+        envelopes = await runs.finish(
+            held, type(last)("canceled", {}, turn=turn, events=last.events)
+        )
+        assert [event.type for event in envelopes] == ["thread.deleted", "run.canceled"]
         assert await checkpointer.threads.load(KEY) is None
         assert await runs.thread_runs(KEY) == ()
         assert await runs.claim("two", RUNS, limit=5) == []
@@ -265,14 +267,14 @@ class ThreadStoreContract:
         recorded = await checkpointer.runs.record_step(held, step("late", "secret"))
         for _ in range(2):
             await checkpointer.effects.settle(held, "e", 1, EffectOutcome("done", "secret"))
-        known = await checkpointer.effects.find_effect("e")
+        stored = await checkpointer.effects.find_effect("e")
         await checkpointer.runs.release(held)
         (claimed,) = await checkpointer.runs.claim("two", RUNS, limit=5)
         await checkpointer.runs.finish(claimed.held, ending("canceled", step("last", "secret")))
 
         assert recorded.outcome == {"text": "secret"}
-        assert known is not None
-        assert known.outcome == EffectOutcome("done", None)
+        assert stored is not None
+        assert stored.outcome == EffectOutcome("done", None)
         assert claimed.steps == {}
         assert await checkpointer.threads.erasing(KEY, limit=5) == (
             Erasing(held.run_id, "acme", "alice", ()),
