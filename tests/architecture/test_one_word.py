@@ -82,8 +82,8 @@ MOODS = frozenset({"told", "found", "asked", "known", "each"})
 """How a thing came, or that it is one of several: a local name says what it holds."""
 CLEAN = (
     "a2a", "bus", "catalog", "checkpoint", "cli", "core", "events", "identity", "language", "local",
-    "loop", "models", "plan", "reasoning", "routing", "runs", "server", "service", "testing",
-    "tools",
+    "loop", "models", "plan", "reasoning", "report", "routing", "runs", "server", "service",
+    "testing", "tools",
 )  # fmt: skip
 
 

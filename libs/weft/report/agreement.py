@@ -35,14 +35,14 @@ def sides(group: Sequence[Made]) -> list[list[Made]]:
     """Split the claims of one finding into those that agree; equal for any order of `group`."""
     if len(group) == 1:
         return [list(group)]
-    found: list[list[Made]] = []
+    agreeing: list[list[Made]] = []
     for made in sorted(group, key=_place):
-        home = next((side for side in found if agrees(side[0].claim, made.claim)), None)
+        home = next((side for side in agreeing if agrees(side[0].claim, made.claim)), None)
         if home is None:
-            found.append([made])
+            agreeing.append([made])
         else:
             home.append(made)
-    return [sorted(side, key=lambda made: made.order) for side in found]
+    return [sorted(side, key=lambda made: made.order) for side in agreeing]
 
 
 def score(side: Iterable[Made]) -> float:

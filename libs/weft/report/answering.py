@@ -84,57 +84,59 @@ def asked_of(goal: str, branches: Sequence[Branch]) -> Asked:
     return Asked(Question.of(goal), tuple(facts), EARLIER in goal)
 
 
-def opening_lines(asked: Asked, report: Report) -> list[str]:
+def opening_lines(inquiry: Asked, report: Report) -> list[str]:
     """Return what is said first; nothing where no source shows anything."""
-    if not asked.facts:
+    if not inquiry.facts:
         return []
-    lines = [] if asked.question.english else [_by_names_only(asked)]
-    lines += [_absent(name, asked) for name in asked.unknown]
-    lines += _window(asked, report)
-    if asked.is_elsewhere:
-        return [*lines, *_elsewhere(asked)]
-    if asked.unknown and not asked.named:
+    lines = [] if inquiry.question.english else [_by_names_only(inquiry)]
+    lines += [_absent(name, inquiry) for name in inquiry.unknown]
+    lines += _window(inquiry, report)
+    if inquiry.is_elsewhere:
+        return [*lines, *_elsewhere(inquiry)]
+    if inquiry.unknown and not inquiry.named:
         return lines
-    telling = Telling(asked.facts, asked.named, asked.question.measures)
-    return [*lines, *_KINDS[asked.question.kind](telling, report)]
+    telling = Telling(inquiry.facts, inquiry.named, inquiry.question.measures)
+    return [*lines, *_KINDS[inquiry.question.kind](telling, report)]
 
 
-def _by_names_only(asked: Asked) -> str:
+def _by_names_only(inquiry: Asked) -> str:
     names = (
-        f" It names {_joined(asked.named)}."
-        if asked.named
+        f" It names {_joined(inquiry.named)}."
+        if inquiry.named
         else " It names no service of this data."
     )
     return NOT_ENGLISH + names
 
 
-def _absent(name: str, asked: Asked) -> str:
-    there = f"there {'is' if len(asked.services) == 1 else 'are'} {_joined(asked.services)}"
+def _absent(name: str, inquiry: Asked) -> str:
+    there = f"there {'is' if len(inquiry.services) == 1 else 'are'} {_joined(inquiry.services)}"
     return f"There is no service `{name}` in this data; {there}."
 
 
-def _elsewhere(asked: Asked) -> Iterator[str]:
+def _elsewhere(inquiry: Asked) -> Iterator[str]:
     """Say that the question may be about something else than the data."""
-    there = f"it is about {_joined(asked.services)}" if asked.services else "it names no service"
+    there = (
+        f"it is about {_joined(inquiry.services)}" if inquiry.services else "it names no service"
+    )
     yield (
         f"This mesh cannot answer that: nothing in the question names a part of the data; {there}."
     )
-    example = asked.services[0] if asked.services else "checkout"
+    example = inquiry.services[0] if inquiry.services else "checkout"
     yield f'Ask, for example: "Is {example} healthy?", "What changed, and when?", "Show the errors."'
 
 
-def _window(asked: Asked, report: Report) -> Iterator[str]:
+def _window(inquiry: Asked, report: Report) -> Iterator[str]:
     """Say the time that the answer is about, and where it holds nothing."""
-    windows = [fact for fact in asked.of("window") if fact.at is not None]
-    if not asked.question.period:
+    windows = [fact for fact in inquiry.of("window") if fact.at is not None]
+    if not inquiry.question.period:
         return
     if not windows:
-        yield f"The time `{asked.question.period}` could not be read, so all of the data is meant."
+        yield f"The time `{inquiry.question.period}` could not be read, so all of the data is meant."
         return
     start = min(fact.at or 0.0 for fact in windows)
     end = max(fact.until or 0.0 for fact in windows)
     rows = ", ".join(f"{fact.source} {fact.value} rows" for fact in windows)
-    period = asked.question.period
+    period = inquiry.question.period
     if not any(fact.value for fact in windows):
         yield f"Nothing is recorded {period}: the data are from {_recorded(report)}."
         return

@@ -66,9 +66,9 @@ def claims_of(branches: Sequence[Branch]) -> list[Made]:
 
 
 def _grounded(claim: Claim, branch: Branch, held: dict[str, Artifact], order: int) -> Made:
-    found = [_look_up(ref, claim, branch, held) for ref in claim.evidence_refs]
-    evidence = tuple(item for item in found if item is not None)
-    grounded = bool(found) and len(evidence) == len(found)
+    looked_up = [_look_up(ref, claim, branch, held) for ref in claim.evidence_refs]
+    evidence = tuple(item for item in looked_up if item is not None)
+    grounded = bool(looked_up) and len(evidence) == len(looked_up)
     if not grounded and claim.type != "inference":
         # Without its evidence it weighs what any opinion weighs.
         claim = claim.model_copy(update={"type": "inference"})
@@ -80,10 +80,10 @@ def _look_up(ref: str, claim: Claim, branch: Branch, held: dict[str, Artifact]) 
     artifact = held.get(name)
     if artifact is None:
         return None
-    found = resolve(artifact.text if artifact.data is None else artifact.data, pointer)
-    if found is ABSENT:
+    resolved = resolve(artifact.text if artifact.data is None else artifact.data, pointer)
+    if resolved is ABSENT:
         return None
-    value = cast(JsonValue, found)
+    value = cast(JsonValue, resolved)
     return Evidence.model_construct(
         peer=branch.peer,
         branch=branch.id,

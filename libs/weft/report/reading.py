@@ -36,10 +36,10 @@ def is_partial(gaps: Sequence[Gap]) -> bool:
 
 def no_data(results: Sequence[Result]) -> Reason | None:
     """Return why nothing can be said where somebody was to read data, and nobody read any."""
-    coverage = [each for result in results for each in coverage_in(result)]
-    if not coverage or any(each.is_read for each in coverage):
+    coverage = [one for result in results for one in coverage_in(result)]
+    if not coverage or any(one.is_read for one in coverage):
         return None
-    whys = "; ".join(f"{each.source}: {each.reason}" for each in coverage)
+    whys = "; ".join(f"{one.source}: {one.reason}" for one in coverage)
     return Reason(code=NO_DATA, message=f"no data was read: {whys}")
 
 

@@ -33,7 +33,7 @@ def summarize(report: Report, branches: Sequence[Branch], *, goal: str) -> str:
     `report` is whole but for its summary.
     """
     suspected = _suspected(report)
-    cause = next((each for each in suspected if each.kind == "cause"), None)
+    cause = next((finding for finding in suspected if finding.kind == "cause"), None)
     top = cause if cause or _compares(report) else next(iter(report.findings), None)
     said = _Said()
     if top is None:
@@ -41,12 +41,18 @@ def summarize(report: Report, branches: Sequence[Branch], *, goal: str) -> str:
     else:
         lines = [*_top(top, branches)]
         said.admits(top)
-    rest = [each for each in suspected if each is not top and said.admits(each)]
+    rest = [finding for finding in suspected if finding is not top and said.admits(finding)]
     lines += _listed(rest, SUSPECTS if cause else WEAK_SUSPECTS)
-    others = [each for each in report.findings if each is not top and not is_suspected(each)]
-    seen = [each for each in others if each.kind != "recommendation" and said.admits(each)]
+    others = [
+        finding for finding in report.findings if finding is not top and not is_suspected(finding)
+    ]
+    seen = [
+        finding for finding in others if finding.kind != "recommendation" and said.admits(finding)
+    ]
     lines += _listed(seen, "Also seen:")
-    advice = [each for each in others if each.kind == "recommendation" and said.admits(each)]
+    advice = [
+        finding for finding in others if finding.kind == "recommendation" and said.admits(finding)
+    ]
     lines += _listed(advice, "Recommended:")
     lines += _disputes(report.contradictions)
     lines += _missing(report.gaps)
@@ -57,8 +63,8 @@ def summarize(report: Report, branches: Sequence[Branch], *, goal: str) -> str:
 def _suspected(report: Report) -> list[Finding]:
     """Return the findings that say of a subject that it is the cause, the most suspected first."""
     places = {suspect.subject: place for place, suspect in enumerate(report.suspects)}
-    suspected = [each for each in report.findings if is_suspected(each)]
-    return sorted(suspected, key=lambda each: places.get(each.subject, len(places)))
+    suspected = [finding for finding in report.findings if is_suspected(finding)]
+    return sorted(suspected, key=lambda finding: places.get(finding.subject, len(places)))
 
 
 class _Said:
@@ -70,18 +76,19 @@ class _Said:
     def admits(self, finding: Finding) -> bool:
         """Tell whether the finding says anything new, and take it as said."""
         quoted = {
-            (each.branch, each.ref)
-            for each in finding.evidence
-            if isinstance(each.value, str | dict) and _value(each.value) in finding.statement
+            (evidence.branch, evidence.ref)
+            for evidence in finding.evidence
+            if isinstance(evidence.value, str | dict)
+            and _value(evidence.value) in finding.statement
         }
         new = not quoted or not quoted <= self._refs
-        self._refs |= {(each.branch, each.ref) for each in finding.evidence}
+        self._refs |= {(evidence.branch, evidence.ref) for evidence in finding.evidence}
         return new
 
 
 def _compares(report: Report) -> bool:
     """Tell whether data was looked at, so that there is something to say of it first."""
-    return any(each.is_read for each in report.coverage)
+    return any(coverage.is_read for coverage in report.coverage)
 
 
 def _label(branches: Sequence[Branch]) -> Iterator[str]:
@@ -108,10 +115,12 @@ def _replaced(branches: Sequence[Branch]) -> Iterator[str]:
 
 def _opening(report: Report, branches: Sequence[Branch], goal: str) -> Iterator[str]:
     """Say that all is as usual only of what was held against normal times."""
-    held = [each for each in report.coverage if each.compared]
+    held = [coverage for coverage in report.coverage if coverage.compared]
     if not held:
-        alone = [each.source for each in report.coverage if each.verdict == "not_compared"]
-        read = [each.source for each in report.coverage if each.is_read]
+        alone = [
+            coverage.source for coverage in report.coverage if coverage.verdict == "not_compared"
+        ]
+        read = [coverage.source for coverage in report.coverage if coverage.is_read]
         if alone:
             yield f"Nothing was compared: there is no normal to hold {_names(alone)} against."
         elif read:
@@ -121,10 +130,10 @@ def _opening(report: Report, branches: Sequence[Branch], goal: str) -> Iterator[
         else:
             yield from _inconclusive(branches, goal)
         return
-    seen = ", ".join(f"{each.source} ({each.compared:,} rows)" for each in held)
-    rest = [each.source for each in report.coverage if not each.is_read]
+    seen = ", ".join(f"{coverage.source} ({coverage.compared:,} rows)" for coverage in held)
+    rest = [coverage.source for coverage in report.coverage if not coverage.is_read]
     unread = f" Not read: {', '.join(rest)}." if rest else ""
-    if any(each.verdict == "found" for each in held):
+    if any(coverage.verdict == "found" for coverage in held):
         words = f"No sign of an incident is clear enough to name a cause in {seen}"
         yield f"{words}: what differs from normal follows, weak as it is.{unread}"
     else:
@@ -132,9 +141,9 @@ def _opening(report: Report, branches: Sequence[Branch], goal: str) -> Iterator[
 
 
 def _inconclusive(branches: Sequence[Branch], goal: str) -> Iterator[str]:
-    asked = f" on '{_short(goal)}'" if goal else ""
+    about = f" on '{_short(goal)}'" if goal else ""
     looked = ", ".join(_branch_name(branch.id, branch.peer) for branch in branches)
-    yield f"Inconclusive{asked}: nobody found anything. Asked: {looked}."
+    yield f"Inconclusive{about}: nobody found anything. Asked: {looked}."
 
 
 def _top(top: Finding, branches: Sequence[Branch]) -> Iterator[str]:
@@ -146,11 +155,11 @@ def _top(top: Finding, branches: Sequence[Branch]) -> Iterator[str]:
 
 
 def _support(top: Finding, branches: Sequence[Branch]) -> str:
-    asked = len(dict.fromkeys(branch.peer for branch in branches))
+    peer_count = len(dict.fromkeys(branch.peer for branch in branches))
     if len(top.supporters) > 1:
-        return f"{len(top.supporters)} of {asked} sources agree: {_names(top.supporters)}"
-    if asked > 1:
-        return f"One of {asked} sources says so: {top.supporters[0]}"
+        return f"{len(top.supporters)} of {peer_count} sources agree: {_names(top.supporters)}"
+    if peer_count > 1:
+        return f"One of {peer_count} sources says so: {top.supporters[0]}"
     return f"According to {top.supporters[0]}"
 
 
@@ -208,8 +217,8 @@ def _branch_name(branch: str, peer: str) -> str:
 
 def _value(value: JsonValue) -> str:
     if isinstance(value, dict):
-        told = value.get("text") or value.get("message")
-        value = told if isinstance(told, str) else value
+        words = value.get("text") or value.get("message")
+        value = words if isinstance(words, str) else value
     if isinstance(value, str):
         return _short(value)
     if isinstance(value, float):

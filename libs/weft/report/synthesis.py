@@ -41,7 +41,7 @@ def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
     contradictions = tuple(
         _contradiction(finding, group) for finding, group in ranked if group.contradicted
     )
-    coverage = tuple(each for branch in branches for each in coverage_in(branch.result))
+    coverage = tuple(one for branch in branches for one in coverage_in(branch.result))
     report = Report.model_construct(
         summary="",
         findings=findings,
