@@ -50,9 +50,9 @@ def __getattr__(name: str) -> object:
     """Import a public name from the package that defines it."""
     if name not in _HOME:
         raise AttributeError(f"module 'weft' has no attribute {name!r}")
-    found: object = getattr(import_module(_HOME[name]), name)
-    globals()[name] = found
-    return found
+    public: object = getattr(import_module(_HOME[name]), name)
+    globals()[name] = public
+    return public
 
 
 def __dir__() -> list[str]:

@@ -58,9 +58,9 @@ class Condition(ABC):
         """Yield the conditions this one is made of, in written order."""
         yield self
 
-    def explain(self, found: "frozenset[StopCause]") -> str:
-        """Return what holds, with measured values; empty if `found` has nothing of this."""
-        mine = [reason for reason in found if reason.condition == self]
+    def explain(self, causes: "frozenset[StopCause]") -> str:
+        """Return what holds, with measured values; empty if `causes` has nothing of this."""
+        mine = [cause for cause in causes if cause.condition == self]
         return " and ".join(sorted(reason.measured() for reason in mine))
 
     def to_json(self) -> JsonObject:
@@ -156,9 +156,9 @@ class StopCause:
 GO_ON: frozenset[StopCause] = frozenset()
 
 
-def stop_reason(found: frozenset[StopCause]) -> StopReason:
+def stop_reason(causes: frozenset[StopCause]) -> StopReason:
     """Return the one that counts of several reasons."""
-    return min((reason.stop for reason in found), key=STOP_ORDER.index)
+    return min((cause.stop for cause in causes), key=STOP_ORDER.index)
 
 
 def next_wakeup(condition: Condition, progress: Progress) -> float | None:
@@ -222,8 +222,8 @@ class Or(_Junction):
     def reasons(self, progress: Progress) -> frozenset[StopCause]:
         return GO_ON.union(*(operand.reasons(progress) for operand in self.of))
 
-    def explain(self, found: frozenset[StopCause]) -> str:
-        parts = (operand.explain(found) for operand in self.of)
+    def explain(self, causes: frozenset[StopCause]) -> str:
+        parts = (operand.explain(causes) for operand in self.of)
         return "; ".join(part for part in parts if part)
 
 
@@ -239,8 +239,8 @@ class And(_Junction):
         sides = [operand.reasons(progress) for operand in self.of]
         return GO_ON.union(*sides) if all(sides) else GO_ON
 
-    def explain(self, found: frozenset[StopCause]) -> str:
-        parts = [operand.explain(found) for operand in self.of]
+    def explain(self, causes: frozenset[StopCause]) -> str:
+        parts = [operand.explain(causes) for operand in self.of]
         if not all(parts):
             return ""
         return " and ".join(f"({part})" if "; " in part else part for part in parts)
@@ -300,10 +300,11 @@ class Loader:
             hint = did_you_mean(str(kind), list(kinds))
             raise ConfigError(f"{path}.kind: unknown condition {kind!r}{hint}")
         given = {name: value for name, value in data.items() if name != "kind"}
-        known = kinds[kind].stored_fields()
+        fields_of_kind = kinds[kind].stored_fields()
         for name in given:
-            if name not in known:
-                raise ConfigError(f"{path}.{name}: unknown field{did_you_mean(name, known)}")
+            if name not in fields_of_kind:
+                hint = did_you_mean(name, fields_of_kind)
+                raise ConfigError(f"{path}.{name}: unknown field{hint}")
         return self._made(kinds[kind], given, path)
 
     def _made(self, kind: type[Condition], given: JsonObject, path: str) -> Condition:
@@ -316,8 +317,8 @@ class Loader:
             raise ConfigError(message if message[0] == "$" else f"{path}: {message}") from None
 
 
-def _kinds(known: list[type[Condition]]) -> Iterator[tuple[str, type[Condition]]]:
-    for child in known:
+def _kinds(children: list[type[Condition]]) -> Iterator[tuple[str, type[Condition]]]:
+    for child in children:
         if child.kind:
             yield child.kind, child
         yield from _kinds(child.__subclasses__())
@@ -331,5 +332,5 @@ def _values(condition: Condition) -> Iterator[tuple[str, JsonValue, object]]:
 @cache
 def _layout(kind: type[Condition]) -> tuple[tuple[str, object], ...]:
     """Return the names and defaults of a condition's fields; None stands for no default."""
-    found = fields(kind)  # type: ignore[arg-type]  # every subclass is a dataclass
-    return tuple((each.name, None if each.default is MISSING else each.default) for each in found)
+    layout = fields(kind)  # type: ignore[arg-type]  # every subclass is a dataclass
+    return tuple((one.name, None if one.default is MISSING else one.default) for one in layout)

@@ -85,8 +85,8 @@ class TextMention(Condition):
             raise ConfigError(f"TextMention pattern {self.pattern!r} is invalid: {error}") from None
 
     def reasons(self, progress: Progress) -> frozenset[StopCause]:
-        found = self._compiled().search(progress.last_text)
-        return frozenset({StopCause("condition", self, found.group())}) if found else GO_ON
+        match = self._compiled().search(progress.last_text)
+        return frozenset({StopCause("condition", self, match.group())}) if match else GO_ON
 
     def _compiled(self) -> re.Pattern[str]:
         pattern = self.pattern
