@@ -31,6 +31,7 @@ from weft.routing.policy import Policies, PolicyGate, PolicyVerdict, read_polici
 from weft.routing.protocols import Protocol, ProtocolRegistry, View
 from weft.routing.reach import Situation
 from weft.routing.routed import GoalRequest, Routed, RoutedPart
+from weft.routing.router import Router, RunnableResult
 from weft.routing.select import Candidate, Offered, Selection, select
 
 __all__ = [
@@ -69,8 +70,10 @@ __all__ = [
     "Risk",
     "Routed",
     "RoutedPart",
+    "Router",
     "RoutingExplanation",
     "RunnableCompiled",
+    "RunnableResult",
     "Selection",
     "Situation",
     "TaskType",

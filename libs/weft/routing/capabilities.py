@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from weft.catalog import Capability, Effects, Offers
+from weft.catalog import Capability, Effects, Offers, RiskLevel
 from weft.core import Principal, ToolSpec
+from weft.core.errors import InputError, did_you_mean
 from weft.language.text import name_words, stems
 from weft.routing.frame import GENERAL, GoalFrame, Level, TaskType, highest
 
@@ -62,6 +63,30 @@ class CapabilityIndex:
             for capability in provider.capabilities
         ]
         return cls(allowed, tools=tools, revision=offers.revision)
+
+    def annotate(
+        self,
+        tool: str,
+        *,
+        id: str | None = None,  # noqa: A002 - what a capability is called everywhere
+        domain: str | None = None,
+        risk: RiskLevel | None = None,
+    ) -> "CapabilityIndex":
+        """Return an index that says more of a local tool than the tool does of itself.
+
+        Raises:
+            InputError: There is no tool of this name.
+        """
+        before = next((e for e in self._by_id.values() if e.tool_name == tool), None)
+        if before is None:
+            names = [e.tool_name for e in self._by_id.values() if e.tool_name]
+            raise InputError(f"there is no tool {tool!r}{did_you_mean(tool, names)}", field="tool")
+        domains = before.domains if domain is None else frozenset({domain})
+        after = before.model_copy(
+            update={"id": id or before.id, "domains": domains, "risk": risk or before.risk}
+        )
+        others = (e for e in self._by_id.values() if e is not before)
+        return CapabilityIndex((*others, after), revision=self.revision)
 
     def all(self) -> tuple[Capability, ...]:
         return tuple(self._by_id.values())
