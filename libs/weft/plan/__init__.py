@@ -23,7 +23,7 @@ from weft.plan.events import (
     StepSkipped,
     StepStarted,
 )
-from weft.plan.interpreter import Interpreter, PlanOutcome
+from weft.plan.interpreter import Approver, Interpreter, PlanOutcome
 from weft.plan.model import (
     Call,
     Case,
@@ -45,6 +45,7 @@ from weft.plan.walk import Scope, StepPatience
 __all__ = [
     "AllOf",
     "AnyOf",
+    "Approver",
     "Call",
     "Case",
     "Choose",

@@ -10,8 +10,7 @@ from weft.core import Authority, Interrupt, JsonObject, JsonValue, Result, RunId
 from weft.core.errors import RunFailedError
 from weft.loop import Peer
 from weft.models import Model
-from weft.plan import Interpreter, Plan, StepPatience
-from weft.plan.interpreter import Approver
+from weft.plan import Approver, Interpreter, Plan, StepPatience
 from weft.report import Report
 from weft.routing.capabilities import CapabilityIndex
 from weft.routing.compiler import CognitiveCompiler
