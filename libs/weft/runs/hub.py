@@ -22,6 +22,10 @@ class Listener:
         self._asked = False
         self._hinted = 0
         self._hinted_end = False
+        self._after = 0
+        """Behind which number news is waited for now."""
+        self._end = False
+        """Whether only an end is waited for now."""
 
     def tell(self, events: Sequence[Envelope]) -> None:
         # A listener that lags drops what it has: the hole in the numbers sends it to the store.
@@ -42,7 +46,8 @@ class Listener:
         """Hear that the store may hold more, up to `seq`, and perhaps the run's end or question."""
         self._hinted = max(self._hinted, seq)
         self._hinted_end |= end
-        self._news.set()
+        if self._due():
+            self._news.set()
 
     async def next(
         self, *, within: float, after: int = 0, end: bool = False
@@ -52,9 +57,10 @@ class Listener:
         A hint asks for it if it speaks of something behind number `after`; with `end` only if it
         speaks of an end.
         """
+        self._after, self._end = after, end
         try:
             async with asyncio.timeout(within):
-                while not self._due(after, end=end):
+                while not self._due():
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
@@ -64,8 +70,8 @@ class Listener:
         unread, self._unread = self._unread, []
         return unread
 
-    def _due(self, after: int, *, end: bool) -> bool:
-        hinted = self._hinted_end if end else self._hinted > after
+    def _due(self) -> bool:
+        hinted = self._hinted_end if self._end else self._hinted > self._after
         return bool(self._unread) or self._asked or hinted
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from weft.bus import Bus, subjects
-from weft.core import Record, RunId, dumps, new_id
+from weft.core import Record, RunId, new_id
 from weft.core.supervision import guarded
 from weft.events import TERMINAL_EVENTS, Envelope
 
@@ -73,10 +73,11 @@ class EventPublisher:
 
     def _publish(self, run_id: RunId) -> None:
         last = self._waiting.pop(run_id)
-        hint = Hint(seq=last.seq, end=last.type in _AT_ONCE)
+        # Spelled out: it is sent several times a run, and a `Hint` made of it would be thrown away.
+        hint = b'{"seq":%d,"end":%s}' % (last.seq, b"true" if last.type in _AT_ONCE else b"false")
         # They are committed: whoever misses the hint reads the store.
         with guarded("run event publication"):
-            self._bus.publish(subjects.run(last.tenant, run_id), dumps(hint.to_json()))
+            self._bus.publish(subjects.run(last.tenant, run_id), hint)
 
 
 class TaskPublisher:
