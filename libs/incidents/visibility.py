@@ -44,7 +44,8 @@ def seen_in_both(
     Of a file that is cut, the services that stood behind the cut are lost to the other window too,
     and requests that were not over by then are lost to this one.
     """
-    parts = _without_gone(parts)
+    incident, baseline = list(incident), list(baseline)
+    parts = _without_gone(parts, frozenset(name_of(file.name) for file in baseline))
     now, before = _cut(incident), _cut(baseline)
     kept, lost = _until_cut(parts.incident, parts.normal, now, end)
     usual, unknown = _until_cut(parts.normal, parts.incident, before, end)
@@ -60,11 +61,15 @@ def name_of(file: str) -> str:
     return PurePosixPath(file).name
 
 
-def _without_gone(parts: Split[R]) -> Split[R]:
-    """Leave out the normal rows of files that the incident has no row of."""
+def _without_gone(parts: Split[R], recorded: frozenset[str]) -> Split[R]:
+    """Leave out the normal rows of files that the incident has no row of.
+
+    `recorded` are the files of normal times: a file of the incident may tell of the time before
+    its alert too, and is a new name beside them all the same.
+    """
     usual = {name_of(row.file) for row in parts.normal}
     now = {name_of(row.file) for row in parts.incident}
-    renamed = {row.service for row in parts.incident if name_of(row.file) not in usual}
+    renamed = {row.service for row in parts.incident if name_of(row.file) not in recorded}
     kept = {name_of(row.file) for row in parts.normal if row.service in renamed} | now
     if usual <= kept:
         return parts

@@ -18,13 +18,23 @@ class Row:
 
 
 def seen(
-    normal: list[Row], incident: list[Row], *, cut: str = "", cut_before: str = ""
+    normal: list[Row],
+    incident: list[Row],
+    *,
+    lead: tuple[Row, ...] = (),
+    cut: str = "",
+    cut_before: str = "",
 ) -> tuple[list[Row], list[Row]]:
-    parts = Split(normal, incident, None, [], 0.0)
-    now = [FileCoverage(name=cut, rows=1, cut=True)] if cut else []
-    before = [FileCoverage(name=cut_before, rows=1, cut=True)] if cut_before else []
+    """Return what both saw; `lead` are rows of the incident's own files from before its alert."""
+    parts = Split([*normal, *lead], incident, None, [], 0.0)
+    now, before = covered([*lead, *incident], cut), covered(normal, cut_before)
     both = seen_in_both(parts, now, before, lambda row: row.time)
     return both.normal, both.incident
+
+
+def covered(rows: list[Row], cut: str) -> list[FileCoverage]:
+    names = dict.fromkeys(row.file for row in rows)
+    return [FileCoverage(name=name, rows=1, cut=name == cut) for name in names]
 
 
 def rows(service: str, *times: float, file: str = "all.json", trace: str = "") -> list[Row]:
@@ -52,6 +62,23 @@ def test_files_that_are_named_anew_tell_of_the_same_services() -> None:
     now = [*rows("a", 11, file="a-2.log"), *rows("b", 11, file="b-2.log")]
 
     assert seen(normal, now) == (normal, now)
+
+
+def test_a_file_named_anew_that_begins_before_the_alert_is_held_against_normal_times() -> None:
+    normal = [*rows("a", 1, file="monday.csv"), *rows("b", 1, file="monday.csv")]
+    lead = rows("a", 11, file="friday.csv")
+    now = rows("a", 21, file="friday.csv")
+
+    assert seen(normal, now, lead=tuple(lead)) == ([*normal, *lead], now)
+
+
+@pytest.mark.requirement("DIAG-4")
+def test_a_file_of_the_incident_that_ends_before_the_alert_makes_nothing_vanish() -> None:
+    normal = [*rows("a", 1, file="a.log"), *rows("b", 1, file="b.log")]
+    lead = [*rows("a", 11, file="a.log"), *rows("b", 11, file="b.log")]
+    now = rows("a", 21, file="a.log")
+
+    assert seen(normal, now, lead=tuple(lead)) == ([normal[0], lead[0]], now)
 
 
 @pytest.mark.requirement("DIAG-4")

@@ -16,15 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from incidents import Split, split
+from incidents import LogLine, Span, Split, split
 from incidents.anomalies import Anomaly, anomaly_report
+from incidents.visibility import FileRow, seen_in_both
 from services.log_analyst.analysis import findings as log_findings
 from services.metrics_analyst.analysis import findings as metric_findings
 from services.metrics_analyst.windows import cut
 from services.trace_analyst.analysis import findings as trace_findings
 from tests.rig.quality_cases import Trial, permuted, services, trials
 from tests.rig.quality_floor import floor_ranking
-from weft.core import Artifact, Claim, Coverage, JsonObject, Result
+from weft.core import Artifact, Claim, Coverage, FileCoverage, JsonObject, Result
 from weft.report import Branch, Report, synthesize
 
 SYSTEMS = ("nezha-trainticket", "nezha-onlineboutique", "petshop")
@@ -64,17 +65,34 @@ def judge(trial: Trial) -> Verdict:
 
 
 def _logs(trial: Trial) -> JsonObject | None:
-    rows = split(trial.baseline.logs, trial.incident.logs, lambda row: row.time, trial.alert)
+    rows = _logs_seen(trial)
     if not rows.incident or not rows.normal:
         return None
     return _report("logs", rows, log_findings(rows))
 
 
 def _traces(trial: Trial) -> JsonObject | None:
-    rows = split(trial.baseline.spans, trial.incident.spans, lambda row: row.start, trial.alert)
+    rows = _spans_seen(trial)
     if not rows.incident or not rows.normal:
         return None
     return _report("traces", rows, trace_findings(rows))
+
+
+def _logs_seen(trial: Trial) -> Split[LogLine]:
+    before, now = trial.baseline.logs, trial.incident.logs
+    rows = split(before, now, lambda line: line.time, trial.alert)
+    return seen_in_both(rows, _files(now), _files(before), lambda line: line.time)
+
+
+def _spans_seen(trial: Trial) -> Split[Span]:
+    before, now = trial.baseline.spans, trial.incident.spans
+    rows = split(before, now, lambda span: span.start, trial.alert)
+    return seen_in_both(rows, _files(now), _files(before), lambda span: span.end)
+
+
+def _files(rows: Sequence[FileRow]) -> list[FileCoverage]:
+    """Return the files that rows stand in, each read whole."""
+    return [FileCoverage(name=name, rows=1) for name in dict.fromkeys(row.file for row in rows)]
 
 
 def _metrics(trial: Trial) -> JsonObject | None:
