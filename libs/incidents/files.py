@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from incidents.dating import UTC_DATING, Dating
 from incidents.decoding import Decoding
@@ -21,6 +21,7 @@ from incidents.formats import Format, Sample, format_of, what_lacks
 from incidents.json_stream import Item, JsonStream
 from incidents.problems import FileProblem, guarded, why
 from incidents.roots import Root
+from incidents.sampling import KeptShare
 from incidents.unpacking import PackedError, plain_name, unpacked
 from weft.core import FileCoverage
 
@@ -48,15 +49,6 @@ class DataFile:
     """Nothing that stands on the way may lead out of it; None: the directory of the file."""
     dating: Dating = UTC_DATING
     """How its times are read that do not say all of themselves."""
-
-
-class KeptShare(Protocol):
-    """The part of all rows that is kept."""
-
-    share: int
-    is_by_row: bool
-
-    def keeps(self, unit: int) -> bool: ...
 
 
 class Content(NamedTuple):
@@ -89,7 +81,7 @@ class SourceFile:
     """Whether it could not be read to its end."""
     bad_line: int = 0
     """The first line that could not be read."""
-    keeps: "KeptShare | None" = None
+    share: KeptShare | None = None
     """Which rows are kept where there are too many; None: all."""
     written: float | None = None
     """Unix seconds of the last change of the file."""

@@ -250,7 +250,7 @@ def test_nothing_is_dated_1970(tmp_path: Path) -> None:
     assert words(metrics) == ["1 samples are dated before 2000", "1 malformed rows were skipped"]
 
 
-def test_of_too_many_samples_each_series_keeps_some_and_it_is_said(tmp_path: Path) -> None:
+def test_of_too_many_samples_every_series_keeps_some_and_it_is_said(tmp_path: Path) -> None:
     rows = "".join(f"{T0 + n},{name},x_total,{n * 3}\n" for n in range(200) for name in ("a", "b"))
 
     metrics = read(tmp_path, f"timestamp,service,metric,value\n{rows}", "m.csv", most=150)
@@ -258,7 +258,39 @@ def test_of_too_many_samples_each_series_keeps_some_and_it_is_said(tmp_path: Pat
     rates = alone(metrics)
     assert {value for _, value in rates["a", "x_total per second"]} == {3.0}
     assert len(rates["a", "x_total per second"]) == len(rates["b", "x_total per second"]) > 20
-    assert words(metrics) == ["one in 4 samples of each series was kept: 400 were read"]
+    said = "sampled: one in 4 of its rows was read, evenly over its time"
+    assert words(metrics) == [said]
+    assert [(one.rows, one.reason) for one in metrics.files] == [(100, said)]
+
+
+def test_buckets_of_a_histogram_are_kept_of_the_same_moments(tmp_path: Path) -> None:
+    begins = {"0.1": 0, "1": 45, "+Inf": 15}
+    rows = [
+        f'wait_bucket{{service="cart",le="{bound}"}} {at} {T0 + at}\n'
+        for bound, begin in begins.items()
+        for at in range(begin, 6_000, 15)
+    ]
+
+    metrics = read(tmp_path, "".join(rows), "m.prom", most=600)
+
+    kept = [set(one.times) for one in metrics.series]
+    assert len(kept) == 3
+    assert len(set.union(*kept)) - len(set.intersection(*kept)) <= 2
+
+
+def test_of_the_samples_of_each_file_as_large_a_share_is_kept(tmp_path: Path) -> None:
+    files = []
+    for number, count in enumerate((300, 100, 200)):
+        path = tmp_path / f"{number}.csv"
+        begin = T0 + 1_000 * number
+        rows = "".join(f"{begin + n},cart,memory_bytes,{n}\n" for n in range(count))
+        path.write_text(f"timestamp,service,metric,value\n{rows}")
+        files.append(DataFile(path, path.name))
+
+    metrics = read_metrics(files, most=160)
+
+    assert [one.rows for one in metrics.files] == [75, 25, 50]
+    assert sum(len(one.times) for one in metrics.series) == 150
 
 
 def test_no_more_series_are_kept_than_there_is_memory_for(

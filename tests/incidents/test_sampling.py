@@ -3,6 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from incidents.files import DataFile
 from incidents.logs import LogLine, Logs, read_logs
 from services.log_analyst.rates import bursts
@@ -52,6 +54,33 @@ def test_a_trace_is_kept_whole_in_whatever_files_it_stands(tmp_path: Path) -> No
     traces = Counter(line.trace_id for line in logs.lines)
     assert len(traces) > MOST // 16
     assert set(traces.values()) == {4}
+
+
+IDS = {
+    "in brackets": "2026-03-02 10:20:{0:02d}.000  INFO [cart,{1:032x},{1:016x}] 1 --- [main] a.B : sold",
+    "in a path": '{{"time": "2026-03-02T10:20:{0:02d}Z", "severity": "INFO", "message": "sold", '
+    '"logging.googleapis.com/trace": "projects/shop/traces/{1:032x}"}}',
+    "with dashes": "ts=2026-03-02T10:20:{0:02d}Z level=info msg=sold trace_id=4bf92f35-77b3-4da6-a3ce-{1:012x}",
+    "under an odd name": '{{"time": "2026-03-02T10:20:{0:02d}Z", "msg": "sold", "trace": {{"id": "{1:032x}"}}}}',
+    "first without one": "ts=2026-03-02T10:20:{0:02d}Z level=info msg=sold",
+}
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_wherever_the_id_of_a_trace_stands_each_line_is_chosen_once(
+    tmp_path: Path, name: str
+) -> None:
+    text = IDS[name]
+    later = IDS["under an odd name"] if name == "first without one" else text
+    rows = [(later if n > 2_000 else text).format(n % 60, n // 2 + 1) for n in range(16_000)]
+
+    logs = read(tmp_path, rows)
+
+    (size,) = {line.of for line in logs.lines}
+    assert 0.7 < len(logs.lines) * size / len(rows) < 1.4
+    with_id = Counter(line.trace_id for line in logs.lines if line.trace_id)
+    assert with_id
+    assert set(with_id.values()) == {2}
 
 
 def test_it_is_said_of_each_file_and_of_all(tmp_path: Path) -> None:

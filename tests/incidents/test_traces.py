@@ -285,16 +285,18 @@ def test_of_too_many_spans_whole_traces_are_kept_and_it_is_said(tmp_path: Path) 
     kept = {span.trace_id for span in traces.spans}
     assert 100 < len(traces.spans) <= 300
     assert len(traces.spans) == 2 * len(kept)
-    assert words(traces) == [f"one in 4 was kept, {len(traces.spans)} of 800 spans"]
+    said = "sampled: one in 4 of its rows was read, evenly over its time"
+    assert words(traces) == [said]
+    assert [(file.rows, file.reason) for file in traces.files] == [(len(traces.spans), said)]
 
 
-def test_one_trace_of_too_many_spans_is_cut_and_it_is_said(tmp_path: Path) -> None:
+def test_of_one_trace_of_too_many_spans_a_share_is_kept_and_it_is_said(tmp_path: Path) -> None:
     spans = [otlp_span(f"{number:016x}") for number in range(1, 41)]
 
     traces = read(tmp_path, {"resourceSpans": [resource("front", spans)]}, most=30)
 
-    assert len(traces.spans) == 30
-    assert words(traces) == ["10 spans of a trace of more than 30 were left out"]
+    assert 10 < len(traces.spans) <= 30
+    assert words(traces) == ["sampled: one in 2 of its rows was read, evenly over its time"]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ from incidents.files import DataFile, SourceFile, read_all
 from incidents.formats import Format
 from incidents.logs.documents import DOCUMENT_FORMATS
 from incidents.logs.line import LogLine
-from incidents.logs.lines import place_of_line
 from incidents.logs.plain import PLAIN_FORMATS
 from incidents.logs.tables import TABLE_FORMATS
 from incidents.problems import FileProblem
-from incidents.sampling import Sampler, unit_of
+from incidents.sampling import Sampler, unit_at, unit_of
 from weft.core import FileCoverage
 
 _MOST_LINES = 100_000
@@ -37,16 +36,16 @@ def read_logs(files: Iterable[DataFile], most: int = _MOST_LINES) -> Logs:
     sampler = Sampler[LogLine](most, _unit, _own)
 
     def take(source: SourceFile, rows: Iterator[LogLine]) -> None:
-        source.keeps = sampler
+        source.share = sampler.share
         for line in rows:
             sampler.take(line)
 
     read = read_all(files, LOG_FORMATS, take)
     lines = sampler.rows
-    if sampler.share > 1:
-        lines = [replace(line, of=sampler.share) for line in lines]
+    if (size := sampler.share.size) > 1:
+        lines = [replace(line, of=size) for line in lines]
     lines.sort(key=lambda line: (not line.is_dated, line.time, line.file, line.line))
-    return Logs(lines, [*sampler.problem("logs"), *read.problems], sampler.told(read.files))
+    return Logs(lines, [*sampler.share.problem("logs"), *read.problems], sampler.told(read.files))
 
 
 def _unit(line: LogLine) -> int:
@@ -54,4 +53,4 @@ def _unit(line: LogLine) -> int:
 
 
 def _own(line: LogLine) -> int:
-    return unit_of(place_of_line(line.file, line.line))
+    return unit_at(unit_of(line.file), line.line)

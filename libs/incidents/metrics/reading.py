@@ -1,12 +1,13 @@
 """Samples of many files, gathered by the series they are of.
 
-Where there are more samples than are kept, each series keeps every second, fourth ... of its own:
+Where there are more samples than are kept, all series keep those of every second, fourth ... moment:
 what a counter counted meanwhile is not lost by that.
 """
 
 import math
 from array import array
-from collections import defaultdict
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,12 +26,14 @@ from incidents.metrics.services import SERVICE_LABELS, plain_label, service_by, 
 from incidents.metrics.tables import TABLES
 from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
+from incidents.sampling import UNITS, KeptShare, unit_at
 from weft.core import FileCoverage
 
 METRIC_FORMATS = (*TABLES, *CALLS, PROMETHEUS, EXPOSITION, OTLP_METRICS, *GRAFANA)
 MOST_SAMPLES = 4_000_000
 """So many samples are kept, of all files together."""
 MOST_SERIES = 100_000
+_FINEST = 4096
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -46,12 +49,59 @@ class RecordedSeries:
     service: str
     counting: Counting
     files: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    """Of each of the files, which of the samples is its first."""
     times: "array[float]" = field(default_factory=doubles)
     values: "array[float]" = field(default_factory=doubles)
     distributions: list[tuple[float, Distribution]] = field(default_factory=list)
     """Of a histogram, instead of values."""
-    seen: int = 0
-    """How many samples were read, kept or not."""
+    number: int = 0
+    """Which one it is of those that were read."""
+    step: float = 0.0
+    """How far its first samples stand apart; 0: that is not known yet."""
+    begin: float = math.nan
+    """The time of its first sample."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers are kept."""
+        return len(self.times) + sum(len(row.counts) for _, row in self.distributions)
+
+    @property
+    def rows(self) -> int:
+        return len(self.times) + len(self.distributions)
+
+    def pace(self, time: float) -> None:
+        """Learn from its first two samples, kept or not, how far they stand apart."""
+        if math.isnan(self.begin):
+            self.begin = time
+        gap = abs(time - self.begin)
+        self.step = float(round(gap)) if gap >= 1 else gap
+
+    def is_in(self, share: KeptShare, time: float) -> bool:
+        """Tell whether `share` keeps the sample of a time: series of one step keep the same ones."""
+        moment = round(time / (self.step or 1.0)) % UNITS
+        if share.is_by_row:
+            return share.keeps(unit_at(self.number, moment))
+        # Backwards, every second moment has a number of the lower half, and so on.
+        return share.keeps(int(f"{moment:024b}"[::-1], 2))
+
+    def thin(self, share: KeptShare) -> None:
+        """Keep the samples that `share` keeps."""
+        moments = self.times or [time for time, _ in self.distributions]
+        kept = [at for at, time in enumerate(moments) if self.is_in(share, time)]
+        self.starts = [bisect_left(kept, start) for start in self.starts]
+        if self.times:
+            self.times = array("d", (self.times[at] for at in kept))
+            self.values = array("d", (self.values[at] for at in kept))
+        else:
+            self.distributions = [self.distributions[at] for at in kept]
+
+    def rows_by_file(self) -> Iterator[tuple[str, int]]:
+        """Yield how many samples each file has of it."""
+        ends = [*self.starts[1:], self.rows]
+        for file, start, end in zip(self.files, self.starts, ends, strict=True):
+            yield file, end - start
 
 
 class Metrics(NamedTuple):
@@ -76,8 +126,8 @@ def read_metrics(
     gathered = _Gathered(tuple(plain_label(label) for label in service_labels), most)
     read = read_all(files, METRIC_FORMATS, gathered.take)
     calls = {caller: frozenset(called) for caller, called in sorted(gathered.calls.items())}
-    problems = [*read.problems, *gathered.problems()]
-    return Metrics(gathered.series(), problems, read.files, calls)
+    problems = [*gathered.problems(), *read.problems]
+    return Metrics(gathered.series(), problems, gathered.told(read.files), calls)
 
 
 class _Gathered:
@@ -86,10 +136,8 @@ class _Gathered:
     def __init__(self, service_labels: tuple[str, ...], most: int) -> None:
         self._order = service_labels
         self._most = most
-        self._every = 1
-        """Of each series, one in so many samples is kept."""
+        self._share = KeptShare()
         self._kept = 0
-        self._read = 0
         self._series: dict[object, RecordedSeries] = {}
         self.calls: dict[str, set[str]] = defaultdict(set)
         self._undated = self._ancient = 0
@@ -133,22 +181,28 @@ class _Gathered:
 
     def series(self) -> list[RecordedSeries]:
         """Return what was read, in an order that does not depend on that of the files."""
-        some = [one for one in self._series.values() if one.times or one.distributions]
+        some = [one for one in self._series.values() if one.rows]
         for one in some:
             _sort(one)
         return sorted(some, key=lambda one: (one.service, one.name, sorted(one.labels.items())))
 
+    def told(self, files: Iterable[FileCoverage]) -> list[FileCoverage]:
+        """Return what was kept of each file, which says so where that is a share."""
+        kept: Counter[str] = Counter()
+        for one in self._series.values():
+            for file, rows in one.rows_by_file():
+                kept[file] += rows
+        return self._share.told(files, kept)
+
     def problems(self) -> list[FileProblem]:
-        problems = []
-        if self._every > 1:
-            words = f"one in {self._every} samples of each series was kept: {self._read} were read"
-            problems.append(FileProblem("metrics", words))
+        problems = self._share.problem("metrics")
         if self._left_out:
             words = f"only the first {MOST_SERIES} series are kept: {self._left_out} samples of others were left out"
             problems.append(FileProblem("metrics", words))
         return problems
 
     def _of(self, key: Key, file: str) -> RecordedSeries | None:
+        """Return what a file has of a series; None if it is one too many."""
         one = self._series.get(key.content)
         if one is None:
             if len(self._series) >= MOST_SERIES:
@@ -156,8 +210,9 @@ class _Gathered:
             one = self._series[key.content] = self._begun(key)
         if key.counting != "unsaid":
             one.counting = key.counting
-        if file not in one.files:
+        if not one.files or one.files[-1] != file:
             one.files.append(file)
+            one.starts.append(one.rows)
         return one
 
     def _begun(self, key: Key) -> RecordedSeries:
@@ -169,18 +224,23 @@ class _Gathered:
             for label, value in telling(own, self._order).items()
         }
         return RecordedSeries(
-            short_name(key.name), labels, shown, service_of(service), key.counting
+            short_name(key.name),
+            labels,
+            shown,
+            service_of(service),
+            key.counting,
+            number=len(self._series),
         )
 
     def _add(
         self, one: RecordedSeries | None, time: float, value: float | Distribution | None
     ) -> None:
-        self._read += 1
         if one is None:
             self._left_out += 1
             return
-        one.seen += 1
-        if one.seen % self._every:
+        if not one.step:
+            one.pace(time)
+        if self._share.size > 1 and not one.is_in(self._share, time):
             return
         if isinstance(value, Distribution):
             one.distributions.append((time, value))
@@ -194,15 +254,17 @@ class _Gathered:
                 one.times.pop()
                 raise
             self._kept += 1
-        if self._kept > self._most:
+        while self._kept > self._most:
             self._thin()
 
     def _thin(self) -> None:
-        self._every *= 2
+        self._share.halve()
+        # So many series are of one moment that moments are too large a part.
+        self._share.is_by_row = self._share.is_by_row or self._share.size > _FINEST
         self._kept = 0
         for one in self._series.values():
-            del one.times[::2], one.values[::2], one.distributions[::2]
-            self._kept += len(one.times) + sum(len(row.counts) for _, row in one.distributions)
+            one.thin(self._share)
+            self._kept += one.size
 
 
 def _sort(one: RecordedSeries) -> None:

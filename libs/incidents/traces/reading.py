@@ -3,8 +3,7 @@
 Where there are more spans than are kept, whole traces are left out, so that no parent is lost.
 """
 
-import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from incidents.files import DataFile, SourceFile, read_all
 from incidents.problems import FileProblem
+from incidents.sampling import Sampler, unit_of
 from incidents.traces.jaeger import JAEGER
 from incidents.traces.nezha import NEZHA
 from incidents.traces.otlp import OTLP
@@ -21,7 +21,9 @@ from weft.core import FileCoverage
 
 TRACE_FORMATS = (OTLP, JAEGER, ZIPKIN, NEZHA)
 MOST_SPANS = 300_000
-"""So many spans are kept, of all files together."""
+"""So many spans are kept, of all files of a recording together."""
+_MOST_TEXTS = 100_000
+"""Most spans share their texts with others; of so many that is noticed."""
 _DEEPEST = 50
 _CALLER = "~caller"
 """Ends the id of a call's client side, where its server side has the same id."""
@@ -36,26 +38,31 @@ class Traces(NamedTuple):
 
 
 def read_traces(files: Iterable[DataFile], most: int = MOST_SPANS) -> Traces:
-    """Read all files; blocking. A file or span that cannot be read costs only itself."""
-    gathered = _Gathered(most)
-    read = read_all(files, TRACE_FORMATS, gathered.take)
-    spans, problems = gathered.finish()
+    """Read all files; blocking. A file or span that cannot be read costs only itself.
+
+    Of more than `most` spans an even share of the traces is kept, each whole.
+    """
+    sampler = Sampler[Span](most, _unit, _own)
+    read = read_all(files, TRACE_FORMATS, _Taking(sampler).take)
+    spans, problems = _gathered(sampler.rows)
     spans.sort(key=lambda span: (span.start, -span.end, span.file, span.line))
-    return Traces(spans, [*read.problems, *problems], read.files)
+    problems = [*sampler.share.problem("traces"), *read.problems, *problems]
+    return Traces(spans, problems, sampler.told(read.files))
 
 
-class _Gathered:
-    """The spans of all files, by their traces."""
+def _unit(span: Span) -> int:
+    return unit_of(span.trace_id)
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._traces: dict[str, list[Span]] = {}
-        self._kept = 0
-        self._read = 0
-        self._left_out = 0
-        """How many spans of a trace that alone has too many."""
-        self._halvings = 0
-        """Of the traces, one in 2 ** `_halvings` is kept."""
+
+def _own(span: Span) -> int:
+    return unit_of(span.span_id)
+
+
+class _Taking:
+    """Takes the spans of one file after the other."""
+
+    def __init__(self, sampler: Sampler[Span]) -> None:
+        self._sampler = sampler
         self._impossible = 0
         """How many spans of the file that is read have times that cannot be."""
         self._texts: dict[str, str] = {}
@@ -67,66 +74,45 @@ class _Gathered:
             ((raw.line, raw) for raw in rows), partial(self._span, source.file.name)
         ):
             source.keep(span.start)
-            self._add(span)
+            self._sampler.take(span)
         if self._impossible:
             source.note(
                 f"{self._impossible} spans end before they begin, last too long, or have no real time"
             )
 
-    def finish(self) -> tuple[list[Span], list[FileProblem]]:
-        """Return the spans of all traces that were kept, and what is wrong with them."""
-        spans: list[Span] = []
-        torn: Counter[str] = Counter()
-        nameless: Counter[str] = Counter()
-        for some in self._traces.values():
-            trace = _named(_unique(some))
-            ids = {span.span_id for span in trace}
-            torn.update(one.file for one in trace if one.parent_id and one.parent_id not in ids)
-            nameless.update(one.file for one in trace if one.is_nameless)
-            spans += trace
-        counts = Counter(span.file for span in spans)
-        problems = [*_shares(torn, counts, "name a parent that is not there")]
-        problems += _shares(nameless, counts, f"name no service: they are called {UNKNOWN!r}")
-        if self._halvings:
-            words = f"one in {2**self._halvings} was kept, {self._kept} of {self._read} spans"
-            problems.append(FileProblem("traces", words))
-        if self._left_out:
-            words = f"{self._left_out} spans of a trace of more than {self._most} were left out"
-            problems.append(FileProblem("traces", words))
-        return spans, problems
-
     def _span(self, file: str, _number: int, raw: RawSpan) -> Span | None:
-        span = checked(raw, file, lambda text: self._texts.setdefault(text, text))
+        span = checked(raw, file, self._same)
         if span is not None and not is_possible(span.start, span.end):
             self._impossible += 1
             return None
         return span
 
-    def _add(self, span: Span) -> None:
-        self._read += 1
-        trace = span.trace_id
-        if not self._keeps(trace):
-            del self._texts[trace]
-            return
-        self._traces.setdefault(trace, []).append(span)
-        self._kept += 1
-        while self._kept > self._most and len(self._traces) > 1:
-            self._halvings += 1
-            for other in [one for one in self._traces if not self._keeps(one)]:
-                self._kept -= len(self._traces.pop(other))
-                del self._texts[other]
-        if self._kept > self._most:
-            self._traces[trace].pop()
-            self._kept -= 1
-            self._left_out += 1
-
-    def _keeps(self, trace: str) -> bool:
-        return not self._halvings or _digest(trace) % (1 << self._halvings) == 0
+    def _same(self, text: str) -> str:
+        """Return for equal texts one and the same, as far back as is remembered."""
+        if len(self._texts) >= _MOST_TEXTS:
+            self._texts.clear()
+        return self._texts.setdefault(text, text)
 
 
-def _digest(trace: str) -> int:
-    # The low bits of a checksum follow those of its text.
-    return (zlib.crc32(trace.encode()) * 2654435761 & 0xFFFFFFFF) >> 8
+def _gathered(rows: Iterable[Span]) -> tuple[list[Span], list[FileProblem]]:
+    """Return the spans of all traces, copies left out, and what is wrong with them."""
+    traces: dict[str, list[Span]] = defaultdict(list)
+    for span in rows:
+        traces[span.trace_id].append(span)
+    spans: list[Span] = []
+    torn: Counter[str] = Counter()
+    nameless: Counter[str] = Counter()
+    for some in traces.values():
+        trace = _named(_unique(some))
+        ids = {span.span_id for span in trace}
+        torn.update(one.file for one in trace if one.parent_id and one.parent_id not in ids)
+        nameless.update(one.file for one in trace if one.is_nameless)
+        spans += trace
+    counts = Counter(span.file for span in spans)
+    problems = _shares(torn, counts, "name a parent that is not there")
+    return spans, problems + _shares(
+        nameless, counts, f"name no service: they are called {UNKNOWN!r}"
+    )
 
 
 def _shares(some: Counter[str], counts: Counter[str], words: str) -> list[FileProblem]:
