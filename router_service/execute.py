@@ -16,7 +16,7 @@ from weft.checkpoint import (
     StepWrite,
     Thread,
 )
-from weft.core import JsonObject, Principal, Result, StrictRecord
+from weft.core import JsonObject, Principal, Result, StrictRecord, coverage_in
 from weft.language import asked_before, points_back
 from weft.plan import Interpreter, Plan
 from weft.report import no_data
@@ -78,7 +78,7 @@ def _of_data(result: Result) -> Result:
 
     In a fan-out the report says so; an agent asked alone has nobody beside it who read some.
     """
-    unread = no_data([result]) if result.ok else None
+    unread = no_data(coverage_in(result)) if result.ok else None
     if unread is None:
         return result
     return result.model_copy(update={"status": "failed", "reasons": (unread, *result.reasons)})

@@ -71,9 +71,9 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         minter = Minter(self.key)
         spare = {**builtin_peers(model, **patience_of(settings)), GUIDE: Guide()}
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
-        rules = model.capabilities.generated_by == "rules"
         situation = Situation(
-            data=settings.data is not None or settings.live, rules=rules, explains=not rules
+            data=settings.data is not None or settings.live,
+            model=model.capabilities.generated_by != "rules",
         )
         routes = Routes(await _policies(settings.policies), situation)
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)

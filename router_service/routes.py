@@ -124,7 +124,7 @@ class Routes:
             protocol=request.protocol,
             guidance=guidance,
             remembers=True,
-            explained=self.situation.explains,
+            explained=self.situation.model,
         )
 
     def _extracted(

@@ -39,10 +39,7 @@ async def choose_patiently(
     arrival = min(until, clock.monotonic() + ARRIVAL_SECONDS)
     offers = await _all_arrived(peers, until=arrival, clock=clock)
     chosen = choose(offers)
-    while (
-        _may_come(chosen, peers)
-        and (left := until - clock.monotonic()) > 0
-    ):
+    while _may_come(chosen, peers) and (left := until - clock.monotonic()) > 0:
         log.info("waits_for_peers", extra={"code": chosen.error.code if chosen.error else "guide"})
         await peers.wait_change(offers, seconds=left)
         offers = await peers.refresh()

@@ -99,6 +99,17 @@ def test_the_json_answer_fits_the_published_schema(mesh: UpProcess) -> None:
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(answer)
     assert json.loads(mesh.weft("schema").stdout) == schema
+    facts = {
+        (fact["source"], fact["predicate"]): fact
+        for fact in answer["report"]["facts"]
+        if fact["subject"] == TRUTH["root_cause_service"]
+    }
+    latency = facts["traces", "latency"]
+    assert latency["unit"] == "ms"
+    assert latency["value"] > latency["before"]
+    assert latency["window"]["start"] < latency["window"]["end"]
+    assert facts["traces", "operation"]["place"]
+    assert answer["report"]["explanation"] is None
 
 
 def test_ask_prints_a_report_and_shows_progress(mesh: UpProcess) -> None:

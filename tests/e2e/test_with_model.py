@@ -61,6 +61,12 @@ def test_models_that_call_nothing_and_see_nothing_leave_the_diagnosis_as_it_is(
     assert asked.returncode == 0, asked.stderr
     assert answer["report"]["findings"][0]["subject"] == "payment"
     assert f"Payment blocks its event loop [{CAUSE}].\n(1 sentence" in answer["text"]
+    assert answer["report"]["explanation"] == {
+        "text": f"Payment blocks its event loop [{CAUSE}].",
+        "cites": [CAUSE],
+        "removed": 1,
+    }
+    assert {fact["source"] for fact in answer["report"]["facts"]} == {"logs", "metrics", "traces"}
     assert "All is well" not in asked.stdout
     assert len(told) == len(ANALYSTS) + 1
     assert all(str(CASE) in json.dumps(body["messages"]) for body in told[:-1])

@@ -19,6 +19,7 @@ from weft.checkpoint.sqlite import sqlite_checkpointer
 from weft.core import JsonObject, JsonValue, Result, dumps
 from weft.events import Envelope
 from weft.loop import Agent, Peer
+from weft.routing import Situation
 from weft.runs import MESH_RUN, Runs, Worker
 from weft.testing import ScriptedModel, call
 
@@ -62,7 +63,7 @@ async def diagnosed(directory: Path) -> tuple[Run, tuple[Envelope, ...]]:
             aclosing(sqlite_checkpointer(directory / "runs.db"))
         )
         runs = Runs(store, MemoryBus(), pool="router")
-        execute = execute_run(store, mesh.peers, Routes())
+        execute = execute_run(store, mesh.peers, Routes(situation=Situation(model=False)))
         worker = Worker(runs, execute, operations=(MESH_RUN,), name="router/1")
         await stack.enter_async_context(worker.working())
         new = new_run({"input": "Diagnose the checkout slowdown"})

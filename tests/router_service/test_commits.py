@@ -23,6 +23,7 @@ from weft.core import JsonValue, Result
 from weft.events import Event
 from weft.identity import Trust, Verifier
 from weft.loop import Peer, PeerRun, Task
+from weft.routing import Situation
 from weft.runs import A2A_SEND, MESH_RUN, Runs, TaskPublisher, Worker
 from weft.testing.store_values import RUNS
 
@@ -108,7 +109,7 @@ async def test_a_run_over_three_specialists_takes_five_commits_here_and_two_ther
         ]
         store = await stack.enter_async_context(aclosing(sqlite_checkpointer(tmp_path / "runs")))
         runs = Runs(store, MemoryBus(), pool="router")
-        routes = Routes()
+        routes = Routes(situation=Situation(model=False))
         worker = Worker(
             runs,
             execute_run(store, mesh.peers, routes),

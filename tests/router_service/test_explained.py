@@ -18,7 +18,6 @@ from weft.checkpoint.memory import memory_checkpointer
 from weft.core import Claim, Result
 from weft.loop import Agent
 from weft.models import Model, ModelRetryConfig, StandIn, get_model
-from weft.routing import Situation
 from weft.runs import MESH_RUN, Runs, Worker
 from weft.service import ModelPatience
 from weft.testing import ScriptedOpenAIServer
@@ -43,7 +42,7 @@ async def mesh_with(model: Model) -> AsyncIterator[Mesh]:
         for skill, name in ((LOGS, "logs"), (TRACES, "traces")):
             peer = Agent(get_model("offline:"), [look], name=name)
             await stack.enter_async_context(served(members, skill, peer))
-        routes = Routes(situation=Situation(explains=True))
+        routes = Routes()
         execute = execute_run(store, members.peers, routes)
         worker = Worker(runs, execute, name="router/1", operations=(MESH_RUN,))
         await stack.enter_async_context(worker.working())
@@ -72,6 +71,11 @@ async def test_what_a_model_says_of_a_report_stands_behind_the_rules_words() -> 
     assert f'"id":"{PAYMENT}"' in told["messages"][-1]["content"]
     assert isinstance(result.data, dict)
     assert result.data["findings"][0]["id"] == PAYMENT  # type: ignore[index,call-overload]
+    assert result.data["explanation"] == {
+        "text": f"Payment waits for its pool [{PAYMENT}].",
+        "cites": [PAYMENT],
+        "removed": 2,
+    }
     assert result.usage.model_calls == 1
 
 

@@ -18,6 +18,7 @@ from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonValue, Result
 from weft.events import Event
 from weft.loop import Task
+from weft.routing import Situation
 from weft.runs import MESH_RUN, Execute, Runs, Worker
 
 LOGS = skill("log.analyze", "domain:observability", "effects:none", "diagnose", "slow")
@@ -79,7 +80,7 @@ async def test_what_a_leaving_router_had_open_goes_on_under_the_same_message(
     async with house() as mesh, aclosing(memory_checkpointer()) as checkpointer:
         slow = await with_slow(mesh)
         runs = Runs(checkpointer, MemoryBus(), pool="router")
-        execute = execute_run(checkpointer, mesh.peers, Routes())
+        execute = execute_run(checkpointer, mesh.peers, Routes(situation=Situation(model=False)))
         with anyio.fail_after(5):
             async with worker(runs, execute, "first").working():
                 await runs.submit(made, on_busy="reject", own=True)
@@ -100,7 +101,7 @@ async def test_what_a_person_cancels_is_cancelled_at_the_peer() -> None:
     async with house() as mesh, aclosing(memory_checkpointer()) as checkpointer:
         slow = await with_slow(mesh)
         runs = Runs(checkpointer, MemoryBus(), pool="router")
-        execute = execute_run(checkpointer, mesh.peers, Routes())
+        execute = execute_run(checkpointer, mesh.peers, Routes(situation=Situation(model=False)))
         with anyio.fail_after(5):
             async with worker(runs, execute, "first").working():
                 await runs.submit(made, on_busy="reject", own=True)
@@ -113,7 +114,11 @@ async def test_what_a_person_cancels_is_cancelled_at_the_peer() -> None:
 async def test_a_worker_that_leaves_claims_nothing_more() -> None:
     async with house() as mesh, aclosing(memory_checkpointer()) as checkpointer:
         runs = Runs(checkpointer, MemoryBus(), pool="router")
-        leaving = worker(runs, execute_run(checkpointer, mesh.peers, Routes()), "first")
+        leaving = worker(
+            runs,
+            execute_run(checkpointer, mesh.peers, Routes(situation=Situation(model=False))),
+            "first",
+        )
         with anyio.fail_after(5):
             async with leaving.working():
                 leaving.leave()

@@ -2,8 +2,8 @@
 
 from pydantic import JsonValue, ValidationError
 
-from weft.core.record import Record
-from weft.core.result import Result
+from weft.core.record import JsonObject, Record
+from weft.core.result import Result, Window
 
 MOST_FACTS = 200
 """So many of one result are read."""
@@ -33,7 +33,9 @@ class Fact(Record):
     departs: bool = False
     """It is worse than in normal times by more than these differ among themselves."""
     source: str = ""
-    """The source it is of; whoever reads a result fills it in."""
+    """The source it is of; whoever reads a result fills it in, like the window."""
+    window: Window | None = None
+    """The time that was looked at, from the first row of the incident to its last."""
 
 
 def facts_in(result: Result) -> tuple[Fact, ...]:
@@ -45,11 +47,19 @@ def facts_in(result: Result) -> tuple[Fact, ...]:
         if not isinstance(data, dict) or not isinstance(listed, list):
             continue
         coverage = data.get("coverage")
-        source = str(coverage.get("source")) if isinstance(coverage, dict) else artifact.name
+        reading = coverage if isinstance(coverage, dict) else {}
+        update = {"source": str(reading.get("source", artifact.name)), "window": _window(reading)}
         for item in listed[:MOST_FACTS]:
             try:
                 fact = Fact.model_validate(item)
             except ValidationError:
                 continue  # of another make: it is no fact in this sense
-            facts.append(fact.model_copy(update={"source": source}))
+            facts.append(fact.model_copy(update=update))
     return tuple(facts)
+
+
+def _window(coverage: JsonObject) -> Window | None:
+    try:
+        return Window.model_validate(coverage.get("window"))
+    except ValidationError:
+        return None  # nothing was looked at, or it is of another make

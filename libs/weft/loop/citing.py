@@ -98,6 +98,8 @@ class CheckedAnswer:
     text: str
     kept: int
     removed: int
+    cites: tuple[str, ...] = ()
+    """Ids of the findings that what was kept rests on, in its order."""
 
     @property
     def note(self) -> str:
@@ -112,7 +114,8 @@ def held_against(text: str, findings: Mapping[str, Citable]) -> CheckedAnswer:
     """Return what of `text` the findings carry, which are named by their ids."""
     checked = _Checked(findings)
     lines = [line for raw in text.splitlines() if (line := checked.line(raw)) is not None]
-    return CheckedAnswer("\n".join(lines).strip(), checked.kept, checked.removed)
+    cites = tuple(dict.fromkeys(checked.cites))
+    return CheckedAnswer("\n".join(lines).strip(), checked.kept, checked.removed, cites)
 
 
 def told_findings(executions: Iterable[ToolExecution]) -> tuple[Message, ...]:
@@ -151,6 +154,7 @@ class _Checked:
         self._subjects = {one.subject.casefold() for one in citable.values() if one.subject}
         self.kept = 0
         self.removed = 0
+        self.cites: list[str] = []
 
     def line(self, line: str) -> str | None:
         """Return what stays of a line; None if nothing does."""
@@ -167,6 +171,7 @@ class _Checked:
             return True
         if self._is_carried(sentence):
             self.kept += 1
+            self.cites += _ID.findall(sentence)
             return True
         self.removed += 1
         return False

@@ -169,7 +169,7 @@ def _silent(ended: EndedBranches, branch: str, result: Result) -> Reason:
 def report_over(branches: Sequence[Branch], *, goal: str) -> Result:
     """Return the report over `branches` as a result."""
     report = synthesize(branches, goal=goal)
-    unread = no_data([branch.result for branch in branches]) if report.inconclusive else None
+    unread = no_data(report.coverage) if report.inconclusive else None
     # Built without another look at data that is checked JSON already.
     return Result.model_construct(
         status="completed" if unread is None else "failed",

@@ -1,12 +1,13 @@
 """A report in a language model's words, behind those of the rules: only what its findings carry."""
 
-from weft.core import JsonObject, JsonValue, Reason, Result, dumps
+from weft.core import JsonObject, JsonValue, Part, Reason, Result, dumps
 from weft.loop import HOW_TO_CITE, MODEL_REPLACED, CheckedAnswer, Citable, held_against
 from weft.plan.calls import PeerCall, perform
 from weft.plan.model import Parallel
 from weft.plan.peers import Target
 from weft.plan.placeholders import fenced
 from weft.plan.walk import At, Walk
+from weft.report import Explanation
 
 WORDS = "words"
 """The step's place below the node whose report it puts into words."""
@@ -39,12 +40,19 @@ async def worded(walk: Walk, node: Parallel, at: At, result: Result) -> Result:
         return said
     usage = result.usage + said.usage
     reasons = (*result.reasons, *_why_silent(said))
-    text = result.text
-    if said.ok and said.generated_by != "rules":
-        text = "\n\n".join(
-            filter(None, (text, _explained(held_against(said.text, _citable(findings)))))
-        )
-    return result.with_text(text).model_copy(update={"usage": usage, "reasons": reasons})
+    result = result.model_copy(update={"usage": usage, "reasons": reasons})
+    if not said.ok or said.generated_by == "rules":
+        return result
+    checked = held_against(said.text, _citable(findings))
+    words = _explained(checked)
+    text = "\n\n".join(filter(None, (result.text, words)))
+    explanation = Explanation(
+        text=checked.text if checked.kept else "", cites=checked.cites, removed=checked.removed
+    )
+    whole: JsonObject = {**report, "explanation": explanation.to_json()}
+    rest = tuple(part for part in result.parts if part.kind != "text" and part.data is not report)
+    parts = (Part(text=text), Part.model_construct(data=whole), *rest)
+    return result.model_copy(update={"parts": parts})
 
 
 def _findings(report: JsonObject) -> list[JsonObject]:

@@ -6,11 +6,10 @@ Every line is fixed text around facts that analysts counted or read; nothing is 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from weft.core import Fact, facts_in
+from weft.core import Fact
 from weft.language import EARLIER, Question, QuestionKind, may_be_elsewhere, names_the_same
 from weft.report.grounding import Branch
 from weft.report.model import Report
-from weft.report.reading import no_data
 from weft.report.telling import Telling, shown_time
 
 __all__ = ["Asked", "asked_of", "opening_lines"]
@@ -75,13 +74,8 @@ class Asked:
 
 def asked_of(goal: str, branches: Sequence[Branch]) -> Asked:
     """Return the question that `goal` is, with the facts of every branch that read anything."""
-    facts = [
-        fact
-        for branch in branches
-        if branch.result.ok and not no_data([branch.result])
-        for fact in facts_in(branch.result)
-    ]
-    return Asked(Question.of(goal), tuple(facts), EARLIER in goal)
+    facts = tuple(fact for branch in branches for fact in branch.facts)
+    return Asked(Question.of(goal), facts, EARLIER in goal)
 
 
 def opening_lines(inquiry: Asked, report: Report) -> list[str]:

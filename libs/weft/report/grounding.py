@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 from pydantic import JsonValue, ValidationError
 
-from weft.core import Artifact, Claim, Result
+from weft.core import Artifact, Claim, Coverage, Fact, Result, coverage_in, facts_in
 from weft.core.pointer import ABSENT, resolve
 from weft.reasoning.gsar import WEIGHTS, Standing
 from weft.report.model import Evidence
@@ -19,13 +20,24 @@ _BULLET = re.compile(r"^[\s>#*\u2022\u2013-]+")
 _WORD = re.compile(r"\w")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Branch:
     """One branch's result, and who brought it."""
 
     id: str
     peer: str
     result: Result
+
+    @cached_property
+    def coverage(self) -> tuple[Coverage, ...]:
+        """What it says of its reading, of each source the fullest."""
+        return coverage_in(self.result)
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """What it simply shows; nothing where it read nothing."""
+        unread = self.coverage and not any(source.is_read for source in self.coverage)
+        return facts_in(self.result) if self.result.ok and not unread else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from weft.core import Claim, ClaimKind, Coverage, EvidenceType, JsonObject, Record
+from weft.core import Claim, ClaimKind, Coverage, EvidenceType, Fact, JsonObject, Record
 from weft.reasoning.gsar import Decision, Veto
 
 
@@ -86,6 +86,17 @@ class Gap(Record):
     message: str
 
 
+class Explanation(Record):
+    """What a language model says of a report: only what the report's findings carry."""
+
+    text: str
+    """Empty where nothing of it is carried."""
+    cites: tuple[str, ...] = ()
+    """Ids of the findings that it rests on, in its order."""
+    removed: int = 0
+    """How many of its sentences were left out, since no finding carries them."""
+
+
 class Report(Record):
     """The joint result of a fan-out."""
 
@@ -98,6 +109,10 @@ class Report(Record):
     """What each source of evidence was asked, and read."""
     suspects: tuple[Suspect, ...] = ()
     """Every subject that departs from normal, most suspected first."""
+    facts: tuple[Fact, ...] = ()
+    """What each source simply shows, as values; what was asked about stands first in its source."""
+    explanation: Explanation | None = None
+    """Set where a language model was asked, and answered."""
     score: float
     decision: Decision
     decision_unvetoed: Decision
@@ -112,6 +127,9 @@ class Report(Record):
 
 
 def _plain(value: object) -> JsonValue:
+    if isinstance(value, Fact):
+        # There are many of them, and most say nothing in most of their fields.
+        return value.model_dump(mode="json", exclude_defaults=True)
     if isinstance(value, Record):
         return {name: _plain(field) for name, field in value.__dict__.items()}
     if isinstance(value, tuple):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from weft.core import Reason, Result, coverage_in
+from weft.core import Coverage, Reason
 from weft.report.grounding import Branch
 from weft.report.model import Gap
 
@@ -16,7 +16,7 @@ _MOST_FILES = 8
 
 def gaps_in(branch: Branch) -> Iterator[Gap]:
     """Yield what a branch could not read or compare, the sources before their files."""
-    for coverage in coverage_in(branch.result):
+    for coverage in branch.coverage:
         if coverage.verdict in (NOT_READ, NOT_COMPARED):
             yield _gap(branch, coverage.verdict, f"{coverage.source}: {coverage.reason}")
         lacking = [file for file in coverage.files if file.reason]
@@ -34,12 +34,11 @@ def is_partial(gaps: Sequence[Gap]) -> bool:
     return any(gap.code not in (NOTHING_FOUND, NOT_COMPARED) for gap in gaps)
 
 
-def no_data(results: Sequence[Result]) -> Reason | None:
+def no_data(coverage: Sequence[Coverage]) -> Reason | None:
     """Return why nothing can be said where somebody was to read data, and nobody read any."""
-    coverage = [one for result in results for one in coverage_in(result)]
-    if not coverage or any(one.is_read for one in coverage):
+    if not coverage or any(source.is_read for source in coverage):
         return None
-    whys = "; ".join(f"{one.source}: {one.reason}" for one in coverage)
+    whys = "; ".join(f"{source.source}: {source.reason}" for source in coverage)
     return Reason(code=NO_DATA, message=f"no data was read: {whys}")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.core import Claim, ClaimKind, Reason, Result, coverage_in
+from weft.core import Claim, ClaimKind, Reason, Result
 from weft.reasoning.gsar import Judged, judge
 from weft.report import agreement
 from weft.report.answering import asked_of, opening_lines
@@ -41,7 +41,7 @@ def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
     contradictions = tuple(
         _contradiction(finding, group) for finding, group in ranked if group.contradicted
     )
-    coverage = tuple(one for branch in branches for one in coverage_in(branch.result))
+    coverage = tuple(source for branch in branches for source in branch.coverage)
     report = Report.model_construct(
         summary="",
         findings=findings,
@@ -50,6 +50,8 @@ def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
         gaps=gaps,
         coverage=coverage,
         suspects=suspects(claims),
+        facts=tuple(fact for branch in branches for fact in branch.facts),
+        explanation=None,
         score=round(judgement.score, 6),
         decision=judgement.decision,
         decision_unvetoed=judgement.decision_unvetoed,
@@ -179,7 +181,7 @@ def _gaps(branches: Sequence[Branch], groups: Sequence[_Group]) -> tuple[Gap, ..
     for branch in branches:
         if not branch.result.ok:
             gaps.append(_gap(branch, _why(branch)))
-        elif branch.id not in heard and not coverage_in(branch.result):
+        elif branch.id not in heard and not branch.coverage:
             gaps.append(_gap(branch, _nothing(branch.result)))
         gaps += gaps_in(branch)
     return tuple(gaps)

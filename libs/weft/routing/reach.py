@@ -38,10 +38,8 @@ class Situation:
 
     data: bool = False
     """There is data to look into where the request names none itself."""
-    rules: bool = False
-    """Whoever plays a role that no card offers has no language model."""
-    explains: bool = False
-    """Whoever plays a role that no card offers has one, which may put reports into words."""
+    model: bool = True
+    """Whoever plays a role that no card offers has a language model, which may explain reports."""
     earlier: tuple[str, ...] = ()
     """What was asked before on the thread, latest first, where the request points back to it."""
 
@@ -78,7 +76,7 @@ def reach_of(
         acting = [goal for goal in goals if TaskType(goal).acts and not undone]
         acting = acting if reading.orders else []
         return Reach(_diagnosing(read, analysts, matched, acting), note)
-    if situation.rules and not matched and not _someone_else_may(index, goals):
+    if not situation.model and not matched and not _someone_else_may(index, goals):
         return Reach({}, outside(stock, text, refuses=scope == "data" or _looks(goals)))
     return Reach({})
 
@@ -128,7 +126,7 @@ def _goes_to_analysts(
         return False
     # A model that answers has the analysts as tools; one that argues or judges has nothing to see.
     answered = set(reading.goals) <= {"answer", "explain"} and reading.english
-    return situation.data and (situation.rules or not answered)
+    return situation.data and not (situation.model and answered)
 
 
 def _diagnosing(
@@ -155,7 +153,7 @@ def _ordered(reading: Reading, scope: Scope, situation: Situation) -> tuple[str,
     orders = reading.orders
     if not orders and scope != "data":
         orders = [word.text for word in reading.effects if not word.quoted]
-    return tuple(verb for verb in orders if situation.rules or " " in verb or verb in _OPERATED)
+    return tuple(verb for verb in orders if not situation.model or " " in verb or verb in _OPERATED)
 
 
 def _somebody_can(reading: Reading, index: CapabilityIndex) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from tests.libs.plan.doubles import done
 from weft.core import Artifact, Claim, Coverage, Fact, JsonValue, Window, facts_in
 from weft.language import in_context
-from weft.report import Branch, synthesize
+from weft.report import Branch, Report, synthesize
 
 SERVICES = ["basket", "edge", "ledger"]
 LOGS = (
@@ -210,3 +210,15 @@ def test_who_read_nothing_counts_nothing() -> None:
 
     assert report.summary.splitlines()[0] == "No data was read, so there is nothing to say of it."
     assert "basket" not in report.summary
+
+
+@pytest.mark.requirement("DIAG-29")
+def test_a_report_has_the_facts_as_values_with_their_source_and_window() -> None:
+    report = synthesize(BRANCHES, goal="What is the latency of basket?")
+
+    stored = report.to_json()
+    fact = next(fact for fact in report.facts if fact.predicate == "operation")
+    assert (fact.value, fact.unit, fact.subject, fact.source) == (900.0, "ms", "basket", "traces")
+    assert fact.window == Window(start=90, end=160)
+    assert {fact.source for fact in report.facts} == {"logs", "traces", "metrics"}
+    assert Report.model_validate(stored) == report
