@@ -25,6 +25,10 @@ class RunFilter:
 
     status: RunStatus | None = None
     thread_id: str | None = None
+    agent: str | None = None
+    """Whom the request named."""
+    subject: str | None = None
+    """Whose they are; that of another finds nothing, unless the principal administers the tenant."""
     created_after: float | None = None
     """Seconds since the Unix epoch."""
 
@@ -76,13 +80,19 @@ class RunIndex(ABC):
         limit: int,
         before: int | None = None,
     ) -> Page[Run]:
-        """Return the principal's runs."""
+        """Return the principal's runs, or all of the tenant to who administers it.
+
+        A page may be short, or empty, where few runs meet the conditions: only `next` tells the end.
+        """
 
     @abstractmethod
     async def threads(
         self, principal: Principal, *, limit: int, before: int | None = None
     ) -> Page[ThreadSummary]:
-        """Return the principal's threads, the one that was begun last first."""
+        """Return the principal's threads, the one that was begun last first.
+
+        To who administers the tenant they are those of all its subjects.
+        """
 
     @abstractmethod
     async def waiting(self, tenant: str, *, limit: int, before: int | None = None) -> Page[Run]:

@@ -119,12 +119,15 @@ class MemoryTables:
         return tuple(rows[: request.limit])
 
     def read_threads(self, request: ask.ReadThreads) -> tuple[ListedThread, ...]:
-        threads: dict[str, ListedThread] = {}
+        threads: dict[ThreadKey, ListedThread] = {}
         for row in self._runs.values():
-            if (row.tenant, row.subject) == (request.tenant, request.subject) and not row.erased:
-                own = ListedThread(row.position, row.thread_id, row.created, row.updated)
-                first = threads.get(row.thread_id, own)
-                threads[row.thread_id] = first._replace(updated=max(first.updated, row.updated))
+            its = request.subject in {None, row.subject} and row.tenant == request.tenant
+            if its and not row.erased:
+                own = ListedThread(
+                    row.position, row.subject, row.thread_id, row.created, row.updated
+                )
+                first = threads.get(row.key, own)
+                threads[row.key] = first._replace(updated=max(first.updated, row.updated))
         listed = sorted(threads.values(), reverse=True)
         if request.before is not None:
             listed = [thread for thread in listed if thread.position < request.before]

@@ -106,10 +106,10 @@ class ReadRuns(Request[tuple[RunRow, ...]]):
 
 @request
 class ReadThreads(Request[tuple[ListedThread, ...]]):
-    """Read the principal's threads with runs that are whole, last begun first."""
+    """Read threads with runs that are whole, last begun first; of one subject, or of the tenant."""
 
     tenant: str
-    subject: str
+    subject: str | None
     limit: int
     before: int | None = None
 

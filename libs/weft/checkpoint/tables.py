@@ -171,6 +171,7 @@ class ListedThread(NamedTuple):
 
     position: int
     """Of its first run: where it stands in lists, whatever is added to it."""
+    subject: str
     thread_id: str
     created: float
     updated: float

@@ -74,9 +74,10 @@ class Gateway:
         conditions = f"?{urlencode(query)}" if query else ""
         return await self._call("GET", path + conditions, patience=FIRST_SECONDS)
 
-    async def transcript(self, thread_id: str) -> JsonObject:
-        """Return the thread with what was said in it."""
-        path = f"/threads/{quote(thread_id, safe='')}"
+    async def transcript(self, thread_id: str, *, subject: str | None = None) -> JsonObject:
+        """Return the thread with what was said in it; of another `subject` for an administrator."""
+        whose = "" if subject is None else f"?{urlencode({'subject': subject})}"
+        path = f"/threads/{quote(thread_id, safe='')}{whose}"
         return await self._call("GET", path, patience=FIRST_SECONDS)
 
     async def delete(self, *place: str, **query: str) -> JsonObject:

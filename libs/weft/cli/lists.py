@@ -33,6 +33,15 @@ async def entries(
         wanted["cursor"] = cursor
 
 
+def own_or_all(listed: object, names: Sequence[str]) -> list[list[str]]:
+    """Return a row of each entry's fields, with whose it is where they are not all one subject's."""
+    rows = listed if isinstance(listed, list) else []
+    if len({words(row.get("subject")) for row in rows}) > 1:
+        *first, last = names
+        names = (*first, "subject", last)
+    return [[words(row.get(name)) for name in names] for row in rows]
+
+
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield the rows, each column as wide as its widest entry."""
     cells = [[one_line(cell) for cell in row] for row in rows]

@@ -1,6 +1,6 @@
 """`weft runs`: those that were accepted, what became of them, and their end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from weft.cli.answer import lines as answer_lines
 from weft.cli.app import Json, MeshPlace, answered, group, run, shown
 from weft.cli.ask import tail
 from weft.cli.client import Gateway
-from weft.cli.lists import columns, entries, words
+from weft.cli.lists import columns, entries, own_or_all, words
 from weft.core import JsonObject, JsonValue
 
 RunId = Annotated[str, typer.Argument(help="As `weft ask` printed it.")]
@@ -25,11 +25,16 @@ def list_runs(
         str | None, typer.Option(help="Such as running, interrupted, completed, failed.")
     ] = None,
     thread: Annotated[str | None, typer.Option(help="Of this conversation.")] = None,
+    agent: Annotated[str | None, typer.Option(help="That were sent to this agent.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
     as_json: Json = False,  # noqa: FBT002 - an option of the command line
 ) -> None:
-    """List your runs, newest first: id, state, when, and what was asked."""
-    reading = partial(_listed, status=status, thread=thread, limit=limit)
+    """List your runs, newest first: id, state, when, and what was asked.
+
+    With a key that administers the tenant they are everybody's, with who asked.
+    """
+    query = {"status": status, "thread_id": thread, "agent": agent}
+    reading = partial(_listed, query=query, limit=limit)
     raise SystemExit(run(shown(context.obj, reading, _rows, as_json=as_json)))
 
 
@@ -69,17 +74,13 @@ def tail_run(
 
 
 async def _listed(
-    gateway: Gateway, *, status: str | None, thread: str | None, limit: int
+    gateway: Gateway, *, query: Mapping[str, str | None], limit: int
 ) -> list[JsonObject]:
-    query = {"status": status, "thread_id": thread}
     return await entries(gateway, "runs", limit=limit, query=query)
 
 
 def _rows(listed: object) -> list[str]:
-    rows = [
-        [words(run.get(name)) for name in ("run_id", "status", "created_at", "input_preview")]
-        for run in (listed if isinstance(listed, list) else [])
-    ]
+    rows = own_or_all(listed, ("run_id", "status", "created_at", "input_preview"))
     return [*columns(rows)] if rows else ["There are no such runs."]
 
 

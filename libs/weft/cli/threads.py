@@ -8,7 +8,7 @@ import typer
 
 from weft.cli.app import Json, group, run, shown
 from weft.cli.client import Gateway
-from weft.cli.lists import columns, entries, words
+from weft.cli.lists import columns, entries, own_or_all, words
 from weft.core import JsonObject
 
 ThreadId = Annotated[str, typer.Argument(help="As `weft threads ls` lists it.")]
@@ -21,7 +21,7 @@ def list_threads(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
     as_json: Json = False,  # noqa: FBT002 - an option of the command line
 ) -> None:
-    """List your threads, the one that was begun last first."""
+    """List your threads, the one that was begun last first; all of the tenant with an admin key."""
     reading = partial(_listed, limit=limit)
     raise SystemExit(run(shown(context.obj, reading, _rows, as_json=as_json)))
 
@@ -30,10 +30,13 @@ def list_threads(
 def show_thread(
     context: typer.Context,
     thread_id: ThreadId,
+    subject: Annotated[
+        str | None, typer.Option(help="Whose it is, for a key that administers the tenant.")
+    ] = None,
     as_json: Json = False,  # noqa: FBT002 - an option of the command line
 ) -> None:
     """Print what was said in a thread."""
-    reading = partial(_read, thread_id=thread_id)
+    reading = partial(_read, thread_id=thread_id, subject=subject)
     raise SystemExit(run(shown(context.obj, reading, _said, as_json=as_json)))
 
 
@@ -57,15 +60,12 @@ async def _listed(gateway: Gateway, *, limit: int) -> list[JsonObject]:
 
 
 def _rows(listed: object) -> list[str]:
-    rows = [
-        [words(thread.get(name)) for name in ("thread_id", "status", "created_at", "updated_at")]
-        for thread in (listed if isinstance(listed, list) else [])
-    ]
+    rows = own_or_all(listed, ("thread_id", "status", "created_at", "updated_at"))
     return [*columns(rows)] if rows else ["There are no threads."]
 
 
-async def _read(gateway: Gateway, *, thread_id: str) -> JsonObject:
-    return await gateway.transcript(thread_id)
+async def _read(gateway: Gateway, *, thread_id: str, subject: str | None) -> JsonObject:
+    return await gateway.transcript(thread_id, subject=subject)
 
 
 def _said(document: object) -> list[str]:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import ClassVar
 
+from weft.core.clock import rfc3339
+
 __all__ = [
     "BatchGapError",
     "BusUnavailableError",
@@ -188,6 +190,16 @@ class InterruptAnsweredError(WeftError):
     """Somebody gave this interrupt another answer first."""
 
     code = "interrupt_already_resolved"
+
+    def __init__(
+        self, interrupt_id: str, *, by: str | None = None, at: float | None = None
+    ) -> None:
+        """`by` and `at`, in seconds since the Unix epoch, are None where nobody wrote them down."""
+        who = "" if by is None else f" by {by}"
+        when = "" if at is None else f" at {rfc3339(at)}"
+        super().__init__(f"interrupt {interrupt_id!r} was answered otherwise{who}{when}")
+        self.resolved_by = by
+        self.resolved_at = at
 
 
 class InterruptExpiredError(WeftError):

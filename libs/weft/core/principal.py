@@ -34,6 +34,11 @@ class Principal(Record):
     def may(self, scope: str) -> bool:
         return scope in self.scopes or "admin" in self.scopes
 
+    @property
+    def administers(self) -> bool:
+        """Tell whether it reads and cancels all of its tenant; nobody does so on another's behalf."""
+        return "admin" in self.scopes and self.kind != "delegated"
+
     def may_call(self, agent: str) -> bool:
         return "agents:*" in self.scopes or f"agents:{agent}" in self.scopes
 

@@ -82,7 +82,7 @@ class SoleOwner:
         """Refuse what cannot be resumed, before anything is changed."""
         steps = await self._runs.steps(run.principal, run.run_id)
         if interrupt_id is not None and ("interrupt", interrupt_id) in steps:
-            raise InterruptAnsweredError(f"interrupt {interrupt_id!r} is answered already")
+            raise InterruptAnsweredError(interrupt_id)
         open_ids = {interrupt.id for interrupt in run.interrupts}
         if interrupt_id is not None and interrupt_id not in open_ids:
             raise InterruptNotFoundError(f"run {run.run_id} has no interrupt {interrupt_id!r}")

@@ -19,7 +19,7 @@ from weft.server.routes import described, router
 from weft.server.run_paths import run_id_of
 from weft.server.views import asked_view, run_view
 
-_CONDITIONS = ("status", "thread_id", "created_after")
+_CONDITIONS = ("status", "thread_id", "agent", "subject", "created_after")
 _STATUSES: tuple[RunStatus, ...] = get_args(RunStatus)
 
 
@@ -52,7 +52,7 @@ class _Door:
         self._self_approval = admission.options.self_approval
 
     async def runs(self, request: Request) -> Response:
-        """Return the caller's runs, newest first."""
+        """Return the caller's runs, newest first; all of the tenant to who administers it."""
         principal = principal_of(request, "runs:read")
         limit, before = page_wanted(request, _CONDITIONS)
         wanted = _wanted(request.query_params)
@@ -64,7 +64,7 @@ class _Door:
         return page_response(page, data)
 
     async def threads(self, request: Request) -> Response:
-        """Return the caller's threads, the one that was begun last first."""
+        """Return the caller's threads, the one that was begun last first; to `admin` the tenant's."""
         principal = principal_of(request, "threads:read")
         limit, before = page_wanted(request)
         page = await self._index.threads(principal, limit=limit, before=before)
@@ -122,6 +122,8 @@ def _wanted(query: Mapping[str, str]) -> RunFilter:
     return RunFilter(
         status=status,
         thread_id=None if thread_id is None else path_id(thread_id),
+        agent=query.get("agent"),
+        subject=query.get("subject"),
         created_after=_moment(query["created_after"]) if "created_after" in query else None,
     )
 
@@ -143,6 +145,7 @@ def _thread_view(thread: ThreadSummary) -> JsonObject:
     status = "busy" if thread.active else "idle"
     return {
         "thread_id": thread.key.thread_id,
+        "subject": thread.key.subject,
         "status": "interrupted" if thread.waits else status,
         "active_run_id": thread.waits or thread.active,
         "metadata": {},

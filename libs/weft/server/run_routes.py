@@ -170,9 +170,8 @@ class _Door:
         if not (principal.may("runs:write") or principal.may("approve")):
             raise ForbiddenError("runs:write")
         body = body_of(request, ResumeRequest)
-        try:
-            run = await self._runs.read(principal, run_id)
-        except NotFoundError:
+        run = await self._own(principal, run_id)
+        if run is None:
             return await self._answered_for_another(principal, run_id, body)
         check_answers(principal, run, body, self_approval=self._self_approval)
         await self._check_questions(principal, run, body)
@@ -189,6 +188,14 @@ class _Door:
                 return await self._shown(principal, resumed, status=202, headers=headers)
             run = await self._runs.settled(principal, run_id, listener, seconds=wait)
             return await self._waited(principal, run, wait, headers)
+
+    async def _own(self, principal: Principal, run_id: RunId) -> Run | None:
+        """Return the run if it is the caller's own, and not only one that it may read."""
+        try:
+            run = await self._runs.read(principal, run_id)
+        except NotFoundError:
+            return None
+        return run if run.subject == principal.subject else None
 
     async def _created(self, request: Request, thread_id: str | None) -> Response:
         run_id, frames = new_run_id(), log_frames(request.query_params)

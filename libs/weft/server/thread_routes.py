@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import anyio
 from fastapi import APIRouter
@@ -30,11 +31,15 @@ def thread_routes(runs: Runs) -> APIRouter:
     routes, door = router(), _Door(runs)
     gone = described("deleteThread", query=("cancel",), errors=(409, 422))
     routes.add_api_route(
-        "/v1/threads/{thread_id}", door.read, **described("getThread", errors=(404,))
+        "/v1/threads/{thread_id}",
+        door.read,
+        **described("getThread", query=("subject",), errors=(404,)),
     )
     routes.add_api_route("/v1/threads/{thread_id}", door.delete, methods=["DELETE"], **gone)
     routes.add_api_route(
-        "/threads/{thread_id}", door.transcript, **described("threadAlias", errors=(404,))
+        "/threads/{thread_id}",
+        door.transcript,
+        **described("threadAlias", query=("subject",), errors=(404,)),
     )
     gone = described("deleteThreadAlias", query=("cancel",), errors=(409, 422))
     routes.add_api_route("/threads/{thread_id}", door.delete, methods=["DELETE"], **gone)
@@ -54,6 +59,7 @@ class _Door:
         return json_response(
             {
                 "thread_id": key.thread_id,
+                "subject": key.subject,
                 "status": status,
                 "active_run_id": active,
                 "metadata": {},
@@ -113,7 +119,7 @@ class _Door:
             await anyio.sleep(ERASE_PAUSE_SECONDS)
 
     async def _found(self, request: Request) -> tuple[Thread | None, Sequence[Run], ThreadKey]:
-        key = _key(principal_of(request, "threads:read"), request)
+        key = _readable_key(principal_of(request, "threads:read"), request)
         thread = await self._store.threads.load(key)
         every = await self._store.runs.thread_runs(key, limit=MAX_RUNS)
         runs = [run for run in every if not run.pruned]
@@ -125,6 +131,19 @@ class _Door:
 def _key(principal: Principal, request: Request) -> ThreadKey:
     thread_id = path_id(request.path_params["thread_id"])
     return ThreadKey(principal.tenant, principal.subject, thread_id)
+
+
+def _readable_key(principal: Principal, request: Request) -> ThreadKey:
+    """Return the thread that is to be read: of the `subject` that who administers a tenant names.
+
+    Raises:
+        NotFoundError: It is another's.
+    """
+    key = _key(principal, request)
+    subject = request.query_params.get("subject", principal.subject)
+    if subject != principal.subject and not principal.administers:
+        raise NotFoundError("thread", key.thread_id)
+    return replace(key, subject=subject)
 
 
 def _messages(thread: Thread | None, runs: Sequence[Run]) -> list[JsonValue]:

@@ -48,6 +48,7 @@ def run_view(run: Run, *, details: Details = NO_DETAILS, clock: Clock = SYSTEM_C
     return {
         "run_id": run.run_id,
         "thread_id": run.thread_id,
+        "subject": run.subject,
         "status": run.status,
         "input_preview": preview(request.input) if request.input else None,
         "agent": request.agent,

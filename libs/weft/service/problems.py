@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from weft.core import JsonObject, JsonValue, dumps
+from weft.core import JsonObject, JsonValue, dumps, rfc3339
 from weft.core.edge_errors import (
     InterruptsIncompleteError,
     InvalidFieldsError,
@@ -17,6 +17,7 @@ from weft.core.error_table import LOOKS, look
 from weft.core.errors import (
     EventsExpiredError,
     InputError,
+    InterruptAnsweredError,
     NotFoundError,
     ThreadBusyError,
     ThreadInterruptedError,
@@ -58,6 +59,10 @@ def problem(error: WeftError, *, instance: str, trace_id: str) -> JsonObject:
         # None is left: the oldest that is kept would be a number beyond the last.
         members["oldest_seq"] = None
         members["run"] = f"/v1/runs/{error.run_id}"
+    if isinstance(error, InterruptAnsweredError):
+        at = error.resolved_at
+        members["resolved_by"] = error.resolved_by
+        members["resolved_at"] = None if at is None else rfc3339(at)
     if isinstance(error, InterruptsIncompleteError):
         members["open"] = list(error.open_ids)
     if (scope := getattr(error, "required_scope", None)) is not None:

@@ -1,5 +1,7 @@
 """What every database promises about lists: whose they are, their order, and pages that hold together."""
 
+from dataclasses import replace
+
 import pytest
 
 from weft.checkpoint import Checkpointer, Page, Run, RunFilter, ThreadKey
@@ -104,6 +106,52 @@ class ListContract:
         await checkpointer.threads.delete(ThreadKey("acme", "alice", "c"), cancel=True)
         listed = await checkpointer.index.threads(ALICE, limit=10)
         assert [thread.key.thread_id for thread in listed.entries] == ["b", "a"]
+
+    @pytest.mark.requirement("AUTH-8")
+    async def test_who_administers_a_tenant_reads_and_cancels_what_is_in_it(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        mine, bobs = [
+            await running(checkpointer, new_run(principal=principal)) for principal in (ALICE, BOB)
+        ]
+        beyond = await running(checkpointer, new_run(principal=NAMESAKE))
+        chief = Principal(tenant="acme", subject="chief", scopes=frozenset({"admin"}))
+        sent = chief.model_copy(update={"kind": "delegated"})
+
+        listed = await checkpointer.index.runs(chief, limit=10)
+        of_bob = await checkpointer.index.runs(chief, RunFilter(subject="bob"), limit=10)
+        threads = (await checkpointer.index.threads(chief, limit=10)).entries
+        canceled = await checkpointer.runs.cancel(chief, bobs.run_id, reason="", grace_s=0)
+
+        assert ids(listed) == [bobs.run_id, mine.run_id]
+        assert ids(of_bob) == [bobs.run_id]
+        assert [thread.key.subject for thread in threads] == ["bob", "alice"]
+        assert (canceled.status, canceled.cancel and canceled.cancel["requested_by"]) == (
+            "canceling",
+            "chief",
+        )
+        assert len(await checkpointer.runs.events(chief, mine.run_id, after=0)) > 0
+        assert ids(await checkpointer.index.runs(ALICE, RunFilter(subject="bob"), limit=10)) == []
+        for principal, run_id in ((chief, beyond.run_id), (sent, mine.run_id)):
+            with pytest.raises(NotFoundError):
+                await checkpointer.runs.read(principal, run_id)
+            with pytest.raises(NotFoundError):
+                await checkpointer.runs.cancel(principal, run_id, reason="", grace_s=0)
+
+    async def test_runs_are_listed_by_the_agent_they_name(self, checkpointer: Checkpointer) -> None:
+        sent = []
+        for agent in ("coder", None, "coder", "other", "coder"):
+            new = replace(new_run(), request={"agent": agent})
+            sent.append((await running(checkpointer, new)).run_id)
+
+        first = await checkpointer.index.runs(ALICE, RunFilter(agent="coder"), limit=2)
+        second = await checkpointer.index.runs(
+            ALICE, RunFilter(agent="coder"), limit=2, before=first.next
+        )
+
+        assert (ids(first), ids(second)) == ([sent[4], sent[2]], [sent[0]])
+        assert second.next is None
+        assert ids(await checkpointer.index.runs(ALICE, RunFilter(agent="cod"), limit=2)) == []
 
     @pytest.mark.requirement("GW-43")
     async def test_what_waits_is_listed_for_its_tenant(self, checkpointer: Checkpointer) -> None:

@@ -58,7 +58,7 @@ class MessageContract:
         assert [interrupt.id for interrupt in again.interrupts] == ["b"]
         assert after.status == "completed"
         steps = await runs.steps(ALICE, held.run_id)
-        assert steps[("interrupt", "b")] == {"answer": 2}
+        assert steps[("interrupt", "b")]["answer"] == 2
         received = await runs.received(ALICE, taken.run.operation, SAID.key)
         assert received == Received(held.run_id, SAID.body_hash)
 

@@ -65,10 +65,8 @@ class WaitingContract:
         assert (half.status, [it.id for it in half.interrupts]) == ("interrupted", ["b"])
         assert (whole.status, whole.interrupts) == ("queued", ())
         (taken,) = await runs.claim("two", RUNS, limit=1)
-        assert taken.steps == {
-            ("interrupt", "a"): {"answer": {"yes": True}},
-            ("interrupt", "b"): {"answer": None},
-        }
+        said = {path: outcome["answer"] for path, outcome in taken.steps.items()}
+        assert said == {("interrupt", "a"): {"yes": True}, ("interrupt", "b"): None}
         (resumed,) = taken.events
         assert (resumed.type, resumed.data["cause"]) == ("run.resumed", "answered")
         assert resumed.data["interrupt_ids"] == ["a", "b"]
@@ -107,7 +105,11 @@ class WaitingContract:
         assert len(refused) == 49
         winner = next(n for n, it in enumerate(answers) if not isinstance(it, Exception))
         stored = await runs.steps(ALICE, held.run_id)
-        assert stored == {("interrupt", "q"): {"answer": winner}}
+        first = stored["interrupt", "q"]
+        assert (first["answer"], first["by"]) == (winner, "alice")
+        assert {(error.resolved_by, error.resolved_at) for error in refused} == {
+            ("alice", first["at"])
+        }
 
     async def test_the_same_answer_again_changes_nothing(self, checkpointer: Checkpointer) -> None:
         runs = checkpointer.runs

@@ -66,9 +66,21 @@ def test_runs_are_listed_with_what_was_asked_and_shown_one_by_one(front: Shop) -
     assert "the model is away" in broken
     assert front.weft("runs", "ls", "--limit", "1", key="bob").stdout.count("\n") == 1
     assert "no such runs" in front.weft("runs", "ls", "--thread", "none", key="bob").stdout
+    assert "no such runs" in front.weft("runs", "ls", "--agent", "none", key="bob").stdout
     assert front.weft("runs", "show", mine).exit_code == 5
     wrong = front.weft("runs", "ls", "--status", "done")
     assert (wrong.exit_code, "status is one of" in wrong.stderr) == (5, True)
+
+
+def test_an_administrators_list_says_whose_runs_they_are(front: Shop) -> None:
+    runs = [asked(front, "who", "am", "i", key=key) for key in ("ana", "bob")]
+
+    listed = front.weft("runs", "ls", "--limit", "2", key="chief").stdout.splitlines()
+
+    assert [(line.split()[0], line.split()[3]) for line in listed] == [
+        (runs[1], "bob"),
+        (runs[0], "ana"),
+    ]
 
 
 def test_a_long_list_is_fetched_page_by_page(front: Shop) -> None:

@@ -33,9 +33,13 @@ from weft.server.rates import Rates
 STORES = pytest.mark.parametrize("checkpointer", ["memory:", "sqlite:{}"], indirect=True)
 """Every store that a laptop has."""
 
-ANA = Principal(tenant="acme", subject="ana", scopes=ALL_SCOPES, limits="none")
-BOB = Principal(tenant="acme", subject="bob", scopes=ALL_SCOPES)
-EVE = Principal(tenant="evil", subject="ana", scopes=ALL_SCOPES)
+EVERY_RIGHT = ALL_SCOPES - {"admin"}
+"""Of one subject, over what is its own."""
+ANA = Principal(tenant="acme", subject="ana", scopes=EVERY_RIGHT, limits="none")
+BOB = Principal(tenant="acme", subject="bob", scopes=EVERY_RIGHT)
+EVE = Principal(tenant="evil", subject="ana", scopes=EVERY_RIGHT)
+CHIEF = Principal(tenant="acme", subject="chief", scopes=frozenset({"admin"}), limits="none")
+"""Who administers ana's and bob's tenant."""
 READER = Principal(tenant="acme", subject="ana", scopes=frozenset({"runs:read", "threads:read"}))
 CALLER = Principal(
     tenant="acme", subject="cal", scopes=frozenset({"runs:read", "runs:write", "agents:metrics"})
@@ -44,20 +48,21 @@ CALLER = Principal(
 SLOW = Principal(
     tenant="acme",
     subject="slo",
-    scopes=ALL_SCOPES,
+    scopes=EVERY_RIGHT,
     limits=Allowance(per_s=0.001, burst=2, streams=0),
 )
 """Whose key has limits of its own."""
 
 
 class Names:
-    """Knows six people by name."""
+    """Knows seven people by name."""
 
     async def authenticate(self, credential: str) -> Principal:
         people = {
             "ana": ANA,
             "bob": BOB,
             "eve": EVE,
+            "chief": CHIEF,
             "reader": READER,
             "caller": CALLER,
             "slow": SLOW,

@@ -159,6 +159,7 @@ async def test_an_approver_answers_by_the_runs_id_once(house: House) -> None:
     assert set(said.json()) == {"run_id", "status", "interrupts"}
     assert again.status_code == 202
     assert (other.status_code, other.json()["code"]) == (409, "interrupt_already_resolved")
+    assert other.json()["resolved_by"] == "chief"
     assert late.status_code == 404
     assert (await finished(ann, run_id))["status"] == "completed"
     events = (await ann.get(f"/v1/runs/{run_id}/events")).json()["data"]

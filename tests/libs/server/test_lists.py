@@ -86,7 +86,7 @@ async def test_threads_are_listed_as_they_began(ana: httpx.AsyncClient, house: H
         ("limit=101", 422, "invalid_request"),
         ("limit=many", 422, "invalid_request"),
         ("colour=red", 422, "invalid_request"),
-        ("agent=logs", 422, "invalid_request"),
+        ("user=ana", 422, "invalid_request"),
         ("cursor=", 400, "invalid_cursor"),
         ("cursor=123", 400, "invalid_cursor"),
         ("cursor=%F0%9F%98%80", 400, "invalid_cursor"),
@@ -171,3 +171,54 @@ async def test_a_late_duplicate_finds_its_old_run_and_starts_no_other(
     assert (again.json()["run_id"], again.json()["status"]) == (run_id, "completed")
     assert [answer.status_code for answer in streams] == [410, 410]
     assert house.script.executed == ["once"]
+
+
+@pytest.mark.requirement("AUTH-8")
+async def test_an_administrator_reads_and_cancels_its_tenant_and_does_nothing_beyond(
+    house: House, ana: httpx.AsyncClient
+) -> None:
+    chief = await house.client("chief")
+    (done,) = await made(ana, "one", thread="talk")
+    (beyond,) = await made(await house.client("eve"), "theirs")
+    held = (await ana.post("/v1/runs", json={"input": "hold"})).json()["run_id"]
+    asking = (
+        await ana.post("/v1/runs", json={"input": "ask"}, headers={"prefer": "wait=5"})
+    ).json()
+
+    listed = (await chief.get("/v1/runs")).json()["data"]
+    canceled = await chief.post(f"/v1/runs/{held}/cancel", json={"reason": "too long"})
+
+    assert [run["run_id"] for run in listed] == [asking["run_id"], held, done]
+    assert {run["subject"] for run in listed} == {"ana"}
+    assert (await chief.get(f"/v1/runs/{done}")).json()["output"]["text"] == "echo: one"
+    events = (await chief.get(f"/v1/runs/{done}/events")).json()["data"]
+    assert events == (await ana.get(f"/v1/runs/{done}/events")).json()["data"]
+    assert (canceled.status_code, canceled.json()["requested_by"]) == (200, "chief")
+    threads = (await chief.get("/v1/threads")).json()["data"]
+    assert ("talk", "ana") in {(thread["thread_id"], thread["subject"]) for thread in threads}
+    (asked, said) = (await chief.get("/threads/talk?subject=ana")).json()["messages"]
+    assert (asked["content"], said["content"]) == ("one", "echo: one")
+    # Reading is not owning: nothing is begun, answered otherwise or erased in another's name.
+    for path in ("", "/events", "/stream", "/interrupts"):
+        assert (await chief.get(f"/v1/runs/{beyond}{path}")).status_code == 404, path
+    assert (await chief.post(f"/v1/runs/{beyond}/cancel")).status_code == 404
+    assert (await chief.get("/v1/threads/talk")).status_code == 404
+    assert (await chief.delete("/v1/threads/talk")).json()["deleted"] is False
+    bob = await house.client("bob")
+    assert (await bob.get("/threads/talk?subject=ana")).status_code == 404
+    assert (await bob.get("/v1/runs?subject=ana")).json()["data"] == []
+    assert (await bob.get(f"/v1/runs/{done}")).status_code == 404
+    answer = {"responses": [{"interrupt_id": asking["interrupts"][0]["id"], "payload": "yes"}]}
+    shown = (await chief.post(f"/v1/runs/{asking['run_id']}/resume", json=answer)).json()
+    assert set(shown) == {"run_id", "status", "interrupts"}
+
+
+async def test_runs_are_listed_by_agent(ana: httpx.AsyncClient) -> None:
+    body = {"input": "one", "agent": "metrics"}
+    sent = (await ana.post("/v1/runs", json=body)).json()["run_id"]
+    await made(ana, "two")
+
+    listed = (await ana.get("/v1/runs?agent=metrics")).json()["data"]
+
+    assert [(run["run_id"], run["agent"]) for run in listed] == [(sent, "metrics")]
+    assert (await ana.get("/v1/runs?agent=coder")).json()["data"] == []

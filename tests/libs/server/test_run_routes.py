@@ -14,7 +14,7 @@ from weft.server.admission import ApiOptions
 pytestmark = STORES
 
 FIELDS = {
-    "run_id", "thread_id", "status", "input_preview", "agent", "protocol", "created_at", "started_at", "ended_at",
+    "run_id", "thread_id", "subject", "status", "input_preview", "agent", "protocol", "created_at", "started_at", "ended_at",
     "output", "success", "stop_reason", "error", "usage", "budget", "deadline", "interrupts",
     "cancel", "last_seq", "metadata", "trace_id",
 }  # fmt: skip
@@ -216,7 +216,8 @@ async def test_cancelling_reports_and_a_finished_run_conflicts(
     assert (run["status"], run["cancel"]["reason"]) == ("canceled", "enough")
 
 
-async def test_a_question_is_answered_and_the_run_goes_on(ana: httpx.AsyncClient) -> None:
+@pytest.mark.requirement("GW-31")
+async def test_a_question_is_answered_once_and_the_run_goes_on(ana: httpx.AsyncClient) -> None:
     asked = await ana.post("/v1/runs", json={"input": "ask"}, headers={"prefer": "wait=5"})
     run = asked.json()
 
@@ -231,7 +232,15 @@ async def test_a_question_is_answered_and_the_run_goes_on(ana: httpx.AsyncClient
     assert run["interrupts"][0]["message"] == "shall I?"
     assert resumed.json()["output"]["text"] == "answered: yes"
     assert again.status_code == 202
-    assert (other.status_code, other.json()["code"]) == (409, "interrupt_already_resolved")
+    assert again.json()["output"] == resumed.json()["output"]
+    refused = other.json()
+    assert (other.status_code, refused["code"]) == (409, "interrupt_already_resolved")
+    (told,) = [
+        event
+        for event in (await ana.get(f"/v1/runs/{run['run_id']}/events")).json()["data"]
+        if event["type"] == "interrupt.resolved"
+    ]
+    assert (refused["resolved_by"], refused["resolved_at"]) == ("ana", told["ts"])
 
 
 async def test_who_asks_for_an_action_approves_it_only_where_that_is_allowed(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from weft.checkpoint.base import Run, TerminalStatus
 from weft.checkpoint.requests import Now
 from weft.checkpoint.rules.interrupt_events import closed, expired
-from weft.checkpoint.rules.rows import owned, tell, whole_run
+from weft.checkpoint.rules.rows import readable, tell, whole_run
 from weft.checkpoint.script import Script
 from weft.checkpoint.tables import RunRow
 from weft.checkpoint.text import decode_object, encode
@@ -26,10 +26,10 @@ from weft.events import (
 
 
 def cancel(principal: Principal, run_id: RunId, *, reason: str, grace_s: float) -> Script[Run]:
-    row = yield from owned(principal, run_id, lock=True)
+    row = yield from readable(principal, run_id, lock=True)
     if row.open:
         yield from stop(row, by=principal.subject, reason=reason, grace_s=grace_s)
-        row = yield from owned(principal, run_id)
+        row = yield from readable(principal, run_id)
     return (yield from whole_run(row, (yield from Now())))
 
 

@@ -1,4 +1,4 @@
-"""What a principal may see of its own runs."""
+"""What a principal may see of its runs, and who administers a tenant of all that are in it."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from weft.checkpoint.requests import (
     ReadStep,
     ReadThreadRuns,
 )
-from weft.checkpoint.rules.rows import owned, result_of, steps_of, whole_run
+from weft.checkpoint.rules.rows import readable, result_of, steps_of, whole_run
 from weft.checkpoint.script import Script
 from weft.checkpoint.tables import PRUNED, RequestKey
 from weft.checkpoint.text import encode, envelope
@@ -27,7 +27,7 @@ from weft.events import TERMINAL_EVENTS, Envelope
 
 
 def read(principal: Principal, run_id: RunId) -> Script[Run]:
-    row = yield from owned(principal, run_id)
+    row = yield from readable(principal, run_id)
     return (yield from whole_run(row, (yield from Now())))
 
 
@@ -47,7 +47,7 @@ def received(principal: Principal, operation: str, key: str) -> Script[Received 
 def events(
     principal: Principal, run_id: RunId, *, after: int, limit: int
 ) -> Script[tuple[Envelope, ...]]:
-    run = yield from owned(principal, run_id)
+    run = yield from readable(principal, run_id)
     if run.erased == PRUNED and after < run.last_seq:
         raise EventsExpiredError(run_id)
     rows = yield from ReadEvents(run_id, after, limit)
@@ -59,12 +59,12 @@ def events(
 
 
 def steps(principal: Principal, run_id: RunId) -> Script[dict[Path, JsonObject]]:
-    yield from owned(principal, run_id)
+    yield from readable(principal, run_id)
     return (yield from steps_of(run_id))
 
 
 def step(principal: Principal, run_id: RunId, path: Path) -> Script[JsonObject | None]:
-    yield from owned(principal, run_id)
+    yield from readable(principal, run_id)
     text = yield from ReadStep(run_id, encode(path))
     return None if text is None else loads_object(text)
 

@@ -18,7 +18,7 @@ from weft.checkpoint.rules.rows import owned, run_of, tell, waiting, whole_run
 from weft.checkpoint.script import Script
 from weft.checkpoint.tables import MessageRow, RequestKey, RunRow
 from weft.checkpoint.text import encode, same
-from weft.core import Interrupt, JsonObject, JsonValue, Principal, RunId, check_answer
+from weft.core import Interrupt, JsonObject, JsonValue, Principal, RunId, check_answer, loads_object
 from weft.core.errors import (
     IdempotencyKeyReusedError,
     InterruptAnsweredError,
@@ -86,7 +86,8 @@ def _answer(row: RunRow, answers: Mapping[str, JsonValue], *, by: str) -> Script
     now = yield from Now()
     entries = {_id(entry): entry for entry in waiting(row)}
     for interrupt_id, answer in answers.items():
-        yield from _take(row.run_id, entries.get(interrupt_id), interrupt_id, answer)
+        said: JsonObject = {"answer": answer, "by": by, "at": now}
+        yield from _take(row.run_id, entries.get(interrupt_id), interrupt_id, said)
     left = [entry for entry in entries.values() if not entry.get("answered")]
     events = [
         resolved(row, interrupt_id, answer, by=by) for interrupt_id, answer in answers.items()
@@ -128,20 +129,27 @@ def _unanswered(run_id: str, answers: Mapping[str, JsonValue]) -> Script[dict[st
         stored = yield from ReadStep(run_id, answer_path(interrupt_id))
         if stored is None:
             new[interrupt_id] = answer
-        elif not same(stored, encode({"answer": answer})):
-            raise InterruptAnsweredError(f"interrupt {interrupt_id!r} has another answer already")
+            continue
+        first = loads_object(stored)
+        if not same(encode(first.get("answer")), encode(answer)):
+            by, at = first.get("by"), first.get("at")
+            raise InterruptAnsweredError(
+                interrupt_id,
+                by=by if isinstance(by, str) else None,
+                at=at if isinstance(at, float) else None,
+            )
     return new
 
 
 def _take(
-    run_id: str, entry: JsonObject | None, interrupt_id: str, answer: JsonValue
+    run_id: str, entry: JsonObject | None, interrupt_id: str, said: JsonObject
 ) -> Script[None]:
     if entry is None:
         raise InterruptNotFoundError(f"run {run_id} has no interrupt {interrupt_id!r}")
     if expiry(entry) <= (yield from Now()):
         raise InterruptExpiredError(f"interrupt {interrupt_id!r} can no longer be answered")
-    check_answer(Interrupt.model_validate(entry["interrupt"]), answer)
-    yield from AddAnswer(run_id, answer_path(interrupt_id), encode({"answer": answer}))
+    check_answer(Interrupt.model_validate(entry["interrupt"]), said["answer"])
+    yield from AddAnswer(run_id, answer_path(interrupt_id), encode(said))
     entry["answered"] = True
 
 

@@ -104,6 +104,20 @@ def owned(principal: Principal, run_id: str, *, lock: bool = False) -> Script[Ru
     return row
 
 
+def readable(principal: Principal, run_id: str, *, lock: bool = False) -> Script[RunRow]:
+    """As `owned`; to who administers the tenant, all of its runs are there.
+
+    Raises:
+        NotFoundError: No such run that the principal may read.
+    """
+    if not principal.administers:
+        return (yield from owned(principal, run_id, lock=lock))
+    row = yield from ReadRun(run_id, lock)
+    if row is None or row.tenant != principal.tenant or row.gone:
+        raise NotFoundError("run", run_id)
+    return row
+
+
 def held_run(held: Held) -> Script[RunRow]:
     """Return the run, locked, if the claim holds.
 

@@ -126,7 +126,10 @@ class SqlTables:
 
     def read_threads(self, request: ask.ReadThreads) -> Statements[tuple[ListedThread, ...]]:
         text = texts.THREADS
-        values: list[Value] = [request.tenant, request.subject]
+        values: list[Value] = [request.tenant]
+        if request.subject is not None:
+            text, values = text + texts.THREADS_OF, [*values, request.subject]
+        text += texts.BY_THREAD
         if request.before is not None:
             text, values = text + texts.THREADS_BEFORE, [*values, request.before]
         rows = yield Statement(text + texts.LAST_BEGUN_FIRST, (*values, request.limit))

@@ -36,8 +36,9 @@ LISTED = RUN + "WHERE r.tenant = ? AND r.erased IN (0, 3)"
 OF_SUBJECT, IN_STATUS, IN_THREAD = " AND r.subject = ?", " AND r.status = ?", " AND r.thread_id = ?"
 SINCE, BEFORE = " AND r.created >= ?", " AND r.position < ?"
 NEWEST_FIRST = " ORDER BY r.position DESC LIMIT ?"
-THREADS = """SELECT min(position), thread_id, min(created), max(updated) FROM runs
-    WHERE tenant = ? AND subject = ? AND erased = 0 GROUP BY thread_id """
+THREADS = """SELECT min(position), subject, thread_id, min(created), max(updated) FROM runs
+    WHERE tenant = ? AND erased = 0"""
+THREADS_OF, BY_THREAD = " AND subject = ?", " GROUP BY subject, thread_id "
 THREADS_BEFORE = "HAVING min(position) < ? "
 LAST_BEGUN_FIRST = "ORDER BY min(position) DESC LIMIT ?"
 _ENDED = "('completed', 'failed', 'canceled', 'expired')"
