@@ -24,7 +24,7 @@ from weft.core import (
     new_run_id,
     parts_of,
 )
-from weft.core.errors import ConfigError, WeftError
+from weft.core.errors import ConfigError, InputError, WeftError
 from weft.core.storable import storable_json
 from weft.events import Envelope, Event
 from weft.loop.config import AgentConfig, AgentOptions, SystemPrompt, configured
@@ -33,6 +33,7 @@ from weft.loop.event_sink import BusOutlet, Outlet, TypedOutlet, Unheard
 from weft.loop.handles import AgentRun, RunControl, TaskRun
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.opening import checked_openings
+from weft.loop.output import OutputForm, output_form
 from weft.loop.peer import Task
 from weft.loop.result import AgentResult, as_peer_result
 from weft.loop.run_options import RunOptions, checked, kept
@@ -80,6 +81,8 @@ class Agent:
             self._tools.add_all(
                 tool for tool in (ask_user, task_complete) if tool.name not in self._tools
             )
+        schema = self._config.output_schema
+        self._form = None if schema is None else output_form(schema)
         checked_openings(self._config.opening_tools, self._tools)
         self._specs, self._stop_when = self._described()
         self._opened = self._config.model is None or isinstance(self._config.model, str)
@@ -237,6 +240,7 @@ class Agent:
                     deadline=None if seconds is None else Deadline.after(seconds)
                 ),
                 metadata=metadata,
+                form=self._form,
             )
             return await self._driven(invocation, control, outlet)
         if seconds is not None:
@@ -280,6 +284,7 @@ class Agent:
                 authority=run.authority(),
                 metadata=request.metadata,
                 answers=answers_in(journal.steps),
+                form=self._form,
             )
             try:
                 result = await self._driven(invocation, control, outlet)
@@ -320,10 +325,12 @@ class Agent:
             authority=task.authority,
             metadata=_told(task),
             answers={**answers_in(journal.steps), **task.answers},
-            output_schema=task.output_schema,
+            form=self._form,
             grants=task.grants,
         )
         try:
+            if task.output_schema is not None:
+                invocation = replace(invocation, form=_form_of(task.output_schema))
             result = await self._driven(invocation, control, outlet)
         except WeftError as error:
             return Result.failed(error.code, str(error), retryable=error.retryable)
@@ -334,7 +341,7 @@ class Agent:
         if (lost := result.stop.lost_to(journal)) is not None:
             # Whoever brought the journal must hear that the run is not theirs to end.
             raise lost
-        return as_peer_result(result, structured=task.output_schema is not None)
+        return as_peer_result(result)
 
     def _described(self) -> tuple[tuple[ToolSpec, ...], Condition]:
         """Return what follows from the tools: what models are told, and when runs stop."""
@@ -366,6 +373,18 @@ def _told(task: Task) -> JsonObject:
     """Return what a model is told beside the prompt; the role is the caller's plan, not its data."""
     role: JsonObject = {} if task.role is None else {"role": task.role}
     return {**task.metadata, **task.arguments, **role}
+
+
+def _form_of(schema: JsonObject) -> OutputForm:
+    """Return the form that a task asks for.
+
+    Raises:
+        InputError: What it brings is no JSON schema.
+    """
+    try:
+        return output_form(schema)
+    except ConfigError as error:
+        raise InputError(str(error), field="output_schema") from error
 
 
 def _local_journal(task: Task, control: RunControl, outlet: Outlet) -> LocalJournal:

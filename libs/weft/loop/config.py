@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, TypedDict, get_args
 from weft.checkpoint import Checkpointer
 from weft.core import JsonObject
 from weft.core.errors import ConfigError, did_you_mean
+from weft.loop.output import OutputSchema
 from weft.loop.state import CONFIDENCE_THRESHOLD, AgentState
 from weft.models import Model, StandIn
 from weft.models.retry import ModelRetryConfig
@@ -59,6 +60,7 @@ RANGES: Mapping[str, _Range] = {
     "token_budget": _Range(0, whole=True),
     "max_cost_usd": _Range(0),
     "time_budget_seconds": _Range(0),
+    "output_schema_retries": _Range(0, 10, whole=True),
 }
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "tool_execution": get_args(ToolExecutionMode),
@@ -94,6 +96,8 @@ class AgentOptions(TypedDict, total=False):
     max_cost_usd: float | None
     time_budget_seconds: float | None
     reflexion: ReflexionConfig | bool | None
+    output_schema: OutputSchema | None
+    output_schema_retries: int
     checkpointer: Checkpointer | str | None
 
 
@@ -145,6 +149,11 @@ class AgentConfig:
 
     reflexion: ReflexionConfig | bool | None = None
     """None leaves it off, unless `termination` asks for confidence."""
+
+    output_schema: OutputSchema | None = None
+    """What the answer must be; a task that says so itself is answered as it says."""
+    output_schema_retries: int = 2
+    """So often a reply of another form goes back to the model with its faults."""
 
     checkpointer: Checkpointer | str | None = None
     """An opened one stays the caller's to close; None keeps threads in this process."""

@@ -16,15 +16,18 @@ from weft.core.errors import WeftError
 from weft.events import ErrorData
 from weft.loop.citing import cited_answer, told_findings
 from weft.loop.event_sink import Outlet
+from weft.loop.events import ModelRetried, ModelRetryData
 from weft.loop.execute import Executed, Hands, canceled, execute, unstarted, with_results
 from weft.loop.final_answer import final_message, last_words
+from weft.loop.forming import NO_TOOLS_NOW, not_by_rules, not_of_form, read_in, sent_back
 from weft.loop.given import GivenArguments
 from weft.loop.invocation import Invocation, Setup
 from weft.loop.limits import AgentLimits
 from weft.loop.model_in_use import ModelInUse
 from weft.loop.opening import FIRST, opening_reply
+from weft.loop.output import ParsedOutput
 from weft.loop.reflect import Memory, reflect
-from weft.loop.result import AgentResult
+from weft.loop.result import OUTPUT_INVALID, AgentResult
 from weft.loop.start import UNKNOWN_OUTCOME, blank_state, first_state
 from weft.loop.state import AgentState
 from weft.loop.steps import OpenQuestion, Steps
@@ -49,7 +52,7 @@ from weft.loop.think import (
     with_reply,
 )
 from weft.loop.time_limits import Wakeup
-from weft.models import NO_TOKENS, GeneratedBy, ModelError, ModelResponse
+from weft.models import NO_TOKENS, GeneratedBy, ModelError, ModelResponse, schema_in_words
 from weft.termination import TimeLimit
 from weft.tools import ToolContext, ToolExecution
 from weft.tools.background import EffectHost
@@ -95,6 +98,7 @@ class Driver:
         )
         self._state = blank_state(setup, invocation)
         self._given = GivenArguments.of(setup.tools, self._state.metadata)
+        self._output: ParsedOutput | None = None
         self._calling: Calling | None = None
         idempotent = any(tool.idempotent for tool in setup.tools)
         self._host = EffectHost() if idempotent else None
@@ -187,7 +191,7 @@ class Driver:
         self._wakeup.arm(moment)
         stop = await terminate(self._setup.stop_when, moment)
         if stop is not None:
-            return await self._closed(stop, thought.reply)
+            return await self._formed(await self._closed(stop, thought.reply), thought)
         if config.completion_mode == "explicit" and not thought.reply.tool_calls:
             self._state = self._state.with_message(self._reminder())
         return None
@@ -279,7 +283,8 @@ class Driver:
 
     async def _closed(self, stop: Stop, reply: Message) -> Stop:
         """Ask for a last word where the run would end without one, and there is something left."""
-        self._stopping.decide(stop)
+        if self._invocation.form is None:
+            self._stopping.decide(stop)
         if reply.content.strip() or stop.reason in OUT_OF_RESOURCES | {"error"}:
             return stop
         if final_message(stop, self._state, self._setup.tools) or await self._exhausted():
@@ -292,11 +297,61 @@ class Driver:
             logger.warning("agent.closing_call_failed", extra={"code": error.code})
         return stop
 
+    async def _formed(self, stop: Stop, thought: Thought) -> Stop:
+        """Return the stop once the answer is of the form it must have, else that it is not."""
+        form = self._invocation.form
+        if form is None or not stop.success:
+            return stop
+        retries, number = self._setup.config.output_schema_retries, 0
+        text = final_message(stop, self._state, self._setup.tools)
+        while isinstance(fault := read_in(form, text), str):
+            if self._generated_by == "rules":
+                return not_by_rules(fault, instead=self._model.replaced is not None)
+            if number == retries:
+                return not_of_form(fault, replies=number + 1)
+            if number:
+                await self._steps.keep_repair(number, thought.response)
+            elif not thought.reply.tool_calls:
+                await self._steps.keep_reply(self._state.iteration, thought.response)
+            if over := await self._exhausted():
+                return over
+            number += 1
+            self._state = self._state.with_message(sent_back(fault, thought.response))
+            thought = await self._repaired(number)
+            self._state, text = thought.state, thought.reply.content
+        self._output = fault
+        return stop
+
+    async def _repaired(self, number: int) -> Thought:
+        """Return the answer that went back to its model for the `number`th time."""
+        stored = self._steps.repair(number)
+        if stored is None:
+            retry = ModelRetryData(
+                attempt=number + 1,
+                max_retries=self._setup.config.output_schema_retries,
+                reason=OUTPUT_INVALID,
+                model=self._setup.model.name,
+            )
+            self._outlet.tell(ModelRetried(data=retry))
+            thought = await self._asked(self._state, replace(self._ask(), tools=()))
+        else:
+            thought = with_reply(self._state, stored)
+        self._generated_by = thought.response.generated_by
+        if not thought.reply.tool_calls:
+            return thought
+        # Nobody offered any; a call without its result would spoil the conversation.
+        results = unstarted(thought.reply.tool_calls, NO_TOOLS_NOW)
+        return replace(thought, state=with_results(thought.state, tuple(results.values())))
+
     def _ask(self) -> ThinkOptions:
         config, left = self._setup.config, self._limits.left(self._state)
         caps = [cap for cap in (config.max_tokens, left.tokens) if cap is not None]
         model, executions = self._setup.model, self._state.tool_executions
-        cites = config.cites_findings and self._invocation.output_schema is None
+        form = self._invocation.form
+        cites = config.cites_findings and form is None
+        guidance = told_findings(executions) if cites else ()
+        if form is not None and not model.capabilities.structured:
+            guidance = (schema_in_words(form.schema),)
         return ThinkOptions(
             model=model,
             clock=self._clock,
@@ -308,8 +363,8 @@ class Driver:
             retry=config.model_retry,
             stream=self._outlet.heard and model.capabilities.stream,
             metadata=self._state.metadata,
-            output_schema=self._invocation.output_schema,
-            guidance=told_findings(executions) if cites else (),
+            output_schema=None if form is None else form.schema,
+            guidance=guidance,
             check=partial(cited_answer, executions=executions) if cites else None,
         )
 
@@ -393,7 +448,10 @@ class Driver:
         self._state = self._state.with_child_usage(self._taken_usage())
         if stop.error is not None:
             self._state = self._state.with_error(stop.error.message)
-        message = last_words(stop, self._state, self._setup.tools)
+        output = self._output if stop.success else None
+        message = (
+            last_words(stop, self._state, self._setup.tools) if output is None else output.text
+        )
         if stop.interrupts:
             self._outlet.tell(interrupt_event(stop.interrupts[0]))
         else:
@@ -406,6 +464,7 @@ class Driver:
             run_id=self.run_id,
             thread_id=self.thread_id or None,
             generated_by=self._generated_by,
+            output=output,
             replaced=self._model.replaced,
             started_at=self._state.started_at,
             completed_at=completed_at,

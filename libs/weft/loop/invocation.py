@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from weft.core import SYSTEM_CLOCK, Authority, Clock, JsonObject, Message, Parts, ToolSpec
 from weft.loop.config import AgentConfig
+from weft.loop.output import OutputForm
 from weft.models import Model
 from weft.runs import Journal
 from weft.termination import Condition
@@ -22,7 +23,8 @@ class Invocation:
     authority: Authority = field(default_factory=Authority)
     metadata: JsonObject = field(default_factory=dict)
     answers: JsonObject = field(default_factory=dict)
-    output_schema: JsonObject | None = None
+    form: OutputForm | None = None
+    """What the answer must be; None is any text."""
     grants: tuple[Tool, ...] = ()
     """Tools for this request alone."""
 

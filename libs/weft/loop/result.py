@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
-from weft.core import Claim, Interrupt, JsonObject, Message, Reason, Result, loads
+from weft.core import Claim, Interrupt, JsonObject, JsonValue, Message, Reason, Result
 from weft.core.result import ResultStatus
+from weft.loop.output import ParsedOutput
 from weft.loop.state import AgentState, ReasoningStep
 from weft.loop.terminate import Stop
 from weft.loop.tool_claims import Findings, findings
@@ -13,15 +15,15 @@ from weft.models.base import GeneratedBy
 from weft.termination import StopReason
 from weft.tools import ToolExecution
 
+T = TypeVar("T")
+
+OUTPUT_INVALID = "output_invalid"
 CODES: Mapping[StopReason, str] = {
     "deadline": "deadline_exceeded",
     "token_budget": "budget_exhausted",
     "cost_budget": "budget_exhausted",
 }
 """Stop reasons that have another name everywhere else in the mesh."""
-
-
-NO_JSON = Reason(code="output_invalid", message="the answer is not the JSON that was asked for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class AgentResult:
     run_id: str
     thread_id: str | None = None
     generated_by: GeneratedBy = "model"
+    output: ParsedOutput | None = None
+    """The answer in the form that was asked for; None where none was, or none came."""
     replaced: Reason | None = None
     """Why rules answered in place of a model that was asked; None where nobody had to."""
     started_at: float = 0.0
@@ -101,6 +105,32 @@ class AgentResult:
     @property
     def interrupt(self) -> Interrupt | None:
         return next(iter(self.stop.interrupts), None)
+
+    @property
+    def parsed(self) -> object:
+        """Return the answer in the type of `output_schema`; None if it has not that form."""
+        return None if self.output is None else self.output.value
+
+    @property
+    def parse_error(self) -> str | None:
+        """Return why the answer has not the form that was asked for."""
+        error = self.stop.error
+        return error.message if error is not None and error.code == OUTPUT_INVALID else None
+
+    def parsed_as(self, kind: type[T]) -> T:
+        """Return the parsed answer.
+
+        Raises:
+            ValueError: Nothing was parsed; it says why.
+            TypeError: It is of another type.
+        """
+        if self.output is None:
+            why = self.parse_error or f"no answer was parsed; the run ended with {self.stop_reason}"
+            raise ValueError(why)
+        if not isinstance(self.parsed, kind):
+            other = type(self.parsed).__name__
+            raise TypeError(f"the answer is a {other}, not a {kind.__name__}")
+        return self.parsed
 
     @cached_property
     def findings(self) -> Findings:
@@ -165,6 +195,8 @@ class AgentResult:
             "error": None if error is None else {"code": error.code, "message": error.message},
             "interrupt": None if self.interrupt is None else self.interrupt.to_json(),
             "claims": [claim.to_json() for claim in self.claims],
+            "parsed": None if self.output is None else self.output.data,
+            "parse_error": self.parse_error,
             "generated_by": self.generated_by,
             "started_at": self.started_at,
             "completed_at": self.completed_at,
@@ -173,21 +205,16 @@ class AgentResult:
         }
 
 
-def as_peer_result(result: AgentResult, *, structured: bool = False) -> Result:
-    """Return the same in the words of peers; what is no success has at least one reason.
-
-    With `structured` the answer must be JSON, which becomes the result's data.
-    """
-    status, data = _status(result), None
+def as_peer_result(result: AgentResult) -> Result:
+    """Return the same in the words of peers; what is no success has at least one reason."""
+    status = _status(result)
+    data: JsonValue = None
     findings = result.findings
     reasons = findings.reasons if result.replaced is None else (result.replaced, *findings.reasons)
     if status != "completed":
         reasons = (_why(result), *reasons)
-    elif structured:
-        try:
-            data = loads(result.message)
-        except ValueError:
-            status, reasons = "failed", (NO_JSON, *reasons)
+    elif result.output is not None:
+        data = result.output.data
     elif findings.fruitless:
         # Said aloud, so that nobody takes the words around it for a finding.
         data = {"claims": []}

@@ -31,14 +31,19 @@ class Steps:
         return (f"think#{iteration}",) in self._earlier
 
     def reply(self, iteration: int) -> ModelResponse | None:
-        stored = self._earlier.get((f"think#{iteration}",))
-        return None if stored is None else ModelResponse.model_validate(stored)
+        return self._reply_at(f"think#{iteration}")
 
     async def keep_reply(self, iteration: int, response: ModelResponse) -> ModelResponse:
         """Make the reply durable and return the stored one."""
-        outcome = response.to_json()
-        stored = await self._journal.record((f"think#{iteration}",), outcome)
-        return response if stored == outcome else ModelResponse.model_validate(stored)
+        return await self._keep_at(f"think#{iteration}", response)
+
+    def repair(self, number: int) -> ModelResponse | None:
+        """Return the reply that an earlier owner got when it sent an answer back."""
+        return self._reply_at(f"repair#{number}")
+
+    async def keep_repair(self, number: int, response: ModelResponse) -> None:
+        """Make durable a repaired answer that is no better than the one before it."""
+        await self._keep_at(f"repair#{number}", response)
 
     def results(self, iteration: int) -> tuple[ToolExecution, ...] | None:
         stored = self._earlier.get((f"execute#{iteration}",))
@@ -80,6 +85,15 @@ class Steps:
     def was_begun_again(self, iteration: int) -> bool:
         """Tell whether an earlier owner of the run made the calls which asked once more."""
         return self._again(iteration) in self._earlier
+
+    def _reply_at(self, place: str) -> ModelResponse | None:
+        stored = self._earlier.get((place,))
+        return None if stored is None else ModelResponse.model_validate(stored)
+
+    async def _keep_at(self, place: str, response: ModelResponse) -> ModelResponse:
+        outcome = response.to_json()
+        stored = await self._journal.record((place,), outcome)
+        return response if stored == outcome else ModelResponse.model_validate(stored)
 
     def _again(self, iteration: int) -> Path:
         return (f"answered#{iteration}", str(len(self._questions(iteration))))

@@ -34,6 +34,7 @@ from weft.models.fallback import FallbackModel
 from weft.models.registry import ModelProvider, add_provider, get_model, known_providers
 from weft.models.retry import ModelRetryConfig, Retrying, RetryNotice, complete, streamed
 from weft.models.stand_in import StandIn
+from weft.models.structured import schema_in_words
 
 __all__ = [
     "FREE",
@@ -73,5 +74,6 @@ __all__ = [
     "get_model",
     "joined",
     "known_providers",
+    "schema_in_words",
     "streamed",
 ]

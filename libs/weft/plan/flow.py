@@ -107,8 +107,9 @@ async def run_choose(walk: Walk, node: Node, at: At) -> Result:
     branches = [case.then for case in node.cases if holds(case.when, seen)]
     chosen = branches[0] if branches else node.default
     if chosen is None:
-        why = Reason(code="no_branch", message="no case holds and there is no default",
-                     path=at.path)  # fmt: skip
+        named = "" if node.title is None else f"{node.title}: "
+        message = f"{named}no case holds and there is no default"
+        why = Reason(code="no_branch", message=message, path=at.path)
         return Result(status="failed", reasons=(why,))
     inner = Scope(at.scope)
     result = await walk.run(chosen, at.inside(inner))

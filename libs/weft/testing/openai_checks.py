@@ -5,6 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
+STRICT_WORDS = frozenset(
+    {
+        "$defs", "$ref", "additionalProperties", "anyOf", "const", "description", "enum", "items",
+        "properties", "required", "title", "type",
+    }
+)  # fmt: skip
+"""Of JSON schema, what the service's strict mode takes for sure."""
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -109,10 +116,13 @@ def _format(wanted: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
     described = wanted.get("json_schema") or {}
     if not _NAME.fullmatch(str(described.get("name"))):
         yield "response_format.json_schema.name", "does not match ^[a-zA-Z0-9_-]{1,64}$"
-    if described.get("strict") and not _strict(described.get("schema")):
+    schema = described.get("schema") or {}
+    if schema.get("type") != "object":
+        yield "response_format.json_schema.schema", "schema must be of type object"
+    if described.get("strict") and not _strict(schema):
         yield (
             "response_format.json_schema.schema",
-            "strict needs additionalProperties false, and every property required",
+            "strict needs additionalProperties false, every property required, and plain words only",
         )
 
 
@@ -121,6 +131,8 @@ def _strict(schema: Any) -> bool:  # noqa: ANN401
         return all(_strict(inner) for inner in schema)
     if not isinstance(schema, dict):
         return True
+    if not set(schema) <= STRICT_WORDS or ("$ref" in schema and len(schema) > 1):
+        return False
     fields = schema.get("properties")
     if isinstance(fields, dict):
         complete = set(fields) == set(schema.get("required") or ())
@@ -130,5 +142,5 @@ def _strict(schema: Any) -> bool:  # noqa: ANN401
 
 def _inner(schema: dict[str, Any]) -> bool:
     below = [*(schema.get("properties") or {}).values(), *(schema.get("$defs") or {}).values()]
-    below += [schema[key] for key in ("items", "anyOf", "oneOf", "allOf") if key in schema]
+    below += [schema[key] for key in ("items", "anyOf") if key in schema]
     return all(_strict(inner) for inner in below)

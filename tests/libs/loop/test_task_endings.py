@@ -28,7 +28,7 @@ async def test_an_answer_that_was_to_be_json_becomes_data_or_a_failure() -> None
     task = Task(parts_of("go"), "m1", output_schema={"type": "object"})
 
     good = await Agent(ScriptedModel(['{"a": 1}'])).start(task)
-    bad = await Agent(ScriptedModel(["a is 1"])).start(task)
+    bad = await Agent(ScriptedModel(["a is 1"] * 3)).start(task)
 
     assert (good.status, good.data) == ("completed", {"a": 1})
     assert (bad.status, bad.reasons[0].code, bad.text) == ("failed", "output_invalid", "a is 1")

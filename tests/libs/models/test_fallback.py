@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import anyio
 import pytest
 
+from weft.core import JsonObject
 from weft.core.errors import ConfigError
 from weft.models import (
     AllModelsFailedError,
@@ -144,7 +145,8 @@ async def test_the_rules_answer_only_if_listed_and_are_named() -> None:
     def failing() -> ScriptedModel:
         return ScriptedModel([ModelUnavailableError("down")], name="a:1")
 
-    asked = ASKED.model_copy(update={"output_schema": {"type": "object"}})
+    schema: JsonObject = {"type": "object", "properties": {"risk": {"type": "string"}}}
+    asked = ASKED.model_copy(update={"output_schema": schema})
 
     with pytest.raises(AllModelsFailedError):
         await FallbackModel([failing()]).complete(asked)

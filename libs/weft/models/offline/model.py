@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from weft.core import JsonValue, Message, ToolCall, ToolSpec, dumps
+from weft.core import JsonObject, JsonValue, Message, ToolCall, ToolSpec, dumps
 from weft.core.errors import ConfigError
 from weft.language.cues import Reading
 from weft.language.entities import Entity, entities
@@ -29,6 +29,7 @@ from weft.models.offline.compose import (
     Unbound,
     compose,
 )
+from weft.models.offline.fields import properties_of
 from weft.models.offline.match import RESERVED, has_effects, is_about, is_named
 from weft.models.offline.schema import ABSTAIN, fill
 from weft.models.offline.turns import ASK, CurrentTurn, identity
@@ -178,6 +179,11 @@ def _closing(
     if request.output_schema is not None:
         goal = frame_of(reading, *_vocabulary(request))
         filled = fill(request.output_schema, goal, origins, answer=answer, abstention=NOT_VALIDATED)
+        if request.metadata.get("role") in ABSTAINING:
+            filled |= _abstaining(request.output_schema)
+        if not filled:
+            # An object without a field may well be valid, and would say nothing.
+            raise NoApplicableToolError(_nothing_fits(request, reading))
         return _reply(dumps(filled).decode())
     if not something:
         raise NoApplicableToolError(_nothing_fits(request, reading))
@@ -218,6 +224,15 @@ def _abstention(request: ModelRequest) -> str:
     if request.metadata.get("role") in JUDGING:
         return f"{ABSTAIN}: {NOT_VALIDATED}"
     return f"{ABSTAIN}: no language model was used.\n\n{ABSTAINS}"
+
+
+def _abstaining(schema: JsonObject) -> JsonObject:
+    """Return what says in a schema's own fields that rules have no words to give."""
+    fields = properties_of(schema)
+    if fields.get("abstained", {}).get("type") != "boolean":
+        return {}
+    texts = [name for name, field in fields.items() if field.get("type") == "string"]
+    return {**dict.fromkeys(texts, ABSTAINS), "abstained": True}
 
 
 def _nothing_fits(request: ModelRequest, reading: Reading) -> str:

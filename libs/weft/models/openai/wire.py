@@ -8,9 +8,17 @@ from weft.core import JsonObject, Message, Part, ToolCall, dumps
 from weft.models.base import ModelRequest
 from weft.models.chunks import arguments_text
 from weft.models.openai.settings import OpenAISettings
+from weft.models.structured import schema_in_words
 
 _MODES = ("auto", "none", "required")
 _REPLY = "reply"
+_STRICT_WORDS = frozenset(
+    {
+        "$defs", "$ref", "additionalProperties", "anyOf", "const", "description", "enum", "items",
+        "properties", "required", "title", "type",
+    }
+)  # fmt: skip
+"""What every server with a strict mode knows."""
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 LONGEST_NAME = 64
 GUIDANCE = "Guidance, not from the user: "
@@ -19,7 +27,12 @@ GUIDANCE = "Guidance, not from the user: "
 
 def body(request: ModelRequest, dialect: OpenAISettings) -> dict[str, Any]:
     """Return the arguments of a chat completion, in what the server at hand understands."""
-    messages = request.messages if dialect.late_system else _early(request.messages)
+    conversation = request.messages
+    wanted = request.output_schema if dialect.structured else None
+    if wanted is not None and wanted.get("type") != "object":
+        # The provider's mode knows objects only.
+        conversation, wanted = (*conversation, schema_in_words(wanted)), None
+    messages = conversation if dialect.late_system else _early(conversation)
     made: dict[str, Any] = {"messages": [_message(message) for message in messages]}
     if request.tools:
         made["tools"] = [
@@ -36,8 +49,8 @@ def body(request: ModelRequest, dialect: OpenAISettings) -> dict[str, Any]:
         made["tool_choice"] = _choice(request.tool_choice)
         if not dialect.parallel_tools:
             made["parallel_tool_calls"] = False
-    if request.output_schema is not None and dialect.structured:
-        made["response_format"] = _response_format(request.output_schema)
+    if wanted is not None:
+        made["response_format"] = _response_format(wanted)
     if request.max_tokens is not None:
         # The provider's own service has renamed what compatible servers still expect.
         official = dialect.base_url is None
@@ -52,8 +65,11 @@ def body(request: ModelRequest, dialect: OpenAISettings) -> dict[str, Any]:
 def is_strict(schema: JsonObject) -> bool:
     """Tell whether strict mode can hold a reply to exactly this schema.
 
-    It knows no optional and no free-form fields; for others the mode only guides.
+    It knows no optional and no free-form fields, and not every word of JSON schema; for others the
+    mode only guides.
     """
+    if not _STRICT_WORDS.issuperset(schema) or ("$ref" in schema and len(schema) > 1):
+        return False
     if schema.get("type") == "object" or "properties" in schema:
         fields = schema.get("properties")
         if not isinstance(fields, dict) or schema.get("additionalProperties") not in (None, False):
@@ -63,7 +79,7 @@ def is_strict(schema: JsonObject) -> bool:
             return False
     inner = [*_values(schema, "properties"), *_values(schema, "$defs")]
     inner += [schema["items"]] if "items" in schema else []
-    inner += [branch for key in ("anyOf", "oneOf", "allOf") for branch in _values(schema, key)]
+    inner += _values(schema, "anyOf")
     return all(is_strict(part) for part in inner if isinstance(part, dict))
 
 

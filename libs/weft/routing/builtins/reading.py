@@ -56,7 +56,11 @@ def _debate(frame: GoalFrame, view: View) -> Node:
         criteria=frame.success_criteria,
         choices=("a", "b", "inconclusive"),
     )
-    heard = Choose(id="judgement", cases=(Case(when=heard_both, then=ruling),))
+    heard = Choose(
+        id="judgement",
+        title="A ruling, for which both sides must argue",
+        cases=(Case(when=heard_both, then=ruling),),
+    )
     return Sequence(id=view.name, steps=(sides, heard))
 
 
