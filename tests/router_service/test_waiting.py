@@ -73,7 +73,7 @@ async def test_nobody_is_said_to_be_missing_who_left_a_moment_ago(mesh: House) -
     chosen: list[Chosen] = []
 
     async def ask() -> None:
-        chosen.append(await choose(mesh, GOAL, situation=Situation(rules=True)))
+        chosen.append(await choose(mesh, GOAL, situation=Situation(model=False)))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask)
