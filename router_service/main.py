@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from router_service.builtin import builtin_peers
 from router_service.control import control_server
 from router_service.erasures import Erasures
 from router_service.execute import execute_run, prepare_run
@@ -25,6 +24,7 @@ from weft.core import SYSTEM_CLOCK, dumps
 from weft.core.supervision import kept_going
 from weft.identity import Minter, Verifier
 from weft.identity.signatures import sign
+from weft.loop import role_agents
 from weft.models import get_model
 from weft.routing import GUIDE, Policies, Situation, read_policies
 from weft.runs import KEEP_DAYS, MESH_RUN, Pruner, Runs, Worker
@@ -69,7 +69,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         aclosing(get_model(settings.model)) as model,
     ):
         minter = Minter(self.key)
-        spare = {**builtin_peers(model, **patience_of(settings)), GUIDE: Guide()}
+        spare = {**role_agents(model, **patience_of(settings)), GUIDE: Guide()}
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
         situation = Situation(
             data=settings.data is not None or settings.live,

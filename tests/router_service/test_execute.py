@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import anyio
 import pytest
 
-from router_service.builtin import builtin_peers
 from router_service.execute import execute_run, prepare_run
 from router_service.routes import Chosen, Routes
 from tests.router_service.house import ANA, House, house
@@ -27,7 +26,7 @@ from weft.core import (
     text_of,
 )
 from weft.events import Acceptance, RunAccepted
-from weft.loop import Peer
+from weft.loop import Peer, role_agents
 from weft.models import ModelRequest, ModelResponse, get_model
 from weft.runs import MESH_RUN, PLAN_STEP, Journal, RoutedRequest, RunOutcome, Runs, Worker
 from weft.testing import FunctionModel, ScriptedOpenAIServer
@@ -102,7 +101,7 @@ def answer_of(run: Run) -> str:
 
 @pytest.mark.requirement("RT-32")
 async def test_routing_is_in_the_log_before_the_first_step() -> None:
-    async with routing(builtin_peers(FunctionModel(echo))) as router:
+    async with routing(role_agents(FunctionModel(echo))) as router:
         run, log = await router.ask(input=QUESTION)
 
     assert run.status == "completed"
@@ -116,7 +115,7 @@ async def test_routing_is_in_the_log_before_the_first_step() -> None:
 async def test_the_plan_is_in_the_commit_that_claims_the_run() -> None:
     routes = Counting()
     async with (
-        house(builtin_peers(FunctionModel(echo))) as mesh,
+        house(role_agents(FunctionModel(echo))) as mesh,
         aclosing(memory_checkpointer()) as checkpointer,
     ):
         new = new_run({"input": QUESTION})
@@ -149,7 +148,7 @@ async def test_no_plan_is_made_in_a_claim_while_somebody_arrives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with (
-        house(builtin_peers(FunctionModel(echo))) as mesh,
+        house(role_agents(FunctionModel(echo))) as mesh,
         aclosing(memory_checkpointer()) as checkpointer,
     ):
         listed = mesh.catalog.snapshot
@@ -178,7 +177,7 @@ async def test_a_failed_routing_ends_the_run_with_its_reason_in_the_log() -> Non
 async def test_a_question_is_answered_by_the_model_over_the_wire() -> None:
     async with ScriptedOpenAIServer(["A target for reliability."]) as server:
         model = get_model("openai:gpt-4o", base_url=server.base_url, api_key="k")
-        async with aclosing(model), routing(builtin_peers(model)) as router:
+        async with aclosing(model), routing(role_agents(model)) as router:
             run, log = await router.ask(input=QUESTION)
 
     assert run.status == "completed"
@@ -188,7 +187,7 @@ async def test_a_question_is_answered_by_the_model_over_the_wire() -> None:
 
 
 async def test_without_a_model_a_question_fails_and_says_how_to_set_one() -> None:
-    async with routing(builtin_peers(get_model("offline:"))) as router:
+    async with routing(role_agents(get_model("offline:"))) as router:
         run, _ = await router.ask(input=QUESTION)
 
     assert run.status == "failed"
@@ -198,7 +197,7 @@ async def test_without_a_model_a_question_fails_and_says_how_to_set_one() -> Non
 
 
 async def test_a_completed_run_writes_its_turn_and_the_next_one_hears_it() -> None:
-    async with routing(builtin_peers(FunctionModel(echo))) as router:
+    async with routing(role_agents(FunctionModel(echo))) as router:
         await router.ask(input=QUESTION)
         second, _ = await router.ask(input="Explain what you said")
         said = await router.messages()
@@ -240,7 +239,7 @@ async def test_the_plan_is_written_down_once_and_adopted_by_the_next_owner() -> 
     routes = Counting()
     plans: list[JsonObject] = []
     async with (
-        house(builtin_peers(FunctionModel(echo))) as mesh,
+        house(role_agents(FunctionModel(echo))) as mesh,
         aclosing(memory_checkpointer()) as checkpointer,
     ):
         runs = Runs(checkpointer, MemoryBus(), pool="router")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from router_service.builtin import builtin_peers
 from router_service.execute import execute_run
 from router_service.routes import Routes
 from tests.libs.loop.test_stand_in import DOWN
@@ -16,10 +15,9 @@ from tests.router_service.test_models_away import LOGS, TRACES, carried_out, loo
 from weft.bus import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import Claim, Result
-from weft.loop import Agent
+from weft.loop import Agent, ModelPatience, role_agents
 from weft.models import Model, ModelRetryConfig, StandIn, get_model
 from weft.runs import MESH_RUN, Runs, Worker
-from weft.service import ModelPatience
 from weft.testing import ScriptedOpenAIServer
 from weft.testing.openai_script import WireReply
 
@@ -36,7 +34,7 @@ async def mesh_with(model: Model) -> AsyncIterator[Mesh]:
             "model_retry": ONCE,
             "stand_in": StandIn(get_model("offline:")),
         }
-        members = await stack.enter_async_context(house(builtin_peers(model, **options)))
+        members = await stack.enter_async_context(house(role_agents(model, **options)))
         store = await stack.enter_async_context(aclosing(memory_checkpointer()))
         runs = Runs(store, MemoryBus(), pool="router")
         for skill, name in ((LOGS, "logs"), (TRACES, "traces")):

@@ -8,7 +8,6 @@ from typing import Any
 import anyio
 import pytest
 
-from router_service.builtin import builtin_peers
 from router_service.execute import execute_run
 from router_service.routes import Routes
 from tests.libs.a2a.harness import bound_socket, serving
@@ -22,7 +21,7 @@ from weft.checkpoint.memory import memory_checkpointer
 from weft.core import JsonObject, Result
 from weft.events import Envelope
 from weft.identity import Trust, Verifier
-from weft.loop import Agent, Peer
+from weft.loop import Agent, Peer, role_agents
 from weft.models import Model, get_model
 from weft.runs import A2A_SEND, MESH_RUN, Runs, Worker
 from weft.testing import ScriptedOpenAIServer
@@ -66,7 +65,7 @@ class Mesh:
 @asynccontextmanager
 async def mesh_of(model: Model, *specialists: tuple[Skill, Peer]) -> AsyncIterator[Mesh]:
     async with AsyncExitStack() as stack:
-        members = await stack.enter_async_context(house(builtin_peers(model)))
+        members = await stack.enter_async_context(house(role_agents(model)))
         store = await stack.enter_async_context(aclosing(memory_checkpointer()))
         runs = Runs(store, MemoryBus(), pool="router")
         mesh = Mesh(runs)

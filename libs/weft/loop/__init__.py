@@ -3,11 +3,12 @@
 from weft.loop.agent import Agent
 from weft.loop.carrying import carried_out
 from weft.loop.citing import HOW_TO_CITE, CheckedAnswer, Citable, held_against
-from weft.loop.config import AgentConfig
+from weft.loop.config import AgentConfig, ModelPatience
 from weft.loop.handles import AgentRun, TaskRun
 from weft.loop.model_in_use import MODEL_REPLACED, MODELS_AWAY
 from weft.loop.peer import Peer, PeerRun, Task
 from weft.loop.result import AgentResult, ExecutionMetrics, RunError
+from weft.loop.roles import ROLE_PROMPTS, ROLES, role_agents
 from weft.loop.state import AgentState, ReasoningStep
 from weft.loop.stream import (
     EffectIntendedEvent,
@@ -30,6 +31,8 @@ __all__ = [
     "HOW_TO_CITE",
     "MODELS_AWAY",
     "MODEL_REPLACED",
+    "ROLES",
+    "ROLE_PROMPTS",
     "Agent",
     "AgentConfig",
     "AgentResult",
@@ -44,6 +47,7 @@ __all__ = [
     "LoopEvent",
     "ModelChunkEvent",
     "ModelCompleteEvent",
+    "ModelPatience",
     "ModelRetryEvent",
     "Peer",
     "PeerRun",
@@ -60,4 +64,5 @@ __all__ = [
     "ToolStartEvent",
     "carried_out",
     "held_against",
+    "role_agents",
 ]

@@ -68,14 +68,19 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class AgentOptions(TypedDict, total=False):
+class ModelPatience(TypedDict, total=False):
+    """The options of an agent that say how it waits for its model, and who answers without it."""
+
+    model_retry: ModelRetryConfig
+    stand_in: StandIn | None
+
+
+class AgentOptions(ModelPatience, total=False):
     """The fields of `AgentConfig` that `Agent` takes by name, so that editors know them."""
 
     model_kwargs: Mapping[str, object]
     temperature: float | None
     max_tokens: int | None
-    model_retry: ModelRetryConfig
-    stand_in: StandIn | None
     name: str
     agent_id: str
     metadata: JsonObject

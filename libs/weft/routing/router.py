@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from weft.core import Authority, Interrupt, JsonObject, JsonValue, Result, RunId, Usage
 from weft.core.errors import RunFailedError
-from weft.loop import Peer
+from weft.loop import Peer, role_agents
 from weft.models import Model
 from weft.plan import Approver, Interpreter, Plan, StepPatience
 from weft.report import Report
@@ -90,13 +90,16 @@ class Router:
     ) -> None:
         """`compiler` knows the tools; without one each is a capability of its own name.
 
+        `roles` are played by whom it names, all but `test` else by the model alone.
+
         `on_frame` sees every frame before anything is done for it. Without `on_approval` what
         needs an approval is refused, since nobody could give one.
         """
         kept = ToolRegistry(tools).snapshot()
         specs = [tool.spec for tool in kept]
         self.compiler = compiler or CognitiveCompiler(CapabilityIndex(tools=specs))
-        self._peers = LocalPeers(model, kept, roles or {}, self.compiler.capabilities)
+        peers = {**role_agents(model), **(roles or {})}
+        self._peers = LocalPeers(model, kept, peers, self.compiler.capabilities)
         self._on_frame = on_frame
         self._on_approval = on_approval
 

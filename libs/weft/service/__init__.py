@@ -11,7 +11,7 @@ _PUBLIC = {
     "weft.service.isolation": ("processes_of",),
     "weft.service.keys": ("KeyFile", "KeyRecord", "NewKey", "new_key"),
     "weft.service.mesh": ("Member", "announced", "member"),
-    "weft.service.patience": ("ModelPatience", "patience_of"),
+    "weft.service.patience": ("patience_of",),
     "weft.service.presence": ("proving",),
     "weft.service.serving": ("Listening", "Opening", "Served", "serve", "unannounced"),
     "weft.service.settings": ("ModelSettings", "ServiceSettings", "SpecialistSettings"),

@@ -10,7 +10,6 @@ from weft.service.keys import new_key as new_key
 from weft.service.mesh import Member as Member
 from weft.service.mesh import announced as announced
 from weft.service.mesh import member as member
-from weft.service.patience import ModelPatience as ModelPatience
 from weft.service.patience import patience_of as patience_of
 from weft.service.presence import proving as proving
 from weft.service.serving import Listening as Listening
@@ -29,7 +28,6 @@ __all__ = [
     "KeyRecord",
     "Listening",
     "Member",
-    "ModelPatience",
     "ModelSettings",
     "NewKey",
     "Opening",

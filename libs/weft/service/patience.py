@@ -1,18 +1,10 @@
 """How long a service's agents wait for a language model, and who answers where it does not."""
 
-from typing import TypedDict
-
+from weft.loop import ModelPatience
 from weft.models import ModelRetryConfig, StandIn, get_model
 from weft.service.settings import ModelSettings
 
-__all__ = ["ModelPatience", "patience_of"]
-
-
-class ModelPatience(TypedDict, total=False):
-    """The options of an agent that say how it waits for its model."""
-
-    model_retry: ModelRetryConfig
-    stand_in: StandIn
+__all__ = ["patience_of"]
 
 
 def patience_of(settings: ModelSettings) -> ModelPatience:

@@ -6,10 +6,12 @@ import anyio
 import pytest
 
 from tests.libs.plan.doubles import FakePeer
-from weft.core import Interrupt, JsonObject, Result
+from weft.core import Interrupt, JsonObject, Principal, Result
 from weft.core.errors import InputError, RunFailedError
+from weft.core.protocol_errors import PeerUnavailableError
 from weft.loop import Agent
 from weft.models import ModelRequest
+from weft.plan import Target
 from weft.routing import (
     CapabilityIndex,
     CognitiveCompiler,
@@ -22,6 +24,7 @@ from weft.routing import (
     TaskType,
 )
 from weft.routing.frame import Level
+from weft.routing.local_peers import LocalPeers
 from weft.testing.models import FunctionModel, ScriptedModel, call
 from weft.tools import Tool, tool
 
@@ -103,12 +106,13 @@ async def test_a_run_that_fails_raises_with_what_it_came_to() -> None:
     assert raised.value.result.reasons[0].code in str(raised.value)
 
 
-@pytest.mark.requirement("RT-26")
-async def test_a_role_that_nobody_plays_is_said_before_anything_is_done() -> None:
-    model = ScriptedModel([])
+def test_who_is_not_there_is_said_with_the_remedy() -> None:
+    peers = LocalPeers(ScriptedModel([]), (), {}, CapabilityIndex())
 
-    with pytest.raises(RunFailedError, match="plays the role 'answer'"):
-        await Router(model).dispatch("How many people live in Turin?")
+    with pytest.raises(PeerUnavailableError, match="plays the role 'test': give the router one"):
+        peers.pick(Target(role="test"), Principal(tenant="t", subject="ana"))
+    with pytest.raises(PeerUnavailableError, match="nothing in this process serves 'x'"):
+        peers.pick(Target(capability="x", role="answer"), Principal(tenant="t", subject="ana"))
 
 
 @pytest.mark.requirement("RT-26")

@@ -2,11 +2,10 @@
 
 import pytest
 
-from router_service.builtin import ROLES, builtin_peers
 from tests.router_service.house import ANA, house, may_call, skill
 from weft.core import Message, Principal, parts_of
 from weft.core.protocol_errors import PeerUnavailableError
-from weft.loop import Agent, Task
+from weft.loop import ROLES, Agent, Task, role_agents
 from weft.models import ModelRequest, ModelResponse, get_model
 from weft.plan import Target
 from weft.testing import FunctionModel, ScriptedOpenAIServer
@@ -18,7 +17,7 @@ def said(request: ModelRequest) -> ModelResponse:
 
 
 async def test_there_is_one_for_every_role_but_running_tests() -> None:
-    peers = builtin_peers(FunctionModel(said))
+    peers = role_agents(FunctionModel(said))
 
     assert set(peers) == set(ROLES)
     assert "test" not in peers
@@ -27,7 +26,7 @@ async def test_there_is_one_for_every_role_but_running_tests() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_each_is_told_its_role_and_has_instructions_of_its_own(role: str) -> None:
-    peer = builtin_peers(FunctionModel(said))[role]
+    peer = role_agents(FunctionModel(said))[role]
     assert isinstance(peer, Agent)
 
     result = await peer.start(Task(parts_of("go"), "m", role=role))
@@ -38,7 +37,7 @@ async def test_each_is_told_its_role_and_has_instructions_of_its_own(role: str) 
 
 
 async def test_a_card_with_the_role_comes_before_the_one_brought_along() -> None:
-    async with house(builtin_peers(FunctionModel(said))) as mesh:
+    async with house(role_agents(FunctionModel(said))) as mesh:
         spare = mesh.peers.pick(Target(role="answer"), ANA)
         await mesh.joins("writer", skill("write", "role:answer"))
 
@@ -51,7 +50,7 @@ async def test_a_card_with_the_role_comes_before_the_one_brought_along() -> None
 
 @pytest.mark.requirement("PLAN-16")
 async def test_what_it_was_granted_is_what_its_call_may_change() -> None:
-    async with house(builtin_peers(FunctionModel(said))) as mesh:
+    async with house(role_agents(FunctionModel(said))) as mesh:
         await mesh.joins("shop", skill("look", "effects:none"), skill("pay", "risk:high"))
 
         def at_stake(*grants: str, who: Principal = ANA) -> tuple[str, str]:
@@ -66,7 +65,7 @@ async def test_what_it_was_granted_is_what_its_call_may_change() -> None:
 
 
 async def test_without_a_model_the_answer_says_how_to_set_one() -> None:
-    peer = builtin_peers(get_model("offline:"))["answer"]
+    peer = role_agents(get_model("offline:"))["answer"]
 
     result = await peer.start(Task(parts_of("What is an SLO?"), "m", role="answer"))
 
@@ -78,7 +77,7 @@ async def test_without_a_model_the_answer_says_how_to_set_one() -> None:
 async def test_with_a_model_it_answers_in_the_models_words() -> None:
     async with ScriptedOpenAIServer(["A target for reliability."]) as server:
         model = get_model("openai:gpt-4o", base_url=server.base_url, api_key="k")
-        result = await builtin_peers(model)["answer"].start(Task(parts_of("What is an SLO?"), "m"))
+        result = await role_agents(model)["answer"].start(Task(parts_of("What is an SLO?"), "m"))
         await model.aclose()
 
     said = "No data was looked at for this answer.\n\nA target for reliability."
