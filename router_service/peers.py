@@ -41,15 +41,24 @@ LATELY_SECONDS = 30.0
 """For so long who left, or was there before this start, is expected back."""
 RESTART_SECONDS = 10.0
 """Who left is back by then if he only restarts; a call of his waits so long."""
+QUIET_SECONDS = 2.0
+"""Of whom nothing came for so long in an open call is asked whether he is there."""
 MISSED_SECONDS = 120.0
-"""For so long who left is missed: reports name him as somebody who was not heard."""
+"""For so long who left is missed: reports name him as somebody who was not heard. Not who stopped in
+order: whoever stopped him knows."""
 
 
 class _Away(NamedTuple):
-    """A service of which no instance is left: since when, and what it offered."""
+    """A service of which no instance is left: since when, what it offered, and how it left."""
 
     since: float
     providers: tuple[Provider, ...]
+    withdrawn: bool
+    hangs: bool
+
+    def is_given_up(self, now: float) -> bool:
+        """Tell whether a restart would have brought it back; who hangs does not restart."""
+        return self.hangs or now - self.since >= RESTART_SECONDS
 
 
 @dataclass(slots=True)
@@ -145,17 +154,27 @@ class MeshPeers:
         """Refresh again and again, so that a request finds the work done; until cancelled."""
         while True:
             await self.refresh()
+            self.doubt_the_quiet()
             self.give_up()
             await asyncio.sleep(FRESH_SECONDS)
 
+    def doubt_the_quiet(self) -> None:
+        """Have those asked whether they are there whose open calls are silent."""
+        now = self.clock.monotonic()
+        for calls in self._calls.values():
+            for call in calls:
+                if now - call.heard_at >= QUIET_SECONDS:
+                    call.heard_at = now
+                    self.catalog.doubt(call.entry)
+
     def give_up(self) -> None:
-        """End the open calls of services that are away for longer than a restart takes.
+        """End the open calls of services that hang, or are away for longer than a restart takes.
 
         A process that hangs keeps its connections: nobody else would tell for minutes.
         """
         now = self.clock.monotonic()
         for name, away in self._left.items():
-            if now - away.since >= RESTART_SECONDS:
+            if away.is_given_up(now):
                 for call in self._calls.pop(name, ()):
                     call.give_up(PeerAwayError([name], now - away.since))
 
@@ -183,15 +202,20 @@ class MeshPeers:
                 await self._learn(key, entry)
         self._revision = snapshot.revision
         providers = tuple(known.provider for known in self._known.values())
-        self._note_left(providers)
-        away = tuple(each for gone in self._left.values() for each in gone.providers)
+        self._note_left(providers, snapshot)
+        away = tuple(
+            provider
+            for gone in self._left.values()
+            if not gone.withdrawn
+            for provider in gone.providers
+        )
         if (providers, away) != (self._offers.providers, self._offers.away):
             self._offers = Offers(self._offers.revision + 1, providers, away)
             self._indexes.clear()
             self._changed.set()
             self._changed = asyncio.Event()
 
-    def _note_left(self, providers: tuple[Provider, ...]) -> None:
+    def _note_left(self, providers: tuple[Provider, ...], snapshot: Snapshot) -> None:
         now = self.clock.monotonic()
         here = {each.service for each in providers}
         self._left = {
@@ -201,7 +225,9 @@ class MeshPeers:
         }
         for name in {each.service for each in self._offers.providers} - here:
             gone = tuple(each for each in self._offers.providers if each.service == name)
-            self._left[name] = _Away(now, gone[:1])
+            hangs = name in snapshot.hanging
+            since = snapshot.hanging.get(name, now)
+            self._left[name] = _Away(since, gone[:1], name in snapshot.withdrawn, hangs)
 
     async def _learn(self, key: tuple[str, str], entry: Entry) -> None:
         try:
@@ -235,9 +261,8 @@ class MeshPeers:
             return self._spare(target, principal)
         best = min(allowed, key=lambda each: _preference(each, target))
         effects, risk = self._with_grants(_at_stake(best.provider, target), target, principal)
-        return PickedPeer(
-            _Counted(best, self._calls[best.entry.service]), effects=effects, risk=risk
-        )
+        calls = self._calls[best.entry.service]
+        return PickedPeer(_Counted(best, calls, self.clock), effects=effects, risk=risk)
 
     def describe(self, capability: str, principal: Principal) -> Capability | None:
         """Return what the providers of `capability` that the principal may call say of it."""
@@ -269,12 +294,13 @@ class MeshPeers:
         """Raise where who could do it is away for longer than a restart takes."""
         now = self.clock.monotonic()
         gone = {
-            name: now - away.since
+            name: away
             for name, away in self._left.items()
             if principal.may_call(name) and any(_fits(each, target) for each in away.providers)
         }
-        if gone and min(gone.values()) >= RESTART_SECONDS:
-            raise PeerAwayError(sorted(gone), min(gone.values()))
+        if gone and all(away.is_given_up(now) for away in gone.values()):
+            since = max(away.since for away in gone.values())
+            raise PeerAwayError(sorted(gone), now - since)
 
     def bound(self, target: Target) -> bool:
         """Tell that any name may turn up: peers come and go while a plan runs."""
@@ -318,23 +344,31 @@ def _preference(known: _Known, target: Target) -> tuple[bool, bool, bool, int, i
 class _Counted:
     """A peer whose open calls and failures are counted while they last."""
 
-    def __init__(self, known: _Known, calls: "set[_CountedRun]") -> None:
+    def __init__(self, known: _Known, calls: "set[_CountedRun]", clock: Clock) -> None:
         self._known = known
         self._calls = calls
+        self._clock = clock
 
     @property
     def name(self) -> str:
         return self._known.entry.service
 
     def start(self, task: Task) -> "_CountedRun":
-        run = _CountedRun(self._known, self._known.client.start(task), self._calls)
+        run = _CountedRun(
+            self._known, self._known.client.start(task), self._calls, clock=self._clock
+        )
         self._calls.add(run)
         return run
 
 
 class _CountedRun:
-    def __init__(self, known: _Known, run: PeerRun, calls: "set[_CountedRun]") -> None:
+    def __init__(
+        self, known: _Known, run: PeerRun, calls: "set[_CountedRun]", *, clock: Clock
+    ) -> None:
         self._known = known
+        self._clock = clock
+        self.heard_at = clock.monotonic()
+        """When it last said something, or was asked whether it is there."""
         self._run = run
         self._calls = calls
         self._open = True
@@ -343,6 +377,11 @@ class _CountedRun:
         self._lost: Result | None = None
         known.open += 1
 
+    @property
+    def entry(self) -> Entry:
+        """Who was called."""
+        return self._known.entry
+
     async def __aiter__(self) -> AsyncIterator[Event]:
         events = aiter(self._run)
         try:
@@ -350,6 +389,7 @@ class _CountedRun:
                 event = await self._waited(anext(events, None))
                 if event is None:
                     return
+                self.heard_at = self._clock.monotonic()
                 yield event
         finally:
             # Also where nobody asks for the result any more.

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,10 +88,13 @@ def test_the_terminal_shows_what_was_read_under_an_answer_of_a_page(mesh: UpProc
 def test_a_specialist_that_hangs_is_a_named_gap(mesh: UpProcess) -> None:
     hung = mesh.child("services.log_analyst.main")
     hung.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
     try:
         asked = mesh.weft("ask", WHY, "--json", timeout=120)
     finally:
         hung.send_signal(signal.SIGCONT)
+    # Nine seconds where the machine is quiet.
+    assert time.monotonic() - began < 25
 
     answer = json.loads(asked.stdout)
     gaps = [(gap["peer"], gap["code"]) for gap in answer["report"]["gaps"]]

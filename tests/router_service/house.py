@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from router_service.peers import MeshPeers
 from weft.a2a import Card, Skill
 from weft.a2a.client import open_session
-from weft.catalog import Entry
+from weft.catalog import Entry, Snapshot
 from weft.catalog.memory import MemoryCatalog
 from weft.core import Clock, Principal, dumps
 from weft.identity import Minter, SigningKey, Trust
@@ -52,12 +52,30 @@ class Directory(Trust):
         self.published[key.kid] = key.trusted()
 
 
+class Losing(MemoryCatalog):
+    """A catalogue from which some go without a word, and which writes down whom it shall ask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost: dict[str, float | None] = {}
+        """By service, since when it hangs, if it does."""
+        self.doubted: list[str] = []
+
+    def doubt(self, entry: Entry) -> None:
+        self.doubted.append(entry.service)
+
+    def snapshot(self) -> Snapshot:
+        whole = super().snapshot()
+        hanging = {name: since for name, since in self.lost.items() if since is not None}
+        return replace(whole, withdrawn=whole.withdrawn - set(self.lost), hanging=hanging)
+
+
 @dataclass
 class House:
     """A catalogue, a directory of keys, and the router's view of both."""
 
     peers: MeshPeers
-    catalog: MemoryCatalog
+    catalog: "Losing"
     trust: Directory
     clock: ByHand
     keys: dict[str, SigningKey] = field(default_factory=dict)
@@ -85,8 +103,15 @@ class House:
         await self.peers.refresh()
         return entry
 
-    async def leaves(self, entry: Entry) -> None:
+    async def stops(self, entry: Entry) -> None:
+        """Let it take itself back, as whoever is told to stop does."""
         await self.catalog.withdraw(entry)
+        await self.peers.refresh()
+
+    async def leaves(self, entry: Entry, *, hangs: bool = False) -> None:
+        """Let it be gone without a word."""
+        await self.catalog.withdraw(entry)
+        self.catalog.lost[entry.service] = self.clock.time - 6 if hangs else None
         await self.peers.refresh()
 
 
@@ -96,7 +121,7 @@ def skill(name: str, *tags: str) -> Skill:
 
 @asynccontextmanager
 async def house(builtin: Mapping[str, Peer] | None = None) -> AsyncIterator[House]:
-    catalog, trust, clock = MemoryCatalog(), Directory(), ByHand()
+    catalog, trust, clock = Losing(), Directory(), ByHand()
     async with open_session() as session:
         peers = MeshPeers(
             catalog, session, trust, Minter(ROUTER_KEY), builtin=builtin or {}, clock=clock

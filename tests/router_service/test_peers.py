@@ -7,7 +7,13 @@ from typing import cast
 import anyio
 import pytest
 
-from router_service.peers import MISSED_SECONDS, REFUSED_SECONDS, RESTART_SECONDS, MeshPeers
+from router_service.peers import (
+    MISSED_SECONDS,
+    QUIET_SECONDS,
+    REFUSED_SECONDS,
+    RESTART_SECONDS,
+    MeshPeers,
+)
 from tests.router_service.house import ANA, House, house, may_call, skill
 from weft.a2a.client import A2AClient
 from weft.catalog import Entry
@@ -296,6 +302,37 @@ async def test_who_is_away_for_longer_than_a_restart_is_named_and_not_waited_for
     await mesh.joins("looker", LOOK, instance="2")
     assert (await mesh.peers.refresh()).away == ()
     assert picked(mesh, Target(capability="look")) == "looker"
+
+
+async def test_who_stopped_in_order_is_no_gap_and_is_not_called_lost(mesh: House) -> None:
+    await mesh.stops(await mesh.joins("looker", LOOK))
+
+    assert (await mesh.peers.refresh()).away == ()
+    assert mesh.peers.may_return("looker")
+    with pytest.raises(PeerUnavailableError):
+        picked(mesh, Target(capability="look"))
+
+
+@pytest.mark.requirement("DIAG-3")
+async def test_who_hangs_is_named_at_once_and_one_of_a_silent_call_is_asked(mesh: House) -> None:
+    entry = await mesh.joins("looker", LOOK)
+    answering(mesh, "looker", FakeClient(waits=True))
+    run = mesh.peers.pick(Target(capability="look"), ANA).peer.start(TASK)
+    mesh.peers.doubt_the_quiet()
+    assert mesh.catalog.doubted == []
+    for _ in range(2):
+        mesh.clock.time += QUIET_SECONDS
+        mesh.peers.doubt_the_quiet()
+        mesh.peers.doubt_the_quiet()
+    assert mesh.catalog.doubted == ["looker", "looker"]
+
+    await mesh.leaves(entry, hangs=True)
+    mesh.peers.give_up()
+
+    with anyio.fail_after(5):
+        assert (await run).reasons[0].code == "outcome_unknown"
+    with pytest.raises(PeerAwayError, match="has not answered for 6 s"):
+        picked(mesh, Target(capability="look"))
 
 
 @pytest.mark.requirement("DIAG-3")

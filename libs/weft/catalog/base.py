@@ -1,8 +1,8 @@
 """Who is out there: services with their cards, as last heard of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from weft.core import Record, name_digest
@@ -63,6 +63,11 @@ class Snapshot:
     """Services that were there, or say so, of which no instance has answered yet."""
     arriving: bool = False
     """Somebody is being asked for the first time: in a moment there may be more entries."""
+    withdrawn: frozenset[str] = frozenset()
+    """Services whose last instance took itself back: stopped, and not failed."""
+    hanging: Mapping[str, float] = field(default_factory=dict)
+    """Services whose last instance took questions and answered none, with the monotonic time of the
+    first."""
 
     def of(self, service: str) -> Sequence[Entry]:
         return [entry for entry in self.entries if entry.service == service]
@@ -95,6 +100,9 @@ class Catalog(ABC):
     @abstractmethod
     async def withdraw(self, entry: Entry) -> None:
         """Take `entry` back at once."""
+
+    def doubt(self, entry: Entry) -> None:  # noqa: B027 - who asks nobody has nobody to doubt
+        """Ask `entry` whether it is there: it owes somebody an answer."""
 
     @abstractmethod
     def snapshot(self) -> Snapshot:

@@ -22,6 +22,8 @@ MAX_ENTRIES = 1024
 MAX_INSTANCES = 64
 """Of one service: nobody fills the list with a thousand of himself."""
 PROOFS_AT_ONCE = 16
+QUESTIONS = 3
+"""So many go unanswered before somebody is said to hang."""
 
 
 class Vouch(Protocol):
@@ -32,7 +34,11 @@ class Vouch(Protocol):
         ...
 
     async def prove(self, entry: Entry) -> Entry | None:
-        """Ask at the entry's address; return what answers there for its service now, if it does."""
+        """Ask at the entry's address; return what answers there for its service now, if it does.
+
+        Raises:
+            TimeoutError: The question was taken, or nobody refused it, and nothing came back.
+        """
         ...
 
 
@@ -44,6 +50,8 @@ class SilencePatience:
     """Seconds without news, after which the instance itself is asked."""
     away: float = 10.0
     """Seconds without an answer, after which it is gone; a restart takes less."""
+    hangs: float = 6.0
+    """The same of one that takes questions: it does not restart, and it would have put its entry."""
     look: float = 1.0
     """Seconds between two questions to the same instance."""
 
@@ -59,6 +67,11 @@ class _Member:
     silent: bool = False
     """It was asked at least once, and gave no answer."""
     away_since: float | None = None
+    """When the first question was put that has had no answer."""
+    unanswered: int = 0
+    """Questions since then; a process that was asleep itself must not judge by one."""
+    hangs: bool = True
+    """None of them was refused."""
 
 
 class Listing:
@@ -74,6 +87,9 @@ class Listing:
         self._new: dict[str, _Member] = {}
         """Heard of, and not proven yet."""
         self._refused: set[str] = set()
+        self._withdrawn: dict[str, float] = {}
+        self._hanging: dict[str, float] = {}
+        """Services of which no instance is left, since when, the longest gone first."""
         self._woken = asyncio.Event()
         self.revision = 0
         self.heard = float("-inf")
@@ -96,6 +112,14 @@ class Listing:
     def arriving(self) -> bool:
         """Tell whether somebody says that he is there whose first question has no answer yet."""
         return any(not member.silent for member in self._new.values())
+
+    def withdrawn(self) -> frozenset[str]:
+        """Return the services whose last instance took itself back."""
+        return frozenset(self._withdrawn)
+
+    def hanging(self) -> dict[str, float]:
+        """Return the services whose last instance hangs, since its first unanswered question."""
+        return dict(self._hanging)
 
     def keys(self) -> set[str]:
         return set(self._members)
@@ -164,12 +188,15 @@ class Listing:
         async def ask(key: str, member: _Member) -> None:
             member.asked_at = now
             async with places:
-                proven = await self._vouch.prove(member.entry)
-            self._learn(key, member, proven)
+                try:
+                    proven, hangs = await self._vouch.prove(member.entry), False
+                except TimeoutError:
+                    proven, hangs = None, True
+            self._learn(key, member, proven, hangs=hangs)
 
         await asyncio.gather(*(ask(key, member) for key, member in due))
 
-    def _learn(self, key: str, member: _Member, proven: Entry | None) -> None:
+    def _learn(self, key: str, member: _Member, proven: Entry | None, *, hangs: bool) -> None:
         now = self._clock.monotonic()
         if proven is not None:
             self._admit(proven, now)
@@ -182,15 +209,21 @@ class Listing:
             if now - member.heard > self._patience.silent:
                 del self._new[key]
         elif self._members.get(key) is member:
-            member.away_since = now if member.away_since is None else member.away_since
-            if member.leaving or now - member.away_since >= self._patience.away:
+            if member.away_since is None:
+                member.away_since, member.unanswered, member.hangs = member.asked_at, 0, True
+            member.unanswered += 1
+            member.hangs &= hangs
+            if member.leaving or self._is_gone(member, now):
                 self._forget(key)
+                self._note_left(member)
 
     def _admit(self, entry: Entry, now: float) -> None:
         key = entry.key
         self._new.pop(key, None)
         before = self._members.get(key)
         self._members[key] = _Member(entry, now)
+        self._withdrawn.pop(entry.service, None)
+        self._hanging.pop(entry.service, None)
         if before is None or before.entry != entry:
             self.revision += 1
         for other, member in list(self._members.items()):
@@ -202,6 +235,22 @@ class Listing:
         self._new.pop(key, None)
         if self._members.pop(key, None) is not None:
             self.revision += 1
+
+    def _is_gone(self, member: _Member, now: float) -> bool:
+        away = now - (member.away_since or now)
+        if member.hangs:
+            return member.unanswered >= QUESTIONS and away >= self._patience.hangs
+        return away >= self._patience.away
+
+    def _note_left(self, member: _Member) -> None:
+        service = member.entry.service
+        if any(other.entry.service == service for other in self._members.values()):
+            return
+        if member.leaving or member.hangs:
+            kind = self._withdrawn if member.leaving else self._hanging
+            kind[service] = member.away_since or self._clock.monotonic()
+            if len(kind) > MAX_ENTRIES:
+                del kind[next(iter(kind))]
 
     def _has_room(self, entry: Entry) -> bool:
         services = [

@@ -24,7 +24,7 @@ from weft.catalog.announcing import (
     UNREACHABLE,
     Announcer,
 )
-from weft.catalog.base import Snapshot
+from weft.catalog.base import Entry, Snapshot
 from weft.catalog.listing import Listing, SilencePatience, Vouch
 from weft.core import SYSTEM_CLOCK, Clock
 from weft.core.supervision import forever
@@ -74,7 +74,12 @@ class NatsCatalog(Announcer):
             stale=stale,
             awaited=listing.awaited(),
             arriving=listing.arriving(),
+            withdrawn=listing.withdrawn(),
+            hanging=listing.hanging(),
         )
+
+    def doubt(self, entry: Entry) -> None:
+        self._listing.miss(entry.key)
 
     async def wait_listed(self, *, seconds: float) -> bool:
         """Return whether the bucket was read at least once within `seconds`."""

@@ -37,6 +37,8 @@ class Living:
     there: dict[str, Entry] = field(default_factory=dict)
     """By address."""
     asked: list[str] = field(default_factory=list)
+    hung: set[str] = field(default_factory=set)
+    """Addresses that take questions and answer none."""
 
     def live(self, *entries: Entry) -> None:
         self.there.update({each.url: each for each in entries})
@@ -54,5 +56,7 @@ class Living:
 
     async def prove(self, told: Entry) -> Entry | None:
         self.asked.append(told.service)
+        if told.url in self.hung:
+            raise TimeoutError
         found = self.there.get(told.url)
         return found if found is not None and found.service == told.service else None

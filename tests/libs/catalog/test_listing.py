@@ -93,6 +93,43 @@ async def test_who_is_silent_and_answers_no_more_is_gone_after_a_while(house: Ho
     assert house.names == ["code"]
 
 
+async def test_who_hangs_is_gone_sooner_than_who_may_restart_and_never_by_one_question(
+    house: House,
+) -> None:
+    house.living.live(LOGS, CODE)
+    await house.hear(LOGS, CODE)
+    house.living.hung.add(LOGS.url)
+    house.living.die(CODE)
+    for member in (LOGS, CODE):
+        house.listing.miss(member.key)
+    await house.listing.look()
+    house.clock.time += 100
+
+    # Whoever asks was asleep: a question from before tells nothing.
+    await house.listing.look()
+    assert "logs" in house.names
+    await house.pass_time(1)
+
+    assert house.names == []
+    assert set(house.listing.hanging()) == {"logs"}
+    house.living.hung.clear()
+    await house.hear(LOGS)
+    assert (house.names, house.listing.hanging()) == (["logs"], {})
+
+
+async def test_a_word_from_who_is_asked_keeps_it(house: House) -> None:
+    house.living.live(LOGS)
+    await house.hear(LOGS)
+    house.living.hung.add(LOGS.url)
+
+    for _ in range(10):
+        house.listing.miss(LOGS.key)
+        await house.pass_time(5)
+        await house.listing.hear(LOGS.key, sealed(LOGS))
+
+    assert house.names == ["logs"]
+
+
 async def test_who_is_back_in_time_never_left(house: House) -> None:
     house.living.live(LOGS)
     await house.hear(LOGS)
@@ -116,6 +153,8 @@ async def test_who_took_itself_back_and_answers_no_more_is_gone_at_once(house: H
     await house.listing.look()
 
     assert house.names == ["code"]
+    assert house.listing.withdrawn() == {"logs"}
+    assert house.listing.hanging() == {}
 
 
 async def test_a_new_process_at_the_same_address_takes_the_place_of_the_old(house: House) -> None:

@@ -39,7 +39,10 @@ class MeshVouch:
         try:
             answer = await self._ask(entry.url.rstrip("/") + PROOF_PATH, nonce)
             proven = await read_seal(answer, self._trust, nonce=nonce, clock=self._clock)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, CardRefusedError) as error:
+        except TimeoutError:
+            log.info("instance_hangs", extra={"peer": entry.service})
+            raise
+        except (aiohttp.ClientError, OSError, ValueError, CardRefusedError) as error:
             why = {"peer": entry.service, "reason": f"{type(error).__name__}: {error}"[:200]}
             log.info("instance_not_proven", extra=why)
             return None
