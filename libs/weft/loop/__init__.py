@@ -6,8 +6,9 @@ from weft.loop.citing import HOW_TO_CITE, CheckedAnswer, Citable, held_against
 from weft.loop.config import AgentConfig, ModelPatience
 from weft.loop.handles import AgentRun, TaskRun
 from weft.loop.model_in_use import MODEL_REPLACED, MODELS_AWAY
+from weft.loop.output import output_form
 from weft.loop.peer import Peer, PeerRun, Task
-from weft.loop.result import AgentResult, ExecutionMetrics, RunError
+from weft.loop.result import OUTPUT_INVALID, AgentResult, ExecutionMetrics, RunError
 from weft.loop.roles import ROLE_PROMPTS, ROLES, role_agents
 from weft.loop.state import AgentState, ReasoningStep
 from weft.loop.stream import (
@@ -31,6 +32,7 @@ __all__ = [
     "HOW_TO_CITE",
     "MODELS_AWAY",
     "MODEL_REPLACED",
+    "OUTPUT_INVALID",
     "ROLES",
     "ROLE_PROMPTS",
     "Agent",
@@ -64,5 +66,6 @@ __all__ = [
     "ToolStartEvent",
     "carried_out",
     "held_against",
+    "output_form",
     "role_agents",
 ]

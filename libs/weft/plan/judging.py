@@ -71,14 +71,22 @@ def _schema(choices: Sequence[str]) -> JsonObject:
 
 def _read(result: Result, choices: Sequence[str], at: At) -> Result:
     verdict = verdict_of(result, choices)
+    kept = result.reasons if result.ok else ()
     if verdict is not None:
         text = result.text or ": ".join(filter(None, (verdict.choice, verdict.reasons)))
-        return result.with_text(text).model_copy(update={"verdict": verdict})
+        read = {
+            "verdict": verdict,
+            "status": "completed",
+            "reasons": kept,
+            "partial": result.ok and result.partial,
+        }
+        return result.with_text(text).model_copy(update=read)
     why = Reason(
         code=UNREADABLE,
         message=f"the answer is none of {', '.join(choices)}",
         path=at.path,
-        retryable=True,
+        # Who was sent back for the form of his answer was asked more than once already.
+        retryable=result.ok,
     )
     return Result(status="failed", reasons=(why,), usage=result.usage)
 

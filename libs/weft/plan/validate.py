@@ -12,6 +12,8 @@ from typing import TypeGuard
 from pydantic import JsonValue, ValidationError
 
 from weft.core import JsonObject, Path, dumps
+from weft.core.errors import ConfigError
+from weft.loop import output_form
 from weft.plan import placeholders
 from weft.plan.errors import Fault
 
@@ -89,6 +91,7 @@ class _Walk:
             if raw.get("capability") and raw.get("peer"):
                 self._fault(spot, "a call has one target: capability or peer")
             self._prompt(raw.get("prompt"), spot, seen)
+            self._form(raw.get("output_schema"), spot)
         elif kind == "parallel":
             self._joined(raw, spot)
         elif kind == "judge":
@@ -144,6 +147,14 @@ class _Walk:
                 self._fault(spot, f"unknown placeholder {{{name}}}", "prompt")
             elif name.startswith("step."):
                 self._reference(name[5:], spot, "prompt", seen)
+
+    def _form(self, schema: JsonValue | None, spot: _Spot) -> None:
+        if not isinstance(schema, dict):
+            return
+        try:
+            output_form(schema)
+        except ConfigError as error:
+            self._fault(spot, str(error), "output_schema")
 
     def _condition(self, raw: JsonValue | None, spot: _Spot, key: str, seen: Seen) -> None:
         for step in _referenced(raw):

@@ -6,9 +6,11 @@ from dataclasses import replace
 from weft.core import NO_USAGE, JsonObject, Reason, Result, Usage
 from weft.core.errors import WeftError
 from weft.core.protocol_errors import PeerAwayError
+from weft.loop import OUTPUT_INVALID
 from weft.plan import events
 from weft.plan.calls.attempts import attempt_once
 from weft.plan.calls.call import Attempt, PeerCall, failed, message_id_of
+from weft.plan.calls.forms import held_to
 from weft.plan.calls.grants import granted
 from weft.plan.calls.questions import UNKNOWN, decision, settled, was_asked
 from weft.plan.calls.records import (
@@ -50,7 +52,7 @@ NEVER_AGAIN = MODEL_FAILED | {
 async def run_call(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Call):
         raise TypeError(f"not a call: {node.kind}")
-    frame = walk.plan.frame or {}
+    frame, schema = walk.plan.frame or {}, node.output_schema
     call = PeerCall(
         kind="call",
         path=at.path,
@@ -66,8 +68,9 @@ async def run_call(walk: Walk, node: Node, at: At) -> Result:
         grants=granted(walk, node, at, perform=perform),
         context=node.context,
         risk=node.risk,
-        output_schema=node.output_schema,
+        output_schema=schema,
         retries=node.retries,
+        read=None if schema is None else lambda result: held_to(schema, result, at.path),
     )
     return await perform(walk, call, at)
 
@@ -123,7 +126,9 @@ async def _once(
         data = events.StepEnd(kind=call.kind, attempt=number, reasons=result.reasons)
         walk.journal.emit(events.StepFailed(path=call.path, data=data))
         return result, None, None
-    if result.ok and call.read is not None:
+    # A verdict may be readable where the whole answer has not its form.
+    in_words = call.kind == "judge" and _codes(result) == {OUTPUT_INVALID}
+    if call.read is not None and (result.ok or in_words):
         result = call.read(result)
     return await settled(walk, call, picked, attempt, result), picked, attempt
 
