@@ -15,11 +15,11 @@ from tests.conftest import ROOT
 
 IMPORTED = "import {module}.main as main; main.Settings()"
 OPENED = """
-import asyncio, {module}.analysis, {module}.main as main
+import asyncio, {parts}, {module}.main as main
 import weft.service.specialist  # what `agent_app` and `serve` load when they are called
 
 async def once():
-    async with main.opened(main.Settings(model="offline:")):
+    async with main.opened(main.Settings(model="offline:"{settings})):
         print("opened", main.CARD.name)
 
 asyncio.run(once())
@@ -28,7 +28,19 @@ SPECIALISTS = ("code", "log", "metrics", "trace")
 DEPLOYABLES = {
     "gateway": IMPORTED.format(module="gateway"),
     "router-service": IMPORTED.format(module="router_service"),
-    **{f"{name}-analyst": OPENED.format(module=f"services.{name}_analyst") for name in SPECIALISTS},
+    "operator": OPENED.format(
+        module="services.operator",
+        parts="services.operator.agent",
+        settings=", target='http://127.0.0.1:9000'",
+    ),
+    **{
+        f"{name}-analyst": OPENED.format(
+            module=f"services.{name}_analyst",
+            parts=f"services.{name}_analyst.analysis",
+            settings="",
+        )
+        for name in SPECIALISTS
+    },
 }
 """By dependency group, which is also the lock's name: what to do there. A specialist opens alone;
 the other two need a mesh for it."""

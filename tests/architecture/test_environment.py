@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 from gateway.main import Settings as GatewaySettings
 from incidents.analyst import IncidentSettings
 from router_service.main import Settings as RouterSettings
+from services.operator.main import Settings as OperatorSettings
 from weft.service import ServiceSettings, SpecialistSettings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "running.md"
@@ -17,6 +18,7 @@ ALL: Mapping[str, type[BaseSettings]] = {"router": RouterSettings, "gateway": Ga
 SPECIALISTS: Mapping[str, type[BaseSettings]] = {
     "specialists": SpecialistSettings,
     "analysts": IncidentSettings,
+    "operator": OperatorSettings,
 }
 READERS: Mapping[str, type[BaseSettings]] = {**ALL, **SPECIALISTS}
 
@@ -26,7 +28,7 @@ def named(words: str) -> set[str]:
     if words.strip() == "every service":
         return {*ALL, *SPECIALISTS}
     readers = {word.strip() for word in words.split(",")}
-    return readers | ({"analysts"} if "specialists" in readers else set())
+    return readers | (set(SPECIALISTS) if "specialists" in readers else set())
 
 
 def test_every_setting_stands_in_the_table_with_those_who_read_it() -> None:

@@ -13,7 +13,6 @@ FOR_USERS = {
     "Backlog.oldest_wait": "what a store says to whoever watches a deployment of their own",
     "MemoryCatalog": "a backend: a catalogue within one process",
     "MemoryResultStore": "given to an agent as `tool_result_store`",
-    "NOT_DONE": "what a tool's `reconcile` returns",
     "add_provider": "how `weft.testing` adds its scripted models",
     "read_result_tool": "given to an agent beside its `tool_result_store`",
 }

@@ -1,39 +1,53 @@
-"""`--prometheus`, `--loki`, `--jaeger` and `--tempo`: live systems that the mesh may read."""
+"""Options that name systems: those that the mesh may read live, and the one that it may operate."""
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
 from weft.cli.app import USAGE, fail
-from weft.local.mesh import LIVE_SYSTEMS
+from weft.core.private_files import resolved
+from weft.local.mesh import LIVE_SYSTEMS, OperatedTarget
 
-__all__ = ["live_of", "takes_live"]
+__all__ = ["live_of", "operated_of", "takes_live"]
 
-_KEPT = "live systems"
+_KEPT = "systems"
+_OPERATE, _TOKEN = "operate", "operate_token"
+_A_TARGET = "http://127.0.0.1:9000"
+_OPTIONS: Mapping[str, Any] = {
+    **{
+        kind: Annotated[str | None, typer.Option(help=f"Read it live, as {usual}.")]
+        for kind, usual in LIVE_SYSTEMS.items()
+    },
+    _OPERATE: Annotated[
+        str | None,
+        typer.Option(
+            help=f"What the operator may act on once a person approved it, as {_A_TARGET}."
+        ),
+    ],
+    _TOKEN: Annotated[
+        Path | None, typer.Option(help="File with the bearer token of what is operated.")
+    ],
+}
 
 
 def takes_live(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command`, whose first parameter is its context, one option per kind of live system.
+    """Give `command`, whose first parameter is its context, one option per system.
 
-    They are gathered in the context, where `live_of` finds them.
+    They are gathered in the context, where `live_of` and `operated_of` find them.
     """
 
     def taking(context: typer.Context, **values: object) -> None:
-        context.meta[_KEPT] = {kind: values.pop(kind) for kind in LIVE_SYSTEMS}
+        context.meta[_KEPT] = {name: values.pop(name) for name in _OPTIONS}
         command(context, **values)
 
     signature = inspect.signature(command)
     options = [
-        inspect.Parameter(
-            kind,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[str | None, typer.Option(help=f"Read it live, as {usual}.")],
-        )
-        for kind, usual in LIVE_SYSTEMS.items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in _OPTIONS.items()
     ]
     parameters = [*signature.parameters.values(), *options]
     taking.__name__, taking.__doc__ = command.__name__, command.__doc__
@@ -46,14 +60,39 @@ def takes_live(command: Callable[..., None]) -> Callable[..., None]:
 def live_of(context: typer.Context) -> Mapping[str, str]:
     """Return the URLs that were given, by kind; ends the program where one is none."""
     given: Mapping[str, str | None] = context.meta[_KEPT]
-    urls = {kind: url for kind, url in given.items() if url}
+    urls = {kind: url for kind in LIVE_SYSTEMS if (url := given[kind])}
     for kind, url in urls.items():
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            words = f"--{kind} takes an address such as {LIVE_SYSTEMS[kind]}"
-            raise SystemExit(fail(words, USAGE))
-        if parts.username is not None:
-            # Every user of this machine sees a program's arguments.
-            words = f"no password on a command line: set WEFT_{kind.upper()} in the environment"
-            raise SystemExit(fail(words, USAGE))
+        _check(
+            kind,
+            url,
+            usual=LIVE_SYSTEMS[kind],
+            instead=f"set WEFT_{kind.upper()} in the environment",
+        )
     return urls
+
+
+def operated_of(context: typer.Context) -> OperatedTarget | None:
+    """Return what the mesh may operate; ends the program where that is no address, or no file."""
+    given: Mapping[str, Any] = context.meta[_KEPT]
+    url, token = given[_OPERATE], given[_TOKEN]
+    if url is None:
+        if token is not None:
+            raise SystemExit(
+                fail("--operate-token goes with --operate, which says for what", USAGE)
+            )
+        return None
+    _check(
+        _OPERATE, url, usual=_A_TARGET, instead="write its token into a file for --operate-token"
+    )
+    if token is not None and not token.is_file():
+        raise SystemExit(fail(f"there is no file {token} to read a token from", USAGE))
+    return OperatedTarget(url, None if token is None else resolved(token))
+
+
+def _check(option: str, url: str, *, usual: str, instead: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SystemExit(fail(f"--{option} takes an address such as {usual}", USAGE))
+    if parts.username is not None:
+        # Every user of this machine sees a program's arguments.
+        raise SystemExit(fail(f"no password on a command line: {instead}", USAGE))

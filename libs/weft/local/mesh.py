@@ -33,7 +33,14 @@ from weft.local.upkeep import LOCK
 from weft.runs import KEEP_DAYS
 from weft.service.keys import KeyFile, new_key
 
-__all__ = ["LIVE_SYSTEMS", "RunningMesh", "UpOptions", "mesh_up", "until_interrupted"]
+__all__ = [
+    "LIVE_SYSTEMS",
+    "OperatedTarget",
+    "RunningMesh",
+    "UpOptions",
+    "mesh_up",
+    "until_interrupted",
+]
 
 KEY_NAME = "weft up"
 SUBJECT = "owner"
@@ -48,6 +55,8 @@ LIVE_SYSTEMS = {
     "tempo": "http://127.0.0.1:3200",
 }
 """What the analysts can read live, and where each usually answers."""
+OPERATOR = "operator"
+"""The service that acts; it is started only where it has something to act on."""
 NATS_CONFIG = """\
 listen: "127.0.0.1:{port}"
 max_payload: 1MB
@@ -59,6 +68,19 @@ ping_interval: "10s"
 ping_max: 2
 jetstream {{ store_dir: "{store}", max_file_store: 1GB, max_memory_store: 64MB }}
 """
+
+
+@dataclass(frozen=True, slots=True)
+class OperatedTarget:
+    """What the operator acts on once a person approved it."""
+
+    url: str
+    token_file: Path | None = None
+
+    def settings(self) -> dict[str, str]:
+        """Return it as the operator's settings."""
+        token = {} if self.token_file is None else {"TARGET_TOKEN_FILE": str(self.token_file)}
+        return {"TARGET": self.url, **token}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +96,8 @@ class UpOptions:
     data: Path | None = None
     live: Mapping[str, str] = field(default_factory=dict)
     """URLs of live systems by kind: `prometheus`, `loki`, `jaeger`, `tempo`."""
+    operated: OperatedTarget | None = None
+    """None starts no operator, unless the environment names a target for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +184,7 @@ async def _stop(children: Sequence[Child]) -> None:
 
 def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
     project = options.project.resolve()
-    services = sorted(path.parent.name for path in (project / "services").glob("*/main.py"))
+    services = _services(project, options)
     missing = [name for name in ("router_service", "gateway") if not (project / name).is_dir()]
     if missing or not services:
         raise ConfigError(
@@ -180,12 +204,25 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
         "SELF_APPROVAL": "true",
         "DATA_ROOTS": data["DATA_ROOTS"],
     }
+    operated = {} if options.operated is None else options.operated.settings()
+    own = {name: operated if name == OPERATOR else data for name in services}
     return [
         nats,
-        *(_python(project, logs, f"services.{name}", name, shared | data) for name in services),
+        *(
+            _python(project, logs, f"services.{name}", name, shared | own[name])
+            for name in services
+        ),
         _python(project, logs, "router_service", "router", shared | _looked_at(options, data)),
         _python(project, logs, "gateway", "gateway", front),
     ]
+
+
+def _services(project: Path, options: UpOptions) -> list[str]:
+    """Return who is started: everybody, but nobody acts where there is nothing to act on."""
+    names = {path.parent.name for path in (project / "services").glob("*/main.py")}
+    if options.operated is None and not os.environ.get(f"{OPERATOR.upper()}_TARGET"):
+        names.discard(OPERATOR)
+    return sorted(names)
 
 
 def _looked_at(options: UpOptions, data: dict[str, str]) -> dict[str, str]:

@@ -143,6 +143,43 @@ def test_data_that_is_not_there_is_named_before_anything_starts(
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--operate", "shop"], "--operate takes an address such as http://127.0.0.1:9000"),
+        (["--operate", "http://me:secret@shop"], "write its token into a file for --operate-token"),
+        (["--operate-token", "token"], "--operate-token goes with --operate"),
+        (["--operate", "http://127.0.0.1:1", "--operate-token", "none"], "there is no file none"),
+    ],
+)
+def test_what_cannot_be_operated_is_named_before_anything_starts(
+    tmp_path: Path, options: list[str], words: str
+) -> None:
+    said = refused(["--home", "home", "up", *options], project(tmp_path, STUCK))
+
+    assert len(said) == 1, said
+    assert words in said[0]
+    assert "secret" not in said[0]
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("operated", [False, True], ids=["nothing to act on", "a target"])
+def test_the_operator_is_started_only_where_it_has_something_to_act_on(
+    tmp_path: Path, *, operated: bool
+) -> None:
+    place = project(tmp_path, "import sys\nsys.exit('no model')\n")
+    (place / "services" / "operator").mkdir()
+    (place / "services" / "operator" / "main.py").write_text(BROKEN)
+    options = ["--operate", "http://127.0.0.1:1"] if operated else []
+
+    said = refused(
+        ["--home", "home", "up", "--port", str(free_port()), *options],
+        place,
+    )
+
+    assert ("one, operator, router" in said[0]) is operated, said
+
+
 @pytest.mark.parametrize("errno", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, 0])
 def test_what_the_system_refuses_is_said_with_what_to_do(errno: int) -> None:
     words = system_words(OSError(errno, "No way", "/place"))
