@@ -20,9 +20,8 @@ from services.operator.tools import (
 )
 from weft.core import JsonObject, JsonValue, Reason, Result, parts_of
 from weft.events import Event
-from weft.loop import Agent, PeerRun, Task
+from weft.loop import Agent, ModelPatience, PeerRun, Task
 from weft.models import Model
-from weft.service import ModelPatience
 
 __all__ = ["PROPOSE", "Operator"]
 

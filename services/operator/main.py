@@ -14,9 +14,9 @@ from services.operator.target import HttpTarget
 from services.operator.tools import Hands
 from weft.a2a import Card, Skill
 from weft.core.errors import ConfigError
-from weft.loop import Peer
+from weft.loop import ModelPatience, Peer
 from weft.models import StandIn, get_model
-from weft.service import ModelPatience, SpecialistSettings, agent_app, patience_of, serve
+from weft.service import SpecialistSettings, agent_app, patience_of, serve
 
 PROMPT = Path(__file__).parent / "prompts" / "system.md"
 ACT = "operations.act"

@@ -11,10 +11,9 @@ from services.operator.by_rules import ByRules
 from services.operator.tools import Hands
 from tests.services.operator.shop import STATE, MemoryTarget, fresh
 from weft.core import JsonObject, JsonValue, Result, parts_of
-from weft.loop import Task
+from weft.loop import ModelPatience, Task
 from weft.models import Model, StandIn, get_model
 from weft.runs import LocalJournal
-from weft.service import ModelPatience
 from weft.testing import ScriptedOpenAIServer
 from weft.testing.openai_script import When, WireCall, WireReply
 
