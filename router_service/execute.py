@@ -41,6 +41,18 @@ class StoredPlan(StrictRecord):
     plan: JsonObject
 
 
+class PlanStep(JsonObject):
+    """A `StoredPlan` in JSON, with the plan it says: who made both need not read it again."""
+
+    plan: Plan
+
+    @classmethod
+    def of(cls, chosen: Chosen, plan: Plan) -> "PlanStep":
+        step = cls(protocol=chosen.protocol, plan=chosen.plan_json)
+        step.plan = plan
+        return step
+
+
 def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) -> Execute:
     """Return what the router's worker calls with each claimed run."""
 
@@ -104,14 +116,9 @@ def prepare_run(peers: MeshPeers, routes: Routes) -> Prepare:
         chosen = routes.choose(request, run.principal, peers.offers)
         if chosen.plan is None:
             return None
-        return StepWrite(PLAN_STEP, _stored(chosen, chosen.plan), tuple(chosen.events))
+        return StepWrite(PLAN_STEP, PlanStep.of(chosen, chosen.plan), tuple(chosen.events))
 
     return prepare
-
-
-def _stored(chosen: Chosen, plan: Plan) -> JsonObject:
-    # A `StoredPlan`, spelled out: its own check and dump would walk the whole plan twice more.
-    return {"protocol": chosen.protocol, "plan": plan.to_json()}
 
 
 async def _plan(
@@ -128,8 +135,10 @@ async def _plan(
         if chosen.plan is None:
             journal.emit(*chosen.events)
             raise chosen.error or RuntimeError("routing ended without a plan and without a reason")
-        made = _stored(chosen, chosen.plan)
-        stored = await journal.record(PLAN_STEP, made, chosen.events)
-        if stored == made:
+        step = PlanStep.of(chosen, chosen.plan)
+        stored = await journal.record(PLAN_STEP, step, chosen.events)
+        if stored == step:
             return chosen.plan
+    if isinstance(stored, PlanStep):
+        return stored.plan
     return Plan.from_json(StoredPlan.model_validate(stored).plan)

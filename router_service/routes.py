@@ -41,6 +41,8 @@ class Chosen:
     protocol: str | None
     events: Sequence[Event]
     plan: Plan | None = None
+    plan_json: JsonObject = field(default_factory=dict)
+    """The plan as it is stored."""
     error: WeftError | None = None
     lacking: bool = False
     """All that the plan can do is to say that nobody is there for it."""
@@ -100,7 +102,14 @@ class Routes:
         guided = GUIDE if guidance is not None else None
         protocol = selected.protocol.id if selected is not None else guided
         lacking = guidance is not None and guidance.lacking
-        return Chosen(protocol, events, plan=routed.plan, error=routed.error, lacking=lacking)
+        return Chosen(
+            protocol,
+            events,
+            plan=routed.plan,
+            plan_json=routed.plan_json,
+            error=routed.error,
+            lacking=lacking,
+        )
 
     def explain(self, request: RoutedRequest, principal: Principal, known: Offers) -> JsonObject:
         """Say how a request would be routed, denials and dead ends included.
@@ -200,5 +209,6 @@ def _named(
     if verdict.require_approval:
         root = Gate(id="agent_gate", reasons=(verdict.reason,), body=root)
     plan = Plan(id="plan", goal=request.input, protocol=NAMED, root=root)
-    told = PlanCompiled(data=Compiled(plan=plan.to_json(), step_count=len(list(plan.nodes()))))
-    return Chosen(NAMED, (decided, told), plan=plan)
+    raw = plan.to_json()
+    compiled = PlanCompiled(data=Compiled(plan=raw, step_count=len(list(plan.nodes()))))
+    return Chosen(NAMED, (decided, compiled), plan=plan, plan_json=raw)

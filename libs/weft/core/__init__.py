@@ -20,6 +20,7 @@ from weft.core.record import (
     dumps,
     loads,
     loads_object,
+    unchecked,
 )
 from weft.core.result import (
     MAX_EXPIRY_S,
@@ -106,4 +107,5 @@ __all__ = [
     "says_nothing",
     "secret_id",
     "text_of",
+    "unchecked",
 ]

@@ -27,6 +27,13 @@ _JWT = re.compile(r"\beyJ[\w-]++(\.[\w-]++\.[\w-]*+)?")
 """Takes a first part that no second follows too, for the same reason."""
 
 
+_MARKS = (
+    "bearer", "basic", "api", "token", "secret", "passw", "pwd", "authorization", "credential",
+    "://", "sk", "pk", "ghp", "gho", "xox", "akia", "wft_", "eyj",
+)  # fmt: skip
+"""In lower case: of each form above, what stands in every text that it fits."""
+
+
 def is_secret(name: str) -> bool:
     """Tell whether a value of this name is nobody's to read."""
     return _SECRET_NAME.search(name) is not None
@@ -34,6 +41,10 @@ def is_secret(name: str) -> bool:
 
 def redact(text: str) -> str:
     """Return `text` with whatever looks like a credential replaced."""
+    if text.isascii() and not any(map(text.lower().__contains__, _MARKS)):
+        # Most texts: five patterns take thirty times as long to find nothing. Beyond ASCII there
+        # are letters that a pattern takes for others, so such a text is left to the patterns.
+        return text
     text = _SCHEME.sub(rf"\g<1>{REDACTED}", text)
     text = _NAMED.sub(_without_value, text)
     text = _IN_URL.sub(rf"\g<1>{REDACTED}", text)

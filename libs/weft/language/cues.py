@@ -4,7 +4,7 @@ import re
 from bisect import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from weft.language import lexicon
 from weft.language.question_words import HALF, TELEMETRY
@@ -21,6 +21,9 @@ _PARTS = re.compile(r"[-_./']")
 _FOREIGN_FROM = 2
 _ENGLISH_FROM = 4
 """Shorter texts are given the benefit of the doubt."""
+_SHORT = 512
+"""So long a request may be that its reading is kept a while: whoever routes it, answers it or
+checks its risk reads the same words again."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,15 @@ class Reading:
     @classmethod
     def of(cls, text: str) -> "Reading":
         """Read the beginning of `text`, which says what is asked; a paste may follow."""
+        if len(text) <= _SHORT:
+            return _read(text)
         read = beginning(text)
         return cls(read, scan(read), len(text))
 
     @classmethod
     def through(cls, text: str) -> "Reading":
         """Read all of `text`, for what must not be overlooked wherever it stands."""
-        return cls(text, scan(text), len(text))
+        return _read(text) if len(text) <= _SHORT else cls(text, scan(text), len(text))
 
     @property
     def is_partial(self) -> bool:
@@ -227,6 +232,11 @@ class Reading:
         if not self.words or self.words[0].text in lexicon.ASKING:
             return False
         return any(word.text in lexicon.SYMPTOMS and not word.quoted for word in self.words)
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> Reading:
+    return Reading(text, scan(text), len(text))
 
 
 def topic_stems(words: Iterable[str]) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.core import NO_USAGE, JsonValue, Part, Path, Reason, Result, parts_of
+from weft.core import NO_USAGE, JsonValue, Part, Path, Reason, Result, parts_of, unchecked
 from weft.loop import MODEL_REPLACED
 from weft.plan.model import Parallel
 from weft.plan.placeholders import shown
@@ -171,12 +171,13 @@ def report_over(branches: Sequence[Branch], *, goal: str) -> Result:
     report = synthesize(branches, goal=goal)
     unread = no_data(report.coverage) if report.inconclusive else None
     # Built without another look at data that is checked JSON already.
-    return Result.model_construct(
+    return unchecked(
+        Result,
         status="completed" if unread is None else "failed",
         reasons=() if unread is None else (unread,),
         parts=(
-            Part.model_construct(text=report.summary),
-            Part.model_construct(data=report.to_json()),
+            unchecked(Part, text=report.summary),
+            unchecked(Part, data=report.to_json()),
         ),
         usage=NO_USAGE,
         generated_by="rules",

@@ -194,15 +194,17 @@ class Plan(StrictRecord):
         raw = self.model_dump(mode="json", exclude_defaults=True)
         return raw | {"version": self.version, "root": _tagged(self.root, raw["root"])}
 
-    def check(self) -> None:
-        """Raise all that pydantic cannot see: references, placeholders, sizes.
+    def checked_json(self) -> JsonObject:
+        """Return the plan's JSON; what pydantic cannot see is right: references, placeholders, sizes.
 
         Raises:
             PlanInvalidError: Something is wrong; its `faults` hold all of it.
         """
-        faults = faults_in(self.to_json())
+        raw = self.to_json()
+        faults = faults_in(raw)
         if faults:
             raise PlanInvalidError(faults)
+        return raw
 
     def nodes(self) -> Iterator[tuple[Path, Node]]:
         """Yield every node below its path, parents first, in the order they may run."""

@@ -8,7 +8,7 @@ from typing import cast
 
 from pydantic import JsonValue, ValidationError
 
-from weft.core import Artifact, Claim, Coverage, Fact, Result, coverage_in, facts_in
+from weft.core import Artifact, Claim, Coverage, Fact, Result, coverage_in, facts_in, unchecked
 from weft.core.pointer import ABSENT, resolve
 from weft.reasoning.gsar import WEIGHTS, Standing
 from weft.report.model import Evidence
@@ -96,7 +96,8 @@ def _look_up(ref: str, claim: Claim, branch: Branch, held: dict[str, Artifact]) 
     if resolved is ABSENT:
         return None
     value = cast(JsonValue, resolved)
-    return Evidence.model_construct(
+    return unchecked(
+        Evidence,
         peer=branch.peer,
         branch=branch.id,
         tool=artifact.name or artifact.id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from weft.core import Coverage, Reason
+from weft.core import Coverage, Reason, unchecked
 from weft.report.grounding import Branch
 from weft.report.model import Gap
 
@@ -43,6 +43,4 @@ def no_data(coverage: Sequence[Coverage]) -> Reason | None:
 
 
 def _gap(branch: Branch, code: str, message: str) -> Gap:
-    return Gap.model_construct(
-        branch=branch.id, peer=branch.peer or None, code=code, message=message
-    )
+    return unchecked(Gap, branch=branch.id, peer=branch.peer or None, code=code, message=message)

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from weft.core import Claim
+from weft.core import Claim, unchecked
 from weft.report.grounding import Made
 from weft.report.model import Finding, Suspect
 
@@ -51,7 +51,8 @@ def _speaks(claim: Claim) -> bool:
 def _suspect(subject: str, made: Sequence[Made]) -> Suspect:
     causes = [one for one in made if one.claim.kind == "cause"]
     score = _forces(causes) if causes else _HARM * min(1.0, _forces(made))
-    return Suspect.model_construct(
+    return unchecked(
+        Suspect,
         subject=subject,
         score=round(score, 6),
         supporters=tuple(sorted({one.peer for one in made})),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.core import Claim, ClaimKind, Reason, Result
+from weft.core import Claim, ClaimKind, Reason, Result, unchecked
 from weft.reasoning.gsar import Judged, judge
 from weft.report import agreement
 from weft.report.answering import asked_of, opening_lines
@@ -42,7 +42,8 @@ def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
         _contradiction(finding, group) for finding, group in ranked if group.contradicted
     )
     coverage = tuple(source for branch in branches for source in branch.coverage)
-    report = Report.model_construct(
+    report = unchecked(
+        Report,
         summary="",
         findings=findings,
         agreements=tuple(_agreements(findings)),
@@ -101,7 +102,8 @@ def _finding(group: _Group) -> Finding:
     best = claims[0].claim
     kind: ClaimKind = "symptom" if best.kind == "cause" and not named else best.kind
     everything = [made.claim for side in (group.side, *group.others) for made in side]
-    return Finding.model_construct(
+    return unchecked(
+        Finding,
         id=best.finding_id,
         rank=0,
         kind=kind,
@@ -130,7 +132,8 @@ def _rank(entry: tuple[Finding, _Group]) -> tuple[bool, float, int, float, int, 
 
 
 def _contradiction(finding: Finding, group: _Group) -> Contradiction:
-    return Contradiction.model_construct(
+    return unchecked(
+        Contradiction,
         finding=finding.id,
         subject=finding.subject,
         predicate=finding.predicate,
@@ -140,7 +143,8 @@ def _contradiction(finding: Finding, group: _Group) -> Contradiction:
 
 def _side(side: Sequence[Made]) -> Side:
     best: Claim = max(side, key=lambda made: (made.force, -made.order)).claim
-    return Side.model_construct(
+    return unchecked(
+        Side,
         statement=best.text,
         value=best.value,
         polarity=best.polarity,
@@ -152,8 +156,11 @@ def _side(side: Sequence[Made]) -> Side:
 
 def _agreements(findings: Sequence[Finding]) -> list[Agreement]:
     return [
-        Agreement.model_construct(
-            finding=finding.id, statement=finding.statement, supporters=finding.supporters
+        unchecked(
+            Agreement,
+            finding=finding.id,
+            statement=finding.statement,
+            supporters=finding.supporters,
         )
         for finding in findings
         if len(finding.supporters) > 1
@@ -201,8 +208,8 @@ def _why(branch: Branch) -> Reason:
 
 
 def _gap(branch: Branch, why: Reason) -> Gap:
-    return Gap.model_construct(
-        branch=branch.id, peer=branch.peer or None, code=why.code, message=why.message
+    return unchecked(
+        Gap, branch=branch.id, peer=branch.peer or None, code=why.code, message=why.message
     )
 
 

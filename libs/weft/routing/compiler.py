@@ -167,8 +167,7 @@ def _assembled(routed: Routed) -> Routed:
         ),
         root=root,
     )
-    plan.check()
-    return replace(routed, plan=plan)
+    return replace(routed, plan=plan, plan_json=plan.checked_json())
 
 
 def _steps(routed: Routed) -> Iterator[Node]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from weft.core import JsonObject
+from weft.core import JsonObject, unchecked
 from weft.events import Data, Event
 from weft.plan import PlanCompiled
 from weft.plan.events import Compiled
@@ -186,4 +186,4 @@ def _compiled(routed: Routed) -> Iterator[Event]:
     nodes = list(plan.nodes())
     used = {node.capability for _, node in nodes if node.kind == "call" and node.capability}
     yield RunnableCompiled(data=Built(protocol_id=plan.protocol or "", capability_count=len(used)))
-    yield PlanCompiled(data=Compiled(plan=plan.to_json(), step_count=len(nodes)))
+    yield PlanCompiled(data=unchecked(Compiled, plan=routed.plan_json, step_count=len(nodes)))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from weft.core import JsonObject
 from weft.core.errors import WeftError
 from weft.plan import Node, Plan
 from weft.routing.errors import Rejected
@@ -55,6 +56,8 @@ class Routed:
     request: GoalRequest
     parts: tuple[RoutedPart, ...] = ()
     plan: Plan | None = None
+    plan_json: JsonObject = field(default_factory=dict)
+    """The plan as it is stored and told, made once."""
     error: WeftError | None = None
     unknown: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)

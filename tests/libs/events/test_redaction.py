@@ -1,6 +1,8 @@
 """What is told of secrets: nothing, whether a name or a form gives them away."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from weft.events import hidden, redact
 
@@ -62,3 +64,15 @@ def test_values_are_hidden_by_name_and_by_form_however_deep() -> None:
         "list": [{"api_key": "[redacted]", "say": "use [redacted]"}],
         "Cookie": "[redacted]",
     }
+
+
+FRAGMENTS = (
+    KEY, "Bearer ", "BASIC ", "abcdef0123456789", "api_key", "apikey=", "token: ", "SECRET=", "pwd=x",
+    "passwd", "credential", "Authorization: ", "x://u:p@h", "sk-", "AKIA", "xoxb", "gho_", "eyJ", "a.b-c",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS) | st.text("aekY _.:=@/-", max_size=6)).map("".join))
+def test_a_text_that_is_not_searched_holds_no_secret(text: str) -> None:
+    # Every text with a letter beyond ASCII is searched.
+    assert redact(f"é {text}") == f"é {redact(text)}"

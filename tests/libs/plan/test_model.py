@@ -224,4 +224,4 @@ def test_a_plan_built_in_code_is_checked_the_same_way() -> None:
     plan = Plan(id="p", goal="g", root=Call(id="a", role="answer", prompt="{step.ghost}"))
 
     with pytest.raises(PlanInvalidError):
-        plan.check()
+        plan.checked_json()
