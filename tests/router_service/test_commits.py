@@ -23,6 +23,7 @@ from weft.core import JsonValue, Result
 from weft.events import Event
 from weft.identity import Trust, Verifier
 from weft.loop import Peer, PeerRun, Task
+from weft.plan import Plan
 from weft.routing import Situation
 from weft.runs import A2A_SEND, MESH_RUN, Runs, TaskPublisher, Worker
 from weft.testing.store_values import RUNS
@@ -74,6 +75,10 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[RunStore]:
     return counted
 
 
+def _read_again(*_: object) -> Plan:
+    raise AssertionError("the plan was made in the claim by the same process")
+
+
 @asynccontextmanager
 async def specialist(peer: Peer, mesh: House, store: Path) -> AsyncIterator[SqliteCheckpointer]:
     """Serve `peer` over A2A, with a database of its own in the file `store`."""
@@ -101,6 +106,9 @@ async def test_a_run_over_three_specialists_takes_five_commits_here_and_two_ther
     # A slow machine would add a renewal, and a commit of its own for the starts of the steps.
     monkeypatch.setattr("weft.runs.lease.RENEW_SECONDS", 60)
     monkeypatch.setattr("weft.runs.journal.event_log.FLUSH_SECONDS", 60)
+    # And looks for work that no bell told of.
+    monkeypatch.setattr("random.uniform", lambda *_: 60.0)
+    monkeypatch.setattr("weft.plan.Plan.from_json", _read_again)
     async with AsyncExitStack() as stack:
         mesh = await stack.enter_async_context(house())
         theirs = [
@@ -132,5 +140,8 @@ async def test_a_run_over_three_specialists_takes_five_commits_here_and_two_ther
     assert spent[0].commits <= 5
     # Accepted and claimed, and ended.
     assert [each.commits for each in spent[1:]] == [2, 2, 2]
+    # Two looks for work before; what the commits take; a look behind the claim, and behind the end.
+    assert spent[0].statements <= 2 + 4 + 6 + 3 + 3 + 5 + 2
+    assert all(each.statements <= 1 + 4 + 2 + 1 for each in spent[1:])
     # What a stream tells of its own process's run is at hand.
     assert [reads[each.runs] for each in theirs] == [0, 0, 0]

@@ -50,7 +50,7 @@ class Router:
     async def ask(self, thread: str = "th", **request: object) -> tuple[Run, list[str]]:
         """Return the run once it ended, and the types in its log."""
         made = new_run(request, thread)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await self.runs.submit(made, on_busy="reject", own=True)
             seen = [each.type async for each in self.runs.follow(ANA, made.run_id)]
             return await self.runs.read(ANA, made.run_id), seen

@@ -45,15 +45,15 @@ MAX_LOST_LEASES = 5
 
 
 def claim(claimant: Claimant, limit: int, run_id: RunId | None = None) -> Script[list[Claimed]]:
-    now = yield from Now()
     claimed: list[Claimed] = []
     while len(claimed) < limit:
         if run_id is None:
             row = yield from ReadClaimable(claimant.operations)
         else:
-            row = yield from _claimable(run_id, claimant.operations, now)
+            row = yield from _claimable(run_id, claimant.operations, (yield from Now()))
         if row is None:
             break
+        now = yield from Now()
         lost = row.owner is not None
         poisoned = lost and row.lost_leases + 1 >= MAX_LOST_LEASES
         overdue = row.deadline is not None and row.deadline <= now

@@ -156,11 +156,13 @@ class SqlTables:
             return None
         mine = "r.operation IN " + texts.several("?", len(operations))
         latest = LEASE_SECONDS + CLOCK_SLACK
-        for text, order, values in (
+        looks: tuple[tuple[str, str, tuple[float, ...]], ...] = (
             (texts.LOST, texts.LOST_FIRST, (latest,)),
             (texts.QUEUED, texts.QUEUED_FIRST, ()),
             (texts.DUE, texts.DUE_FIRST, ()),
-        ):
+        )
+        for (which,) in (yield Statement(texts.CLAIMABLE, (latest,))):
+            text, order, values = looks[cast("int", which)]
             whole = text + mine + order + texts.UNLESS_LOCKED
             row = yield from self._one(whole, *values, *operations)
             if row is not None:

@@ -84,6 +84,14 @@ QUEUED = said(
     AND r.waits > 0 AND o.waits > 0 AND (r.waits = 2 OR o.status <> 'interrupted')) AND """,
 )
 DUE = RUN + "WHERE r.status = 'interrupted' AND r.expires_at <= clock() AND "
+CLAIMABLE = said(
+    """SELECT 0 WHERE EXISTS (SELECT 1 FROM runs WHERE status IN ('running', 'canceling')
+    AND (lease_until <= clock() OR lease_until > clock() + ?))
+    UNION ALL SELECT 1 WHERE EXISTS (SELECT 1 FROM runs WHERE status = 'queued')
+    UNION ALL SELECT 2 WHERE EXISTS (SELECT 1 FROM runs WHERE status = 'interrupted'
+    AND expires_at <= clock())"""
+)
+"""Which of the three below can find anything: most looks find nothing, and take one statement."""
 LOST_FIRST = " ORDER BY r.lease_until LIMIT 1"
 QUEUED_FIRST = " ORDER BY r.position LIMIT 1"
 DUE_FIRST = " ORDER BY r.expires_at LIMIT 1"

@@ -61,6 +61,7 @@ class SqliteCheckpointer(DatabaseCheckpointer):
                 "database": self._path.name,
                 "commits": stats.commits,
                 "operations": stats.operations,
+                "statements": stats.statements,
             },
         )
 

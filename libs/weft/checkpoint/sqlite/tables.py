@@ -1,16 +1,20 @@
 """The rows in SQLite: each statement prepared once per connection."""
 
 import sqlite3
-from functools import partial
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from itertools import chain
 
 from weft.checkpoint.faults import Faults
 from weft.checkpoint.requests import DeleteThread, EraseRun, Now, PruneRun
 from weft.checkpoint.script import Request
-from weft.checkpoint.sql import Batch, Change, LongTexts, Rows, Said, SqlTables, Statement
+from weft.checkpoint.sql import Batch, Change, LongTexts, Rows, Said, SqlTables, Statement, Value
 from weft.checkpoint.sql.dialect import Dialect, put_for_sqlite
 from weft.checkpoint.sqlite.packing import packed, packed_entry, unpacked, unpacked_entry
 
 _TABLES = SqlTables(LongTexts(packed, unpacked, packed_entry, unpacked_entry))
+_TOGETHER = 16
+"""So many lines are inserted at once: each statement hands the interpreter's lock over twice."""
 _ERASING = frozenset({EraseRun, DeleteThread, PruneRun})
 
 
@@ -23,6 +27,8 @@ class SqliteTables:
         self._dialect = Dialect(partial(put_for_sqlite, ahead_s=faults.ahead_s))
         self._ahead_s = faults.ahead_s
         self._now: object = None
+        self.statements = 0
+        """How many were executed, those that begin and end transactions left out."""
         self.erased = False
         """Whether something was erased whose bytes still stand in the write-ahead log."""
 
@@ -56,9 +62,22 @@ class SqliteTables:
 
     def _execute(self, said: Said) -> Rows:
         if isinstance(said, Statement):
-            return self.connection.execute(self._dialect[said.text], said.values).fetchall()
+            return self._run(said.text, said.values).fetchall()
         if isinstance(said, Change):
-            return ((self.connection.execute(self._dialect[said.text], said.values).rowcount,),)
+            return ((self._run(said.text, said.values).rowcount,),)
         if isinstance(said, Batch):
-            self.connection.executemany(self._dialect[said.text], said.lines)
+            for start in range(0, len(said.lines), _TOGETHER):
+                lines = said.lines[start : start + _TOGETHER]
+                self._run(_of_lines(said.text, len(lines)), list(chain.from_iterable(lines)))
         return ()
+
+    def _run(self, text: str, values: Sequence[Value]) -> sqlite3.Cursor:
+        self.statements += 1
+        return self.connection.execute(self._dialect[text], values)
+
+
+@lru_cache(maxsize=64)
+def _of_lines(text: str, count: int) -> str:
+    """Return the insertion of one line as that of `count` lines."""
+    head, values, line = text.rpartition("VALUES ")
+    return head + values + ", ".join([line] * count)

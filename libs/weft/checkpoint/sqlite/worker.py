@@ -28,6 +28,8 @@ class Stats:
     commits: int
     """Those that kept something, each one sync of the disk."""
     operations: int
+    statements: int
+    """Of those operations, without what begins and ends transactions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +164,17 @@ class Writer(DatabaseThread):
         super().__init__(path, faults)
         self._commits = 0
         self._operations = 0
+        self._statements = 0
 
     @property
     def stats(self) -> Stats:
-        return Stats(self._commits, self._operations)
+        return Stats(self._commits, self._operations, self._statements)
 
     def _serve(self, tables: SqliteTables, jobs: Sequence[Operation]) -> list[OperationResult]:
         connection = tables.connection
         # Deciding before locking would let two processes decide on the same rows.
         execute_patiently(connection, "BEGIN IMMEDIATE")
-        before = connection.total_changes
+        before, executed = connection.total_changes, tables.statements
         if len(jobs) == 1:
             answers = [_attempt(tables, jobs[0])]
             if answers[0].error is not None:
@@ -186,6 +189,7 @@ class Writer(DatabaseThread):
             self._faults.before_commit()
         connection.execute("COMMIT")
         self._operations += len(jobs)
+        self._statements += tables.statements - executed
         if changed:
             self._commits += 1
             self._faults.after_commit()
