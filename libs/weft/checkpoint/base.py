@@ -9,7 +9,7 @@ repeated with equal effect, because the acknowledgement of a commit can be lost.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from weft.checkpoint.backlog import Backlog
 from weft.checkpoint.inbound import Answers, Inbound, Received
@@ -134,6 +134,15 @@ class Run:
             root_id=self.root_id,
         )
         return held.with_terms(self.terms)
+
+
+class LogState(NamedTuple):
+    """How far a run's log is."""
+
+    last_seq: int
+    """The number of its last event."""
+    settled: bool
+    """Whether the run has ended, or waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,8 +402,8 @@ class RunStore(ABC):
         """Return the thread's runs, newest first."""
 
     @abstractmethod
-    async def last_seqs(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
-        """Return how many events each run has, whosever it is, of those that exist."""
+    async def log_states(self, run_ids: Sequence[RunId]) -> Mapping[RunId, LogState]:
+        """Return how far the log of each run is, whosever it is, of those that exist."""
 
     @abstractmethod
     async def backlog(self, operation: str) -> Backlog:

@@ -173,9 +173,9 @@ class MemoryTables:
             WorkRow(*key, len(runs), min(row.updated for row in runs)) for key, runs in rows.items()
         )
 
-    def read_last_seqs(self, request: ask.ReadLastSeqs) -> tuple[tuple[str, int], ...]:
+    def read_log_states(self, request: ask.ReadLogStates) -> tuple[tuple[str, int, RunStatus], ...]:
         rows = [self._runs[run_id] for run_id in request.run_ids if run_id in self._runs]
-        return tuple([(row.run_id, row.last_seq) for row in rows])
+        return tuple([(row.run_id, row.last_seq, row.status) for row in rows])
 
     def insert_run(self, request: ask.InsertRun) -> None:
         row = request.row

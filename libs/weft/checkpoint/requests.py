@@ -163,8 +163,8 @@ class CountWork(Request[tuple[WorkRow, ...]]):
 
 
 @request
-class ReadLastSeqs(Request[tuple[tuple[str, int], ...]]):
-    """Read (run_id, last_seq) of those that exist."""
+class ReadLogStates(Request[tuple[tuple[str, int, RunStatus], ...]]):
+    """Read (run_id, last_seq, status) of those that exist."""
 
     run_ids: tuple[str, ...]
 

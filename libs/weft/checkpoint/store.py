@@ -15,6 +15,7 @@ from weft.checkpoint.base import (
     Ending,
     Erasing,
     Held,
+    LogState,
     NewRun,
     OnBusy,
     Prepare,
@@ -208,9 +209,9 @@ class DatabaseRuns(RunStore):
         checked(key.tenant, key.subject, key.thread_id)
         return await self._database.read(partial(reading.thread_runs, key, limit))
 
-    async def last_seqs(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
+    async def log_states(self, run_ids: Sequence[RunId]) -> Mapping[RunId, LogState]:
         checked(*run_ids)
-        return await self._database.read(partial(reading.last_seqs, run_ids=tuple(run_ids)))
+        return await self._database.read(partial(reading.log_states, run_ids=tuple(run_ids)))
 
     async def backlog(self, operation: str) -> Backlog:
         checked(operation)

@@ -35,9 +35,12 @@ class Listener:
         self._last = max(self._last, events[-1].seq)
         self._news.set()
 
-    def look(self, last: int) -> None:
-        """Hear that the store holds events up to number `last`; what was not told is read there."""
-        if last > self._last:
+    def look(self, last: int, *, end: bool) -> None:
+        """Hear that the store holds events up to number `last`; what was not told is read there.
+
+        `end` tells that the run has ended or waits for a person.
+        """
+        if last > self._last and (end or not self._end):
             self._last = last
             self._asked = True
             self._news.set()
@@ -103,10 +106,10 @@ class Hub:
         """The runs that somebody listens to."""
         return tuple(self._listeners)
 
-    def look(self, run_id: RunId, last: int) -> None:
-        """Say how far the run's log is in the store."""
+    def look(self, run_id: RunId, last: int, *, end: bool) -> None:
+        """Say how far the run's log is in the store, and whether the run has settled there."""
         for listener in self._listeners.get(run_id, ()):
-            listener.look(last)
+            listener.look(last, end=end)
 
     def end(self, run: Run) -> None:
         """Keep the run as it ended in this process, for as long as somebody listens."""

@@ -274,9 +274,9 @@ class Runs:
         try:
             while True:
                 if listened := self.hub.listened:
-                    seqs = await self.checkpointer.runs.last_seqs(listened)
-                    for run_id, last in seqs.items():
-                        self.hub.look(run_id, last)
+                    states = await self.checkpointer.runs.log_states(listened)
+                    for run_id, state in states.items():
+                        self.hub.look(run_id, state.last_seq, end=state.settled)
                 self._polled_at = self._now()
                 await asyncio.sleep(POLL_SECONDS)
         finally:

@@ -6,7 +6,7 @@ from itertools import chain
 
 import pytest
 
-from weft.checkpoint import Checkpointer, Ending, Held, StepWrite, Turn
+from weft.checkpoint import Checkpointer, Ending, Held, LogState, StepWrite, Turn
 from weft.core import JsonObject, Message, dumps
 from weft.core.errors import (
     BatchGapError,
@@ -51,8 +51,10 @@ class LogContract:
         await checkpointer.runs.append(held[1], 1, [Event(type="agent.custom")] * 2)
         ids = [*(claim.run_id for claim in held), new_run().run_id]
 
-        assert await checkpointer.runs.last_seqs(ids) == dict(zip(ids, (2, 4, 2), strict=False))
-        assert await checkpointer.runs.last_seqs([]) == {}
+        await checkpointer.runs.finish(held[2], ending())
+        states = [LogState(2, settled=False), LogState(4, settled=False), LogState(3, settled=True)]
+        assert await checkpointer.runs.log_states(ids) == dict(zip(ids, states, strict=False))
+        assert await checkpointer.runs.log_states([]) == {}
 
     @pytest.mark.requirement("RS-11", "EV-11")
     async def test_eight_racing_writers_share_dense_numbers(

@@ -353,7 +353,7 @@ async def test_every_look_up_uses_an_index(them: SqliteCheckpointer) -> None:
         "QUEUED": texts.QUEUED + mine + texts.QUEUED_FIRST + texts.UNLESS_LOCKED,
         "DUE": texts.DUE + mine + texts.DUE_FIRST + texts.UNLESS_LOCKED,
         "RENEW": texts.RENEW + several + texts.RENEWED,
-        "LAST_SEQS": texts.LAST_SEQS + texts.several("?", 3),
+        "LOG_STATES": texts.LOG_STATES + texts.several("?", 3),
     }
     statements = {
         name: text

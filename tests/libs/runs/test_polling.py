@@ -25,7 +25,7 @@ async def test_silent_streams_share_one_look_at_the_store(monkeypatch: pytest.Mo
     monkeypatch.setattr("weft.runs.runs.IDLE_SECONDS", 60)
     store = memory_checkpointer()
     front, back = (Runs(store, LossyBus(), pool="router") for _ in "ab")
-    blocker, events, last_seqs = Blocker(), store.runs.events, store.runs.last_seqs
+    blocker, events, log_states = Blocker(), store.runs.events, store.runs.log_states
     reads = 0
     looks = asyncio.Semaphore(0)
 
@@ -35,13 +35,13 @@ async def test_silent_streams_share_one_look_at_the_store(monkeypatch: pytest.Mo
         return await events(*args, **kwargs)  # type: ignore[arg-type]
 
     async def look(run_ids: Sequence[RunId]) -> object:
-        found = await last_seqs(run_ids)
+        found = await log_states(run_ids)
         if len(run_ids) == STREAMS:
             looks.release()
         return found
 
     monkeypatch.setattr(store.runs, "events", read)
-    monkeypatch.setattr(store.runs, "last_seqs", look)
+    monkeypatch.setattr(store.runs, "log_states", look)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(worker(back, blocker).working())
         await stack.enter_async_context(front.listening())
@@ -91,7 +91,7 @@ async def test_a_stream_hears_of_what_the_bus_lost_by_that_look(
 async def test_the_look_goes_on_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weft.runs.runs.IDLE_SECONDS", 60)
     store = memory_checkpointer()
-    look = Outage(monkeypatch, store.runs, "last_seqs", StoreUnavailableError("away"))
+    look = Outage(monkeypatch, store.runs, "log_states", StoreUnavailableError("away"))
     front, back = (Runs(store, LossyBus(), pool="router") for _ in "ab")
     blocker = Blocker()
 

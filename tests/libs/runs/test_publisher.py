@@ -118,6 +118,8 @@ async def test_who_waits_for_the_end_is_woken_by_no_other_hint() -> None:
             listener.hint(5, end=False)
             # Not even to look for itself: in a front door a request and all around it would run.
             assert not listener._news.is_set()
+            listener.look(6, end=False)
+            assert not listener._news.is_set()
             await anyio.wait_all_tasks_blocked()
             assert not woken.is_set()
             listener.hint(6, end=True)

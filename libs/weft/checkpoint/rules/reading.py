@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from weft.checkpoint.backlog import Backlog, Share
-from weft.checkpoint.base import Run, ThreadKey
+from weft.checkpoint.base import TERMINAL, LogState, Run, ThreadKey
 from weft.checkpoint.folding import lacks_output, with_output
 from weft.checkpoint.inbound import Received
 from weft.checkpoint.requests import (
@@ -11,7 +11,7 @@ from weft.checkpoint.requests import (
     CountWork,
     Now,
     ReadEvents,
-    ReadLastSeqs,
+    ReadLogStates,
     ReadMessage,
     ReadRunByKey,
     ReadStep,
@@ -79,9 +79,12 @@ def thread_runs(key: ThreadKey, limit: int) -> Script[tuple[Run, ...]]:
     return tuple(runs)
 
 
-def last_seqs(run_ids: Sequence[RunId]) -> Script[dict[RunId, int]]:
-    rows = yield from ReadLastSeqs(tuple(run_ids))
-    return {RunId(run_id): seq for run_id, seq in rows}
+def log_states(run_ids: Sequence[RunId]) -> Script[dict[RunId, LogState]]:
+    rows = yield from ReadLogStates(tuple(run_ids))
+    return {
+        RunId(run_id): LogState(seq, status in TERMINAL or status == "interrupted")
+        for run_id, seq, status in rows
+    }
 
 
 def backlog(operation: str) -> Script[Backlog]:

@@ -177,13 +177,15 @@ class SqlTables:
         rows = yield Statement(texts.WORKING, (request.operation, request.operation))
         return tuple([WorkRow._make(row) for row in rows])
 
-    def read_last_seqs(self, request: ask.ReadLastSeqs) -> Statements[tuple[tuple[str, int], ...]]:
-        answers: list[tuple[str, int]] = []
+    def read_log_states(
+        self, request: ask.ReadLogStates
+    ) -> Statements[tuple[tuple[str, int, RunStatus], ...]]:
+        states: list[tuple[str, int, RunStatus]] = []
         for start in range(0, len(request.run_ids), _TOGETHER):
             run_ids = request.run_ids[start : start + _TOGETHER]
-            text = texts.LAST_SEQS + texts.several("?", len(run_ids))
-            answers += cast("list[tuple[str, int]]", (yield Statement(text, run_ids)))
-        return tuple(answers)
+            text = texts.LOG_STATES + texts.several("?", len(run_ids))
+            states += cast("list[tuple[str, int, RunStatus]]", (yield Statement(text, run_ids)))
+        return tuple(states)
 
     def insert_run(self, request: ask.InsertRun) -> Statements[None]:
         row = request.row

@@ -101,7 +101,7 @@ WORKING = """SELECT tenant, subject, 'queued', count(*), min(updated) FROM runs
     UNION ALL SELECT tenant, subject, status, count(*), min(updated) FROM runs
     WHERE status IN ('running', 'canceling') AND operation = ? GROUP BY tenant, subject, status"""
 ACCEPTED = "SELECT coalesce(max(position), 0) FROM runs"
-LAST_SEQS = "SELECT run_id, last_seq FROM runs WHERE run_id IN "
+LOG_STATES = "SELECT run_id, last_seq, status FROM runs WHERE run_id IN "
 CLOCK = "SELECT clock()"
 INSERT_RUN = """INSERT INTO runs (run_id, tenant, subject, scopes, operation, idem_key, body_hash,
     thread_id, root_id, trace_id, created, waits, status, epoch, owner, lease_until, deadline, rest,
