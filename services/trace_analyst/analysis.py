@@ -95,7 +95,7 @@ def _belongs(one: Slowdown, service: str) -> bool:
 def _clarity(one: Slowdown) -> float:
     """Grow with how many samples are slower, and by what factor."""
     delay = max(one.median - one.normal_median, 0.5 * one.slower * (one.p95 - one.normal_p95), 0)
-    return math.sqrt(one.slower) * (1 - math.exp(-delay / (one.normal_p95 + 1e-3)))
+    return math.sqrt(one.slower) * (1 - math.exp(-delay / (one.limit + 1e-3)))
 
 
 def _slowdown(service: str, one: Slowdown, strength: float, share: float) -> Anomaly:

@@ -8,7 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,10 @@ class Slowdown:
     count: int
     slower: float
     """Share of the incident's samples beyond what was normal."""
+    usually: float
+    """The share that is beyond it in normal times."""
+    limit: float
+    """What is beyond normal, in seconds, without the margin of measuring."""
     added: float
     """Seconds beyond normal, summed over the incident."""
     examples: tuple[Span, ...]
@@ -56,12 +60,13 @@ class Slowdown:
     def gain(self) -> float:
         """How unlikely it is that so many are slower by chance, in nats."""
         share = min(self.slower, 1 - 0.5 / (self.count + 1))
-        if share <= _BEYOND:
+        if share <= self.usually:
             return 0.0
-        rest = (1 - share) * math.log((1 - share) / (1 - _BEYOND))
-        return self.count * (share * math.log(share / _BEYOND) + rest)
+        rest = (1 - share) * math.log((1 - share) / (1 - self.usually))
+        return self.count * (share * math.log(share / self.usually) + rest)
 
 
+Times = npt.NDArray[np.float64]
 Samples = dict[Key, list[tuple[float, Span]]]
 
 
@@ -97,16 +102,42 @@ def slowdowns(normal: Samples, incident: Samples) -> list[Slowdown]:
     return found
 
 
-def _compared(key: Key, usual: npt.NDArray[np.float64], seen: list[tuple[float, Span]]) -> Slowdown:
+class _Limit(NamedTuple):
+    """What is held against, in seconds; beyond the margin of measuring too, something is slower."""
+
+    seconds: float
+    margin: float
+    share: float
+    """How many samples are slower in normal times."""
+
+
+def _compared(key: Key, usual: Times, seen: list[tuple[float, Span]]) -> Slowdown:
+    """Hold against what a twentieth of normal samples exceed.
+
+    Of fewer than twenty, one that was slow by chance would hide whatever is not slower still: then
+    the middle is the limit, and how many were beyond it in normal times is counted.
+    """
+    middle, high = (float(part) for part in np.quantile(usual, (0.5, 0.95)))
+    margin = max(_FLOOR, 0.5 * middle)
+    one = _beyond(key, usual, seen, _Limit(high, margin, _BEYOND))
+    if len(usual) * _BEYOND >= 1:
+        return one
+    slow = int((usual > middle + margin).sum())
+    share = max((slow + 0.5) / (len(usual) + 1), _BEYOND)
+    other = _beyond(key, usual, seen, _Limit(middle, margin, share))
+    return max((one, other), key=lambda slowdown: slowdown.gain)
+
+
+def _beyond(key: Key, usual: Times, seen: list[tuple[float, Span]], limit: _Limit) -> Slowdown:
     values = np.asarray([value for value, _ in seen])
     middle, high = (float(each) for each in np.quantile(usual, (0.5, 0.95)))
-    limit = high + max(_FLOOR, 0.5 * middle)
-    beyond = values > limit
+    beyond = values > limit.seconds + limit.margin
     worst = sorted(seen, key=lambda one: -one[0])[:_EXAMPLES]
     return Slowdown(
         key, middle, high, len(usual),
         float(np.median(values)), float(np.quantile(values, 0.95)), len(values),
-        float(beyond.mean()), float((values[beyond] - middle).sum()),
+        float(beyond.mean()), limit.share, limit.seconds,
+        float((values[beyond] - middle).sum()),
         tuple(span for _, span in worst),
     )  # fmt: skip
 

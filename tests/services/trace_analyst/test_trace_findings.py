@@ -147,6 +147,42 @@ async def test_time_between_caller_and_called_belongs_to_the_called(root: Path) 
     assert strengths["store"] > 3 * strengths.get("shop", 0.0)
 
 
+async def test_one_slow_call_among_few_normal_ones_hides_nothing(root: Path) -> None:
+    def seldom(n: int, at: float) -> Spans:
+        return served(at, way=900 if n == 2 else 1)
+
+    write(root / "baseline/traces/traces.json", ALERT - 900, seldom, count=6)
+    happened(root, slow_way)
+
+    result = await analyzed(root)
+
+    assert "the way from shop to store" in result["findings"][0]["text"]
+    assert max(causes(result), key=causes(result).__getitem__) == "store"
+
+
+async def test_a_few_slow_calls_are_no_slowness_where_normal_times_have_as_many(root: Path) -> None:
+    def seldom(n: int, at: float) -> Spans:
+        return served(at, way=900 if n % 3 == 2 else 1)
+
+    write(root / "baseline/traces/traces.json", ALERT - 900, seldom, count=6)
+    happened(root, seldom)
+
+    assert max(causes(await analyzed(root)).values(), default=0.0) < 0.1
+
+
+async def test_traces_in_a_file_of_another_name_are_held_against_normal_times(root: Path) -> None:
+    write(root / "case/traces/today.json", ALERT - 40, usual, count=20)
+    began = json.loads((root / "case/traces/today.json").read_text())
+    write(root / "case/traces/today.json", ALERT, stops)
+    went_on = json.loads((root / "case/traces/today.json").read_text())
+    whole = {"resourceSpans": began["resourceSpans"][:3] + went_on["resourceSpans"]}
+    (root / "case/traces/today.json").write_text(json.dumps(whole))
+    facts = {"alert_time_unix": ALERT, "baseline": "baseline", "traces": ["today.json"]}
+    (root / "case/case.json").write_text(json.dumps(facts))
+
+    assert causes(await analyzed(root))["store"] > 0.3
+
+
 async def test_a_caller_whose_every_call_is_slow_is_blamed_itself(root: Path) -> None:
     def fan(_n: int, at: float, *, slow: float = 0.0) -> Spans:
         calls: Spans = [span("shop GET /", at, 3 * (10 + slow) + 10)]
