@@ -116,6 +116,9 @@ def _coverage(read: SourceRead, parts: Split[T], *, found: bool) -> Coverage:
     if not parts.normal:
         why = f"there are no {read.source} of normal times to compare with"
         return base.model_copy(update={"verdict": "not_compared", "reason": why})
+    if not rows:
+        why = f"the {read.source} of every service may be told in part only"
+        return base.model_copy(update={"verdict": "not_compared", "reason": why})
     return base
 
 

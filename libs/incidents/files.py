@@ -88,6 +88,8 @@ class SourceFile:
     _kept: int = 0
     _ends_badly: bool = False
     """The last row that was looked at could not be read."""
+    _ends_whole: bool = False
+    """It was read to its end, and that is the end of a line or of a document."""
     _dated: int = 0
     _levelled: int = 0
     _first: float = math.inf
@@ -121,7 +123,7 @@ class SourceFile:
             dated=self._dated,
             levelled=self._levelled,
             skipped=self.malformed,
-            cut=self._ends_badly or self.is_broken,
+            cut=self.is_cut,
             reason="; ".join(map(str, self.problems))[:_MOST_REASON],
             first=self._first if dated else None,
             last=self._last if dated else None,
@@ -172,9 +174,11 @@ class SourceFile:
 
         "" is an array at the top; a value that leads to none of them comes with the path "*".
         """
-        for item in JsonStream(self.texts()).items(arrays):
+        stream = JsonStream(self.texts())
+        for item in stream.items(arrays):
             self.rows += 1
             yield item
+        self._ends_whole = not stream.is_cut
 
     def made_of(
         self, rows: Iterable[tuple[int, Row]], made: Callable[[int, Row], Made | None]
@@ -224,8 +228,17 @@ class SourceFile:
 
     def lost(self, error: Exception) -> None:
         """Say that the rest of the file cannot be read, and why."""
-        self.note(why(error))
+        self.broke(why(error))
+
+    def broke(self, words: str) -> None:
+        """Say why the rest of the file cannot be read."""
+        self.note(words)
         self.is_broken = True
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the file ends, as far as it was read, in the midst of something."""
+        return self.is_broken or (self._ends_badly and not self._ends_whole)
 
     def _lines(self) -> Iterator[str]:
         """Yield the text of each line, without its end."""
@@ -243,6 +256,7 @@ class SourceFile:
                 pieces, kept = [last], len(last)
         if kept:
             yield self._whole("".join(pieces), kept)
+        self._ends_whole = not kept
 
     def _whole(self, line: str, length: int) -> str:
         """Return a line that came in several pieces."""
@@ -294,7 +308,7 @@ def read_all(
     result = FilesRead([], [])
     for file in files:
         with opened(file) as source:
-            with guarded(source.note):
+            with guarded(source.broke):
                 _read(source, known, take)
             result.problems.extend(source.close())
             result.files.append(source.coverage())

@@ -79,6 +79,8 @@ class JsonStream:
         self._at = 0
         self._ended = False
         self._reached = False
+        self.is_cut = False
+        """Whether the text ended, as far as it was read, in the midst of a value."""
 
     def items(self, arrays: Iterable[str]) -> Iterator[Item]:
         """Yield the items of the arrays at these dotted paths; "" is an array at the top.
@@ -102,7 +104,7 @@ class JsonStream:
                 yield from self._whole(wanted)
         except _DamagedError:
             yield Item("*", None, {})
-            self._skip_line()
+            self.is_cut = self._at >= len(self._text) or not self._skip_line()
 
     def _line(self) -> JsonObject | None:
         """Take the line that begins here, if it is an object: whole ones are read much faster."""
@@ -231,12 +233,14 @@ class JsonStream:
             if not self._more():
                 raise _DamagedError
 
-    def _skip_line(self) -> None:
+    def _skip_line(self) -> bool:
+        """Go behind the line at hand; tell whether it has an end."""
         while (end := self._text.find("\n", self._at)) < 0:
             self._at = len(self._text)
             if not self._more():
-                return
+                return False
         self._at = end + 1
+        return True
 
     def _ahead(self) -> bool:
         """Pass blanks and commas; tell whether anything stands behind them."""

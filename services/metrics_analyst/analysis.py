@@ -41,6 +41,7 @@ def analyze(
     incident = read_metrics(case.incident.metrics, service_labels)
     series = comparable(baseline.series, incident.series)
     parts = cut(series.normal, series.incident, case.alert_time)
+    whole = parts.without(baseline.torn | incident.torn)
     calls = {**baseline.calls, **incident.calls}
     read = SourceRead(
         "metrics",
@@ -49,9 +50,9 @@ def analyze(
         baseline=baseline.files,
         problems=[*incident.problems, *baseline.problems, *series.problems],
         inside=roots.inside(data),
-        rows=sum(len(series.times) for series in parts.incident.values()),
+        rows=sum(len(series.times) for series in whole.incident.values()),
     )
-    found, inquiry = findings(parts, calls), Inquiry.of(question)
+    found, inquiry = findings(whole, calls), Inquiry.of(question)
     result = comparison_report(read, parts.times, found)
     return result | {"facts": facts_json(metric_facts(parts, found, inquiry), inquiry)}
 

@@ -1,6 +1,7 @@
 """Cutting metric series at the alert."""
 
 from array import array
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from incidents import Series, Split, Table, split
@@ -14,6 +15,14 @@ class Cut(NamedTuple):
     """The incident's own rows well before its alert; all that is normal where there is no baseline."""
     incident: Table
     times: Split[int]
+
+    def without(self, services: AbstractSet[str]) -> "Cut":
+        """Return what is told of all other services."""
+        normal, lead, incident = (
+            {key: series for key, series in table.items() if series.service not in services}
+            for table in (self.normal, self.lead, self.incident)
+        )
+        return Cut(normal, lead, incident, self.times)
 
 
 def cut(baseline: Table, case: Table, alert: float | None) -> Cut:

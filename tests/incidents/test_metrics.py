@@ -303,7 +303,10 @@ def test_no_more_series_are_kept_than_there_is_memory_for(
 
     assert len(metrics.series) == 100
     assert words(metrics) == [
-        "only the first 100 series are kept: 1 samples of others were left out"
+        (
+            "only the first 100 series are kept: 1 samples of others were left out,"
+            " and their services are not compared"
+        )
     ]
 
 

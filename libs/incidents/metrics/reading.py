@@ -97,6 +97,14 @@ class RecordedSeries:
         else:
             self.distributions = [self.distributions[at] for at in kept]
 
+    def forget(self, moment: float) -> None:
+        """Leave out the last samples if they are of `moment`."""
+        while self.times and self.times[-1] == moment:
+            self.times.pop()
+            self.values.pop()
+        while self.distributions and self.distributions[-1][0] == moment:
+            self.distributions.pop()
+
     def rows_by_file(self) -> Iterator[tuple[str, int]]:
         """Yield how many samples each file has of it."""
         ends = [*self.starts[1:], self.rows]
@@ -112,6 +120,8 @@ class Metrics(NamedTuple):
     files: list[FileCoverage]
     calls: Mapping[str, frozenset[str]]
     """Which services each service calls, as far as tables tell it."""
+    torn: frozenset[str] = frozenset()
+    """Services of which samples may be missing that others of the same moments are there of."""
 
 
 def read_metrics(
@@ -127,7 +137,8 @@ def read_metrics(
     read = read_all(files, METRIC_FORMATS, gathered.take)
     calls = {caller: frozenset(called) for caller, called in sorted(gathered.calls.items())}
     problems = [*gathered.problems(), *read.problems]
-    return Metrics(gathered.series(), problems, gathered.told(read.files), calls)
+    torn = frozenset(gathered.torn)
+    return Metrics(gathered.series(), problems, gathered.told(read.files), calls, torn)
 
 
 class _Gathered:
@@ -142,6 +153,7 @@ class _Gathered:
         self.calls: dict[str, set[str]] = defaultdict(set)
         self._undated = self._ancient = 0
         """How many samples of the file that is read have no time, or one that cannot be."""
+        self.torn: set[str] = set()
         self._left_out = 0
         """How many samples of series beyond those that are kept."""
 
@@ -149,22 +161,46 @@ class _Gathered:
         """Take the samples of one file, and the calls that it tells."""
         series: dict[Key, RecordedSeries | None] = {}
         self._undated = self._ancient = 0
+        last, is_ordered = -math.inf, True
         usable: Iterator[Point | CallEdge] = source.made_of(
             ((row.line, row) for row in rows), self._usable
         )
-        for row in usable:
-            if isinstance(row, CallEdge):
-                self.calls[service_of(row.caller)].add(service_of(row.called))
-                source.keep(None)
-                continue
-            source.keep(row.time)
-            if row.key not in series:
-                series[row.key] = self._of(row.key, source.file.name)
-            self._add(series[row.key], row.time or 0.0, row.value)
+        try:
+            for row in usable:
+                if isinstance(row, CallEdge):
+                    self.calls[service_of(row.caller)].add(service_of(row.called))
+                    source.keep(None)
+                    continue
+                time = row.time or 0.0
+                source.keep(time)
+                is_ordered, last = is_ordered and time >= last, time
+                if row.key not in series:
+                    series[row.key] = self._of(row.key, source.file.name)
+                self._add(series[row.key], time, row.value)
+        except Exception:
+            self._tear(series.values())
+            raise
+        if source.is_cut and series:
+            self._cut(source, series.values(), last if is_ordered else None)
         if self._undated:
             source.note(f"{self._undated} samples have no time: they cannot be compared")
         if self._ancient:
             source.note(f"{self._ancient} samples are dated before 2000")
+
+    def _cut(
+        self, source: SourceFile, some: Iterable[RecordedSeries | None], last: float | None
+    ) -> None:
+        """Leave out what a file that is cut may tell in part; `last` ends it where it is in order."""
+        if last is None:
+            self._tear(some)
+            source.note("it is cut, and not in the order of time: its services are not compared")
+            return
+        for one in some:
+            if one is not None:
+                one.forget(last)
+
+    def _tear(self, some: Iterable[RecordedSeries | None]) -> None:
+        self.torn.update(one.service for one in some if one is not None)
 
     def _usable(self, _: int, row: Point | CallEdge) -> Point | CallEdge | None:
         if isinstance(row, CallEdge):
@@ -197,7 +233,10 @@ class _Gathered:
     def problems(self) -> list[FileProblem]:
         problems = self._share.problem("metrics")
         if self._left_out:
-            words = f"only the first {MOST_SERIES} series are kept: {self._left_out} samples of others were left out"
+            words = (
+                f"only the first {MOST_SERIES} series are kept: {self._left_out} samples of others were"
+                " left out, and their services are not compared"
+            )
             problems.append(FileProblem("metrics", words))
         return problems
 
@@ -206,6 +245,7 @@ class _Gathered:
         one = self._series.get(key.content)
         if one is None:
             if len(self._series) >= MOST_SERIES:
+                self.torn.add(self._begun(key).service)
                 return None
             one = self._series[key.content] = self._begun(key)
         if key.counting != "unsaid":

@@ -268,3 +268,39 @@ async def test_a_call_that_only_its_caller_sees_slow_blames_the_called(root: Pat
 
     assert suspects["mail"] > 0.8
     assert suspects.get("shop", 0) < 0.2
+
+
+def by_series(path: Path, *, whole: bool) -> None:
+    """Bring a file's rows into the order of their series; what is not whole ends after half of them."""
+    header, *rows = path.read_text().splitlines()
+    rows.sort(key=lambda row: row.split(",")[1:3])
+    kept = rows if whole else [*rows[: len(rows) // 2], "17"]
+    path.write_text("\n".join([header, *kept]))
+
+
+async def test_no_service_is_compared_whose_file_is_cut_among_its_series(root: Path) -> None:
+    happened(root, busy)
+    by_series(root / "baseline/metrics.csv", whole=True)
+    by_series(root / "case/metrics.csv", whole=False)
+
+    report = await analyzed(root)
+
+    assert report["findings"] == []
+    coverage = report["coverage"]
+    assert coverage["verdict"] == "not_compared"
+    assert "in part only" in coverage["reason"]
+    assert "not in the order of time: its services are not compared" in json.dumps(
+        coverage["files"]
+    )
+
+
+async def test_a_file_in_the_order_of_time_is_compared_up_to_its_cut(root: Path) -> None:
+    happened(root, busy)
+    path = root / "case/metrics.csv"
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([*rows[: 1 + 9 * 6 + 4], "17"]))
+
+    report = await analyzed(root)
+
+    assert report["findings"][0]["service"] == "store"
+    assert report["coverage"]["compared"] == 9 * 6
