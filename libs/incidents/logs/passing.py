@@ -6,7 +6,7 @@ from itertools import islice
 
 from incidents.files import SourceFile
 from incidents.logs.entry import LogEntry
-from incidents.sampling import KeptShare, unit_at, unit_of
+from incidents.sampling import unit_at, unit_of
 
 CONTINUES = re.compile(
     r"[ \t]|at [\w$.<]|Caused by: |Suppressed: |\.\.\. \d|Traceback \(most recent|During handling of"
@@ -19,6 +19,8 @@ _NAMED_ID = re.compile(
 _ID_IN_PATH = re.compile(r"/traces/([0-9a-fA-F]{8,32}+)")
 _ID_IN_BRACKETS = re.compile(r"\[[\w.-]{1,64}+,([0-9a-fA-F]{16,32}+),[0-9a-fA-F]{16}")
 _TRACE_IDS = (_NAMED_ID, _ID_IN_PATH, _ID_IN_BRACKETS)
+_BEGINNINGS = frozenset("{[<0123456789")
+"""No line begins so that goes on with another."""
 _SEARCHED = 4096
 _LEARNED_FROM = 200
 
@@ -43,7 +45,6 @@ class Passing:
             ),
             None,
         )
-        self._passes = True
 
     @property
     def is_sampled(self) -> bool:
@@ -56,21 +57,23 @@ class Passing:
 
     def kept(self, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
         """Yield the lines of which something may be kept."""
-        share = self._source.share
+        share, file = self._source.share, self._file
+        passes = True
         for number, line in lines:
-            if share is None or share.size == 1 or self._may_keep(share, number, line):
-                yield number, line
-
-    def _may_keep(self, share: KeptShare, number: int, line: str) -> bool:
-        if self._pattern is None:
-            return True
-        if CONTINUES.match(line) is None:
-            trace = "" if share.is_by_row else _trace(self._pattern, line)
-            unit = unit_of(trace) if trace else unit_at(self._file, number)
-            self._passes = share.keeps(unit)
-        return self._passes
+            if share is not None and share.size > 1 and (pattern := self._pattern) is not None:
+                if line[0] in _BEGINNINGS or CONTINUES.match(line) is None:
+                    trace = "" if share.is_by_row else _trace(pattern, line)
+                    passes = share.keeps(unit_of(trace) if trace else unit_at(file, number))
+                if not passes:
+                    continue
+            yield number, line
 
 
 def _trace(pattern: re.Pattern[str], line: str) -> str:
-    match = pattern.search(line, 0, _SEARCHED)
+    begin = 0
+    if pattern is _NAMED_ID:  # to look for the word alone is far cheaper
+        begin = line.find("race")
+        if begin < 0 and (begin := line.find("RACE")) < 0:
+            return ""
+    match = pattern.search(line, begin, _SEARCHED)
     return match[1].lower() if match else ""

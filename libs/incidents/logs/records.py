@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from incidents.dating import Dating
 from incidents.json_values import loaded
@@ -103,7 +104,7 @@ def read_pairs(line: str, dating: Dating, inner: Inner) -> LogEntry | None:
         record[pair["key"]] = pair["bare"] if quoted is None else _ESCAPED.sub(_unescaped, quoted)
     rest.append(line[end:])
     words = " ".join("".join(rest).split())
-    if words and not _first(record, _MESSAGES):
+    if words and not _text(_value(record, _shape(tuple(record)).messages)):
         record["msg"] = words
     return read_record(record, dating, inner)
 
@@ -125,7 +126,8 @@ _NAMED_MESSAGES = frozenset({*_MESSAGES, *_STATUSES})
 
 def read_record(record: JsonObject, dating: Dating, inner: Inner) -> LogEntry:
     """Return what a record says, and the text in it."""
-    entry, body = outlined(record, dating)
+    shape = _shape(tuple(record))
+    entry, body = _outlined(record, shape, dating)
     if isinstance(body, dict) and isinstance(body.get("stringValue"), str):
         body = body["stringValue"]
     if isinstance(body, dict):
@@ -135,33 +137,34 @@ def read_record(record: JsonObject, dating: Dating, inner: Inner) -> LogEntry:
         read = entry.around(inner(body.strip(), dating))
     else:
         read = entry
-    fault = _fault(record)
+    fault = _fault(record, shape)
     if fault and fault not in read.message:
         read.message = f"{read.message} {fault}".strip()
-    request = _request(record)
+    request = _request(record, shape)
     if request and not read.message.endswith(request):
         read.message = f"{read.message} {request}".strip()
-    read.level = worse(read.level, _status(record)) if request else read.level or _status(record)
+    status = status_level(_value(record, shape.statuses))
+    read.level = worse(read.level, status) if request else read.level or status
     return read
 
 
-def outlined(record: JsonObject, dating: Dating) -> tuple[LogEntry, JsonValue]:
+def _outlined(record: JsonObject, shape: "_Shape", dating: Dating) -> tuple[LogEntry, JsonValue]:
     """Return what a record says besides its message, and its message."""
-    written = _value(record, _TIMES)
+    written = _value(record, shape.times)
     time = time_of(written, dating)
-    body = _value(record, _MESSAGES)
-    level = _value(record, _LEVELS)
-    number = _value(record, _OTEL_LEVELS)
-    service = _text(_value(record, _SERVICES)) or _bunyan(record)
-    logger = _text(_value(record, _LOGGERS))
+    body = _value(record, shape.messages)
+    level = _value(record, shape.levels)
+    number = _value(record, shape.numbers)
+    service = _text(_value(record, shape.services)) or _bunyan(record)
+    logger = _text(_value(record, shape.loggers))
     entry = LogEntry(
         "" if isinstance(body, str | dict) or body is None else str(body)[:200],
         time,
         level_of(level) if level is not None else severity_of(number),
         "" if logger == service else short_name(logger),
         service,
-        identifier(_text(_value(record, _TRACES))),
-        identifier(_text(_value(record, _SPANS))),
+        identifier(_text(_value(record, shape.traces))),
+        identifier(_text(_value(record, shape.spans))),
         is_damaged=written not in (None, "") and time is None,
         is_record=True,
     )
@@ -185,9 +188,36 @@ def time_of(value: JsonValue, dating: Dating) -> float | None:
     return time
 
 
+class _Shape(NamedTuple):
+    """Under which names an object may have what is read of it: most records of a file are alike."""
+
+    times: tuple[str, ...]
+    messages: tuple[str, ...]
+    levels: tuple[str, ...]
+    numbers: tuple[str, ...]
+    services: tuple[str, ...]
+    loggers: tuple[str, ...]
+    traces: tuple[str, ...]
+    spans: tuple[str, ...]
+    faults: tuple[str, ...]
+    statuses: tuple[str, ...]
+    methods: tuple[str, ...]
+    paths: tuple[str, ...]
+
+
+@lru_cache(maxsize=4096)
+def _shape(keys: tuple[str, ...]) -> _Shape:
+    """Return the shape of objects with these keys."""
+    every = (
+        _TIMES, _MESSAGES, _LEVELS, _OTEL_LEVELS, _SERVICES, _LOGGERS,
+        _TRACES, _SPANS, _FAULTS, _STATUSES, _METHODS, _PATHS,
+    )  # fmt: skip
+    return _Shape(*(_present(names, keys) for names in every))
+
+
 def _value(record: JsonObject, names: tuple[str, ...]) -> JsonValue:
     """Return the first value there is under one of the names, which may lead through objects."""
-    for name in _present(names, tuple(record)):
+    for name in names:
         value = record.get(name)
         if value is None and "." in name:
             value = _deep(record, name)
@@ -196,9 +226,8 @@ def _value(record: JsonObject, names: tuple[str, ...]) -> JsonValue:
     return None
 
 
-@lru_cache(maxsize=4096)
 def _present(names: tuple[str, ...], keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that an object of these keys may have: most records of a file are alike."""
+    """Return those of the names that an object of these keys may have."""
     own = {key.casefold(): key for key in reversed(keys)} | {key: key for key in keys}
     present = []
     for name in names:
@@ -218,10 +247,6 @@ def _deep(record: JsonObject, path: str) -> JsonValue:
     return _deep(value, rest) if "." in rest and rest not in value else value.get(rest)
 
 
-def _first(record: JsonObject, names: tuple[str, ...]) -> str:
-    return _text(_value(record, names))
-
-
 def _text(value: JsonValue) -> str:
     if isinstance(value, dict):
         value = value.get("name", value.get("stringValue"))
@@ -233,9 +258,9 @@ def _bunyan(record: JsonObject) -> str:
     return _text(record.get("name")) if "v" in record and "pid" in record else ""
 
 
-def _fault(record: JsonObject) -> str:
+def _fault(record: JsonObject, shape: _Shape) -> str:
     """Return the last line of what is told of an exception."""
-    value = _value(record, _FAULTS)
+    value = _value(record, shape.faults)
     if isinstance(value, dict):
         value = value.get("message", value.get("type"))
     rows = value.splitlines() if isinstance(value, str) else []
@@ -243,14 +268,11 @@ def _fault(record: JsonObject) -> str:
     return kept[-1].strip() if kept else ""
 
 
-def _status(record: JsonObject) -> str:
-    return status_level(_value(record, _STATUSES))
-
-
-def _request(record: JsonObject) -> str:
+def _request(record: JsonObject, shape: _Shape) -> str:
     """Return the request that a record tells of; empty if it tells of none with its status."""
-    status = _value(record, _STATUSES)
-    words = [_first(record, names).split("?", 1)[0] for names in (_METHODS, _PATHS)]
-    return (
-        " ".join((*filter(None, words), str(status))) if status is not None and any(words) else ""
-    )
+    status = _value(record, shape.statuses)
+    if status is None:
+        return ""
+    names = (shape.methods, shape.paths)
+    words = [_text(_value(record, some)).split("?", 1)[0] for some in names]
+    return " ".join((*filter(None, words), str(status))) if any(words) else ""
