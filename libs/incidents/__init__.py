@@ -6,6 +6,7 @@ Calls of an analysis import this, each in a process of its own; what hosts an an
 
 from incidents.analysis import Analysis
 from incidents.anomalies import Anomaly, likelihood
+from incidents.bounds import bounds_of
 from incidents.cases import DataRoots, case_facts
 from incidents.comparison import (
     Comparison,
@@ -14,9 +15,9 @@ from incidents.comparison import (
     comparison_report,
     folded,
 )
-from incidents.facts import Seen, facts_json, seen
+from incidents.facts import Seen, facts_json, seen, window_fact
 from incidents.files import Content, DataFile, read_bytes
-from incidents.inquiry import Inquiry
+from incidents.inquiry import EVERYTHING, Inquiry
 from incidents.logs import LogLine, read_logs
 from incidents.metrics import SERVICE_LABELS, Series, Table, comparable, read_metrics
 from incidents.places import Place, directory_above
@@ -24,12 +25,14 @@ from incidents.problems import FileProblem, guarded
 from incidents.report import Conclusion, report
 from incidents.text import cut, shown_path
 from incidents.traces import Span, read_traces
-from incidents.windows import Split, split
+from incidents.windows import Bounds, Split, split
 
 __all__ = [
+    "EVERYTHING",
     "SERVICE_LABELS",
     "Analysis",
     "Anomaly",
+    "Bounds",
     "Comparison",
     "Conclusion",
     "Content",
@@ -45,6 +48,7 @@ __all__ = [
     "Span",
     "Split",
     "Table",
+    "bounds_of",
     "case_facts",
     "comparable",
     "compared",
@@ -63,4 +67,5 @@ __all__ = [
     "seen",
     "shown_path",
     "split",
+    "window_fact",
 ]

@@ -10,6 +10,7 @@ from functools import partial
 from importlib import import_module
 
 from incidents.cases import DataRoots
+from incidents.inquiry import Inquiry
 from incidents.progress import ticking
 from weft.core import JsonObject, JsonValue
 from weft.tools import Processes, Tool, ToolContext, tool
@@ -31,7 +32,7 @@ class Analysis:
     """What it reads: `logs`, `code` ..., as its coverage names it."""
     description: str
     module: str
-    """Where `analyze(roots, data, question, **options)` stands, by its dotted name.
+    """Where `analyze(roots, data, inquiry, **options)` stands, by its dotted name.
 
     Only the calls import it.
     """
@@ -72,18 +73,22 @@ class BoundAnalysis:
     options: JsonObject
 
     def made(
-        self, roots: DataRoots, data: str, question: str, context: ToolContext | None
+        self, roots: DataRoots, data: str, inquiry: Inquiry, context: ToolContext | None
     ) -> JsonObject:
         """Return what the analysis says, telling `context` each second how far it is."""
         analyze: Callable[..., JsonObject] = import_module(self.module).analyze
         if context is None:
-            return analyze(roots, data, question, **self.options)
+            return analyze(roots, data, inquiry, **self.options)
         with ticking(context.report_progress):
-            return analyze(roots, data, question, **self.options)
+            return analyze(roots, data, inquiry, **self.options)
 
 
 def analyzed(
-    bound: BoundAnalysis, data: str, question: str = "", context: ToolContext | None = None
+    bound: BoundAnalysis,
+    data: str,
+    question: str = "",
+    window: JsonObject | None = None,
+    context: ToolContext | None = None,
 ) -> JsonObject:
     """Return what an analysis says of an incident.
 
@@ -91,16 +96,20 @@ def analyzed(
         bound: The analysis.
         data: Directory of the incident, below a data root.
         question: What is asked, in the asker's words: the facts of what it names come first, and
-            its time words, such as `before 09:20` or `last 30 minutes`, bound them.
+            its time words, such as `before 09:20` or `last 30 minutes`, say what is looked at.
+        window: What is looked at whatever the question says: `start`, `end` or both, in Unix
+            seconds or as 2026-01-31T09:20:00Z; with `alert`, when somebody noticed.
         context: Hears each second how far it is; None where nobody listens.
     """
-    return bound.made(bound.roots, data, question, context)
+    inquiry = Inquiry.of(question, window)
+    return bound.made(bound.roots, data, inquiry, context)
 
 
 def analyzed_live(
     bound: BoundAnalysis,
     data: str = "",
     question: str = "",
+    window: JsonObject | None = None,
     recording: str = "",
     context: ToolContext | None = None,
 ) -> JsonObject:
@@ -110,9 +119,11 @@ def analyzed_live(
         bound: The analysis.
         data: Directory of the incident, below a data root; empty for live systems alone.
         question: What is asked, in the asker's words: the facts of what it names come first, and
-            its time words, such as `before 09:20` or `last 30 minutes`, bound them.
+            its time words, such as `before 09:20` or `last 30 minutes`, say what is looked at.
+        window: What is looked at whatever the question says: `start`, `end` or both, in Unix
+            seconds or as 2026-01-31T09:20:00Z; with `alert`, when somebody noticed.
         recording: What was read of live systems for this task; leave it as it is given.
         context: Hears each second how far it is; None where nobody listens.
     """
     roots = bound.roots.beside(recording) if recording else bound.roots
-    return bound.made(roots, data, question, context)
+    return bound.made(roots, data, Inquiry.of(question, window), context)

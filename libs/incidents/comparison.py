@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from incidents.anomalies import Anomaly, anomaly_report
+from incidents.bounds import bounds_of
 from incidents.cases import DataRoots, IncidentCase
 from incidents.facts import facts_json
 from incidents.files import DataFile
-from incidents.inquiry import Inquiry
+from incidents.inquiry import EVERYTHING, Inquiry
 from incidents.problems import FileProblem
 from incidents.visibility import FileRow, name_of, seen_in_both
-from incidents.windows import Split, gaps, split
+from incidents.windows import NO_BOUNDS, Bounds, Split, clock, gaps, split
 from weft.core import Coverage, Fact, FileCoverage, JsonObject
 
 __all__ = ["Comparison", "SourceRead", "compared", "comparison_report", "folded"]
@@ -49,12 +50,14 @@ class SourceRead:
     problems: Sequence[FileProblem]
     inside: str = "nothing"
     """What lies in the incident's directory."""
+    bounds: Bounds = NO_BOUNDS
+    """What divides its rows."""
     rows: int | None = None
     """How many rows of the incident were compared, where a comparison is not by row."""
 
 
 def compared(
-    roots: DataRoots, data: str, comparison: Comparison[R], question: str = ""
+    roots: DataRoots, data: str, comparison: Comparison[R], inquiry: Inquiry = EVERYTHING
 ) -> JsonObject:
     """Read one source of the incident in `data` and say what is not as in normal times."""
     case = roots.open_case(data)
@@ -62,7 +65,8 @@ def compared(
         getattr(case.baseline, comparison.source)
     )
     rows, problems, files = comparison.read(getattr(case.incident, comparison.source))
-    parts = split(normal, rows, comparison.at, case.alert_time)
+    bounds = bounds_of(case, inquiry, {comparison.source: rows})
+    parts = split(normal, rows, comparison.at, bounds)
     read = SourceRead(
         comparison.source,
         case,
@@ -70,8 +74,8 @@ def compared(
         normal_files,
         [*problems, *normal_problems],
         inside=roots.inside(data),
+        bounds=bounds,
     )
-    inquiry = Inquiry.of(question)
     seen = seen_in_both(parts, files, normal_files, comparison.end or comparison.at)
     result = comparison_report(read, seen, comparison.find(seen))
     return result | {"facts": facts_json(comparison.show(parts, inquiry), inquiry)}
@@ -99,27 +103,46 @@ def comparison_report(
 def _coverage(read: SourceRead, parts: Split[T], *, found: bool) -> Coverage:
     incident = [*read.incident, *_missing(read.incident, read.baseline)]
     rows = len(parts.incident) if read.rows is None else read.rows
+    is_recorded = any(file.rows for file in read.baseline)
     base = Coverage(
         source=read.source,
         verdict="found" if found else "nothing_unusual",
         files=folded([*incident, *read.baseline]),
         window=parts.window,
         baseline_window=parts.normal_window,
+        normal_times=read.bounds.normal_times(is_recorded=is_recorded) if parts.normal else "",
         compared=rows if parts.normal else 0,
     )
     if not any(file.rows for file in read.incident):
         why = _unread(read, incident)
         return base.model_copy(update={"verdict": "not_read", "reason": why, "compared": 0})
     if not parts.incident:
-        why = f"there is no row of {read.source} in the incident"
+        why = _empty(read)
         return base.model_copy(update={"verdict": "not_compared", "reason": why})
     if not parts.normal:
-        why = f"there are no {read.source} of normal times to compare with"
+        why = f"there are no {read.source} {_usual(read.bounds)} to compare with"
         return base.model_copy(update={"verdict": "not_compared", "reason": why})
     if not rows:
         why = f"the {read.source} of every service may be told in part only"
         return base.model_copy(update={"verdict": "not_compared", "reason": why})
     return base
+
+
+def _empty(read: SourceRead) -> str:
+    window = read.bounds.window
+    if window is None:
+        return f"there is no row of {read.source} in the incident"
+    times = f"{clock(window.start)} to {clock(window.end)}"
+    return f"no row of {read.source} is in the time asked about, {times}"
+
+
+def _usual(bounds: Bounds) -> str:
+    """Say which rows there would have to be."""
+    if bounds.window is not None:
+        return "of normal times, or before the time asked about,"
+    if bounds.change is not None:
+        return f"before the change at {clock(bounds.change.at)}"
+    return "of normal times"
 
 
 def _unread(read: SourceRead, files: Sequence[FileCoverage]) -> str:

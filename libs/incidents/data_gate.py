@@ -12,6 +12,7 @@ import anyio
 from anyio import to_thread
 
 from incidents.cases import DataRoots
+from incidents.inquiry import named_alert, named_window
 from incidents.live_windows import LiveReader, LiveWindows, windows_of
 from weft.core import (
     SYSTEM_CLOCK,
@@ -62,13 +63,33 @@ class DataGate:
     def question(self, task: Task) -> str:
         return task.prompt[:_MOST_QUESTION]
 
-    def begun(self, task: Task, named: JsonValue, recording: str) -> PeerRun:
+    def times(self, task: Task, live: LiveWindows | None) -> JsonObject:
+        """Return which time of the data `task` names as values, the same for every analyst.
+
+        Raises:
+            InputError: What it names is none.
+        """
+        times: JsonObject = {}
+        window, alert = task.metadata.get("window"), task.metadata.get("alert_time")
+        if live is not None and live.is_named:
+            # What was read of live systems for it is what is looked at, by the same clock.
+            times |= {"start": live.incident.start, "end": live.incident.end}
+        elif window is not None:
+            named_window(window)
+            times |= window if isinstance(window, dict) else {}
+        if alert is not None:
+            times["alert"] = named_alert(alert)
+        return times
+
+    def begun(self, task: Task, named: JsonValue, recording: str, times: JsonObject) -> PeerRun:
         """Return the peer's run, told what it is about."""
         if named is None and not recording:
             return self.peer.start(task)
         about: JsonObject = {"data": named or "", "question": self.question(task)}
         if recording:
             about["recording"] = recording
+        if times:
+            about["window"] = times
         return self.peer.start(replace(task, metadata={**task.metadata, **about}))
 
     def windows(self, task: Task) -> LiveWindows | None:
@@ -121,6 +142,7 @@ class _GatedRun:
         self._opening = anyio.Lock()
         self._reading = anyio.CancelScope()
         self._recording = ""
+        self._times: JsonObject = {}
         self._run: PeerRun | None = None
         self._refusal: Result | None = None
 
@@ -163,13 +185,17 @@ class _GatedRun:
             if self._run is None and self._refusal is None:
                 await self._look()
             if self._run is None and self._refusal is None:
-                self._run = self._gate.begun(self._task, self._named, self._recording)
+                self._run = self._begun()
         return self._run
+
+    def _begun(self) -> PeerRun:
+        return self._gate.begun(self._task, self._named, self._recording, self._times)
 
     async def _look(self) -> None:
         try:
             await to_thread.run_sync(self._gate.check, self._named)
             windows = self._gate.windows(self._task)
+            self._times = self._gate.times(self._task, windows)
             if windows is not None and self._gate.live is not None:
                 with self._reading:
                     self._recording = await self._gate.live.recorded(windows)

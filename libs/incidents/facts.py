@@ -1,6 +1,6 @@
 """What analysts show beside their findings: facts of bounded number, those asked about first."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -8,9 +8,8 @@ from incidents.inquiry import Inquiry
 from incidents.text import cut, visible
 from incidents.windows import Split
 from weft.core import Fact, JsonObject, JsonValue
-from weft.core.result import Window
 
-__all__ = ["Seen", "facts_json", "seen"]
+__all__ = ["Seen", "facts_json", "seen", "window_fact"]
 
 T = TypeVar("T")
 MOST_FACTS = 60
@@ -25,11 +24,11 @@ class Seen(Generic[T]):
     """The rows that a question is about, beside the normal ones."""
 
     now: Sequence[T]
-    """Those of the time asked about, else of the incident."""
+    """Those of the incident, or of the time asked about."""
     since: Sequence[T]
     """The same, with those shortly before the alert."""
     before: Sequence[T]
-    """Normal rows; none where the time asked about is not the incident's."""
+    """Normal rows."""
     window: Fact | None
     """The time asked about, where one was."""
 
@@ -38,29 +37,23 @@ class Seen(Generic[T]):
         return bool(self.now and self.before)
 
 
-def seen(parts: Split[T], at: Callable[[T], float], inquiry: Inquiry) -> Seen[T]:
-    """Return the rows of `parts` that `inquiry` is about."""
+def seen(parts: Split[T], inquiry: Inquiry) -> Seen[T]:
+    """Return the rows of `parts`, and the time that `inquiry` asks about."""
     since = [*parts.onset, *parts.incident]
-    every = [*parts.normal, *since]
-    times = [at(row) for row in every]
-    window = inquiry.window(min(times), max(times)) if times else None
-    if window is None:
-        return Seen(parts.incident, since, parts.normal, None)
-    within = [row for row, time in zip(every, times, strict=True) if _holds(window, time)]
-    usual = [row for row in parts.normal if not _holds(window, at(row))]
-    of_incident = any(_holds(window, at(row)) for row in since)
-    fact = Fact(
+    return Seen(parts.incident, since, parts.normal, window_fact(parts, inquiry))
+
+
+def window_fact(parts: Split[T], inquiry: Inquiry) -> Fact | None:
+    """Return the time asked about, and how many rows lie in it; None where none was."""
+    if parts.asked is None:
+        return None
+    return Fact(
         predicate="window",
-        what=inquiry.period,
-        value=len(within),
-        at=window.start,
-        until=window.end,
+        what="" if inquiry.named else inquiry.period,
+        value=len(parts.incident),
+        at=parts.asked.start,
+        until=parts.asked.end,
     )
-    return Seen(within, within, usual if of_incident else [], fact)
-
-
-def _holds(window: Window, time: float) -> bool:
-    return window.start <= time <= window.end
 
 
 def facts_json(facts: Iterable[Fact], inquiry: Inquiry) -> list[JsonValue]:

@@ -3,11 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 
+from incidents.times import moment
+from weft.core import JsonValue
+from weft.core.errors import InputError
 from weft.core.result import Window
 from weft.language import Question, names_the_same
 
-__all__ = ["Inquiry"]
+__all__ = ["EVERYTHING", "Inquiry", "named_alert", "named_window"]
 
 _DAY = 86_400.0
 _UNITS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": _DAY, "weeks": 7 * _DAY}
@@ -24,14 +28,33 @@ class Inquiry:
     names: tuple[str, ...] = ()
     period: str = ""
     measures: tuple[str, ...] = ()
+    named: Window | None = None
+    """The time that the request names as a value, whatever its words say; an end may be open."""
+    alert: float | None = None
+    """When the request says that it was noticed; unix seconds."""
 
     @classmethod
-    def of(cls, question: str) -> "Inquiry":
+    def of(cls, question: str, window: JsonValue = None) -> "Inquiry":
+        """Return what a question asks, of the time that `window` names, if it names one.
+
+        Raises:
+            InputError: `window` is none.
+        """
         read = Question.of(question)
-        return cls(read.names, read.period, read.measures)
+        named, alert = (None, None) if window is None else _times(window)
+        return cls(read.names, read.period, read.measures, named, alert)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a time is asked about, in words or as a value."""
+        return bool(self.period) or self.named is not None
 
     def window(self, first: float, last: float) -> Window | None:
         """Return the time asked about, in data that lasts from `first` to `last`; None is all."""
+        if self.named is not None:
+            start = first if self.named.start == -inf else self.named.start
+            end = max(start, last) if self.named.end == inf else self.named.end
+            return Window(start=start, end=end)
         words = self.period.split()
         if not words:
             return None
@@ -49,6 +72,56 @@ class Inquiry:
     def measures_by(self, metric: str) -> bool:
         """Tell whether `metric` is called as what the question asks to have measured."""
         return any(called in metric.lower() for called in self.measures)
+
+
+EVERYTHING = Inquiry()
+"""Asks nothing in particular."""
+
+
+def _times(value: JsonValue) -> tuple[Window | None, float | None]:
+    """Return the window of a request, and its alert."""
+    alert = value.get("alert") if isinstance(value, dict) else None
+    if isinstance(value, dict) and alert is not None and not value.keys() & {"start", "end"}:
+        return None, named_alert(alert)
+    return named_window(value), None if alert is None else named_alert(alert)
+
+
+def named_alert(value: JsonValue) -> float:
+    """Return when a request says that it was noticed.
+
+    Raises:
+        InputError: That is no time.
+    """
+    alert = moment(value)
+    if alert is None:
+        raise InputError(
+            "alert_time is no time: name it in Unix seconds or as 2026-01-31T09:20:00Z",
+            field="alert_time",
+        )
+    return alert
+
+
+def named_window(value: JsonValue) -> Window:
+    """Return the window that a request names with `start`, `end` or both; an end may be open.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not isinstance(value, dict):
+        raise InputError("window is an object with start and end", field="window")
+    start, end = moment(value.get("start")), moment(value.get("end"))
+    unread = [name for name in ("start", "end") if value.get(name) and moment(value[name]) is None]
+    if (start is None and end is None) or unread:
+        words = "neither a start nor an end that is a time"
+        words = f"a {unread[0]} that is no time" if unread else words
+        raise InputError(
+            f"window has {words}: name one or both, in Unix seconds or as 2026-01-31T09:20:00Z",
+            field="window",
+        )
+    window = Window(start=-inf if start is None else start, end=inf if end is None else end)
+    if window.start >= window.end:
+        raise InputError("window must end after its start", field="window")
+    return window
 
 
 def _dated(words: list[str], first: float, last: float) -> Window | None:

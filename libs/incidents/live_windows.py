@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
-from incidents.inquiry import Inquiry
+from incidents.inquiry import Inquiry, named_window
 from incidents.times import moment
 from weft.core import JsonValue
 from weft.core.errors import InputError
@@ -77,13 +78,9 @@ def _around(value: JsonValue, now: float) -> Window | None:
 def _named(value: JsonValue, now: float) -> Window | None:
     if value is None:
         return None
-    if not isinstance(value, dict):
-        raise InputError("window is an object with start and end", field="window")
-    start, end = moment(value.get("start")), moment(value.get("end"))
-    if start is None and end is None:
-        raise InputError("window has neither a start nor an end that is a time", field="window")
-    end = now if end is None else end
-    start = end - INCIDENT_SECONDS if start is None else start
+    named = named_window(value)
+    end = now if named.end == inf else named.end
+    start = end - INCIDENT_SECONDS if named.start == -inf else named.start
     if not 0 < end - start <= MOST_SECONDS:
         raise InputError(
             f"window must end after its start, and be no longer than {MOST_SECONDS:.0f} s",

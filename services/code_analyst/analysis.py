@@ -5,7 +5,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
-from incidents import Conclusion, DataRoots, FileProblem, folded, guarded, report
+from incidents import (
+    EVERYTHING,
+    Conclusion,
+    DataRoots,
+    FileProblem,
+    Inquiry,
+    folded,
+    guarded,
+    report,
+)
 from services.code_analyst.blocking import blocking_calls
 from services.code_analyst.findings import Finding
 from services.code_analyst.handling import leaked_handles, swallowed_errors
@@ -29,7 +38,7 @@ _SAME = (
 """Rules that say the same of one line."""
 
 
-def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:  # noqa: ARG001 - source has no times, and is read whole
+def analyze(roots: DataRoots, data: str, inquiry: Inquiry = EVERYTHING) -> JsonObject:  # noqa: ARG001 - source has no times, and is read whole
     """Read the source that belongs to an incident."""
     tree = source_tree(roots, data)
     modules, unread = parsed(tree.files)

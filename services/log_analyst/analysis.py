@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from incidents import (
+    EVERYTHING,
     Anomaly,
     Comparison,
     DataRoots,
+    Inquiry,
     LogLine,
     Split,
     compared,
@@ -29,10 +31,10 @@ _REQUESTS_MATTER = 0.05
 """A course that so large a share of the requests leave first matters half."""
 
 
-def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:
+def analyze(roots: DataRoots, data: str, inquiry: Inquiry = EVERYTHING) -> JsonObject:
     """Compare the logs of an incident with its baseline."""
     logs = Comparison("logs", read_logs, lambda line: line.time, findings, log_facts)
-    return compared(roots, data, logs, question)
+    return compared(roots, data, logs, inquiry)
 
 
 def findings(lines: Split[LogLine]) -> list[Anomaly]:

@@ -19,7 +19,7 @@ _HEAD = 300
 
 def log_facts(lines: Split[LogLine], inquiry: Inquiry) -> list[Fact]:
     """Return what `lines` show of what `inquiry` asks."""
-    rows = seen(lines, lambda line: line.time, inquiry)
+    rows = seen(lines, inquiry)
     everybody = {line.service for line in (*lines.normal, *lines.onset, *lines.incident)}
     services = sorted(everybody)
     facts = [Fact(predicate="services", value=list(services))]

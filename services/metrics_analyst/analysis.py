@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from incidents import (
+    EVERYTHING,
     SERVICE_LABELS,
     Anomaly,
     DataRoots,
     Inquiry,
     SourceRead,
+    bounds_of,
     comparable,
     comparison_report,
     facts_json,
@@ -29,7 +31,7 @@ _UNKNOWN_CALLS = 0.35
 def analyze(
     roots: DataRoots,
     data: str,
-    question: str = "",
+    inquiry: Inquiry = EVERYTHING,
     service_labels: Sequence[str] = SERVICE_LABELS,
 ) -> JsonObject:
     """Compare the metrics of an incident with its baseline.
@@ -40,7 +42,8 @@ def analyze(
     baseline = read_metrics(case.baseline.metrics, service_labels)
     incident = read_metrics(case.incident.metrics, service_labels)
     series = comparable(baseline.series, incident.series)
-    parts = cut(series.normal, series.incident, case.alert_time)
+    bounds = bounds_of(case, inquiry)
+    parts = cut(series.normal, series.incident, bounds)
     whole = parts.without(baseline.torn | incident.torn)
     calls = {**baseline.calls, **incident.calls}
     read = SourceRead(
@@ -50,11 +53,12 @@ def analyze(
         baseline=baseline.files,
         problems=[*incident.problems, *baseline.problems, *series.problems],
         inside=roots.inside(data),
+        bounds=bounds,
         rows=sum(len(series.times) for series in whole.incident.values()),
     )
-    found, inquiry = findings(whole, calls), Inquiry.of(question)
-    result = comparison_report(read, parts.times, found)
-    return result | {"facts": facts_json(metric_facts(parts, found, inquiry), inquiry)}
+    anomalies = findings(whole, calls)
+    result = comparison_report(read, parts.times, anomalies)
+    return result | {"facts": facts_json(metric_facts(parts, anomalies, inquiry), inquiry)}
 
 
 def findings(parts: Cut, calls: Calls | None = None) -> list[Anomaly]:

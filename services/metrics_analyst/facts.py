@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from incidents import Anomaly, Inquiry, Series
+from incidents import Anomaly, Inquiry, Series, window_fact
 from services.metrics_analyst.changes import NOTABLE
 from services.metrics_analyst.meanings import meaning
 from services.metrics_analyst.windows import Cut
@@ -16,47 +16,21 @@ _LASTING = 0.5
 
 def metric_facts(parts: Cut, found: Sequence[Anomaly], inquiry: Inquiry) -> list[Fact]:
     """Return what the series show of what `inquiry` asks; what `found` changes comes first."""
-    times = parts.times
-    moments = [*times.normal, *times.onset, *times.incident]
-    window = inquiry.window(min(moments), max(moments)) if moments else None
     names: list[JsonValue] = [*sorted({service for service, _ in {*parts.normal, *parts.incident}})]
     facts = [Fact(predicate="services", value=names)]
     changed = {(one.service, str(one.evidence.get("metric"))): one for one in reversed(found)}
     order = sorted(parts.incident, key=lambda key: (-_strength(changed.get(key)), key))
-    if window is not None:
-        inside = [time for time in moments if window.start <= time <= window.end]
-        facts.append(
-            Fact(
-                predicate="window",
-                what=inquiry.period,
-                value=len(inside),
-                at=window.start,
-                until=window.end,
-            )
-        )
+    window = window_fact(parts.times, inquiry)
+    facts += [] if window is None else [window]
     for key in order:
-        past = parts.normal.get(key)
-        both = [one for one in (past, parts.incident[key]) if one is not None]
-        values = [*parts.incident[key].values]
-        if window is not None:
-            values = [
-                value
-                for one in both
-                for time, value in zip(one.times, one.values, strict=True)
-                if window.start <= time < window.end
-            ]
-        if values:
-            fact = _measured(key, values, past, changed.get(key), parts.incident[key])
-            if window is not None and past is not None and past.values:
-                inside_usual = min(past.values) <= median(values) <= max(past.values)
-                fact = fact.model_copy(update={"departs": fact.departs and not inside_usual})
-            facts.append(fact)
+        series = parts.incident[key]
+        if series.values:
+            facts.append(_measured(key, parts.normal.get(key), changed.get(key), series))
     return facts
 
 
 def _measured(
     key: tuple[str, str],
-    values: Sequence[float],
     past: Series | None,
     change: Anomaly | None,
     series: Series,
@@ -67,7 +41,7 @@ def _measured(
         predicate="metric",
         subject=key[0],
         what=key[1],
-        value=_short(median(values)),
+        value=_short(median(series.values)),
         before=None if usual is None else _short(median(usual)),
         at=_first_outside(series, min(usual), max(usual)) if departs and usual else None,
         place=series.files[0] if series.files else "",

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from incidents import Series, Split, Table, split
+from incidents import Bounds, Series, Split, Table, split
 
 
 class Cut(NamedTuple):
@@ -25,15 +25,28 @@ class Cut(NamedTuple):
         return Cut(normal, lead, incident, self.times)
 
 
-def cut(baseline: Table, case: Table, alert: float | None) -> Cut:
+def cut(baseline: Table, case: Table, bounds: Bounds) -> Cut:
     """Divide all series at the same seconds, by the rules of `split`."""
-    times = split(_seconds(baseline), _seconds(case), float, alert)
+    times = split(_seconds(baseline), _seconds(case), float, bounds)
     before = frozenset(times.normal)
     after = frozenset(times.incident)
     onset = frozenset(times.onset)
     lead = {key: _at(series, before) for key, series in case.items()}
     incident = {key: _with_onset(series, onset, _at(series, after)) for key, series in case.items()}
+    if bounds.window is not None:
+        # What is asked about may lie in the recording of normal times, and is not normal then.
+        incident |= {
+            key: _joined(_at(series, after), incident.get(key)) for key, series in baseline.items()
+        }
+        baseline = {key: _at(series, before) for key, series in baseline.items()}
     return Cut({**lead, **baseline}, lead, incident, times)
+
+
+def _joined(first: Series, then: Series | None) -> Series:
+    if then is None or not then.times:
+        return first
+    times, values = first.times + then.times, first.values + then.values
+    return Series(then.service, then.metric, then.files, times, values)
 
 
 def _with_onset(series: Series, onset: frozenset[int], after: Series) -> Series:

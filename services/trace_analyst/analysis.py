@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from incidents import (
+    EVERYTHING,
     Anomaly,
     Comparison,
     DataRoots,
+    Inquiry,
     Span,
     Split,
     compared,
@@ -29,7 +31,7 @@ _TRACES_MATTER = 0.05
 """So large a share of all time, or of all requests, matters half."""
 
 
-def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:
+def analyze(roots: DataRoots, data: str, inquiry: Inquiry = EVERYTHING) -> JsonObject:
     """Compare the traces of an incident with its baseline."""
     traces = Comparison(
         "traces",
@@ -39,7 +41,7 @@ def analyze(roots: DataRoots, data: str, question: str = "") -> JsonObject:
         trace_facts,
         end=lambda span: span.end,
     )
-    return compared(roots, data, traces, question)
+    return compared(roots, data, traces, inquiry)
 
 
 def findings(spans: Split[Span]) -> list[Anomaly]:

@@ -20,7 +20,7 @@ _PERCENTILES = 100
 
 def trace_facts(spans: Split[Span], inquiry: Inquiry) -> list[Fact]:
     """Return what `spans` show of what `inquiry` asks."""
-    rows = seen(_in_trees(spans), lambda node: node.span.start, inquiry)
+    rows = seen(_in_trees(spans), inquiry)
     everybody = {span.service for span in (*spans.normal, *spans.onset, *spans.incident)}
     names: list[JsonValue] = [*sorted(everybody)]
     now, usual, since = rows.now, rows.before, rows.since
@@ -41,6 +41,7 @@ def _in_trees(spans: Split[Span]) -> Split[Node]:
         spans.window,
         [node for node in since if id(node.span) in onset],
         spans.normal_seconds,
+        asked=spans.asked,
     )
 
 

@@ -12,7 +12,7 @@ from incidents.analyst import IncidentSettings, analyst
 from services.log_analyst.tools import ANALYZE_LOGS
 from tests.conftest import ROOT
 from weft.a2a import Card
-from weft.core import JsonValue, facts_in, parts_of
+from weft.core import JsonValue, Result, coverage_in, facts_in, parts_of, rfc3339
 from weft.core.errors import ConfigError
 from weft.loop import Task
 from weft.testing import ScriptedOpenAIServer, call, register_script
@@ -162,3 +162,33 @@ async def test_whoever_speaks_the_facts_of_what_was_asked_are_in_the_result(
     assert windows == ["after 09:29"]
     assert errors[0] == "inventory"
     assert {fact.source for fact in facts} == {"logs"}
+
+
+@pytest.mark.requirement("DIAG-24")
+@pytest.mark.parametrize("model", ["offline:", "scripted:quiet"])
+async def test_the_time_that_a_request_names_is_the_time_of_the_analysis(
+    prompt: Path, model: str
+) -> None:
+    register_script("quiet", ["All is well."] * 4)
+    settings = IncidentSettings(model=model, data=INCIDENT / "checkout-slowdown")
+
+    async def looked_at(words: str, **metadata: JsonValue) -> Result:
+        async with analyst(CARD, prompt, ANALYZE_LOGS, settings) as peer:
+            return await peer.start(Task(parts_of(words), "message-1", metadata=metadata))
+
+    begin, end = "2026-11-20T09:28:40Z", "2026-11-20T09:29:00Z"
+    named = await looked_at("Diagnose it", window={"start": begin, "end": end})
+    spoken = await looked_at("What went wrong between 09:28:40 and 09:29:00?")
+    empty = await looked_at("Diagnose it", window={"end": "2026-11-19T00:00:00Z"})
+    wrong = await looked_at("Diagnose it", window={"start": end, "end": begin})
+
+    (by_value,), (by_words,), (by_none,) = map(coverage_in, (named, spoken, empty))
+    assert by_value.window == by_words.window
+    assert by_value.window is not None
+    assert rfc3339(by_value.window.start)[:19] >= begin[:19]
+    assert rfc3339(by_value.window.end)[:19] <= end[:19]
+    assert by_value.verdict == "found"
+    assert (by_none.verdict, by_none.compared) == ("not_compared", 0)
+    assert by_none.reason.startswith("no row of logs is in the time asked about")
+    assert wrong.status == "failed"
+    assert "end after its start" in wrong.reasons[0].message

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from incidents import Inquiry, Split, facts_json, seen
-from weft.core import Fact
+from incidents import Bounds, Inquiry, facts_json, seen, split
+from weft.core import Fact, JsonValue
+from weft.core.errors import InputError
 
 FIRST = datetime(2031, 2, 3, 13, 50, tzinfo=UTC).timestamp()
 LAST = datetime(2031, 2, 3, 14, 20, tzinfo=UTC).timestamp()
@@ -62,20 +63,53 @@ def test_a_name_is_meant_in_whole_in_part_or_nearly(
     assert Inquiry.of(question).concerns(name) is is_meant
 
 
-def test_the_time_asked_about_is_compared_only_where_it_is_of_the_incident() -> None:
-    rows = Split(
-        normal=[FIRST, FIRST + 60], incident=[LAST - 60, LAST], window=None, onset=[],
-        normal_seconds=60,
-    )  # fmt: skip
-    during = seen(rows, float, Inquiry.of("errors in the last 10 minutes"))
-    before = seen(rows, float, Inquiry.of("errors before 14:00"))
-    whole = seen(rows, float, Inquiry())
+def test_the_facts_are_of_the_time_asked_about_and_say_it() -> None:
+    asked = Inquiry.of("errors in the last 10 minutes")
+    rows = split(
+        [FIRST, FIRST + 60], [LAST - 660, LAST], float, Bounds(window=asked.window(0, LAST))
+    )
 
-    assert (list(during.now), list(during.before)) == ([LAST - 60, LAST], [FIRST, FIRST + 60])
-    assert (list(before.now), list(before.before)) == ([FIRST, FIRST + 60], [])
-    assert before.window is not None
-    assert (before.window.value, before.window.what) == (2, "before 14:00")
+    during = seen(rows, asked)
+    whole = seen(split([FIRST], [LAST - 60, LAST], float, Bounds()), Inquiry())
+
+    assert (list(during.now), list(during.before)) == ([LAST], [FIRST, FIRST + 60])
+    assert during.window is not None
+    assert (during.window.value, during.window.what) == (1, "last 10 minutes")
     assert (list(whole.now), whole.window) == ([LAST - 60, LAST], None)
+
+
+@pytest.mark.parametrize(
+    ("value", "window"),
+    [
+        ({"start": 100, "end": "1970-01-01T00:05:00Z"}, (100.0, 300.0)),
+        ({"start": 100}, (100.0, 900.0)),
+        ({"end": 300}, (50.0, 300.0)),
+    ],
+)
+def test_a_window_named_as_a_value_goes_before_words(
+    value: JsonValue, window: tuple[float, float]
+) -> None:
+    asked = Inquiry.of("errors in the last minute", value).window(50, 900)
+
+    assert asked is not None
+    assert (asked.start, asked.end) == window
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("09:20", "an object with start and end"),
+        ({}, "neither a start nor an end"),
+        ({"start": "soon", "end": 5}, "a start that is no time"),
+        ({"start": 9, "end": 5}, "end after its start"),
+        ({"alert": "late"}, "alert_time is no time"),
+    ],
+)
+def test_a_window_that_is_none_is_refused_with_what_it_should_be(
+    value: JsonValue, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        Inquiry.of("why?", value)
 
 
 def test_facts_are_bounded_and_what_is_asked_about_comes_first() -> None:

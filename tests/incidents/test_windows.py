@@ -2,11 +2,12 @@
 
 import pytest
 
-from incidents.windows import Split, gaps, split
+from incidents.windows import Bounds, ChangePoint, Split, gaps, split
+from weft.core import Window
 
 
 def divided(baseline: list[float], rows: list[float], alert: float | None) -> Split[float]:
-    return split(baseline, rows, float, alert)
+    return split(baseline, rows, float, Bounds(alert))
 
 
 def test_the_earlier_half_of_the_time_before_the_alert_is_normal() -> None:
@@ -55,3 +56,35 @@ def test_rows_spread_over_a_long_time_are_all_kept() -> None:
     weeks = [604_800.0 * number for number in range(6)]
 
     assert divided(weeks, [0.0, 1.0, 2.0, 9e5], None).strays == 0
+
+
+@pytest.mark.requirement("DIAG-24")
+def test_the_time_asked_about_is_the_incident_wherever_it_lies() -> None:
+    window = Window(start=8.0, end=20.0)
+
+    parts = split([1.0, 5.0, 9.0], [12.0, 20.0, 30.0], float, Bounds(window=window))
+    alone = split([], [1.0, 5.0, 9.0, 12.0, 30.0], float, Bounds(window=window))
+    alerted = split([], [1.0, 2.0, 8.0, 30.0], float, Bounds(alert=7.0, window=window))
+
+    assert (parts.normal, parts.incident) == ([1.0, 5.0], [9.0, 12.0, 20.0])
+    assert (alone.normal, alone.incident) == ([1.0, 5.0], [9.0, 12.0])
+    assert (alerted.normal, alerted.incident) == ([1.0, 2.0], [8.0])
+
+
+@pytest.mark.requirement("DIAG-14")
+def test_rows_without_a_time_are_of_no_time_asked_about_and_said() -> None:
+    parts = split([1.0], [float("nan"), 9.0], float, Bounds(window=Window(start=8.0, end=9.0)))
+
+    (problem,) = gaps(parts, case="one", kind="logs")
+    assert parts.incident == [9.0]
+    assert problem.problem.startswith("1 rows of logs have no time")
+
+
+def test_a_change_divides_rows_where_nothing_else_does() -> None:
+    change = ChangePoint(at=10.0, margin=2.0, shown_by="logs")
+
+    parts = split([], [1.0, 8.0, 10.0, 11.0], float, Bounds(change=change))
+    recorded = split([1.0], [8.0, 11.0], float, Bounds(change=change))
+
+    assert (parts.normal, parts.onset, parts.incident) == ([1.0], [8.0], [10.0, 11.0])
+    assert (recorded.normal, recorded.incident) == ([1.0], [8.0, 11.0])

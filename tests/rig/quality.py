@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from incidents import LogLine, Span, Split, split
+from incidents import Bounds, LogLine, Span, Split, split
 from incidents.anomalies import Anomaly, anomaly_report
 from incidents.visibility import FileRow, seen_in_both
 from services.log_analyst.analysis import findings as log_findings
@@ -80,13 +80,13 @@ def _traces(trial: Trial) -> JsonObject | None:
 
 def _logs_seen(trial: Trial) -> Split[LogLine]:
     before, now = trial.baseline.logs, trial.incident.logs
-    rows = split(before, now, lambda line: line.time, trial.alert)
+    rows = split(before, now, lambda line: line.time, Bounds(trial.alert))
     return seen_in_both(rows, _files(now), _files(before), lambda line: line.time)
 
 
 def _spans_seen(trial: Trial) -> Split[Span]:
     before, now = trial.baseline.spans, trial.incident.spans
-    rows = split(before, now, lambda span: span.start, trial.alert)
+    rows = split(before, now, lambda span: span.start, Bounds(trial.alert))
     return seen_in_both(rows, _files(now), _files(before), lambda span: span.end)
 
 
@@ -96,7 +96,7 @@ def _files(rows: Sequence[FileRow]) -> list[FileCoverage]:
 
 
 def _metrics(trial: Trial) -> JsonObject | None:
-    parts = cut(trial.baseline.series, trial.incident.series, trial.alert)
+    parts = cut(trial.baseline.series, trial.incident.series, Bounds(trial.alert))
     if not parts.times.incident or not parts.times.normal:
         return None
     calls: dict[str, set[str]] = {}

@@ -4,7 +4,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from incidents import split
+from incidents import Bounds, split
 from services.log_analyst.templates import mine
 from services.metrics_analyst.windows import cut
 from services.trace_analyst.trees import Node, self_time, trees
@@ -27,7 +27,7 @@ def _order(scores: Mapping[str, float]) -> list[str]:
 
 def _metrics(trial: Trial) -> dict[str, float]:
     """Return per service the largest robust z of any of its metrics."""
-    parts = cut(trial.baseline.series, trial.incident.series, trial.alert)
+    parts = cut(trial.baseline.series, trial.incident.series, Bounds(trial.alert))
     scores: dict[str, float] = defaultdict(float)
     for key, now in parts.incident.items():
         past = parts.normal.get(key)
@@ -43,7 +43,9 @@ def _metrics(trial: Trial) -> dict[str, float]:
 
 def _traces(trial: Trial) -> dict[str, float]:
     """Return per service how much its mean self time grew, in the mean of before."""
-    rows = split(trial.baseline.spans, trial.incident.spans, lambda row: row.start, trial.alert)
+    rows = split(
+        trial.baseline.spans, trial.incident.spans, lambda row: row.start, Bounds(trial.alert)
+    )
     before, now = _selves(trees(rows.normal)), _selves(trees(rows.incident))
     return {
         name: (statistics.fmean(now[name]) - statistics.fmean(before[name]))
@@ -62,7 +64,9 @@ def _selves(nodes: Sequence[Node]) -> dict[str, list[float]]:
 
 def _logs(trial: Trial) -> Mapping[str, float]:
     """Return per service how many templates are new or gone."""
-    rows = split(trial.baseline.logs, trial.incident.logs, lambda row: row.time, trial.alert)
+    rows = split(
+        trial.baseline.logs, trial.incident.logs, lambda row: row.time, Bounds(trial.alert)
+    )
     if not rows.normal or not rows.incident:
         return {}
     mined = mine([*rows.normal, *rows.incident])

@@ -1,17 +1,18 @@
 """Questions about the recorded incident, through the analyses and the report: what is said first."""
 
+from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 
 import pytest
 from anyio import to_thread
 
-from incidents import DataRoots
+from incidents import DataRoots, Inquiry
 from tests.conftest import ROOT
 from tests.libs.plan.doubles import done
 from weft.core import Artifact, Claim, JsonObject, dumps
 from weft.language import in_context
-from weft.report import Branch, synthesize
+from weft.report import Branch, Report, synthesize
 
 pytestmark = pytest.mark.timeout(120)
 INCIDENT = ROOT / "deploy" / "demo" / "incident"
@@ -22,7 +23,7 @@ MODULES = ("log", "metrics", "trace", "code")
 @cache
 def analyzed(name: str, question: str, data: str = CASE) -> JsonObject:
     result: JsonObject = import_module(f"services.{name}_analyst.analysis").analyze(
-        DataRoots([INCIDENT]), data, question
+        DataRoots([INCIDENT]), data, Inquiry.of(question)
     )
     return result
 
@@ -41,14 +42,17 @@ def branch(name: str, question: str, data: str = CASE) -> Branch:
     return Branch(name, f"{name}_analyst", made)
 
 
+async def reported(question: str, data: str = CASE) -> Report:
+    def report() -> Report:
+        branches = [branch(name, question, data) for name in MODULES]
+        return synthesize(branches, goal=question)
+
+    return await to_thread.run_sync(report)
+
+
 async def first(question: str, data: str = CASE) -> str:
     """Return what the answer says before the diagnosis."""
-
-    def told() -> str:
-        branches = [branch(name, question, data) for name in MODULES]
-        return synthesize(branches, goal=question).summary.partition("\n\n")[0]
-
-    return await to_thread.run_sync(told)
+    return (await reported(question, data)).summary.partition("\n\n")[0]
 
 
 @pytest.mark.requirement("DIAG-23")
@@ -102,6 +106,23 @@ async def test_a_follow_up_is_about_the_same_data_and_time() -> None:
 
     assert "inventory looks healthy" in said
     assert "after 09:28: 2026-11-20 09:28:00" in said
+
+
+@pytest.mark.requirement("DIAG-24", "DIAG-1")
+async def test_the_diagnosis_is_of_the_time_asked_about() -> None:
+    whole = await reported("why is checkout slow?")
+    part = await reported("why is checkout slow since 09:28:40?")
+    none = await reported("why was checkout slow before 09:20?")
+
+    begin = datetime(2026, 11, 20, 9, 28, 40, tzinfo=UTC).timestamp()
+    assert all(each.window.start < begin for each in whole.coverage if each.window)
+    windows = [each.window for each in part.coverage if each.window]
+    assert len(windows) == 3
+    assert all(window.start >= begin for window in windows)
+    assert part.suspects[0].subject == "payment"
+    assert {each.verdict for each in none.coverage if each.source != "code"} == {"not_compared"}
+    assert not any(suspect.is_cause for suspect in none.suspects)
+    assert "Nothing was compared: no row of logs is in the time asked about" in none.summary
 
 
 @pytest.mark.requirement("DIAG-23")

@@ -46,6 +46,8 @@ class Coverage(Record):
     """From the first row of the incident to its last."""
     baseline_window: Window | None = None
     """From the first normal row to the last."""
+    normal_times: str = ""
+    """What is taken for normal, in words; empty where that is a recording of its own."""
     compared: int = 0
     """How many rows of the incident were held against normal ones."""
 

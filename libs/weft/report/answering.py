@@ -122,28 +122,30 @@ def _elsewhere(inquiry: Asked) -> Iterator[str]:
 def _window(inquiry: Asked, report: Report) -> Iterator[str]:
     """Say the time that the answer is about, and where it holds nothing."""
     windows = [fact for fact in inquiry.of("window") if fact.at is not None]
-    if not inquiry.question.period:
-        return
+    period = inquiry.question.period
     if not windows:
-        yield f"The time `{inquiry.question.period}` could not be read, so all of the data is meant."
+        if period:
+            yield f"The time `{period}` could not be read, so all of the data is meant."
         return
     start = min(fact.at or 0.0 for fact in windows)
     end = max(fact.until or 0.0 for fact in windows)
     rows = ", ".join(f"{fact.source} {fact.value} rows" for fact in windows)
-    period = inquiry.question.period
-    if not any(fact.value for fact in windows):
-        yield f"Nothing is recorded {period}: the data are from {_recorded(report)}."
-        return
     span = f"{shown_time(start)} to {shown_time(end)}"
-    yield f"The time asked about, {period}: {span} by the data's clock ({rows})."
+    if not any(fact.value for fact in windows):
+        when = windows[0].what or f"from {span}"
+        yield f"Nothing is recorded {when}: the data are from {_recorded(report)}."
+        return
+    words = f", {windows[0].what}" if windows[0].what else ""
+    yield f"The time looked at{words}: {span} by the data's clock ({rows})."
 
 
 def _recorded(report: Report) -> str:
-    windows = [w for c in report.coverage for w in (c.baseline_window, c.window) if w is not None]
-    if not windows:
+    files = [file for coverage in report.coverage for file in coverage.files]
+    firsts = [file.first for file in files if file.first is not None]
+    lasts = [file.last for file in files if file.last is not None]
+    if not firsts or not lasts:
         return "no known time"
-    first, last = min(w.start for w in windows), max(w.end for w in windows)
-    return f"{shown_time(first)} to {shown_time(last)}"
+    return f"{shown_time(min(firsts))} to {shown_time(max(lasts))}"
 
 
 Teller = Callable[[Telling, Report], Iterator[str]]

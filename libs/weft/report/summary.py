@@ -41,6 +41,7 @@ def summarize(report: Report, branches: Sequence[Branch], *, goal: str) -> str:
     else:
         lines = [*_top(top, branches)]
         said.admits(top)
+    lines += _normal_times(report)
     rest = [finding for finding in suspected if finding is not top and said.admits(finding)]
     lines += _listed(rest, SUSPECTS if cause else WEAK_SUSPECTS)
     others = [
@@ -118,11 +119,11 @@ def _opening(report: Report, branches: Sequence[Branch], goal: str) -> Iterator[
     held = [coverage for coverage in report.coverage if coverage.compared]
     if not held:
         alone = [
-            coverage.source for coverage in report.coverage if coverage.verdict == "not_compared"
+            coverage.reason for coverage in report.coverage if coverage.verdict == "not_compared"
         ]
         read = [coverage.source for coverage in report.coverage if coverage.is_read]
         if alone:
-            yield f"Nothing was compared: there is no normal to hold {_names(alone)} against."
+            yield f"Nothing was compared: {_sentence('; '.join(dict.fromkeys(alone)))}"
         elif read:
             yield f"Nothing was compared: only {_names(read)} was read."
         elif report.coverage:
@@ -138,6 +139,16 @@ def _opening(report: Report, branches: Sequence[Branch], goal: str) -> Iterator[
         yield f"{words}: what differs from normal follows, weak as it is.{unread}"
     else:
         yield f"No sign of an incident: nothing differs from normal in {seen}.{unread}"
+
+
+def _normal_times(report: Report) -> Iterator[str]:
+    """Say what the incident was held against, where that is no recording of its own."""
+    sources: dict[str, list[str]] = {}
+    for coverage in report.coverage:
+        if coverage.compared and coverage.normal_times:
+            sources.setdefault(coverage.normal_times, []).append(coverage.source)
+    for words, names in sources.items():
+        yield f"Normal times: {words} ({_names(names)})."
 
 
 def _inconclusive(branches: Sequence[Branch], goal: str) -> Iterator[str]:

@@ -93,7 +93,7 @@ async def test_a_window_that_is_none_is_refused_with_its_reason() -> None:
 
     assert result.status == "failed"
     assert result.reasons[0].code == "invalid_request"
-    assert "neither a start nor an end" in result.reasons[0].message
+    assert "a start that is no time" in result.reasons[0].message
 
 
 def test_what_is_set_wrongly_is_said_at_the_start(tmp_path: Path) -> None:

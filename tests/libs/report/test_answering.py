@@ -3,7 +3,7 @@
 import pytest
 
 from tests.libs.plan.doubles import done
-from weft.core import Artifact, Claim, Coverage, Fact, JsonValue, Window, facts_in
+from weft.core import Artifact, Claim, Coverage, Fact, FileCoverage, JsonValue, Window, facts_in
 from weft.language import in_context
 from weft.report import Branch, Report, synthesize
 
@@ -37,7 +37,11 @@ METRICS = (
 
 def branch(source: str, facts: tuple[Fact, ...], *claims: Claim) -> Branch:
     coverage = Coverage(
-        source=source, verdict="found", window=Window(start=90, end=160), compared=9
+        source=source,
+        verdict="found",
+        window=Window(start=90, end=160),
+        compared=9,
+        files=(FileCoverage(name="a", first=90, last=160),),
     )
     data: JsonValue = {
         "coverage": coverage.to_json(),
@@ -147,7 +151,7 @@ def test_the_time_that_was_used_is_said() -> None:
         "Nothing is recorded before 09:20: the data are from 1970-01-01 00:01:30 to "
         "1970-01-01 00:02:40."
     )
-    assert found[0].startswith("The time asked about, before 09:20: 1970-01-01 00:00:50 to ")
+    assert found[0].startswith("The time looked at, before 09:20: 1970-01-01 00:00:50 to ")
     assert unread[0] == "The time `before 09:20` could not be read, so all of the data is meant."
 
 
