@@ -1,7 +1,7 @@
 """The router's process: takes runs from the shared store and carries them out over the mesh."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from weft.core.supervision import kept_going
 from weft.identity import Minter, Verifier
 from weft.identity.signatures import sign
 from weft.loop import role_agents
-from weft.models import get_model
 from weft.routing import GUIDE, Policies, Situation, read_policies
 from weft.runs import KEEP_DAYS, MESH_RUN, Pruner, Runs, Worker
 from weft.service import (
@@ -35,6 +34,7 @@ from weft.service import (
     Served,
     announced,
     front_member,
+    opened_model,
     patience_of,
     proving,
     serve,
@@ -66,7 +66,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
     shared = settings.runs or f"sqlite:{settings.home / 'runs.db'}"
     async with (
         front_member(ROUTER, settings, checkpointer=shared) as self,
-        aclosing(get_model(settings.model)) as model,
+        opened_model(settings) as model,
     ):
         minter = Minter(self.key)
         spare = {**role_agents(model, **patience_of(settings)), GUIDE: Guide()}

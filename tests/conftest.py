@@ -15,6 +15,7 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from tests.postgres import PostgresServer
+from weft.local.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 NATS_CONFIG = """
@@ -39,14 +40,6 @@ def blocked_loop() -> Iterator[BlockBuster]:
             "coverage/collector.py", "lock_data"
         )
         yield detector
-
-
-def free_port() -> int:
-    """Return a loopback port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

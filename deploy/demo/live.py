@@ -24,8 +24,9 @@ import aiohttp
 
 from deploy.demo.fleet import shop_running
 from deploy.demo.outside import Load, Provider, drive, provider_running
-from deploy.demo.watched import free_port, prometheus_running, stopped
+from deploy.demo.watched import prometheus_running, stopped
 from weft.local.credentials import CREDENTIALS
+from weft.local.ports import free_port
 
 log = logging.getLogger("live")
 HEALTHY = "Is anything wrong?"

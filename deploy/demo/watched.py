@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import socket
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -12,7 +11,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-__all__ = ["PROMETHEUS", "free_port", "prometheus_running", "stopped"]
+from weft.local.ports import free_port
+
+__all__ = ["PROMETHEUS", "prometheus_running", "stopped"]
 
 PROMETHEUS = "prometheus"
 INSTALL = "install Debian's package: apt-get install prometheus"
@@ -98,10 +99,3 @@ async def stopped(process: asyncio.subprocess.Process) -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

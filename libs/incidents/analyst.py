@@ -1,7 +1,7 @@
 """A specialist for incidents: one analysis, a model, a prompt, and the data it may look at."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,8 +17,7 @@ from incidents.live_settings import LiveSettings, live_reader
 from weft.a2a import Card
 from weft.core.errors import ConfigError
 from weft.loop import Agent, Peer
-from weft.models import get_model
-from weft.service import patience_of, processes_of
+from weft.service import opened_model, patience_of, processes_of
 
 __all__ = ["IncidentSettings", "analyst"]
 
@@ -73,7 +72,7 @@ async def analyst(
         live = await to_thread.run_sync(live_reader, settings, analysis.live, Path(spool))
         roots = DataRoots(settings.roots, settings.data_zone, spool=Path(spool))
         tool = analysis.tool(roots, processes, live=live is not None)
-        async with processes, aclosing(get_model(settings.model)) as model:
+        async with processes, opened_model(settings) as model:
             agent = Agent(
                 model,
                 [tool],

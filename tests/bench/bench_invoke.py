@@ -27,8 +27,9 @@ import aiohttp
 import psutil
 
 from tests.bench.load import Figures, drive
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from weft.checkpoint import TERMINAL
+from weft.local.ports import free_port
 
 BODY: dict[str, object] = {"prompt": "Diagnose the checkout slowdown"}
 NAMES = ("echo_a", "echo_b", "echo_c")

@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
+from weft.local.ports import free_port
 
 Frame = tuple[int | None, str, dict[str, Any]]
 """(id, event, data) of a server-sent event."""

@@ -1,15 +1,14 @@
 """What a call was granted, over the whole mesh with a model behind the wire, and a kill -9."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 
 from tests.conftest import ROOT
 from tests.e2e.mesh import Frame, UpProcess, follow, mesh_running, until
+from tests.e2e.modelled import environment, scripted
 from weft.testing import ScriptedOpenAIServer
 from weft.testing.openai_script import When, WireCall, WireReply
 
@@ -29,10 +28,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedOpenAIServer]:
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(ScriptedOpenAIServer(SCRIPT)) as running,
-    ):
+    with scripted(SCRIPT) as running:
         yield running
 
 
@@ -45,22 +41,10 @@ def mesh(
     (project / "services" / "sleeper" / "main.py").write_text(PROGRAM)
     for part in ("router_service", "gateway"):
         (project / part).symlink_to(ROOT / part)
-    wanted = {
-        "SLEEPER_BOOK": str(book),
-        "ROUTER_MODEL": "openai:scripted",
-        "OPENAI_BASE_URL": server.base_url,
-        "OPENAI_API_KEY": "k",
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        with mesh_running(project / "home", project=project) as running:
-            yield running
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
+    asking = environment(server.base_url, service="ROUTER")
+    settings = {"SLEEPER_BOOK": str(book), **asking}
+    with mesh_running(project / "home", project=project, environment=settings) as running:
+        yield running
 
 
 def looks(book: Path) -> int:

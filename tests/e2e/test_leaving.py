@@ -16,8 +16,9 @@ import httpx
 import psutil
 import pytest
 
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from tests.e2e.mesh import Frame, UpProcess, follow, frames, mesh_running, until
+from weft.local.ports import free_port
 
 pytestmark = pytest.mark.timeout(150)
 GOAL = "Diagnose the checkout slowdown"

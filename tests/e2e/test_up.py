@@ -9,8 +9,9 @@ import psutil
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from tests.e2e.mesh import INCIDENT, UpProcess, mesh_running
+from weft.local.ports import free_port
 
 pytestmark = pytest.mark.timeout(120)
 TRUTH = json.loads((INCIDENT / "labels.json").read_text())["checkout-slowdown"]

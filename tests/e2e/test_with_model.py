@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from anyio.from_thread import start_blocking_portal
 
-from tests.conftest import free_port
-from tests.e2e.mesh import CASE, Frame, UpProcess, follow, mesh_running
+from tests.e2e.mesh import CASE, Frame, UpProcess, follow, mesh_running, until
+from tests.e2e.modelled import environment, scripted
 from weft.core import Claim
+from weft.local.ports import free_port
 from weft.testing import ScriptedOpenAIServer
 from weft.testing.openai_script import When, WireReply
 
 pytestmark = pytest.mark.timeout(180)
+SOURCES = ("log", "metrics", "trace", "code")
 ANALYSTS = ("analyze_logs", "analyze_metrics", "analyze_traces", "analyze_code")
 CAUSE = Claim(text="", subject="payment", predicate="root_cause").finding_id
 SCRIPT = (
@@ -28,16 +30,9 @@ SCRIPT = (
 )
 
 
-def environment(base_url: str) -> dict[str, str]:
-    return {"WEFT_MODEL": "openai:scripted", "OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "k"}
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedOpenAIServer]:
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(ScriptedOpenAIServer(SCRIPT)) as running,
-    ):
+    with scripted(SCRIPT) as running:
         yield running
 
 
@@ -48,6 +43,18 @@ def mesh(
     home = tmp_path_factory.mktemp("modelled") / "home"
     with mesh_running(home, environment=environment(server.base_url)) as running:
         yield running
+
+
+def test_whoever_asks_a_model_has_it_loaded_before_anybody_waits_for_it(mesh: UpProcess) -> None:
+    services = ("router_service", *(f"services.{name}_analyst" for name in SOURCES))
+    processes = [mesh.child(f"{service}.main") for service in services]
+
+    # `jiter` is compiled, and comes with the provider's SDK alone.
+    until(lambda: all(has_loaded(process, "jiter") for process in processes))
+
+
+def has_loaded(process: psutil.Process, library: str) -> bool:
+    return any(library in mapped.path for mapped in process.memory_maps())
 
 
 @pytest.mark.requirement("DIAG-30", "DIAG-32")

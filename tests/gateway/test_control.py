@@ -13,7 +13,6 @@ import pytest
 from gateway.control import DEADLINE_SECONDS, MAX_MESSAGE, ControlClient, control
 from router_service.control import control_server
 from router_service.routes import Routes
-from tests.conftest import free_port
 from tests.router_service.house import ANA, ROUTER_KEY, House, house, skill
 from weft.a2a import control_card
 from weft.catalog import Entry
@@ -23,6 +22,7 @@ from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ConfigError, ForbiddenError, InputError
 from weft.identity import Minter, SigningKey, Trust, Verifier
 from weft.identity.signatures import sign
+from weft.local.ports import free_port
 from weftapi.v1 import control_pb2, control_pb2_grpc
 
 GATEWAY_KEY = SigningKey.generate("gateway", issuer=True)

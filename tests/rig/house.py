@@ -13,7 +13,8 @@ import aiohttp
 import psutil
 
 from tests.bench.bench_invoke import until_ready
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
+from weft.local.ports import free_port
 
 _MAIN = """import os
 os.environ.setdefault("RIG_ROLE", "{name}")

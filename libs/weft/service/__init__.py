@@ -10,6 +10,7 @@ _PUBLIC = {
     "weft.service.front": ("FrontMember", "front_member"),
     "weft.service.isolation": ("processes_of",),
     "weft.service.keys": ("KeyFile", "KeyRecord", "NewKey", "new_key"),
+    "weft.service.language_model": ("opened_model",),
     "weft.service.mesh": ("Member", "announced", "member"),
     "weft.service.patience": ("patience_of",),
     "weft.service.presence": ("proving",),

@@ -7,6 +7,7 @@ from weft.service.keys import KeyFile as KeyFile
 from weft.service.keys import KeyRecord as KeyRecord
 from weft.service.keys import NewKey as NewKey
 from weft.service.keys import new_key as new_key
+from weft.service.language_model import opened_model as opened_model
 from weft.service.mesh import Member as Member
 from weft.service.mesh import announced as announced
 from weft.service.mesh import member as member
@@ -39,6 +40,7 @@ __all__ = [
     "front_member",
     "member",
     "new_key",
+    "opened_model",
     "patience_of",
     "processes_of",
     "proving",

@@ -7,7 +7,6 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from tests.conftest import free_port
 from tests.libs.a2a.harness import (
     Mesh,
     ScriptedPeer,
@@ -35,6 +34,7 @@ from weft.core import (
     parts_of,
 )
 from weft.events import AnyData, Event, Origin
+from weft.local.ports import free_port
 from weft.loop import Task
 from weft.tools import tool
 

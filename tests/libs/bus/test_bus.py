@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Callable
 import anyio
 import pytest
 
-from tests.conftest import NatsServer, free_port
+from tests.conftest import NatsServer
 from weft.bus import Bus, MemoryBus
 from weft.bus.nats import nats_bus
 from weft.bus.subjects import all_runs, run, work
 from weft.core import new_run_id
+from weft.local.ports import free_port
 
 
 class BusContract:

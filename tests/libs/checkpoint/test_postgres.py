@@ -11,7 +11,6 @@ from functools import partial
 import anyio
 import pytest
 
-from tests.conftest import free_port
 from tests.libs.checkpoint.raw import Raw, execute, select
 from tests.postgres import PostgresServer
 from weft.checkpoint import get_checkpointer, postgres_checkpointer
@@ -27,6 +26,7 @@ from weft.core.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
+from weft.local.ports import free_port
 from weft.testing.store_values import ALICE, ending, new_run, running
 
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '{code}'; END $$"

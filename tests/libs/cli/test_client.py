@@ -8,13 +8,13 @@ import anyio
 import pytest
 from aiohttp import web
 
-from tests.conftest import free_port
 from tests.libs.cli.front import Front, client_of, frame, listening
 from tests.libs.cli.told import FANOUT, RUN, told
 from weft.cli.client import Gateway, UnreachableError, gateway, read_credentials
 from weft.core import JsonObject
 from weft.events import Envelope
 from weft.local.credentials import Credentials
+from weft.local.ports import free_port
 
 AWAY = "the router is away"
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from weft.core.errors import system_words
+from weft.local.ports import free_port
 
 PATIENCE = 60.0
 """Only bounds what hangs: how long a start takes is the machine's business."""

@@ -11,7 +11,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.errors import Error as JetStreamError
 
-from tests.conftest import NatsServer, free_port
+from tests.conftest import NatsServer
 from tests.e2e.bus import agents_key, connected
 from weft.a2a.client import MeshVouch
 from weft.bus import subjects
@@ -23,6 +23,7 @@ from weft.catalog.nats_kv import STREAM, nats_catalog
 from weft.core import new_run_id
 from weft.core.errors import ConfigError
 from weft.local.nats_users import make_users
+from weft.local.ports import free_port
 
 SERVICES = ("log_analyst", "code_analyst")
 RUN = new_run_id()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import anyio
 import pytest
 
-from tests.conftest import free_port
 from tests.libs.models.odd_server import Odd, odd_server
 from weft.core import Authority, JsonObject, Result, parts_of
 from weft.events import Event
+from weft.local.ports import free_port
 from weft.loop import MODELS_AWAY, Agent, Task
 from weft.models import ModelRetryConfig, StandIn, get_model
 from weft.testing import ScriptedOpenAIServer

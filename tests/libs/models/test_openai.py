@@ -425,3 +425,57 @@ print(sorted(set(tried)))
         done = await anyio.run_process([sys.executable, "-c", script], stderr=subprocess.STDOUT)
 
     assert done.stdout.decode().split("\n")[:2] == ["pong", f"[('127.0.0.1', {server.port})]"]
+
+
+async def test_once_prepared_a_call_loads_nothing_of_the_sdk(server: ScriptedOpenAIServer) -> None:
+    """In a process of its own, where nothing is loaded yet."""
+    server.script.replies.extend(["pong", "pong"])
+    script = f"""
+import sys, anyio
+from weft.core import Message
+from weft.models import ModelRequest, get_model, prepared
+async def main():
+    model = get_model("openai:gpt-4o", api_key="k", base_url={server.base_url!r})
+    await prepared(model)
+    before = set(sys.modules)
+    request = ModelRequest(messages=(Message.user("ping"),))
+    await model.complete(request)
+    async for _ in model.stream(request):
+        pass
+    await model.aclose()
+    loaded = set(sys.modules) - before
+    print(sorted(name for name in loaded if name.startswith(("openai", "httpx", "jiter"))))
+anyio.run(main)
+"""
+
+    with anyio.fail_after(15):
+        done = await anyio.run_process([sys.executable, "-c", script], stderr=subprocess.STDOUT)
+
+    assert done.stdout.decode() == "[]\n"
+
+
+async def test_a_call_that_comes_while_the_sdk_loads_waits_for_all_of_it(
+    server: ScriptedOpenAIServer,
+) -> None:
+    """In a process of its own, where nothing is loaded yet."""
+    server.script.replies.append("pong")
+    script = f"""
+import sys, anyio
+from weft.core import Message
+from weft.models import ModelRequest, get_model, prepared
+async def main():
+    model = get_model("openai:gpt-4o", api_key="k", base_url={server.base_url!r})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(prepared, model)
+        while "weft.models.openai.sdk" not in sys.modules:
+            await anyio.sleep(0.001)
+        request = ModelRequest(messages=(Message.user("ping"),))
+        print((await model.complete(request)).message.content)
+    await model.aclose()
+anyio.run(main)
+"""
+
+    with anyio.fail_after(15):
+        done = await anyio.run_process([sys.executable, "-c", script], stderr=subprocess.STDOUT)
+
+    assert done.stdout.decode() == "pong\n"

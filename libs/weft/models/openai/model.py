@@ -1,7 +1,6 @@
 """Chat completions through the official SDK: one attempt per call, errors of our own."""
 
 import asyncio
-import sys
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -34,6 +33,8 @@ class OpenAIModel:
     def __init__(self, model: str, settings: OpenAISettings) -> None:
         self._model = model
         self._settings = settings
+        self._sdk: Any = None
+        """The module, once it is loaded whole."""
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = (
             WeakKeyDictionary()
         )
@@ -141,8 +142,11 @@ class OpenAIModel:
     async def _connected(self) -> tuple[Any, "openai.AsyncOpenAI"]:
         """Return the loaded SDK and this loop's client."""
         loop = asyncio.get_running_loop()
-        # Loading the SDK and reading certificates take long enough to stall a loop.
-        sdk: Any = sys.modules.get(_SDK) or await anyio.to_thread.run_sync(import_module, _SDK)
+        # Loading the SDK and reading certificates take long enough to stall a loop. It is not looked
+        # up in `sys.modules`, where a module stands from the beginning of its loading.
+        if self._sdk is None:
+            self._sdk = await anyio.to_thread.run_sync(import_module, _SDK)
+        sdk = self._sdk
         with self._lock:
             client = self._clients.get(loop)
         if client is not None:

@@ -1,4 +1,4 @@
-"""The SDK itself, loaded by the first call: opening a client, and its errors in our words."""
+"""The SDK itself, loaded before the first call: opening a client, and its errors in our words."""
 
 import logging
 from collections.abc import AsyncGenerator, Iterator
@@ -36,8 +36,9 @@ def connect(settings: OpenAISettings) -> openai.AsyncOpenAI:
     # The SDK's own wrapper closes itself when collected, in whatever loop then runs.
     timeout = openai.Timeout(None, connect=CONNECT_SECONDS)
     http_client = openai.DefaultAsyncHttpxClient(timeout=timeout)
+    client: openai.AsyncOpenAI
     if settings.api_version is not None:
-        return openai.AsyncAzureOpenAI(
+        client = openai.AsyncAzureOpenAI(
             azure_endpoint=settings.base_url or "",
             api_version=settings.api_version,
             api_key=key,
@@ -46,14 +47,18 @@ def connect(settings: OpenAISettings) -> openai.AsyncOpenAI:
             http_client=http_client,
             default_headers=headers,
         )
-    return openai.AsyncOpenAI(
-        api_key=key,
-        base_url=settings.base_url,
-        max_retries=0,
-        timeout=timeout,
-        http_client=http_client,
-        default_headers=headers,
-    )
+    else:
+        client = openai.AsyncOpenAI(
+            api_key=key,
+            base_url=settings.base_url,
+            max_retries=0,
+            timeout=timeout,
+            http_client=http_client,
+            default_headers=headers,
+        )
+    # What a call needs the SDK loads when it is first named: half a second, here on no event loop.
+    _ = client.chat.completions
+    return client
 
 
 async def whole(
