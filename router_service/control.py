@@ -7,9 +7,18 @@ from contextlib import asynccontextmanager
 import grpc
 import grpc.aio
 
+from router_service.extraction import Extractor
 from router_service.peers import MeshPeers
 from router_service.routes import Routes
-from weft.core import JsonObject, TraceContext, dumps, loads_object, logged_under
+from weft.core import (
+    Authority,
+    Deadline,
+    JsonObject,
+    TraceContext,
+    dumps,
+    loads_object,
+    logged_under,
+)
 from weft.core import trace as tracing
 from weft.core.error_table import look
 from weft.core.errors import ConfigError, ForbiddenError, InputError, WeftError
@@ -21,13 +30,22 @@ log = logging.getLogger(__name__)
 
 MAX_MESSAGE = 1024 * 1024
 GRACE_SECONDS = 2.0
+SHARE = 0.8
+"""Of the time for an explanation, so much may go by in reading the request."""
 
 
 class ControlService(control_pb2_grpc.ControlServicer):
     """Answers what the gateway asks beside runs."""
 
-    def __init__(self, routes: Routes, peers: MeshPeers, verifier: Verifier) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        peers: MeshPeers,
+        verifier: Verifier,
+        extractor: Extractor | None = None,
+    ) -> None:
         self._routes = routes
+        self._extractor = extractor
         self._peers = peers
         self._verifier = verifier
 
@@ -57,7 +75,8 @@ class ControlService(control_pb2_grpc.ControlServicer):
         context: grpc.aio.ServicerContext[control_pb2.ExplainRequest, control_pb2.ExplainReply],
         headers: Mapping[str, str],
     ) -> JsonObject:
-        if context.time_remaining() is None:
+        seconds = context.time_remaining()
+        if seconds is None:
             raise InputError("a deadline is required")
         caller = await self._verifier.authenticate(headers)
         caller.check_body(request.SerializeToString(deterministic=True))
@@ -69,13 +88,16 @@ class ControlService(control_pb2_grpc.ControlServicer):
             raise InputError("the goal is no JSON object", field="goal") from error
         offers = await self._peers.refresh()
         routed = RoutedRequest(input=request.input, goal=goal, protocol=request.protocol or None)
-        return self._routes.explain(routed, caller.principal, offers)
+        reading = None
+        if self._extractor is not None and self._extractor.is_for(routed):
+            index = self._routes.index(caller.principal, offers)
+            authority = Authority(caller.principal, deadline=Deadline.after(seconds * SHARE))
+            reading = await self._extractor.read(routed, index, authority)
+        return self._routes.explain(routed, caller.principal, offers, reading)
 
 
 @asynccontextmanager
-async def control_server(
-    routes: Routes, peers: MeshPeers, verifier: Verifier, *, host: str, port: int
-) -> AsyncIterator[str]:
+async def control_server(service: ControlService, *, host: str, port: int) -> AsyncIterator[str]:
     """Yield the address on which the control calls are answered.
 
     Raises:
@@ -88,7 +110,7 @@ async def control_server(
             ("grpc.so_reuseport", 0),
         ]
     )
-    control_pb2_grpc.add_ControlServicer_to_server(ControlService(routes, peers, verifier), server)  # type: ignore[no-untyped-call]  # generated without types
+    control_pb2_grpc.add_ControlServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated without types
     try:
         bound = server.add_insecure_port(f"{host}:{port}")
     except RuntimeError as error:

@@ -1,25 +1,25 @@
 """Carries a routed run out: its plan is written down first, then walked over the mesh."""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass, field
 
+from router_service.extraction import Extractor
 from router_service.peers import MeshPeers
 from router_service.routes import Chosen, Routes
 from router_service.waiting import choose_patiently
-from weft.catalog import Offers
 from weft.checkpoint import (
     Checkpointer,
     Claimed,
     Prepare,
     Run,
     StepWrite,
-    Thread,
 )
-from weft.core import JsonObject, Principal, Result, StrictRecord, coverage_in
+from weft.core import NO_USAGE, JsonObject, Result, StrictRecord, Usage, coverage_in
 from weft.language import asked_before, points_back
+from weft.loop import MODELS_AWAY
 from weft.plan import Interpreter, Plan
 from weft.report import no_data
+from weft.routing import ModelReading
 from weft.runs import (
     PLAN_STEP,
     Execute,
@@ -31,50 +31,74 @@ from weft.runs import (
     turn_of,
 )
 
-Choose = Callable[[RoutedRequest, Principal, Offers], Chosen]
-
 
 class StoredPlan(StrictRecord):
     """The outcome of the plan's step."""
 
     protocol: str | None
     plan: JsonObject
+    spent: Usage = NO_USAGE
+    """On reading the request."""
 
 
 class PlanStep(JsonObject):
-    """A `StoredPlan` in JSON, with the plan it says: who made both need not read it again."""
+    """A `StoredPlan` in JSON, with what it says: who made both need not read it again."""
 
-    plan: Plan
+    planned: "Planned"
 
     @classmethod
-    def of(cls, chosen: Chosen, plan: Plan) -> "PlanStep":
+    def of(cls, chosen: Chosen, planned: "Planned") -> "PlanStep":
         step = cls(protocol=chosen.protocol, plan=chosen.plan_json)
-        step.plan = plan
+        if planned.spent != NO_USAGE:
+            step["spent"] = planned.spent.to_json()
+        step.planned = planned
         return step
 
 
-def execute_run(checkpointer: Checkpointer, peers: MeshPeers, routes: Routes) -> Execute:
-    """Return what the router's worker calls with each claimed run."""
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a run will do, and what it took to say so."""
+
+    plan: Plan
+    spent: Usage = NO_USAGE
+    away: JsonObject = field(default_factory=dict)
+    """Why models were silent on the way, by name."""
+
+
+def execute_run(
+    checkpointer: Checkpointer,
+    peers: MeshPeers,
+    routes: Routes,
+    extractor: Extractor | None = None,
+) -> Execute:
+    """Return what the router's worker calls with each claimed run.
+
+    Without an extractor rules alone read requests.
+    """
 
     async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         run = claimed.run
         request = RoutedRequest.of(run)
         loading = checkpointer.threads.load(thread_of(run))
+        planner = Planner(peers, routes, extractor, journal)
         if points_back(request.input):
             thread = await loading
-            plan = await _plan(request, run, peers, journal, _following(routes, thread))
+            planned = await planner.plan(request, run, asked_before(history_of(thread)))
         else:
             # Neither needs the other: the thread is read while the plan is written down.
-            routing = _plan(request, run, peers, journal, routes.choose)
-            thread, plan = await asyncio.gather(loading, routing)
+            thread, planned = await asyncio.gather(loading, planner.plan(request, run))
         interpreter = Interpreter(peers, journal)
+        metadata = request.metadata
+        if planned.away:
+            metadata = {**metadata, MODELS_AWAY: planned.away}
+        authority = run.authority().spent(planned.spent, calls=planned.spent.model_calls)
         try:
             outcome = await interpreter.run(
-                plan, run.authority(), metadata=request.metadata, history=history_of(thread)
+                planned.plan, authority, metadata=metadata, history=history_of(thread)
             )
         finally:
             journal.report = interpreter.report
-        result = _of_data(outcome.result)
+        result = _of_data(_spending(outcome.result, planned.spent))
         return RunOutcome(
             result=result,
             steps=outcome.unrecorded,
@@ -96,12 +120,14 @@ def _of_data(result: Result) -> Result:
     return result.model_copy(update={"status": "failed", "reasons": (unread, *result.reasons)})
 
 
-def _following(routes: Routes, thread: Thread | None) -> Choose:
-    """Return what routes a request that points back at what was asked on its thread."""
-    return partial(routes.choose, earlier=asked_before(history_of(thread)))
+def _spending(result: Result, before: Usage) -> Result:
+    """Return the result with what reading the request took, too."""
+    if before == NO_USAGE:
+        return result
+    return result.model_copy(update={"usage": before + result.usage})
 
 
-def prepare_run(peers: MeshPeers, routes: Routes) -> Prepare:
+def prepare_run(peers: MeshPeers, routes: Routes, extractor: Extractor | None = None) -> Prepare:
     """Return what writes a run's plan down within its claim, where the mesh in view allows one.
 
     A run for which it does not, or while somebody arrives, is claimed all the same, and waits for
@@ -113,32 +139,63 @@ def prepare_run(peers: MeshPeers, routes: Routes) -> Prepare:
         # What points back is routed by what it points at, which stands in the thread.
         if peers.arriving or points_back(request.input):
             return None
-        chosen = routes.choose(request, run.principal, peers.offers)
-        if chosen.plan is None:
+        if extractor is not None and extractor.is_for(request):
             return None
-        return StepWrite(PLAN_STEP, PlanStep.of(chosen, chosen.plan), tuple(chosen.events))
+        chosen = routes.choose(request, run.principal, peers.offers)
+        if chosen.plan is None or chosen.lacking:
+            return None
+        step = PlanStep.of(chosen, Planned(chosen.plan))
+        return StepWrite(PLAN_STEP, step, tuple(chosen.events))
 
     return prepare
 
 
-async def _plan(
-    request: RoutedRequest, run: Run, peers: MeshPeers, journal: Journal, choose: Choose
-) -> Plan:
-    stored = journal.steps.get(PLAN_STEP)
-    if stored is None:
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Makes the plan of one run, or takes the one that is written down."""
+
+    peers: MeshPeers
+    routes: Routes
+    extractor: Extractor | None
+    journal: Journal
+
+    async def plan(
+        self, request: RoutedRequest, run: Run, earlier: tuple[str, ...] = ()
+    ) -> Planned:
+        """Return the plan; `earlier` is what was asked on the thread that it points back at."""
+        stored = self.journal.steps.get(PLAN_STEP)
+        if stored is not None:
+            return _read(stored)
+        reading = await self._read(request, run, earlier)
         principal = run.principal
         chosen = await choose_patiently(
-            lambda offers: choose(request, principal, offers),
-            peers,
+            lambda offers: self.routes.choose(request, principal, offers, earlier, reading),
+            self.peers,
             remaining_s=run.remaining_s,
         )
         if chosen.plan is None:
-            journal.emit(*chosen.events)
+            self.journal.emit(*chosen.events)
             raise chosen.error or RuntimeError("routing ended without a plan and without a reason")
-        step = PlanStep.of(chosen, chosen.plan)
-        stored = await journal.record(PLAN_STEP, step, chosen.events)
-        if stored == step:
-            return chosen.plan
+        reading = reading or ModelReading()
+        planned = Planned(chosen.plan, reading.usage, reading.away)
+        step = PlanStep.of(chosen, planned)
+        stored = await self.journal.record(PLAN_STEP, step, chosen.events)
+        return planned if stored == step else _read(stored)
+
+    async def _read(
+        self, request: RoutedRequest, run: Run, earlier: tuple[str, ...]
+    ) -> ModelReading | None:
+        """Return what a model reads in the request; None where none is to be asked."""
+        if self.extractor is None or not self.extractor.is_for(request):
+            return None
+        index = self.routes.index(run.principal, await self.peers.refresh())
+        return await self.extractor.read(
+            request, index, run.authority(), journal=self.journal, earlier=earlier
+        )
+
+
+def _read(stored: JsonObject) -> Planned:
     if isinstance(stored, PlanStep):
-        return stored.plan
-    return Plan.from_json(StoredPlan.model_validate(stored).plan)
+        return stored.planned
+    step = StoredPlan.model_validate(stored)
+    return Planned(Plan.from_json(step.plan), step.spent)

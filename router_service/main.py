@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import anyio
 from pydantic import Field
@@ -12,19 +13,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from router_service.control import control_server
+from router_service.control import ControlService, control_server
 from router_service.erasures import Erasures
 from router_service.execute import execute_run, prepare_run
+from router_service.extraction import Extractor
 from router_service.guide import Guide
 from router_service.peers import ROUTER, MeshPeers
 from router_service.routes import Routes
 from weft.a2a import Sealer, control_card
 from weft.catalog import Entry
 from weft.core import SYSTEM_CLOCK, dumps
+from weft.core.errors import ConfigError
 from weft.core.supervision import kept_going
 from weft.identity import Minter, Verifier
 from weft.identity.signatures import sign
-from weft.loop import role_agents
+from weft.loop import ModelPatience, role_agents
+from weft.models import Model
 from weft.routing import GUIDE, Policies, Situation, read_policies
 from weft.runs import KEEP_DAYS, MESH_RUN, Pruner, Runs, Worker
 from weft.service import (
@@ -56,6 +60,9 @@ class Settings(ModelSettings, env_prefix="ROUTER_"):
     """What the analysts look at where a request names nothing; only that it is there matters here."""
     live: bool = False
     """Whether the analysts read live systems, so that there is something to look at in any case."""
+    extraction: Literal["auto", "rules", "model"] = "auto"
+    """Who reads what a request wants: a language model and rules behind it, rules, or a model
+    alone, so that a request fails which it cannot read. Without a model, auto is rules."""
     policies: Path | None = None
     """What may run, and what a person must approve first, for everybody and by tenant; JSON."""
 
@@ -69,7 +76,9 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         opened_model(settings) as model,
     ):
         minter = Minter(self.key)
-        spare = {**role_agents(model, **patience_of(settings)), GUIDE: Guide()}
+        patience = patience_of(settings)
+        spare = {**role_agents(model, **patience), GUIDE: Guide()}
+        extractor = _extractor(settings, model, patience)
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
         situation = Situation(
             data=settings.data is not None or settings.live,
@@ -79,16 +88,18 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
         worker = Worker(
             runs,
-            execute_run(self.checkpointer, peers, routes),
+            execute_run(self.checkpointer, peers, routes, extractor),
             name=f"{ROUTER}/{settings.instance}",
             operations=(MESH_RUN,),
-            prepare=prepare_run(peers, routes),
+            prepare=prepare_run(peers, routes, extractor),
             slots=settings.slots,
         )
         verifier = Verifier(self.trust, audience=ROUTER, at=listening.url)
         async with (
             control_server(
-                routes, peers, verifier, host=settings.host, port=settings.control_port
+                ControlService(routes, peers, verifier, extractor),
+                host=settings.host,
+                port=settings.control_port,
             ) as address,
             worker.working(),
             kept_going(peers.keep_fresh, name="peers"),
@@ -104,6 +115,20 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             )
             sealer = Sealer(entry, self.key)
             yield Served(proving(_health(), sealer), partial(_announced, self, sealer, worker))
+
+
+def _extractor(settings: Settings, model: Model, patience: ModelPatience) -> Extractor | None:
+    """Return who reads requests with a model; None leaves it to the rules.
+
+    Raises:
+        ConfigError: A model is to read them alone, and there is none.
+    """
+    by_rules = model.capabilities.generated_by == "rules"
+    if settings.extraction == "model" and by_rules:
+        raise ConfigError("ROUTER_EXTRACTION=model needs a language model; set WEFT_MODEL")
+    if settings.extraction == "rules" or by_rules:
+        return None
+    return Extractor(model, alone=settings.extraction == "model", **patience)
 
 
 async def _policies(file: Path | None) -> Policies:

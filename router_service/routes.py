@@ -19,6 +19,7 @@ from weft.routing import (
     GoalFrame,
     GoalRequest,
     Level,
+    ModelReading,
     Policies,
     PolicyDeniedError,
     PolicyGate,
@@ -63,15 +64,18 @@ class Routes:
         principal: Principal,
         known: Offers,
         earlier: tuple[str, ...] = (),
+        reading: ModelReading | None = None,
     ) -> Chosen:
         """Return what to do for a request; equal arguments give equal answers.
 
+        `reading` is what a language model read in its words.
+
         A fan-out asks who is away, too: that he was not heard belongs into its report.
         """
-        chosen = self._choose(request, principal, known, earlier)
+        chosen = self._choose(request, principal, known, earlier, reading)
         if not known.away or chosen.plan is None:
             return chosen
-        whole = self._choose(request, principal, known.with_away(), earlier)
+        whole = self._choose(request, principal, known.with_away(), earlier, reading)
         if whole.plan is None or whole.protocol != chosen.protocol:
             return chosen
         same = _beside_fan_outs(whole.plan.root) == _beside_fan_outs(chosen.plan.root)
@@ -83,10 +87,11 @@ class Routes:
         principal: Principal,
         known: Offers,
         earlier: tuple[str, ...],
+        reading: ModelReading | None,
     ) -> Chosen:
         compiler = self._compiler(principal, known)
         try:
-            extraction = self._extracted(request, compiler, earlier)
+            extraction = self._extracted(request, compiler, earlier, reading)
         except WeftError as error:
             failing = Failing(error={"code": error.code, "message": str(error)})
             return Chosen(None, (FrameFailed(data=failing),), error=error)
@@ -111,14 +116,24 @@ class Routes:
             lacking=lacking,
         )
 
-    def explain(self, request: RoutedRequest, principal: Principal, known: Offers) -> JsonObject:
+    def index(self, principal: Principal, known: Offers) -> CapabilityIndex:
+        """Return what the mesh offers to who asks."""
+        return self._compiler(principal, known).capabilities
+
+    def explain(
+        self,
+        request: RoutedRequest,
+        principal: Principal,
+        known: Offers,
+        reading: ModelReading | None = None,
+    ) -> JsonObject:
         """Say how a request would be routed, denials and dead ends included.
 
         Raises:
             InputError: The goal is none.
         """
         compiler = self._compiler(principal, known)
-        extraction = self._extracted(request, compiler)
+        extraction = self._extracted(request, compiler, (), reading)
         goal = self._goal(request, extraction)
         routed = compiler.route(extraction.frame, goal)
         return explanation_of(routed, compiler.capabilities, extraction).to_json()
@@ -137,12 +152,18 @@ class Routes:
         )
 
     def _extracted(
-        self, request: RoutedRequest, compiler: CognitiveCompiler, earlier: tuple[str, ...] = ()
+        self,
+        request: RoutedRequest,
+        compiler: CognitiveCompiler,
+        earlier: tuple[str, ...],
+        reading: ModelReading | None,
     ) -> Extraction:
         has_data = self.situation.data or "data" in request.metadata
         situation = replace(self.situation, data=has_data, earlier=earlier)
         index = compiler.capabilities
-        return extract(request.input, index, given=request.goal, situation=situation)
+        return extract(
+            request.input, index, given=request.goal, situation=situation, reading=reading
+        )
 
     def _compiler(self, principal: Principal, known: Offers) -> CognitiveCompiler:
         compilers = self._compilers

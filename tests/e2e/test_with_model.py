@@ -12,6 +12,7 @@ from tests.e2e.mesh import CASE, Frame, UpProcess, follow, mesh_running, until
 from tests.e2e.modelled import environment, scripted
 from weft.core import Claim
 from weft.local.ports import free_port
+from weft.routing import GoalFrame
 from weft.testing import ScriptedOpenAIServer
 from weft.testing.openai_script import When, WireReply
 
@@ -19,7 +20,25 @@ pytestmark = pytest.mark.timeout(180)
 SOURCES = ("log", "metrics", "trace", "code")
 ANALYSTS = ("analyze_logs", "analyze_metrics", "analyze_traces", "analyze_code")
 CAUSE = Claim(text="", subject="payment", predicate="root_cause").finding_id
+READING = "result of the request"
+"""Stands in what the router's model is asked about a request before anybody works on it."""
+
+
+def frame(goal: str, domain: str) -> str:
+    return json.dumps(GoalFrame.model_validate({"primary_goal": goal, "domain": domain}).to_json())
+
+
 SCRIPT = (
+    WireReply(
+        text=frame("diagnose", "observability"),
+        when=When(contains="Diagnose the checkout slowdown", last_contains=READING),
+        repeat=True,
+    ),
+    WireReply(
+        text=frame("answer", "general"),
+        when=When(contains="Who wrote Hamlet?", last_contains=READING),
+        repeat=True,
+    ),
     *(WireReply(text="All is well.", when=When(tool=name), repeat=True) for name in ANALYSTS),
     WireReply(
         text=f"Payment blocks its event loop [{CAUSE}]. The database is down.",
@@ -75,9 +94,11 @@ def test_models_that_call_nothing_and_see_nothing_leave_the_diagnosis_as_it_is(
     }
     assert {fact["source"] for fact in answer["report"]["facts"]} == {"logs", "metrics", "traces"}
     assert "All is well" not in asked.stdout
-    assert len(told) == len(ANALYSTS) + 1
-    assert all(str(CASE) in json.dumps(body["messages"]) for body in told[:-1])
-    assert all("coverage" in json.dumps(body["messages"]) for body in told)
+    reading, *rest = told
+    assert len(rest) == len(ANALYSTS) + 1
+    assert "log.analyze" in json.dumps(reading["messages"])
+    assert all(str(CASE) in json.dumps(body["messages"]) for body in rest[:-1])
+    assert all("coverage" in json.dumps(body["messages"]) for body in rest)
 
 
 @pytest.mark.requirement("DIAG-31")
@@ -88,7 +109,7 @@ def test_a_question_about_nothing_in_the_data_is_answered_as_such(
 
     answer = json.loads(mesh.weft("ask", "Who wrote Hamlet?", "--json").stdout)
 
-    [told] = [request.body for request in server.requests[before:]]
+    _, told = [request.body for request in server.requests[before:]]
     assert answer["text"].startswith("No data was looked at for this answer.")
     assert "log_analyze" in json.dumps(told["tools"])
 

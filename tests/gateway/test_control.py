@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 
 from gateway.control import DEADLINE_SECONDS, MAX_MESSAGE, ControlClient, control
-from router_service.control import control_server
+from router_service.control import ControlService, control_server
 from router_service.routes import Routes
 from tests.router_service.house import ANA, ROUTER_KEY, House, house, skill
 from weft.a2a import control_card
@@ -94,7 +94,9 @@ async def scripted(servicer: Scripted) -> AsyncIterator[str]:
 @asynccontextmanager
 async def real(mesh: House) -> AsyncIterator[str]:
     verifier = Verifier(TRUST, audience="router", at=URL)
-    async with control_server(Routes(), mesh.peers, verifier, host="127.0.0.1", port=0) as address:
+    async with control_server(
+        ControlService(Routes(), mesh.peers, verifier), host="127.0.0.1", port=0
+    ) as address:
         yield address
 
 
@@ -205,7 +207,9 @@ async def test_a_taken_control_port_is_a_clear_error() -> None:
         host, _, port = address.rpartition(":")
         verifier = Verifier(TRUST, audience="router")
         with pytest.raises(ConfigError, match=port):
-            async with control_server(Routes(), mesh.peers, verifier, host=host, port=int(port)):
+            async with control_server(
+                ControlService(Routes(), mesh.peers, verifier), host=host, port=int(port)
+            ):
                 raise AssertionError("it listens on a taken port")
 
 

@@ -28,6 +28,7 @@ from weft.core import (
 from weft.events import Acceptance, RunAccepted
 from weft.loop import Peer, role_agents
 from weft.models import ModelRequest, ModelResponse, get_model
+from weft.routing import ModelReading
 from weft.runs import MESH_RUN, PLAN_STEP, Journal, RoutedRequest, RunOutcome, Runs, Worker
 from weft.testing import FunctionModel, ScriptedOpenAIServer
 
@@ -229,9 +230,10 @@ class Counting(Routes):
         principal: Principal,
         known: Offers,
         earlier: tuple[str, ...] = (),
+        reading: ModelReading | None = None,
     ) -> Chosen:
         self.chosen += 1
-        return super().choose(request, principal, known, earlier)
+        return super().choose(request, principal, known, earlier, reading)
 
 
 @pytest.mark.requirement("PLAN-10")

@@ -4,6 +4,7 @@ from weft.loop.agent import Agent
 from weft.loop.carrying import carried_out
 from weft.loop.citing import HOW_TO_CITE, CheckedAnswer, Citable, held_against
 from weft.loop.config import AgentConfig, ModelPatience
+from weft.loop.events import ModelRetried
 from weft.loop.handles import AgentRun, TaskRun
 from weft.loop.model_in_use import MODEL_REPLACED, MODELS_AWAY
 from weft.loop.output import output_form
@@ -50,6 +51,7 @@ __all__ = [
     "ModelChunkEvent",
     "ModelCompleteEvent",
     "ModelPatience",
+    "ModelRetried",
     "ModelRetryEvent",
     "Peer",
     "PeerRun",

@@ -92,6 +92,8 @@ class ModelRetryData(Data):
     """Who gave no answer."""
     instead: str = ""
     """Who is asked in its place for the rest of the run; empty is the same one once more."""
+    why: str = ""
+    """In words, where somebody else is asked: it is told to who would ask the same one later."""
 
 
 class ModelRetried(Event, frozen=True):

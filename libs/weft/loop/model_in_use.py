@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 
 from weft.core import JsonObject, Reason
+from weft.events import preview
 from weft.loop.config import AgentConfig
 from weft.loop.events import ModelRetried, ModelRetryData
 from weft.loop.state import AgentState
@@ -14,7 +15,7 @@ from weft.models.stand_in import UNANSWERED
 logger = logging.getLogger(__name__)
 
 MODELS_AWAY = "models_away"
-"""The metadata member with the names of models that gave no answer to an earlier step of a run."""
+"""The metadata member that says of models why they gave no answer to an earlier step of a run."""
 MODEL_REPLACED = "model_replaced"
 """The code of a reason: somebody else answered than was meant to."""
 EARLIER = "it gave no answer to an earlier step of this run"
@@ -78,8 +79,9 @@ class ModelInUse:
         named = self._metadata.get(MODELS_AWAY)
         if error is not None:
             self._replace(stand_in, str(error), error, tell)
-        elif isinstance(named, list) and self._own.name in named:
-            self._replace(stand_in, EARLIER, None, tell)
+        elif isinstance(named, dict) and self._own.name in named:
+            why = f"{EARLIER}: {named[self._own.name]}"
+            self._replace(stand_in, why, None, tell)
 
     def _replace(self, stand_in: StandIn, why: str, error: ModelError | None, tell: Tell) -> None:
         self._why, self._error = why, error
@@ -94,5 +96,6 @@ class ModelInUse:
             status_code=None if error is None else error.status,
             model=name,
             instead=instead,
+            why=preview(why),
         )
         tell(ModelRetried(data=data))

@@ -39,6 +39,7 @@ from weft.plan.model import (
     Synthesize,
 )
 from weft.plan.peers import PeerSource, PickedPeer, Target
+from weft.plan.placeholders import fenced
 from weft.plan.price import Price, price
 from weft.plan.walk import Scope, StepPatience
 
@@ -82,6 +83,7 @@ __all__ = [
     "TextContains",
     "ToolEquals",
     "VerdictIs",
+    "fenced",
     "message_id_of",
     "price",
     "verdict_is",

@@ -133,8 +133,8 @@ class Walk:
     canceling: PlanCancel | None = None
     """Set once no further step may begin."""
     outcomes: CallOutcomes = field(init=False)
-    models_away: dict[str, None] = field(default_factory=dict)
-    """Names of models that gave no answer: what follows does not wait for them again."""
+    models_away: JsonObject = field(default_factory=dict)
+    """Why models gave no answer, by name: what follows does not wait for them again."""
 
     def __post_init__(self) -> None:
         self.last_step = LastStep(self.journal)
@@ -162,7 +162,7 @@ class Walk:
         if event.type == "agent.model.retry" and len(self.models_away) < MOST_AWAY:
             retry = event.data.to_json()
             if retry.get("instead"):
-                self.models_away[str(retry.get("model"))[:LONGEST_NAME]] = None
+                self.models_away[str(retry.get("model"))[:LONGEST_NAME]] = retry.get("why")
         self.journal.emit(event)
 
     def refusal(self, at: At) -> Reason | None:

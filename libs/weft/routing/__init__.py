@@ -23,8 +23,8 @@ from weft.routing.events import (
     events_of,
 )
 from weft.routing.explain import RoutingExplanation
-from weft.routing.extract import Extraction, accept, extract
-from weft.routing.frame import Complexity, GoalFrame, Level, Risk, TaskType
+from weft.routing.extract import Extraction, ModelReading, accept, extract
+from weft.routing.frame import Complexity, GoalFrame, Level, Risk, TaskType, frame_schema
 from weft.routing.guidance import GUIDE, Guidance
 from weft.routing.modifiers import Modifier
 from weft.routing.policy import Policies, PolicyGate, PolicyVerdict, read_policies
@@ -53,6 +53,7 @@ __all__ = [
     "Guidance",
     "Level",
     "Lookup",
+    "ModelReading",
     "Modifier",
     "NoCapabilityError",
     "NoMatchingProtocolError",
@@ -84,6 +85,7 @@ __all__ = [
     "builtin_protocols",
     "events_of",
     "extract",
+    "frame_schema",
     "read_policies",
     "select",
 ]

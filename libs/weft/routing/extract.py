@@ -1,27 +1,40 @@
 """From words to a frame: what a model or the rules filled in, checked and never below the floor.
 
 The rules are the tables of the offline planner; no model is called here. Whoever asks a model
-hands its answer to `accept`.
+brings what it read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import JsonValue, ValidationError
 
-from weft.core import JsonObject
+from weft.core import NO_USAGE, JsonObject, Usage
 from weft.core.messages import MAX_PROMPT, prompt_fits
 from weft.language import READ, risk_floor
 from weft.language import frame as read_frame
 from weft.routing.capabilities import CapabilityIndex
-from weft.routing.errors import FrameInvalidError
+from weft.routing.errors import FrameExtractionError, FrameInvalidError
 from weft.routing.frame import GENERAL, MAX_SECONDARY, GoalFrame, Level, highest
 from weft.routing.guidance import Guidance
 from weft.routing.protocols import DELEGATE
 from weft.routing.reach import Situation, reach_of
 
 Source = Literal["rules", "model", "caller"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReading:
+    """What a language model read in a request, or why it read nothing."""
+
+    fields: JsonObject | None = None
+    why: str = ""
+    alone: bool = False
+    """No rules read what it does not."""
+    usage: Usage = NO_USAGE
+    away: JsonObject = field(default_factory=dict)
+    """Why models gave no answer, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +58,17 @@ def extract(
     *,
     given: Mapping[str, JsonValue] | None = None,
     situation: Situation | None = None,
+    reading: ModelReading | None = None,
 ) -> Extraction:
-    """Return the frame that the rules read in `text`; fields of `given` are taken as they are.
+    """Return the frame of `text`; fields of `given` are taken as they are.
 
-    Whom it can reach decides where the caller named no goal.
+    The others are what a model read, and the rules what it did not. What nobody here can do is
+    said by rules in any case; whom the words can reach decides where neither caller nor model
+    named a goal.
 
     Raises:
         FrameInvalidError: `text` is empty or too long, or `given` is no part of a frame.
+        FrameExtractionError: The model read nothing, and no rules stand behind it.
     """
     check_input(text)
     given = given or {}
@@ -63,14 +80,32 @@ def extract(
         domains=sorted(index.domains()),
         capabilities=[_listed(capability.to_json()) for capability in index.all()],
     )
-    method: Source = "caller" if "primary_goal" in given else "rules"
+    fields, unanswered = _by_model(reading, read)
+    method: Source = "caller" if "primary_goal" in given else "model" if fields else "rules"
     guidance = None
-    if method == "rules":
+    if method != "caller":
         reach = reach_of(text, read, index, situation or Situation())
-        read, guidance = {**read, **reach.fields}, reach.guidance
+        read, guidance = {**read, **(fields or reach.fields)}, reach.guidance
+    else:
+        read = {**read, **fields}
     extraction = accept(text, read, index, given=given, method=method)
-    warnings = (*_unread(text), *extraction.warnings)
+    warnings = (*unanswered, *_unread(text), *extraction.warnings)
     return replace(extraction, warnings=warnings, guidance=guidance)
+
+
+def _by_model(
+    reading: ModelReading | None, by_rules: Mapping[str, JsonValue]
+) -> tuple[JsonObject, tuple[str, ...]]:
+    """Return the fields that a model filled in, or what is said of its having filled in none."""
+    if reading is None:
+        return {}, ()
+    if reading.fields is None:
+        if reading.alone:
+            raise FrameExtractionError(f"the request could not be read: {reading.why}")
+        return {}, (f"rules read the request, since the model did not: {reading.why}",)
+    # Who wants to be asked first is asked, whatever a model makes of it.
+    asks = reading.fields.get("approval_required") is True or by_rules["approval_required"]
+    return {**reading.fields, "approval_required": asks}, ()
 
 
 def accept(

@@ -1,11 +1,12 @@
 """What somebody wants, in the fields that routing reads."""
 
+from collections.abc import Container
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from weft.core import StrictRecord
+from weft.core import JsonObject, StrictRecord
 
 __all__ = ["highest"]
 
@@ -76,6 +77,10 @@ def _goals_once(values: tuple[TaskType, ...]) -> tuple[TaskType, ...]:
     return tuple(dict.fromkeys(values))
 
 
+_ASKED = frozenset({"$ref", "items", "type"})
+"""What is said of a field to who fills it in: defaults and limits are kept here."""
+
+
 class GoalFrame(StrictRecord):
     """A goal in typed fields; each of them changes what is planned or said about it."""
 
@@ -111,3 +116,23 @@ class GoalFrame(StrictRecord):
                 at = next((i for i, goal in enumerate(ordered) if goal.acts), at)
             ordered.insert(at, goal)
         return tuple(ordered)
+
+
+def frame_schema(given: Container[str] = ()) -> JsonObject:
+    """Return what a model is asked to fill in: every field but those of `given`, all of them.
+
+    It has no words but those that a strict mode knows.
+    """
+    schema = GoalFrame.model_json_schema()
+    fields = {
+        name: {word: said for word, said in field.items() if word in _ASKED}
+        for name, field in schema["properties"].items()
+        if name not in given
+    }
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": [*fields],
+        "additionalProperties": False,
+        "$defs": schema["$defs"],
+    }

@@ -60,7 +60,7 @@ async def agent_at(
 async def asked(
     agent: Agent, prompt: str = ASKED, *, away: str | None = None
 ) -> tuple[Result, list[Event]]:
-    metadata: JsonObject = {} if away is None else {MODELS_AWAY: [away]}
+    metadata: JsonObject = {} if away is None else {MODELS_AWAY: {away: "nobody answers"}}
     task = Task(parts_of(prompt), "message", authority=Authority(), metadata=metadata)
     with anyio.fail_after(10):
         run = agent.start(task)

@@ -130,7 +130,9 @@ def _metadata(walk: Walk, at: At) -> JsonObject:
     if at.approval is not None:
         metadata = {**metadata, "approval": at.approval}
     if walk.models_away:
-        metadata = {**metadata, MODELS_AWAY: [*walk.models_away]}
+        before = metadata.get(MODELS_AWAY)
+        away = {**(before if isinstance(before, dict) else {}), **walk.models_away}
+        metadata = {**metadata, MODELS_AWAY: away}
     return metadata
 
 
