@@ -21,7 +21,8 @@ PLACE = "frame"
 MOST_LISTED = 100
 MOST_EARLIER = 5
 LONGEST_LINE = 160
-_PROMPT = Path(__file__).parent / "prompts" / "extract.md"
+_PROMPT = (Path(__file__).parent / "prompts" / "extract.md").read_text(encoding="utf-8")
+"""Read with the module: a running loop must not wait."""
 
 
 class Extractor:
@@ -31,9 +32,7 @@ class Extractor:
         self, model: Model, *, alone: bool = False, **options: Unpack[ModelPatience]
     ) -> None:
         self._alone = alone
-        self._agent = Agent(
-            model, system_prompt=_PROMPT.read_text(encoding="utf-8"), name="extractor", **options
-        )
+        self._agent = Agent(model, system_prompt=_PROMPT, name="extractor", **options)
 
     def is_for(self, request: RoutedRequest) -> bool:
         """Tell whether there is something to read that the caller has not said."""

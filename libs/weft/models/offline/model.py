@@ -43,6 +43,8 @@ JUDGING = frozenset({"judge", "validate"})
 ABSTAINING = frozenset({"argue", "code"})
 """Roles that rules cannot fill: debater and code writer."""
 
+HOW_TO_SET = "Set OPENAI_API_KEY, or WEFT_MODEL to a model such as 'openai:gpt-4o'"
+
 _CAPABILITIES = Capabilities(prices=FREE, structured=True, generated_by="rules")
 _NOTHING_SPENT = ModelUsage(cost_usd=0.0)
 
@@ -68,8 +70,12 @@ class OfflineModel:
         turns = CurrentTurn.of(request)
         reading = Reading.of(turns.text)
         origins = _origins(request, turns, reading)
-        if request.metadata.get("role") in JUDGING | ABSTAINING and not request.output_schema:
-            return _reply(_abstention(request))
+        role = request.metadata.get("role")
+        if role in JUDGING and not request.output_schema:
+            return _reply(f"{ABSTAIN}: {NOT_VALIDATED}")
+        if role in ABSTAINING and not request.output_schema:
+            # Words that only say so would pass for the work itself.
+            raise NoApplicableToolError(f"{ABSTAINS} {HOW_TO_SET}")
         decision = _decide(request, turns, reading, origins)
         if decision.calls and turns.rounds < MAX_ROUNDS:
             return _calling(request, decision.calls)
@@ -219,13 +225,6 @@ def _vocabulary(request: ModelRequest) -> tuple[Sequence[str], Sequence[Mapping[
     )
 
 
-def _abstention(request: ModelRequest) -> str:
-    """Return a text whose first line is both a readable verdict and the label."""
-    if request.metadata.get("role") in JUDGING:
-        return f"{ABSTAIN}: {NOT_VALIDATED}"
-    return f"{ABSTAIN}: no language model was used.\n\n{ABSTAINS}"
-
-
 def _abstaining(schema: JsonObject) -> JsonObject:
     """Return what says in a schema's own fields that rules have no words to give."""
     fields = properties_of(schema)
@@ -244,7 +243,7 @@ def _nothing_fits(request: ModelRequest, reading: Reading) -> str:
         return f"{unanswered}, and for rules no tool fits the request; {offers}. {read}".rstrip()
     return (
         f"no language model is configured and no tool fits the request; {offers}. {read}"
-        "Set OPENAI_API_KEY, or WEFT_MODEL to a model such as 'openai:gpt-4o', for other questions"
+        f"{HOW_TO_SET}, for other questions"
     )
 
 

@@ -32,7 +32,7 @@ from tests.libs.models.offline.asking import (
 )
 from weft.core import JsonObject, JsonValue, ToolSpec
 from weft.models import NoApplicableToolError, joined
-from weft.models.offline.compose import LABEL, NOT_ENGLISH, NOT_VALIDATED
+from weft.models.offline.compose import ABSTAINS, LABEL, NOT_ENGLISH, NOT_VALIDATED
 from weft.models.offline.turns import shortened
 from weft.models.openai.settings import OpenAISettings
 from weft.models.openai.wire import body
@@ -130,9 +130,19 @@ async def test_nothing_to_say_is_an_error_that_helps(tools: tuple[ToolSpec, ...]
 
 @pytest.mark.parametrize("role", ["argue", "code"])
 async def test_debater_and_code_writer_abstain(role: str) -> None:
-    reply = await MODEL.complete(asked("Argue for Redis", metadata={"role": role}))
+    position: JsonObject = {
+        "type": "object",
+        "properties": {"position": TEXT, "abstained": {"type": "boolean"}},
+        "required": ["position", "abstained"],
+    }
 
-    assert reply.message.content.startswith("abstain: no language model was used")
+    with pytest.raises(NoApplicableToolError, match=r"the rules abstain\. Set OPENAI_API_KEY"):
+        await MODEL.complete(asked("Argue for Redis", metadata={"role": role}))
+    filled = await MODEL.complete(
+        asked("Argue for Redis", metadata={"role": role}, schema=position)
+    )
+
+    assert json.loads(filled.message.content) == {"position": ABSTAINS, "abstained": True}
 
 
 @pytest.mark.requirement("MOD-44")
