@@ -3,17 +3,20 @@
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import grpc
 import grpc.aio
 
 from router_service.extraction import Extractor
 from router_service.peers import MeshPeers
+from router_service.picker import Picker
 from router_service.routes import Routes
 from weft.core import (
     Authority,
     Deadline,
     JsonObject,
+    Principal,
     TraceContext,
     dumps,
     loads_object,
@@ -23,6 +26,7 @@ from weft.core import trace as tracing
 from weft.core.error_table import look
 from weft.core.errors import ConfigError, ForbiddenError, InputError, WeftError
 from weft.identity import Verifier
+from weft.routing import ModelReading
 from weft.runs import RoutedRequest
 from weftapi.v1 import control_pb2, control_pb2_grpc
 
@@ -43,8 +47,10 @@ class ControlService(control_pb2_grpc.ControlServicer):
         peers: MeshPeers,
         verifier: Verifier,
         extractor: Extractor | None = None,
+        picker: Picker | None = None,
     ) -> None:
         self._routes = routes
+        self._picker = picker
         self._extractor = extractor
         self._peers = peers
         self._verifier = verifier
@@ -86,14 +92,25 @@ class ControlService(control_pb2_grpc.ControlServicer):
             goal = loads_object(request.goal) if request.goal else None
         except ValueError as error:
             raise InputError("the goal is no JSON object", field="goal") from error
-        offers = await self._peers.refresh()
         routed = RoutedRequest(input=request.input, goal=goal, protocol=request.protocol or None)
+        return await self.explained(routed, caller.principal, seconds=seconds)
+
+    async def explained(
+        self, routed: RoutedRequest, principal: Principal, *, seconds: float
+    ) -> JsonObject:
+        """Say how a request would be routed, as a model reads it and chooses, where one does."""
+        offers = await self._peers.refresh()
+        authority = Authority(principal, deadline=Deadline.after(seconds * SHARE))
         reading = None
         if self._extractor is not None and self._extractor.is_for(routed):
-            index = self._routes.index(caller.principal, offers)
-            authority = Authority(caller.principal, deadline=Deadline.after(seconds * SHARE))
+            index = self._routes.index(principal, offers)
             reading = await self._extractor.read(routed, index, authority)
-        return self._routes.explain(routed, caller.principal, offers, reading)
+        if self._picker is not None:
+            chosen = self._routes.choose(routed, principal, offers, (), reading)
+            if chosen.plan is not None and chosen.choices:
+                picked = await self._picker.pick(routed.input, chosen.choices, authority)
+                reading = replace(reading or ModelReading(), picks=picked.picks)
+        return self._routes.explain(routed, principal, offers, reading)
 
 
 @asynccontextmanager

@@ -1,10 +1,11 @@
 """Carries a routed run out: its plan is written down first, then walked over the mesh."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from router_service.extraction import Extractor
 from router_service.peers import MeshPeers
+from router_service.picker import Picker
 from router_service.routes import Chosen, Routes
 from router_service.waiting import choose_patiently
 from weft.checkpoint import (
@@ -70,17 +71,18 @@ def execute_run(
     peers: MeshPeers,
     routes: Routes,
     extractor: Extractor | None = None,
+    picker: Picker | None = None,
 ) -> Execute:
     """Return what the router's worker calls with each claimed run.
 
-    Without an extractor rules alone read requests.
+    Without an extractor rules alone read requests, and without a picker they choose alone.
     """
 
     async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         run = claimed.run
         request = RoutedRequest.of(run)
         loading = checkpointer.threads.load(thread_of(run))
-        planner = Planner(peers, routes, extractor, journal)
+        planner = Planner(peers, routes, extractor, picker, journal)
         if points_back(request.input):
             thread = await loading
             planned = await planner.plan(request, run, asked_before(history_of(thread)))
@@ -127,7 +129,12 @@ def _spending(result: Result, before: Usage) -> Result:
     return result.model_copy(update={"usage": before + result.usage})
 
 
-def prepare_run(peers: MeshPeers, routes: Routes, extractor: Extractor | None = None) -> Prepare:
+def prepare_run(
+    peers: MeshPeers,
+    routes: Routes,
+    extractor: Extractor | None = None,
+    picker: Picker | None = None,
+) -> Prepare:
     """Return what writes a run's plan down within its claim, where the mesh in view allows one.
 
     A run for which it does not, or while somebody arrives, is claimed all the same, and waits for
@@ -142,7 +149,7 @@ def prepare_run(peers: MeshPeers, routes: Routes, extractor: Extractor | None = 
         if extractor is not None and extractor.is_for(request):
             return None
         chosen = routes.choose(request, run.principal, peers.offers)
-        if chosen.plan is None or chosen.lacking:
+        if chosen.plan is None or chosen.lacking or (picker is not None and chosen.choices):
             return None
         step = PlanStep.of(chosen, Planned(chosen.plan))
         return StepWrite(PLAN_STEP, step, tuple(chosen.events))
@@ -157,6 +164,7 @@ class Planner:
     peers: MeshPeers
     routes: Routes
     extractor: Extractor | None
+    picker: Picker | None
     journal: Journal
 
     async def plan(
@@ -173,6 +181,9 @@ class Planner:
             self.peers,
             remaining_s=run.remaining_s,
         )
+        if chosen.plan is not None and chosen.choices and self.picker is not None:
+            reading = await self._picked(request, run, reading, chosen)
+            chosen = self.routes.choose(request, principal, self.peers.offers, earlier, reading)
         if chosen.plan is None:
             self.journal.emit(*chosen.events)
             raise chosen.error or RuntimeError("routing ended without a plan and without a reason")
@@ -181,6 +192,18 @@ class Planner:
         step = PlanStep.of(chosen, planned)
         stored = await self.journal.record(PLAN_STEP, step, chosen.events)
         return planned if stored == step else _read(stored)
+
+    async def _picked(
+        self, request: RoutedRequest, run: Run, reading: ModelReading | None, chosen: Chosen
+    ) -> ModelReading:
+        """Return what was read, with what the picker chooses."""
+        reading, picker = reading or ModelReading(), self.picker
+        if picker is None:
+            return reading
+        picked = await picker.pick(
+            request.input, chosen.choices, run.authority(), journal=self.journal
+        )
+        return replace(reading, picks=picked.picks, usage=reading.usage + picked.usage)
 
     async def _read(
         self, request: RoutedRequest, run: Run, earlier: tuple[str, ...]

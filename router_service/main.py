@@ -19,6 +19,7 @@ from router_service.execute import execute_run, prepare_run
 from router_service.extraction import Extractor
 from router_service.guide import Guide
 from router_service.peers import ROUTER, MeshPeers
+from router_service.picker import Picker
 from router_service.routes import Routes
 from weft.a2a import Sealer, control_card
 from weft.catalog import Entry
@@ -63,6 +64,9 @@ class Settings(ModelSettings, env_prefix="ROUTER_"):
     extraction: Literal["auto", "rules", "model"] = "auto"
     """Who reads what a request wants: a language model and rules behind it, rules, or a model
     alone, so that a request fails which it cannot read. Without a model, auto is rules."""
+    picker: Literal["off", "model"] = "off"
+    """Whether a model chooses where several protocols could do a part; the rules' choice stands
+    where it names none within 5 s."""
     policies: Path | None = None
     """What may run, and what a person must approve first, for everybody and by tenant; JSON."""
 
@@ -79,6 +83,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         patience = patience_of(settings)
         spare = {**role_agents(model, **patience), GUIDE: Guide()}
         extractor = _extractor(settings, model, patience)
+        picker = _picker(settings, model)
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
         situation = Situation(
             data=settings.data is not None or settings.live,
@@ -88,16 +93,16 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
         worker = Worker(
             runs,
-            execute_run(self.checkpointer, peers, routes, extractor),
+            execute_run(self.checkpointer, peers, routes, extractor, picker),
             name=f"{ROUTER}/{settings.instance}",
             operations=(MESH_RUN,),
-            prepare=prepare_run(peers, routes, extractor),
+            prepare=prepare_run(peers, routes, extractor, picker),
             slots=settings.slots,
         )
         verifier = Verifier(self.trust, audience=ROUTER, at=listening.url)
         async with (
             control_server(
-                ControlService(routes, peers, verifier, extractor),
+                ControlService(routes, peers, verifier, extractor, picker),
                 host=settings.host,
                 port=settings.control_port,
             ) as address,
@@ -129,6 +134,19 @@ def _extractor(settings: Settings, model: Model, patience: ModelPatience) -> Ext
     if settings.extraction == "rules" or by_rules:
         return None
     return Extractor(model, alone=settings.extraction == "model", **patience)
+
+
+def _picker(settings: Settings, model: Model) -> Picker | None:
+    """Return who chooses among protocols with a model; None leaves it to the rules.
+
+    Raises:
+        ConfigError: A model is to choose, and there is none.
+    """
+    if settings.picker == "off":
+        return None
+    if model.capabilities.generated_by == "rules":
+        raise ConfigError("ROUTER_PICKER=model needs a language model; set WEFT_MODEL")
+    return Picker(model)
 
 
 async def _policies(file: Path | None) -> Policies:

@@ -1,6 +1,6 @@
 """From a stored request to a plan: the pure router, given what the mesh offers right now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from weft.catalog import Offers
@@ -23,7 +23,9 @@ from weft.routing import (
     Policies,
     PolicyDeniedError,
     PolicyGate,
+    Selection,
     Situation,
+    TaskType,
     extract,
 )
 from weft.routing.events import Failing, FrameFailed, PolicyDecided, Ruling, events_of
@@ -47,6 +49,8 @@ class Chosen:
     error: WeftError | None = None
     lacking: bool = False
     """All that the plan can do is to say that nobody is there for it."""
+    choices: Mapping[TaskType, Selection] = field(default_factory=dict)
+    """What rules chose among several protocols, where somebody else may."""
 
 
 @dataclass(slots=True)
@@ -107,6 +111,11 @@ class Routes:
         guided = GUIDE if guidance is not None else None
         protocol = selected.protocol.id if selected is not None else guided
         lacking = guidance is not None and guidance.lacking
+        choices = {
+            part.goal: part.selection
+            for part in routed.parts
+            if part.selection is not None and part.selection.method == "rule_based"
+        }
         return Chosen(
             protocol,
             events,
@@ -114,6 +123,7 @@ class Routes:
             plan_json=routed.plan_json,
             error=routed.error,
             lacking=lacking,
+            choices=choices,
         )
 
     def index(self, principal: Principal, known: Offers) -> CapabilityIndex:
@@ -149,6 +159,7 @@ class Routes:
             guidance=guidance,
             remembers=True,
             explained=self.situation.model,
+            picks=extraction.picks,
         )
 
     def _extracted(

@@ -32,7 +32,7 @@ from weft.routing.protocols import Protocol, ProtocolRegistry, View
 from weft.routing.reach import Situation
 from weft.routing.routed import GoalRequest, Routed, RoutedPart
 from weft.routing.router import Router, RunnableResult
-from weft.routing.select import Candidate, Offered, Selection, select
+from weft.routing.select import Candidate, Offered, Pick, Selection, select
 
 __all__ = [
     "BUILTINS",
@@ -58,6 +58,7 @@ __all__ = [
     "NoCapabilityError",
     "NoMatchingProtocolError",
     "Offered",
+    "Pick",
     "Policies",
     "PolicyDecided",
     "PolicyDeniedError",

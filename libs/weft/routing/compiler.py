@@ -117,7 +117,12 @@ class CognitiveCompiler:
                 raise NoCapabilityError(part.goal, [_unserved(part)])
             offered = offered_to(self.capabilities, part, request)
             chosen = select(
-                self._protocols, part.goal, frame.complexity, offered, requested=protocol
+                self._protocols,
+                part.goal,
+                frame.complexity,
+                offered,
+                requested=protocol,
+                pick=request.picks.get(part.goal),
             )
         except NoMatchingProtocolError as error:
             return RoutedPart(part.goal, part.risk, rejected=error.rejected), error

@@ -154,7 +154,8 @@ def _of_part(part: RoutedPart) -> Iterator[Event]:
             latency=protocol.latency,
             risk_max=protocol.risk_max,
             method=part.selection.method,
-            rationale=_rationale(chosen.complexity_distance, canonical=chosen.is_canonical),
+            rationale=part.selection.picker_rationale
+            or _rationale(chosen.complexity_distance, canonical=chosen.is_canonical),
         )
     )
     if part.verdict is not None:

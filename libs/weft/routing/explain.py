@@ -45,6 +45,7 @@ class PartView(Record):
     risk: str
     selected_protocol: str | None = None
     method: str | None = None
+    picker_rationale: str = ""
     candidates: tuple[CandidateView, ...] = ()
     rejected: tuple[RejectedView, ...] = ()
     modifiers: tuple[ModifierView, ...] = ()
@@ -122,6 +123,7 @@ def _part(part: RoutedPart) -> PartView:
         risk=part.risk.value,
         selected_protocol=None if selection is None else selection.protocol.id,
         method=None if selection is None else selection.method,
+        picker_rationale="" if selection is None else selection.picker_rationale,
         candidates=() if selection is None else _candidates(selection),
         rejected=tuple(
             RejectedView(

@@ -16,17 +16,18 @@ from weft.language import READ, risk_floor
 from weft.language import frame as read_frame
 from weft.routing.capabilities import CapabilityIndex
 from weft.routing.errors import FrameExtractionError, FrameInvalidError
-from weft.routing.frame import GENERAL, MAX_SECONDARY, GoalFrame, Level, highest
+from weft.routing.frame import GENERAL, MAX_SECONDARY, GoalFrame, Level, TaskType, highest
 from weft.routing.guidance import Guidance
 from weft.routing.protocols import DELEGATE
 from weft.routing.reach import Situation, reach_of
+from weft.routing.select import Pick
 
 Source = Literal["rules", "model", "caller"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReading:
-    """What a language model read in a request, or why it read nothing."""
+    """What a language model made of a request: its frame, or why it read none, and its choices."""
 
     fields: JsonObject | None = None
     why: str = ""
@@ -35,6 +36,7 @@ class ModelReading:
     usage: Usage = NO_USAGE
     away: JsonObject = field(default_factory=dict)
     """Why models gave no answer, by name."""
+    picks: Mapping[TaskType, Pick] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Extraction:
     """Capabilities that an extracted frame named and nobody offers; they were dropped."""
     guidance: Guidance | None = None
     """What is said in place of work, or before it."""
+    picks: Mapping[TaskType, Pick] = field(default_factory=dict)
+    """What a model chose among protocols."""
 
 
 def extract(
@@ -74,7 +78,8 @@ def extract(
     given = given or {}
     missing = set(GoalFrame.model_fields) - set(given)
     if not missing:
-        return accept(text, {}, index, given=given, method="caller")
+        whole = accept(text, {}, index, given=given, method="caller")
+        return whole if reading is None else replace(whole, picks=reading.picks)
     read = read_frame(
         text,
         domains=sorted(index.domains()),
@@ -90,14 +95,15 @@ def extract(
         read = {**read, **fields}
     extraction = accept(text, read, index, given=given, method=method)
     warnings = (*unanswered, *_unread(text), *extraction.warnings)
-    return replace(extraction, warnings=warnings, guidance=guidance)
+    picks = {} if reading is None else reading.picks
+    return replace(extraction, warnings=warnings, guidance=guidance, picks=picks)
 
 
 def _by_model(
     reading: ModelReading | None, by_rules: Mapping[str, JsonValue]
 ) -> tuple[JsonObject, tuple[str, ...]]:
     """Return the fields that a model filled in, or what is said of its having filled in none."""
-    if reading is None:
+    if reading is None or (reading.fields is None and not reading.why):
         return {}, ()
     if reading.fields is None:
         if reading.alone:

@@ -11,7 +11,7 @@ from weft.routing.frame import GoalFrame, Level, TaskType
 from weft.routing.guidance import Guidance
 from weft.routing.modifiers import Modifier
 from weft.routing.policy import PolicyVerdict
-from weft.routing.select import Selection
+from weft.routing.select import Pick, Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class GoalRequest:
     """A language model puts reports into words, too."""
     guidance: Guidance | None = None
     """What is said in place of the plan's work, or before it."""
+    picks: Mapping[TaskType, Pick] = field(default_factory=dict)
+    """What a model chose where several protocols could do a part."""
 
 
 @dataclass(frozen=True, slots=True)

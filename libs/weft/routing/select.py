@@ -13,7 +13,15 @@ from weft.routing.errors import (
 from weft.routing.frame import Level, TaskType
 from weft.routing.protocols import Protocol, ProtocolRegistry
 
-Method = Literal["single_candidate", "rule_based", "requested"]
+Method = Literal["single_candidate", "rule_based", "requested", "llm_picked", "rule_based_fallback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """What a model chose among the survivors, and why; what is none of them leaves it to the rules."""
+
+    protocol: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,8 @@ class Selection:
     method: Method
     candidates: tuple[Candidate, ...]
     rejected: tuple[Rejected, ...]
+    picker_rationale: str = ""
+    """Why a model chose it, or why none did; empty where none was asked."""
 
     @property
     def runners_up(self) -> tuple[str, ...]:
@@ -67,8 +77,9 @@ def select(
     offered: Offered,
     *,
     requested: str | None = None,
+    pick: Pick | None = None,
 ) -> Selection:
-    """Return the best protocol for `goal`.
+    """Return the best protocol for `goal`; of several survivors the one that `pick` names.
 
     Raises:
         UnknownProtocolError: There is no protocol named `requested`.
@@ -88,8 +99,16 @@ def select(
     if not survivors:
         raise _dead_end(goal, rejected)
     survivors.sort(key=lambda candidate: candidate.rank)
-    method: Method = "single_candidate" if len(survivors) == 1 else "rule_based"
-    return Selection(survivors[0].protocol, method, tuple(survivors), tuple(rejected))
+    best, all_of_them = survivors[0].protocol, (tuple(survivors), tuple(rejected))
+    if len(survivors) == 1:
+        return Selection(best, "single_candidate", *all_of_them)
+    if pick is None:
+        return Selection(best, "rule_based", *all_of_them)
+    picked = next((one.protocol for one in survivors if one.protocol.id == pick.protocol), None)
+    if picked is None:
+        why = f"there is no {pick.protocol!r} to choose" if pick.protocol else pick.why
+        return Selection(best, "rule_based_fallback", *all_of_them, picker_rationale=why)
+    return Selection(picked, "llm_picked", *all_of_them, picker_rationale=pick.why)
 
 
 def _requested(
