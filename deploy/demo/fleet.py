@@ -34,14 +34,21 @@ async def shop_running(
     async with AsyncExitStack() as stack:
         for service, peers in PEERS.items():
             known = {peer: urls[peer] for peer in peers if peer in urls}
-            urls[service] = await stack.enter_async_context(_running(service, directory, known))
+            urls[service] = await stack.enter_async_context(
+                service_running(service, directory, known)
+            )
         yield {service: urls[service] for service in PEERS}
 
 
 @asynccontextmanager
-async def _running(
+async def service_running(
     service: str, directory: Path, peers: Mapping[str, str]
 ) -> AsyncGenerator[str, None]:
+    """Yield the base URL of one process of a service.
+
+    Raises:
+        RuntimeError: it did not come up.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.demo.shop", service, "--directory", str(directory)),
         *(f"--peer={name}={url}" for name, url in peers.items()),

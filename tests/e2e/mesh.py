@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,11 +145,12 @@ def mesh_running(
     data: Path = INCIDENT,
     project: Path = ROOT,
     environment: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[UpProcess]:
-    """Yield a mesh of the services in `project` that answers."""
+    """Yield a mesh of the services in `project` that answers; `options` are more of `weft up`."""
     port = free_port()
     command = [sys.executable, "-m", "weft.cli.main", "--home", str(home), "up"]
-    command += ["--port", str(port), "--data-root", str(data), "--data", str(CASE)]
+    command += ["--port", str(port), "--data-root", str(data), "--data", str(CASE), *options]
     process = subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,

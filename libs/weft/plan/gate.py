@@ -39,7 +39,12 @@ async def run_gate(walk: Walk, node: Node, at: At) -> Result:
     if not approves(answer.get("answer")):
         return _refused(at, f"the step was not approved: {', '.join(node.reasons)}")
     inner = Scope(at.scope)
-    decision: JsonObject = {"interrupt_id": question.id, "digest": digest, **answer}
+    decision: JsonObject = {
+        "interrupt_id": question.id,
+        "digest": digest,
+        "proposal": _proposal(seen),
+        **answer,
+    }
     result = await walk.run(node.body, replace(at, scope=inner, approval=decision))
     at.scope.adopt(inner, node.id)
     return result
@@ -51,6 +56,11 @@ def _shown(node: Gate, at: At) -> dict[str, Result]:
         return {} if at.input is None else {at.input_step: at.input}
     results = {step: at.scope.find(step) for step in node.shows}
     return {step: result for step, result in results.items() if result is not None}
+
+
+def _proposal(seen: dict[str, Result]) -> JsonValue:
+    """Return what the approver saw last, as data: whoever acts is held to it."""
+    return [*seen.values()][-1].data if seen else None
 
 
 def _digest(walk: Walk, node: Gate, seen: dict[str, Result]) -> str:

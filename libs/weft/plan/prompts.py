@@ -1,13 +1,27 @@
 """The prompt of a step, with what it may see put in."""
 
-from weft.core import Result, dumps
-from weft.plan.placeholders import fenced, render, shown
+from weft.core import JsonObject, Result, dumps
+from weft.plan.placeholders import fenced, names, render, shown
 from weft.plan.walk import At, Walk
+
+SUSPECTS = "suspects"
+"""The member of a report that ranks them, and the name under which they travel."""
 
 
 def prompt_of(walk: Walk, template: str, at: At) -> str:
     """Return `template` with its placeholders replaced; what is absent becomes nothing."""
     return render(template, lambda name: _value(walk, name, at)).strip()
+
+
+def suspects_in(template: str, at: At) -> JsonObject:
+    """Return whom the reports that `template` shows suspect: words alone are hard to act on."""
+    for name in names(template):
+        head, _, step = name.partition(".")
+        shown_result = at.scope.find(step) if head == "step" else None
+        data = None if shown_result is None else shown_result.data
+        if isinstance(data, dict) and data.get(SUSPECTS):
+            return {SUSPECTS: data[SUSPECTS]}
+    return {}
 
 
 def criteria_of(walk: Walk) -> tuple[str, ...]:

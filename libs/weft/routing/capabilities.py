@@ -14,6 +14,8 @@ from weft.routing.frame import GENERAL, GoalFrame, Level, TaskType, highest
 HUMAN = "$human"
 """The tool name of a person: its call is a question."""
 EFFECTS_UNSAID = "it is not tagged effects:none, and this part only reads"
+PROPOSES = "proposes:"
+"""Before the id of the skill of which a tagged one says what it would do."""
 _WORDS = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -162,9 +164,17 @@ def is_harmless(capability: Capability) -> bool:
     return capability.effects == "none"
 
 
+def proposed_by(capability: Capability) -> str | None:
+    """Return the id of the skill for which `capability` proposes; None where it does something else."""
+    tags = (tag for tag in sorted(capability.tags) if tag.startswith(PROPOSES))
+    return next((tag.removeprefix(PROPOSES) for tag in tags), None)
+
+
 def _unfit(capability: Capability, frame: GoalFrame, goal: TaskType) -> str | None:
     if capability.tool_name == HUMAN:
         return "a person is asked only when required"
+    if (skill := proposed_by(capability)) is not None:
+        return f"it is asked only before {skill}"
     if Level(capability.risk).rank > frame.risk.rank:
         return f"its risk {capability.risk} is above the goal's {frame.risk}"
     if not goal.acts and not is_harmless(capability):

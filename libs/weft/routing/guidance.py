@@ -4,13 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from weft.catalog import Capability
-from weft.routing.capabilities import HUMAN, CapabilityIndex, by_overlap
+from weft.routing.capabilities import HUMAN, CapabilityIndex, by_overlap, proposed_by
 from weft.routing.frame import GENERAL
+from weft.routing.operators import operator_for
 
 __all__ = ["GUIDE", "Guidance", "cannot_act", "outside", "what_it_can"]
 
 GUIDE = "guide"
 """The role of whoever says it; no card plays it."""
+OPERATE = (
+    "With something to act on (`weft up --operate URL`) it can restart and scale services, turn feature "
+    "flags on and off, and page, each once a person approved it."
+)
 _MOST_SKILLS = 8
 _MOST_QUESTIONS = 3
 _ON_DATA = ("Which service is slow?", "What changed, and when?", "Show the errors.")
@@ -40,7 +45,9 @@ class Stock:
 
     def able(self, goal: str = "") -> list[Capability]:
         """Return what can be asked for, nearest to `goal` first."""
-        skills = [e for e in self.index.for_domain(GENERAL) if e.tool_name != HUMAN]
+        skills = [
+            e for e in self.index.for_domain(GENERAL) if e.tool_name != HUMAN and not proposed_by(e)
+        ]
         return by_overlap(skills, goal) if goal else skills
 
 
@@ -68,7 +75,9 @@ def cannot_act(
     if not alone:
         return Guidance(lead, alone=False)
     about = [f"What is wrong with {names[0]}?"] if names and stock.analysts else []
-    return Guidance("\n".join([lead, *_can(stock, first=about)]), lacking=True, refuses=True)
+    # Who operates is there only where a mesh was given something to operate.
+    hint = [] if operator_for(stock.index) else [OPERATE]
+    return Guidance("\n".join([lead, *_can(stock, first=about), *hint]), lacking=True, refuses=True)
 
 
 def _can(stock: Stock, goal: str = "", first: Sequence[str] = ()) -> Iterator[str]:

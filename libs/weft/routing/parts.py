@@ -8,6 +8,7 @@ from weft.plan import Node
 from weft.routing.capabilities import CapabilityIndex, Eligible, by_overlap, is_harmless
 from weft.routing.frame import GoalFrame, Level, TaskType, highest
 from weft.routing.modifiers import Modifier, calls_in, has_judge
+from weft.routing.operators import proposer_of
 from weft.routing.protocols import DELEGATE, View
 from weft.routing.reach import concerned
 from weft.routing.routed import GoalRequest, RoutedPart
@@ -87,6 +88,7 @@ def view_of(
         required=part.required,
         grants=tuple(capability.id for capability in part.eligible.capabilities),
         earlier=earlier,
+        proposer=proposer_of(index, part.required[0]) if len(part.required) == 1 else None,
         delegate=request.delegate,
         test_tool=tools[0].tool_name if tools else None,
         tests=any(capability.tool_name is None for capability in index.for_role("test")),

@@ -26,6 +26,8 @@ class View:
     """Ids of the eligible capabilities."""
     earlier: tuple[str, ...] = ()
     """The ids of the parts before this one."""
+    proposer: Capability | None = None
+    """Who says what the one required capability would do, where somebody does."""
     delegate: str | None = None
     test_tool: str | None = None
     """The tool with which the coder runs its own tests."""

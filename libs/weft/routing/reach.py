@@ -16,9 +16,10 @@ from weft.language.entities import entities
 from weft.language.frame import CapabilityWords, vocabulary
 from weft.language.scope import Scope, scope_of
 from weft.language.text import name_words, stem
-from weft.routing.capabilities import HUMAN, CapabilityIndex, is_harmless
+from weft.routing.capabilities import HUMAN, CapabilityIndex, is_harmless, proposed_by
 from weft.routing.frame import GENERAL, TaskType
 from weft.routing.guidance import Guidance, Stock, cannot_act, outside, what_it_can
+from weft.routing.operators import asks_for_repair, operator_for, orders_an_operation
 
 __all__ = ["Reach", "Situation", "concerned", "reach_of"]
 
@@ -60,6 +61,20 @@ def reach_of(
     scope = scope_of(reading)
     if situation.earlier and analysts:
         scope = _scope_of_the_thread(scope, situation.earlier)
+    operator = operator_for(index)
+    fields = {} if operator is None else _operated(reading, read, analysts, operator, scope)
+    return Reach(fields) if fields else _looked_into(reading, read, index, situation, scope)
+
+
+def _looked_into(
+    reading: Reading,
+    read: Mapping[str, JsonValue],
+    index: CapabilityIndex,
+    situation: Situation,
+    scope: Scope,
+) -> Reach:
+    """Return what becomes of a request for which nobody acts on what runs."""
+    analysts, text = analysts_in(index), reading.text
     stock = Stock(index, analysts, situation.data)
     goals = [str(read["primary_goal"]), *_texts(read["secondary_goals"])]
     ordered = _ordered(reading, scope, situation)
@@ -79,6 +94,35 @@ def reach_of(
     if not situation.model and not matched and not _someone_else_may(index, goals):
         return Reach({}, outside(stock, text, refuses=scope == "data" or _looks(goals)))
     return Reach({})
+
+
+def _operated(
+    reading: Reading,
+    read: Mapping[str, JsonValue],
+    analysts: Sequence[Capability],
+    operator: Capability,
+    scope: Scope,
+) -> dict[str, JsonValue]:
+    """Return the fields of a request that is for whoever acts on what runs; nothing for any other.
+
+    Where it is asked for a diagnosis too, or only to put right what is wrong, the analysts look first.
+    """
+    ordered = orders_an_operation(reading)
+    if not ordered and not (asks_for_repair(reading) and scope == "data"):
+        return {}
+    looks = not ordered or bool({"diagnose", "research"} & set(reading.goals))
+    required: dict[str, JsonValue] = {"required_capabilities": [operator.id]}
+    if looks and analysts:
+        return {**_diagnosing(read, analysts, (), [TaskType.REMEDIATE.value]), **required}
+    alone: dict[str, JsonValue] = {
+        "primary_goal": TaskType.REMEDIATE.value,
+        "secondary_goals": [],
+        "domain": GENERAL,
+        "requires_tools": True,
+        "requires_code_generation": False,
+        "success_criteria": [],
+    }
+    return {**read, **alone, **required}
 
 
 def analysts_in(index: CapabilityIndex) -> tuple[Capability, ...]:
@@ -160,7 +204,12 @@ def _somebody_can(reading: Reading, index: CapabilityIndex) -> bool:
     """Tell whether somebody here can carry out what is ordered."""
     if index.for_role("execute"):
         return True
-    able = [capability for capability in index.for_domain(GENERAL) if not is_harmless(capability)]
+    acting = operator_for(index)
+    able = [
+        capability
+        for capability in index.for_domain(GENERAL)
+        if not is_harmless(capability) and capability != acting
+    ]
     return any(_does(capability, reading) for capability in able)
 
 
@@ -181,7 +230,13 @@ def _asks_too(goals: Sequence[str]) -> bool:
 
 
 def _others(index: CapabilityIndex, analysts: Sequence[Capability]) -> list[Capability]:
-    return [capability for capability in index.for_domain(GENERAL) if capability not in analysts]
+    """Return who else is there for a request in his own words; an operator is for orders alone."""
+    acting = operator_for(index)
+    return [
+        capability
+        for capability in index.for_domain(GENERAL)
+        if capability not in analysts and capability != acting and proposed_by(capability) is None
+    ]
 
 
 def _someone_else_may(index: CapabilityIndex, goals: Sequence[str]) -> bool:

@@ -26,7 +26,7 @@ MAX_TIMEOUT_S = 3600.0
 MAX_WAIT_S = 600.0
 MAX_SECONDS = 10**15
 """What still reads as a wish to wait for long; it is granted up to `MAX_WAIT_S`."""
-RESERVED_METADATA = frozenset({"principal", "tenant", "risk"})
+RESERVED_METADATA = frozenset({"approval", "principal", "tenant", "risk"})
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 MAX_METADATA = 16 * 1024
 """Bytes of a run's metadata as JSON: it is copied into every task of the run."""

@@ -20,6 +20,8 @@ from weft.runs import NestedJournal
 
 log = logging.getLogger(__name__)
 
+APPROVAL = "approval"
+"""Under which name a gate's decision reaches what it lets through."""
 STOP_SECONDS = 1.0
 """What a peer gets to end in once its step's time is over."""
 
@@ -108,7 +110,7 @@ def _task(walk: Walk, call: PeerCall, at: At, attempt: Attempt) -> Task:
         parts=_said(call),
         message_id=attempt.message_id,
         authority=here.rooted(journal.root_id).for_call(),
-        metadata=_metadata(walk, at),
+        metadata=_metadata(walk, call, at),
         history=walk.history if call.context == "thread" else (),
         capability=call.target.capability,
         role=call.target.role,
@@ -125,10 +127,12 @@ def _said(call: PeerCall) -> Parts:
     return parts_of(call.prompt, call.arguments) if call.arguments else parts_of(call.prompt)
 
 
-def _metadata(walk: Walk, at: At) -> JsonObject:
-    metadata = walk.metadata
+def _metadata(walk: Walk, call: PeerCall, at: At) -> JsonObject:
+    """Return the run's metadata with what the plan adds; no request says what was approved."""
+    metadata = {name: value for name, value in walk.metadata.items() if name != APPROVAL}
+    metadata |= call.about
     if at.approval is not None:
-        metadata = {**metadata, "approval": at.approval}
+        metadata = {**metadata, APPROVAL: at.approval}
     if walk.models_away:
         before = metadata.get(MODELS_AWAY)
         away = {**(before if isinstance(before, dict) else {}), **walk.models_away}

@@ -27,6 +27,8 @@ class PeerCall:
     context: Literal["none", "thread"] = "none"
     risk: RiskLevel = "low"
     output_schema: JsonObject | None = None
+    about: JsonObject = field(default_factory=dict)
+    """What the steps that it is shown brought, as data: it goes with the run's metadata."""
     retries: int = 2
     read: Callable[[Result], Result] | None = None
     """Makes sense of a completed answer, or fails it with a retryable reason."""

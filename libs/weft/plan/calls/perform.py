@@ -24,7 +24,7 @@ from weft.plan.calls.records import (
 )
 from weft.plan.model import Call, Node
 from weft.plan.peers import PickedPeer, Target
-from weft.plan.prompts import prompt_of
+from weft.plan.prompts import prompt_of, suspects_in
 from weft.plan.walk import At, Walk
 
 LONGEST_PAUSE = 2.0
@@ -68,6 +68,7 @@ async def run_call(walk: Walk, node: Node, at: At) -> Result:
         grants=granted(walk, node, at, perform=perform),
         context=node.context,
         risk=node.risk,
+        about=suspects_in(node.prompt, at),
         output_schema=schema,
         retries=node.retries,
         read=None if schema is None else lambda result: held_to(schema, result, at.path),

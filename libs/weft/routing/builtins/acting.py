@@ -4,6 +4,7 @@ from collections.abc import Sequence as Many
 
 from weft.plan import (
     AnyOf,
+    Call,
     Case,
     Choose,
     DataEquals,
@@ -16,7 +17,7 @@ from weft.plan import (
     ToolEquals,
     verdict_is,
 )
-from weft.routing.builtins.steps import CHECK, asking, call, repeated, work
+from weft.routing.builtins.steps import CHECK, asking, call, repeated, using, work
 from weft.routing.frame import GoalFrame, Level, TaskType
 from weft.routing.protocols import Protocol, View
 
@@ -34,7 +35,12 @@ def _planned(frame: GoalFrame, view: View) -> Node:
 
 def _gated(frame: GoalFrame, view: View) -> Node:
     prompt = asking(view, "Propose what to do, and what it may affect. Carry out nothing.")
-    proposal = call(view, "proposal", "plan", prompt)
+    # Whoever will act knows what it can do, and what that would change.
+    proposal: Call = (
+        call(view, "proposal", "plan", prompt)
+        if view.proposer is None
+        else using(view, "proposal", view.proposer, prompt)
+    )
     gate = Gate(
         id="approval",
         reasons=(OWN_GATE,),
