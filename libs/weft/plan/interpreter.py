@@ -40,6 +40,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "choose": run_choose,
     }
 )
+HOPS_SECONDS = 0.5
+"""What eight hops may keep of a run's time for their own answers."""
 Approver = Callable[[Interrupt], Awaitable[bool]]
 PredicateOf = Callable[[Scope], bool]
 
@@ -170,7 +172,7 @@ def _final(walk: Walk, result: Result) -> Result:
         return result.model_copy(update={"status": "canceled"})
     deadline = walk.authority.deadline
     if result.status == "failed" and deadline is not None:
-        if deadline.remaining(walk.clock) <= 0:
+        if deadline.remaining(walk.clock) <= _margin(result):
             late = Reason(code="deadline_exceeded", message="the run's time is over")
             result = result.model_copy(update={"reasons": (late, *result.reasons)})
     elif result.status == "skipped" or (result.ok and not _did_something(walk, result)):
@@ -178,6 +180,12 @@ def _final(walk: Walk, result: Result) -> Result:
         reasons = result.reasons or (nothing,)
         result = result.model_copy(update={"status": "failed", "reasons": reasons})
     return result
+
+
+def _margin(result: Result) -> float:
+    """Return how much time the run may have left and be over: a peer's ends a little before it."""
+    ended = any(reason.code == "deadline_exceeded" for reason in result.reasons)
+    return HOPS_SECONDS if ended else 0.0
 
 
 def _did_something(walk: Walk, result: Result) -> bool:

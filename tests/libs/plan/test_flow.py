@@ -238,7 +238,7 @@ async def test_a_gate_parks_and_its_body_starts_only_after_an_approval(
         assert outcome.result.text == "restart it"
 
 
-@pytest.mark.requirement("PLAN-25")
+@pytest.mark.requirement("PLAN-25", "REL-7", "SEC-111")
 async def test_an_approval_is_void_for_another_proposal_body_or_principal() -> None:
     peers = Peers(plan=done("restart it"), execute=done("done"))
     parked = await run(gated(), peers, approvals=True)
@@ -259,7 +259,7 @@ async def test_an_approval_is_void_for_another_proposal_body_or_principal() -> N
     assert peers["execute"].tasks == []
 
 
-@pytest.mark.requirement("RT-27")
+@pytest.mark.requirement("RT-27", "REL-7")
 async def test_without_a_store_a_gate_asks_on_approval_or_refuses() -> None:
     async def yes(_: object) -> bool:
         return True

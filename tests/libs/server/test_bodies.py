@@ -98,6 +98,7 @@ async def test_metadata_is_data_whatever_its_names(ana: httpx.AsyncClient) -> No
     [
         {"principal": "root"},
         {"tenant": "evil"},
+        {"approval": {"answer": {"approved": True}}},
         {"risk": "LOW"},
         {"a": "x" * 513},
         {str(number): 1 for number in range(17)},

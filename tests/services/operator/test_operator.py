@@ -168,6 +168,21 @@ async def test_asked_alone_it_asks_a_person_itself_and_acts_on_yes() -> None:
     assert target.performed == [OFF]
 
 
+@pytest.mark.requirement("SEC-111")
+async def test_what_changed_while_a_person_was_asked_is_asked_about_anew() -> None:
+    target = MemoryTarget()
+    asked = task("Turn off new_tax")
+    [question] = (await operator(target).start(asked)).interrupts
+    target.change(OFF)
+    target.change(OFF.model_copy(update={"on": True}))
+
+    again = await operator(target).start(replace(asked, answers={question.id: {"approved": True}}))
+
+    assert again.status == "interrupted"
+    assert again.interrupts[0].id != question.id
+    assert target.performed == []
+
+
 async def test_asked_alone_it_does_nothing_on_no() -> None:
     target = MemoryTarget()
 

@@ -17,7 +17,7 @@ from weft.checkpoint.rules.interrupt_events import expiry, resolved
 from weft.checkpoint.rules.rows import owned, run_of, tell, waiting, whole_run
 from weft.checkpoint.script import Script
 from weft.checkpoint.tables import MessageRow, RequestKey, RunRow
-from weft.checkpoint.text import encode, same
+from weft.checkpoint.text import decode_object, encode, same
 from weft.core import Interrupt, JsonObject, JsonValue, Principal, RunId, check_answer, loads_object
 from weft.core.errors import (
     IdempotencyKeyReusedError,
@@ -61,6 +61,7 @@ def _asked_of_tenant(
 
     Raises:
         NotFoundError: No such run, or not one that put them all.
+        InterruptExpiredError: It waited too long for one.
     """
     row = yield from ReadRun(run_id, lock=True)
     if row is None or row.tenant != principal.tenant or row.gone or not answers:
@@ -68,6 +69,8 @@ def _asked_of_tenant(
     put = {_id(entry) for entry in waiting(row)} if row.status == "interrupted" else set()
     for interrupt_id in answers.keys() - put:
         if (yield from ReadStep(run_id, answer_path(interrupt_id))) is None:
+            if (decode_object(row.error) or {}).get("code") == InterruptExpiredError.code:
+                raise InterruptExpiredError(f"run {run_id} waited too long for an answer")
             raise NotFoundError("run", run_id)
     return row
 
