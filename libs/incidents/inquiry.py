@@ -28,6 +28,8 @@ class Inquiry:
     names: tuple[str, ...] = ()
     period: str = ""
     measures: tuple[str, ...] = ()
+    about_calls: bool = False
+    """Who calls whom is asked."""
     named: Window | None = None
     """The time that the request names as a value, whatever its words say; an end may be open."""
     alert: float | None = None
@@ -42,7 +44,8 @@ class Inquiry:
         """
         read = Question.of(question)
         named, alert = (None, None) if window is None else _times(window)
-        return cls(read.names, read.period, read.measures, named, alert)
+        calls = read.kind == "calls"
+        return cls(read.names, read.period, read.measures, calls, named, alert)
 
     @property
     def is_timed(self) -> bool:

@@ -1,6 +1,6 @@
 """What the traces show: requests, failures and times by service, operations, and the slowest request."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from statistics import quantiles
 
@@ -9,6 +9,7 @@ from services.trace_analyst.trees import Node, critical_path, roots, self_time, 
 from weft.core import Fact, JsonValue
 
 _MOST_OPERATIONS = 20
+_MOST_CALLS = 40
 _MILLI = 1000.0
 _SLOWER, _ADDED = 1.5, 5.0
 """So many times as long as usual, and so many milliseconds longer, is slower."""
@@ -27,6 +28,7 @@ def trace_facts(spans: Split[Span], inquiry: Inquiry) -> list[Fact]:
     facts = [Fact(predicate="services", value=names)]
     facts += [] if rows.window is None else [rows.window]
     facts += [*_began(since, usual), *_slowest(now)]
+    facts += _calls(now, usual) if inquiry.about_calls else []
     facts += [*_requests(now, usual), *_operations(now, usual)]
     return facts
 
@@ -89,6 +91,31 @@ def _entries(nodes: Sequence[Node]) -> dict[str, list[Node]]:
         if node.parent is None or node.parent.span.service != node.span.service:
             found[node.span.service].append(node)
     return found
+
+
+def _calls(now: Sequence[Node], usual: Sequence[Node]) -> list[Fact]:
+    """Return who calls whom, the most frequent first."""
+    pairs, before = _pairs(now), _pairs(usual)
+    order = sorted({*pairs, *before}, key=lambda pair: (-pairs[pair], pair))
+    return [
+        Fact(
+            predicate="calls",
+            subject=caller,
+            what=called,
+            value=pairs[caller, called],
+            before=before[caller, called] if usual else None,
+            unit="calls",
+        )
+        for caller, called in order[:_MOST_CALLS]
+    ]
+
+
+def _pairs(nodes: Sequence[Node]) -> Counter[tuple[str, str]]:
+    return Counter(
+        (node.parent.span.service, node.span.service)
+        for node in nodes
+        if node.parent is not None and node.parent.span.service != node.span.service
+    )
 
 
 def _operations(now: Sequence[Node], usual: Sequence[Node]) -> Iterator[Fact]:

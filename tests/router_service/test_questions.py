@@ -57,12 +57,25 @@ ASKED = (
     "is basket ok?",
     "how is basket doing?",
     "write a post-mortem",
+    "ok so i just got paged, what am i looking at here?",
+    "my boss wants to know how bad it is, help",
+    "customers keep whining that orders don't go through, where do we look first?",
+    "no idea what's talking to what here, can you draw me the call chain?",
+    "has it recovered yet",
+    "so... are we back to normal or what?",
+    "what changed since 9?",
+    "wich services are affectd?",
 )
 FOREIGN = (
     "Seit wann gibt es Fehler im basket?",
     "pourquoi le service basket est si lent ?",
     "¿por qué está lento el servicio de pagos?",
     "perché il carrello è lento?",
+    "Was hat sich geändert?",
+    "¿Cuántas peticiones fallaron?",
+    "o que mudou?",
+    "有哪些服务?",
+    "payment が遅いのはなぜ?",
 )
 FOR_NOBODY = (
     "who won the world cup in 2018",
@@ -76,6 +89,12 @@ FOR_NOBODY = (
     "thanks!",
     "What is an SLO?",
     "Write a function that parses dates",
+    "how many people live on Greenland",
+    "slow down your voice",
+    "how do you keep a bridge from falling down",
+    "is there traffic on the highway at 9:00",
+    "recommend a clean up service",
+    "create a 500 word letter of thanks",
 )
 ORDERS = (
     "restart the ledger",
@@ -85,6 +104,8 @@ ORDERS = (
     "Delete the production database",
     "page the on-call engineer",
     "kill the basket pod",
+    "Starte den Dienst basket neu",
+    "reinicia el servicio basket",
 )
 
 
@@ -128,6 +149,7 @@ async def test_a_question_about_running_systems_reaches_the_analysts_and_nobody_
         "what is the impact",
         "are we losing orders",
         "is it the ledger or the basket?",
+        "wich services are affectd?",
         "what is the 99th percentile of basket",
     }
     strays = {text for text, names in reached.items() if names != ANALYSTS}

@@ -79,7 +79,11 @@ async def first(question: str, data: str = CASE) -> str:
         ("is the cart service up?", ["no service `cart`", "checkout, frontend, inventory"]),
         ("errors after 09:29", ["after 09:29: 2026-11-20 09:29:00", "Errors: checkout"]),
         ("errors before 09:20", ["Nothing is recorded before 09:20", "2026-11-20"]),
-        ("Gibt es Fehler im checkout?", ["does not look English", "It names checkout"]),
+        ("Gibt es Fehler im checkout?", ["from German", "It names checkout", "checkout 33 of"]),
+        ("what does checkout depend on?", ["checkout calls", "payment (", "called by frontend"]),
+        ("summarize", ["In short: payment is the most likely cause", "33 of 186 requests failed"]),
+        ("what changed since 9?", ["after 09:00: 2026-11-20 09:00:00", "fraud_scoring"]),
+        ("has it recovered?", ["It is not seen to be over", "2026-11-20 09:29"]),
     ],
 )
 async def test_what_was_asked_is_said_first(question: str, words: list[str]) -> None:

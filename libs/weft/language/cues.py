@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from weft.language import lexicon
+from weft.language.other_languages import Gloss, glossed
 from weft.language.question_words import HALF, TELEMETRY
 from weft.language.text import Phrases, Word, beginning, scan, stems
 
@@ -68,7 +69,20 @@ class Reading:
         return ("diagnose",) if self._reports_a_symptom() else ("answer",)
 
     @cached_property
+    def gloss(self) -> Gloss | None:
+        """The text word by word in English, where it is in another language of the tables."""
+        return glossed(self.text, _ENGLISH)
+
+    @cached_property
+    def in_english(self) -> "Reading":
+        """This reading, or that of its gloss: what the rules for goals and questions are read in."""
+        gloss = self.gloss
+        return self if gloss is None else Reading(gloss.text, scan(gloss.text), len(gloss.text))
+
+    @cached_property
     def english(self) -> bool:
+        if self.gloss is not None:
+            return False
         english = [word.text for word in self.words if word.text in _ENGLISH]
         if not self.text.isascii():
             letters = [character for character in self.text if character.isalpha()]
@@ -216,6 +230,8 @@ class Reading:
 
     def _can_be_verb(self, index: int) -> bool:
         word = self.words[index]
+        if word.text in lexicon.AMBIGUOUS and self._has_behind(index, "of"):
+            return False  # `order of events`
         if word.text not in lexicon.AMBIGUOUS or word.at == 0:
             return True
         if word.text == "plan":
@@ -224,9 +240,17 @@ class Reading:
 
     def _is_imperative(self, index: int) -> bool:
         word = self.words[index]
-        if self._asks_about(word):
+        if self._asks_about(word) or self._is_open(index):
             return False
         return word.at == 0 or self.words[index - 1].text in lexicon.VERB_LEADS
+
+    def _is_open(self, index: int) -> bool:
+        """`rollback what?` asks for what there is to roll back."""
+        return self._has_behind(index, "what", "which", "who", "whom")
+
+    def _has_behind(self, index: int, *words: str) -> bool:
+        following = self.words[index + 1 : index + 2]
+        return bool(following) and following[0].text in words
 
     def _reports_a_symptom(self) -> bool:
         if not self.words or self.words[0].text in lexicon.ASKING:

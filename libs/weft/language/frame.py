@@ -76,13 +76,14 @@ def frame_of(
 ) -> JsonObject:
     """Return the frame of a text that was read already."""
     skills = [CapabilityWords.of(listed) for listed in capabilities]
-    goals = reading.goals if reading.english else ("answer",)
+    is_read = reading.english or reading.gloss is not None
+    goals = reading.in_english.goals if is_read else ("answer",)
     return {
         "primary_goal": goals[0],
         "secondary_goals": list(goals[1 : 1 + MAX_SECONDARY]),
         "domain": _domain(reading, domains, skills),
         "complexity": _complexity(reading, goals),
-        "risk": risk_of(reading),
+        "risk": max(risk_of(reading), risk_of(reading.in_english), key=LEVELS.index),
         "requires_tools": not NEEDS_TOOLS.isdisjoint(goals),
         "requires_memory": reading.has(_MEMORY),
         "requires_code_generation": "generate_code" in goals,
@@ -98,7 +99,8 @@ def risk_floor(text: str) -> str:
 
     All of it is read: an order at the end of a long paste is an order.
     """
-    return risk_of(Reading.through(text))
+    spoken = Reading.of(text).in_english
+    return max(risk_of(Reading.through(text)), risk_of(spoken), key=LEVELS.index)
 
 
 def risk_of(reading: Reading) -> str:

@@ -12,7 +12,7 @@ _LONGEST = 100
 
 
 def names_the_same(word: str, name: str) -> bool:
-    """Tell whether `asked` means `name`: in whole, in one of its parts, or in another number."""
+    """Tell whether `word` means `name`: in whole, in one of its parts, or in another number."""
     word, name = word.lower()[:_LONGEST], name.lower()[:_LONGEST]
     parts = [part for part in _PARTS.split(name) if part]
     wanted = _singular(word)

@@ -76,13 +76,52 @@ def _stamp(tokens: Sequence[str], at: int) -> tuple[str, int]:
 def _clock(tokens: Sequence[str], at: int) -> tuple[str, int]:
     if at >= len(tokens):
         return "", at
+    if tokens[at] in _NAMED_HOURS:
+        return _NAMED_HOURS[tokens[at]], at + 1
     half = _HALVES.get(tokens[at + 1]) if at + 1 < len(tokens) else None
     if ":" in tokens[at]:
         hour, _, rest = tokens[at].partition(":")
         return _hour(int(hour), half, rest), at + 1 + (half is not None)
-    if half is not None and tokens[at].isdecimal():
-        return _hour(int(tokens[at]), half, "00"), at + 2
+    if tokens[at].isdecimal() and (half is not None or _is_an_hour(tokens, at)):
+        return _hour(int(tokens[at]), half, "00"), at + 1 + (half is not None)
     return "", at
+
+
+def _is_an_hour(tokens: Sequence[str], at: int) -> bool:
+    """`since 9`, `at 14 o'clock`, `between 9 and 10`: a number behind a bound, and nothing it counts."""
+    if not tokens[at].isdecimal() or len(tokens[at]) > len("24"):
+        return False
+    after = tokens[at + 1] if at + 1 < len(tokens) else ""
+    if after in _CLOCKS:
+        return True
+    before = tokens[at - 1] if at else ""
+    if before == "between":
+        return _ends_a_range(tokens, at + 2)
+    if before in _RANGE and tokens[max(0, at - 3) : at - 2] in (["between"], ["from"]):
+        return _ends_a_range(tokens, at)
+    alone = not after or after in _AFTER_HOURS or not after.isalnum()
+    return alone and before in _BEFORE_HOURS
+
+
+def _ends_a_range(tokens: Sequence[str], at: int) -> bool:
+    """`between 9 and 10`: two hours of a day, of nothing that could be counted."""
+    pair = [*tokens[at - 2 : at - 1], *tokens[at : at + 1]]
+    hours = [int(token) for token in pair if token.isdecimal() and len(token) <= len("24")]
+    after = tokens[at + 1] if at + 1 < len(tokens) else ""
+    return (
+        len(hours) == len(pair) == _PAIR
+        and max(hours) <= _DAY_HOURS
+        and (not after or after in _AFTER_HOURS | _CLOCKS | _HALVES.keys())
+    )
+
+
+_PAIR, _DAY_HOURS = 2, 24
+
+
+_NAMED_HOURS = {"noon": "12:00", "midday": "12:00", "midnight": "00:00"}
+_CLOCKS = words("oclock o h uhr hrs")
+_BEFORE_HOURS = words("since after before until till at from")
+_AFTER_HOURS = words("in on for of to and until till today yesterday this or")
 
 
 def _hour(hour: int, half: int | None, rest: str) -> str:

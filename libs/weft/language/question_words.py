@@ -11,7 +11,22 @@ KIND_WORDS: Mapping[str, frozenset[str]] = {
         change changed changes changing deploy deployed deploys deployment deployments redeployed
         release released releases rollout rollouts config configs configuration configurations
         reconfigured flag flags toggle toggled toggles migration migrations migrated upgrade upgraded upgrades
-        feature-flag feature-flags modified altered shipped
+        feature-flag feature-flags modified altered shipped ship touched touch flip flipped
+    """),
+    "moment": words("onset"),
+    "fix": words("remediation mitigation workaround remedy remedies"),
+    "calls": words("""
+        depend depends depending dependency dependencies deps dependent dependents upstream upstreams
+        downstream downstreams caller callers callee callees topology consumes consumer consumers consume
+    """),
+    "affected": words("affected impacted suffering suffer suffers hit hurt harmed damaged damage"),
+    "worst": words(
+        "worst sickest weakest unhealthiest offender offenders suspect suspects suspicious"
+    ),
+    "recovery": words("recovered recover recovering recovery resolved finished mttr still calmed"),
+    "summary": words("""
+        summary summarize summarise summarized summarised overview tldr recap gist digest synopsis
+        briefing situation brief
     """),
     "timeline": words("timeline chronology chronological chronologically timelines"),
     "evidence": words("evidence proof prove sources provenance"),
@@ -26,11 +41,11 @@ KIND_WORDS: Mapping[str, frozenset[str]] = {
     """),
     "health": words("""
         healthy unhealthy health ok okay fine alive normal normally status state up running working
-        well good stable sane affected impacted degraded impact
+        well good stable sane degraded
     """),
     "metric": words("""
         throughput cpu memory usage utilization utilisation rps qps disk bandwidth saturation uptime
-        availability traffic load
+        availability traffic load queue heap threads connections
     """),
     "cause": words("""
         why cause causes caused causing culprit culprits reason reasons blame root-cause rootcause rca
@@ -52,14 +67,32 @@ MEASURES: Mapping[str, str] = {
 KIND_PHRASES: Mapping[str, str] = {
     "changes": "what's new; what is new; what is different; what's different; rolled out; rolled back; "
     "turned on; turned off; switched on; switched off; went live; pushed to",
-    "timeline": "sequence of events; order of events; step by step; in order; what happened; "
+    "errors": "stack traces; stack trace; log errors; error messages; error lines",
+    "timeline": "sequence of events; sequence of things; order of things; order of events; step by step; in order; what happened; "
     "events between; events before; events after; series of events; history of",
     "moment": "since when; when did; when was; when were; when has; when have; when is; when does; "
-    "how long; what time; which time; at what; what moment; which moment; which minute; what point; "
-    "is it over; is this over; incident over; outage over; still happening; still going; still down; "
-    "still ongoing; did it end; did this end; it recover; first sign; first signs; start time; begin time; onset of; time of onset; how early; exact time; "
+    "how long; what time; which time; from when; first error; first errors; first failure; at what; what moment; which moment; which minute; what point; "
+    "first sign; first signs; start time; begin time; of onset; the onset; first occurrence; onset of; time of onset; how early; exact time; "
     "occurrence time",
-    "count": "how many; number of; count of; count the; how often; how much traffic; total number",
+    "recovery": "is it over; is this over; incident over; outage over; still happening; still going; "
+    "still down; still ongoing; still broken; still failing; still slow; did it end; did this end; over yet; "
+    "it recover; back to normal; are we back; is it fixed; is it finished; problem finished; problem over; "
+    "ok again; okay again; fine again; normal again; healthy again; up again; when did it end; issue over; has it stopped; did it stop; all clear; over now; is it done; problem finish; it all over",
+    "summary": "catch me up; catch us up; bring me up to speed; up to speed; fill me in; in short; "
+    "in a nutshell; in a few words; in one sentence; brief me; brief us; executive summary; exec summary; what am i looking at; what are we looking at; what do we know; short version; "
+    "how bad; how severe; how serious; big picture; status update; status report; current status; "
+    "state of affairs; where do we stand; where are we; resume of; sum it up; sum up; "
+    "what's the story; what is the story",
+    "calls": "who calls; what calls; which services call; who is calling; what is calling; who uses; "
+    "what uses; talks to; talking to; talk to; call chain; call graph; call tree; service map; called by; "
+    "relies on; rely on; relying on; connected to; does it call; service graph; is used by; that call",
+    "affected": "blast radius; customer impact; user impact; business impact; what is the impact; "
+    "what's the impact; who else; which customers; how far does it; how far has it; how widespread",
+    "worst": "top offender; bad apple; most affected; biggest problem; biggest problems; rank the services; "
+    "have problem; have problems; has problem; has problems; has a problem; have issues; has issues; "
+    "in trouble; the weakest link; weakest link; where is the problem; where's the problem; is the problem; doing worst; "
+    "least healthy; most unhealthy; most broken; worst performing",
+    "count": "how much requests; how much request; error count; errors count; count errors; how many; number of; count of; count the; how often; how much traffic; total number",
     "rate": "error rate; error-rate; failure rate; error ratio; failure ratio; success rate; "
     "error percentage; failure percentage; what share; what fraction; what percentage; which share; "
     "what portion; percent of",
@@ -68,25 +101,54 @@ KIND_PHRASES: Mapping[str, str] = {
     "next step; what to do; how do i mitigate; how do we mitigate; how to mitigate; how to resolve; "
     "how do i resolve; how do we resolve; how would you fix; suggest a fix; propose a fix; "
     "recommended fix; what do you recommend; how can this be fixed; how could this be fixed; "
-    "how do i stop; how do we stop; how to stop; remedy for",
+    "how do i stop; how do we stop; how to stop; remedy for; way out; you recommend; you suggest; you advise; rollback what; roll back what; "
+    "what to roll back; what to revert; what to undo; how can repair; how to repair; how fix; "
+    "how solve; how to solve; way to fix; way to stop; workaround for",
     "compare": "difference between; differences between; compared to; compared with; worse than; "
     "better than; which of; slower than; faster than; more errors than",
     "evidence": "how do you know; how do we know; are you sure; based on what; says who; show me why",
     "services": "which services are there; which services exist; list the services; list services; "
-    "list all services; what services; show the services; show services; name the services; "
-    "what components; which components are there; what data",
-    "slowest": "takes the longest; took the longest; most time; time is spent; time spent; "
+    "list all services; what services; enumerate the services; enumerate the microservices; is running in; is running here; show the services; show services; name the services; "
+    "what components; which components are there; what data; how many services; how many components; "
+    "how many microservices; how many apps; list of services; list of components; services exist; "
+    "list of all services; services do we; services do you; services are running; services run; "
+    "services there are; services are in; count the services; number of services; inventory of services; "
+    "all the services; services in this; services in the; services of this",
+    "slowest": "how fast is; how slow is; hot spots; hot spot; takes the longest; took the longest; most time; time is spent; time spent; "
     "time goes; spends its time; response time; response times; takes so long; take so long; "
     "how long do; how long does",
-    "health": "how is; how's; how are; doing well; in trouble",
+    "health": "how is; how's; how are; doing well",
     "cause": "what went wrong; what's wrong; what is wrong; going on; happening here; what broke; "
     "root cause; who is to blame; at fault; where does it come from; where is the problem; what is up with; "
     "what's up with; come from",
 }
 """The same for several words in a row; the longest phrase counts before any word."""
 
+SERVICE_WORDS = words("services components microservices apps applications")
+"""Alone, one of these asks for their names."""
+
+NOUNS = words("""
+    error errors exception exceptions failure failures fault faults crash crashes warning warnings timeouts
+    stacktraces traceback latency latencies duration durations percentile percentiles p50 p90 p95 p99
+    health status state throughput cpu memory usage utilization utilisation rps qps disk bandwidth
+    saturation uptime availability traffic load bottleneck bottlenecks hotspot hotspots
+    queue heap threads connections time times rate
+""")
+"""What a request of few words without a verb wants to see, first or last in it: `checkout latency`."""
+
+BEGINNINGS = words("""
+    start started starts starting begin began begun begins broke break onset occur occurred happen
+    happened go went turned become became
+""")
+"""With `when` they ask for the moment."""
+
+MENDING = words("fix repair mitigate remedy undo revert resolve solve remediate")
+"""With `how` or `what` they ask for a way out."""
+
 SUPERLATIVES = words("slowest longest bottleneck bottlenecks hotspot hotspots")
-LISTING = words("show list display print check find get give see search grep which what any whose")
+LISTING = words(
+    "tell telling giving showing show list display print check find get give see search grep which what any whose"
+)
 """Openers after which a symptom is what is asked for."""
 
 DEMANDING = words("""
@@ -104,7 +166,7 @@ TELEMETRY = (
     words("""
     log logs logging trace traces span spans metric metrics telemetry alert alerts alertname alerting
     dashboard dashboards pagerduty opsgenie alertmanager grafana prometheus kibana datadog sentry jaeger loki opentelemetry
-    service services microservice microservices pod pods container containers deployment deployments
+    microservice microservices pod pods container containers deployment deployments
     deploy deploys deployed rollout incident incidents outage outages downtime rca postmortem
     post-mortem root-cause bottleneck bottlenecks backend backends frontend endpoint endpoints
     timeline upstream downstream dependency dependencies slo slos sla latencies throttling
@@ -116,18 +178,18 @@ TELEMETRY = (
 )
 """A word of these says that a question is about running systems."""
 
-ON_CALL = (
-    TELEMETRY - SYMPTOMS - METRICS - words("service services queue queues node nodes alert alerts")
-) | words("incident outage exception exceptions timeouts")
+ON_CALL = (TELEMETRY - SYMPTOMS - METRICS - words("queue queues node nodes alert alerts")) | words(
+    "incident outage exception exceptions timeouts"
+)
 """Those that people use of their systems only, whoever talks."""
 
 HALF = words("""
-    request requests memory traffic health healthy unhealthy change changed changes flag flags release
-    released config configuration check cause caused culprit wrong unusual weird odd strange suspicious
+    service services request requests memory traffic health healthy unhealthy change changed changes flag flags release
+    released config configuration cause caused culprit wrong unusual weird odd strange suspicious
     abnormal affected impacted impact api site website app application system systems database db
     server servers instance host hosts call calls problem problems issue issues happened happen
-    happening start started begin began users customers clients people normal anomalous unresponsive
-    investigate diagnose debug triage troubleshoot analyze fix mitigate evidence down up slow
+    happening start started begin began users customers clients normal anomalous unresponsive
+    investigate diagnose debug triage troubleshoot analyze fix mitigate evidence down slow
     responding respond connection connections pool load user customer recover recovered
     trouble troubles feature slowest slower longest percentile percentiles operation operations
     culprit bug bugs code components component failed fail broke breaking deploying
@@ -135,6 +197,11 @@ HALF = words("""
 """Two of these say it together, and one does beside a time or a name."""
 
 POINTING = """
+    catch me up; catch us up; up to speed; fill me in; what am i looking at; what are we looking at;
+    what do we know; how bad; how severe; how serious; back to normal; has it recovered; over yet;
+    call chain; call graph; call tree; service map; blast radius; who else is; is suffering; are suffering;
+    got paged; been paged; customer impact; user impact; bad apple; top offender; go wrong;
+    where do we look first; where do i look first; where should we look; blew up;
     what happened; what's happening; what is happening; what's going on; what is going on; what changed;
     what has changed; what's wrong; what is wrong; what went wrong; what broke; what is broken;
     what's broken; how do i fix it; how do we fix it; how do i fix this; how do we fix this; how to fix it;
@@ -174,20 +241,26 @@ CANNOT = words("""
 """A statement with one of these tells of something that does not work."""
 
 PERSONAL = words("""
-    i i'm i'd i've i'll im my mine me myself you your yours you're yourself he she his her him hers
-    hello hi hey thanks thank bye goodbye joke jokes poem story song songs weather recipe movie movies
-    translate translation spell define definition synonym meaning capital president population
-    restaurant hotel flight music
+    i i'm i'd i've i'll im my mine me myself you your yours you're yourself he she his him hers
+    hello hi hey thanks thank bye goodbye
 """)
-"""Words of talk about persons and the world: with them, a question is about no system."""
+"""Words of talk about persons: with them, a question is about systems only where more says so."""
 
-POLITE = (
-    "could you please", "can you please", "would you please", "could you", "can you", "would you",
-    "will you", "please", "i want to know", "i'd like to know", "i would like to know",
-    "i need to know", "do you know", "tell me", "show me", "give me", "let me know", "help me",
-    "let me see", "i want to see", "i wonder", "hey", "hi", "hello", "ok", "okay", "so",
-)  # fmt: skip
-"""What may stand before a request without being a part of it."""
+OWNED = words("my mine his hers your yours their")
+
+EVERYDAY = words("""
+    joke jokes poem story song songs weather recipe recipes movie movies translate translation spell define
+    definition synonym synonyms meaning capital president population restaurant restaurants hotel flight
+    flights music lyrics album actor actress celebrity football soccer baseball basketball game games
+    child children kid kids parent parents mother father mom dad wife husband baby dog dogs cat cats pet pets
+    birthday wedding vacation holiday luggage passport homework school college university degree
+    blood disease illness doctor medicine diet calories vitamin vitamins insomnia health-insurance
+    cook bake eat drink food meal dinner lunch breakfast pizza coffee trash laundry kitchen furniture
+    country countries planet planets earth ocean mountain river bridge airport airports highway road roads
+    tunnel driving tax taxes salary mortgage nasdaq stocks lottery jobless homeless hollywood
+    america europe china france germany england london paris
+""")
+"""Words of daily life and of the world: with one of them, nothing less than two signs says systems."""
 
 OPENING_FOLLOW_UPS = ("and", "what about", "how about", "but", "also", "or", "then")
 """How a request begins that goes on with another."""
@@ -231,6 +304,12 @@ GENERIC = words("""
     everywhere somewhere anywhere half part parts set kind type types sort reading
     i me my we us our you your he she his her its their theirs mine ours yours
     whats whos hows following below above please critical high medium report reports reported reporting firing fired
-    takes took spent involved related compare problem-free
+    takes took spent involved related compare problem-free behaviour behavior performance performing
+    whether anyhow anyway actually really totally else environment exist exists recently lately again
+    affected impacted suffering worst touched ship shipped depend depends dependency dependencies deps
+    upstream downstream caller callers calling called talking recovered resolved finished
+    situation recap gist blast radius offender offenders suspect suspects mttr fixed repair undo rollback
+    looking look caught catch hit hurt that's shape scope few words brief still calmed burning burned
+    consumes consumer consumers consume enumerate recommend recommended occurrence parts fast length
 """)
 """Words that name no part of anybody's system, wherever they stand."""

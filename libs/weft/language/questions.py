@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from weft.language import lexicon
 from weft.language import question_words as tables
+from weft.language.courtesy import without_courtesy
 from weft.language.cues import Reading
 from weft.language.entities import Entity, entities
 from weft.language.periods import period_of
+from weft.language.spelling import Spelling
 from weft.language.text import Phrases
 
 __all__ = ["EARLIER", "Question", "QuestionKind"]
 
 QuestionKind = Literal[
-    "fix", "compare", "services", "evidence", "rate", "count", "moment", "changes", "timeline",
-    "cause", "slowest", "errors", "health", "metric",
+    "fix", "compare", "services", "calls", "affected", "worst", "evidence", "recovery", "summary",
+    "rate", "count", "moment", "changes", "timeline", "cause", "slowest", "errors", "health", "metric",
 ]  # fmt: skip
 EARLIER = "Earlier on this thread: "
 """Begins the line behind a follow-up that says what it follows."""
@@ -44,6 +46,10 @@ class Question:
     english: bool
     measures: tuple[str, ...] = ()
     """How what it asks to have measured may be called: `memory` is also `heap` and `rss`."""
+    language: str = ""
+    """The other language that single words of it were read in; none where it was read in English."""
+    cues: tuple[str, ...] = ()
+    """Those words, in English."""
 
     @classmethod
     def of(cls, text: str) -> "Question":
@@ -64,22 +70,52 @@ class Question:
             self.period or before.period,
             self.english,
             self.measures or before.measures,
+            self.language,
+            self.cues,
         )
 
     @classmethod
     def _read(cls, text: str) -> "Question":
-        reading = Reading.of(text)
+        spoken = Reading.of(text)
+        reading = as_meant(spoken.in_english)
         named = entities(reading)
         subjects = tuple(dict.fromkeys(_subjects(reading, named)))
         names = tuple(dict.fromkeys((*subjects, *_names(reading))))
         kind = _kind(reading)
-        if kind in ("health", "cause") and len(names) > 1 and _weighs(reading):
+        if kind in _WEIGHED and len(names) > 1 and _weighs(reading):
             kind, subjects = "compare", subjects if len(subjects) > 1 else names
         elif kind == "compare" and len(subjects) < _TWO:
             subjects = names
+        gloss = spoken.gloss
         return cls(
-            text, kind, names, subjects, period_of(text), reading.english, _measures(reading)
+            text,
+            kind,
+            names,
+            subjects,
+            period_of(reading.text),
+            spoken.english,
+            _measures(reading),
+            "" if gloss is None else gloss.language,
+            () if gloss is None else gloss.cues,
         )
+
+
+_WEIGHED = ("health", "cause", "slowest", "worst", "errors")
+
+
+def as_meant(reading: Reading) -> Reading:
+    """Return the request alone, its slips mended: what stands around it asks for nothing."""
+    alone = Reading.of(without_courtesy(reading.text))
+    mended = [replace(word, text=_SPELLING.meant(word.text)) for word in alone.words]
+    return replace(alone, words=mended)
+
+
+_SPELLING = Spelling(
+    frozenset().union(
+        *tables.KIND_WORDS.values(), tables.SERVICE_WORDS, {"which", "incident"}, tables.NOUNS
+    ),
+    besides=lexicon.COMMON | {"cases", "cased", "filed", "filing", "cashes", "fated", "causal"},
+)
 
 
 def _measures(reading: Reading) -> tuple[str, ...]:
@@ -90,7 +126,8 @@ def _measures(reading: Reading) -> tuple[str, ...]:
 def _weighs(reading: Reading) -> bool:
     """`is it payment or inventory?`."""
     words = [word.text for word in reading.words]
-    return words[0] in _STATE_VERBS | {"which"} and "or" in words
+    weighing = words[0] in _STATE_VERBS or not {"which", "what", "who"}.isdisjoint(words)
+    return weighing and "or" in words
 
 
 def shown_kinds(reading: Reading) -> tuple[QuestionKind, ...]:
@@ -102,14 +139,30 @@ def shown_kinds(reading: Reading) -> tuple[QuestionKind, ...]:
             shown.add("errors")
     if any(goal == "compare" for goal in reading.goals):
         shown.add("compare")
+    spoken = [word.text for word in reading.words]
+    if _asks_for_the_moment(spoken):
+        shown.add("moment")
+    if spoken[:1] in (["how"], ["what"], ["which"]) and not tables.MENDING.isdisjoint(spoken):
+        shown.add("fix")
+    if any(word in tables.SERVICE_WORDS for word in spoken) and _SERVICES_ALONE.issuperset(spoken):
+        shown.add("services")
+    if not tables.SERVICE_WORDS.isdisjoint(spoken) and not _EXISTS.isdisjoint(spoken):
+        shown.add("services")
     return tuple(kind for kind in get_args(QuestionKind) if kind in shown)
 
+
+def _asks_for_the_moment(spoken: list[str]) -> bool:
+    return "when" in spoken and not tables.BEGINNINGS.isdisjoint(spoken[spoken.index("when") :])
+
+
+_EXISTS = frozenset({"exist", "exists", "existing"})
+_SERVICES_ALONE = tables.SERVICE_WORDS | tables.LISTING | lexicon.words("the all our of names name")
 
 _SYMPTOMATIC = ("cause", "slowest", "errors", "health", "metric")
 
 
 def _shows_a_kind(text: str) -> bool:
-    return bool(shown_kinds(Reading.of(text)))
+    return bool(shown_kinds(as_meant(Reading.of(text).in_english)))
 
 
 def _kind(reading: Reading) -> QuestionKind:
@@ -148,9 +201,13 @@ def _is_statement(reading: Reading) -> bool:
 
 def _is_noun_phrase(reading: Reading) -> bool:
     """`errors in payment` without a verb is short for showing them."""
-    first, spoken = reading.words[0].text, {word.text for word in reading.words}
-    short = len(reading.words) < _SHORT and spoken.isdisjoint(_STATE_VERBS | tables.CANNOT)
-    return short and any(first in listed for listed in tables.KIND_WORDS.values())
+    first, last = reading.words[0].text, reading.words[-1].text
+    spoken = {word.text for word in reading.words}
+    if len(reading.words) >= _SHORT or not spoken.isdisjoint(_STATE_VERBS | tables.CANNOT):
+        return False
+    opens = any(first in listed for listed in tables.KIND_WORDS.values())
+    opens = opens or any(at == 0 for at, _, _ in KINDS_BY_PHRASE.find(reading.words))
+    return opens or last in tables.NOUNS or not spoken.isdisjoint(tables.MEASURES.keys())
 
 
 _SHORT = 10

@@ -4,10 +4,11 @@ from typing import Literal
 
 from weft.language import lexicon
 from weft.language import question_words as tables
+from weft.language.courtesy import is_for_us
 from weft.language.cues import Reading
 from weft.language.entities import entities
 from weft.language.periods import period_of
-from weft.language.questions import KINDS_BY_PHRASE, Question, shown_kinds
+from weft.language.questions import KINDS_BY_PHRASE, Question, as_meant, shown_kinds
 from weft.language.text import Phrases
 
 __all__ = ["Scope", "may_be_elsewhere", "scope_of"]
@@ -29,21 +30,25 @@ _THAT = frozenset({"that", "that's", "this", "it", "it's", "its"})
 
 def may_be_elsewhere(text: str) -> bool:
     """Tell whether nothing but an unknown name could make `text` a question about the data."""
-    reading = Reading.of(text)
+    written = Reading.of(text)
+    reading = written.in_english
     half = any(word.text in tables.HALF for word in reading.words)
-    return scope_of(reading) == "unsure" and not half and not shown_kinds(reading)
+    return scope_of(written) == "unsure" and not half and not shown_kinds(reading)
 
 
 def scope_of(reading: Reading) -> Scope:
     """Return what `reading` is about, by its words alone."""
-    plain = _without_politeness(reading)
+    plain = as_meant(reading.in_english)
     words = [word.text for word in plain.words if not word.quoted]
+    words = words[2:] if is_for_us(words) else words
     if _asks_for_help(plain, words):
         return "mesh"
-    if not reading.english:
+    if not reading.english and (reading.gloss is None or not words):
         return "unsure"
     if words and not _asks_for_a_meaning(words) and _is_about_systems(plain, words):
         return "data"
+    if not reading.english:
+        return "unsure"
     return "unsure" if words and _may_name_a_part(plain, words) else "other"
 
 
@@ -61,26 +66,13 @@ def _may_name_a_part(plain: Reading, words: list[str]) -> bool:
     """Tell whether it is a short question without persons, places and other business."""
     if _asks_for_a_meaning(words):
         return False
-    if not tables.PERSONAL.isdisjoint(words) or len(words) > _MOST_UNSURE:
+    if not (tables.PERSONAL | tables.EVERYDAY).isdisjoint(words) or len(words) > _MOST_UNSURE:
         return False
     if any(entity.kind in ("proper", "url", "email") for entity in entities(plain)):
         return False
     named = len(Question.of(plain.text).names)
     something = named or shown_kinds(plain) or not tables.HALF.isdisjoint(words)
     return bool(something) and named <= _MOST_NAMES and set(plain.goals) <= _ASKED_FOR
-
-
-def _without_politeness(reading: Reading) -> Reading:
-    text = reading.text.strip()
-    while True:
-        low = text.lower()
-        lead = next(
-            (phrase for phrase in tables.POLITE if low.startswith((f"{phrase} ", f"{phrase}, "))),
-            None,
-        )
-        if lead is None:
-            return Reading.of(text) if text != reading.text.strip() else reading
-        text = text[len(lead) :].lstrip(" ,")
 
 
 def _asks_for_help(plain: Reading, words: list[str]) -> bool:
@@ -91,28 +83,55 @@ def _asks_for_help(plain: Reading, words: list[str]) -> bool:
 
 def _is_about_systems(plain: Reading, words: list[str]) -> bool:
     spoken = set(words)
-    personal = not tables.PERSONAL.isdisjoint(spoken)
-    strong = len(spoken & tables.TELEMETRY)
-    weak = sum(word in tables.HALF for word in words) + bool(period_of(plain.text))
-    named = any(entity.kind in ("service", "metric") for entity in entities(plain))
-    strong += not tables.CALLS.isdisjoint(words[:2])
-    strong += any(_is_status(word) for word in words) + plain.has(_FAULTS)
-    if plain.has(_POINTING):
+    strong, weak = _signs(plain, words)
+    if not spoken.isdisjoint(tables.EVERYDAY):
+        return strong >= _ENOUGH
+    if plain.has(_POINTING) and (strong or spoken.isdisjoint(tables.OWNED)):
         return True
-    weak += ("diagnose" in plain.goals) + plain.has(KINDS_BY_PHRASE)
-    if personal:
-        return (
-            not tables.ON_CALL.isdisjoint(spoken)
-            or strong >= _ENOUGH
-            or (strong == 1 and weak >= 1)
-        )
+    if not spoken.isdisjoint(tables.PERSONAL):
+        on_call = not tables.ON_CALL.isdisjoint(spoken)
+        return on_call or strong >= _ENOUGH or (strong == 1 and weak >= 1)
+    named = any(entity.kind in ("service", "metric") for entity in entities(plain))
     if strong or weak >= _ENOUGH or (weak and named):
         return True
     return _asks_for_a_state(words) or _tells_of_a_fault(plain, words)
 
 
-def _is_status(word: str) -> bool:
-    """`500s`, `503`: what a server answers when it fails."""
+def _signs(plain: Reading, words: list[str]) -> tuple[int, int]:
+    """Return how much says that it is about systems: signs that do alone, and halves of one."""
+    telling = words[2:] if words[:2] == ["slow", "down"] else words
+    strong = len((set(telling) & tables.TELEMETRY) - _PARTICLES)
+    strong += any(map(_is_down, words, ["", *words], range(len(words), 0, -1)))
+    strong += not tables.CALLS.isdisjoint(words[:2])
+    strong += any(map(_is_status, words, ["", *words])) + plain.has(_FAULTS)
+    weak = sum(word in tables.HALF for word in words) + _says_a_time(plain.text)
+    return strong, weak + ("diagnose" in plain.goals) + plain.has(KINDS_BY_PHRASE)
+
+
+_PARTICLES = frozenset({"down"})
+_BEFORE_DOWN = lexicon.words(
+    "is are was were went goes go gone going been be looks seems still completely totally all"
+)
+
+
+def _is_down(word: str, before: str, left: int) -> bool:
+    """`payment is down`, `checkout down?`; to slow down and to turn down are something else."""
+    return word == "down" and (before in _BEFORE_DOWN or (left == 1 and before not in _TURNED))
+
+
+_TURNED = lexicon.words("slow turn sit calm cut write put fall step break lie lay count shut")
+
+
+def _says_a_time(text: str) -> bool:
+    """A bare number may be the hour `at 7`, and says nothing of what is asked."""
+    period = period_of(text)
+    return bool(period) and (":" not in period or ":" in text or "m" in period)
+
+
+def _is_status(word: str, before: str) -> bool:
+    """`500s`, `503`: what a server answers when it fails; `a 500 word letter` is none."""
+    if word in _STATUSES and before in ("a", "an", "of", "about", "than", "in"):
+        return False
     return word.removesuffix("s").removesuffix("'") in _STATUSES
 
 
@@ -120,7 +139,17 @@ def _asks_for_a_state(words: list[str]) -> bool:
     """`is cart ok?`, `how is cart doing?`, `cart is slow`: a state, and a name to have it."""
     states = [at for at, word in enumerate(words) if word in tables.STATES]
     linked = {"is", "are", "was", "were", "how's", "looks", "seems", "feels"} & set(words)
-    return bool(states and linked) and len(words) <= _MOST_UNSURE
+    if not states or not linked or len(words) > _MOST_UNSURE or words[0] in _OTHER_QUESTIONS:
+        return False
+    if words[0] == "how" and words[1] not in linked:
+        return False
+    return set(words[states[-1] + 1 :]) <= _BEHIND_A_STATE
+
+
+_OTHER_QUESTIONS = frozenset({"who", "what", "where", "when", "whose", "which"})
+_BEHIND_A_STATE = lexicon.COMMON | lexicon.words(
+    "today yesterday right actually really too again moment normally there yet or"
+)
 
 
 def _tells_of_a_fault(plain: Reading, words: list[str]) -> bool:

@@ -10,13 +10,16 @@ from weft.core import Fact
 from weft.language import EARLIER, Question, QuestionKind, may_be_elsewhere, names_the_same
 from weft.report.grounding import Branch
 from weft.report.model import Report
-from weft.report.telling import Telling, shown_time
+from weft.report.overview import affected, in_short, over, worst
+from weft.report.telling import Telling, joined, shown_time
 
 __all__ = ["Asked", "asked_of", "opening_lines"]
 
 NOT_ENGLISH = (
     "The question does not look English: it was read by the names, numbers and times in it only."
 )
+
+READ_BY_WORDS = "The question does not look English: read word by word, as `{}`, from {}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Asked:
     def is_elsewhere(self) -> bool:
         """Neither its kind nor any word of it is about the data."""
         question = self.question
-        if self.follows or self.named or not question.english:
+        if self.follows or self.named or not (question.english or question.cues):
             return False
         if not may_be_elsewhere(question.text):
             return False
@@ -82,7 +85,7 @@ def opening_lines(inquiry: Asked, report: Report) -> list[str]:
     """Return what is said first; nothing where no source shows anything."""
     if not inquiry.facts:
         return []
-    lines = [] if inquiry.question.english else [_by_names_only(inquiry)]
+    lines = [] if inquiry.question.english else [_as_it_was_read(inquiry)]
     lines += [_absent(name, inquiry) for name in inquiry.unknown]
     lines += _window(inquiry, report)
     if inquiry.is_elsewhere:
@@ -93,25 +96,27 @@ def opening_lines(inquiry: Asked, report: Report) -> list[str]:
     return [*lines, *_KINDS[inquiry.question.kind](telling, report)]
 
 
-def _by_names_only(inquiry: Asked) -> str:
+def _as_it_was_read(inquiry: Asked) -> str:
+    """Say of a question in another language what of it was read."""
+    question = inquiry.question
     names = (
-        f" It names {_joined(inquiry.named)}."
+        f" It names {joined(inquiry.named)}."
         if inquiry.named
         else " It names no service of this data."
     )
-    return NOT_ENGLISH + names
+    if not question.cues:
+        return NOT_ENGLISH + names
+    return READ_BY_WORDS.format(", ".join(question.cues), question.language) + names
 
 
 def _absent(name: str, inquiry: Asked) -> str:
-    there = f"there {'is' if len(inquiry.services) == 1 else 'are'} {_joined(inquiry.services)}"
+    there = f"there {'is' if len(inquiry.services) == 1 else 'are'} {joined(inquiry.services)}"
     return f"There is no service `{name}` in this data; {there}."
 
 
 def _elsewhere(inquiry: Asked) -> Iterator[str]:
     """Say that the question may be about something else than the data."""
-    there = (
-        f"it is about {_joined(inquiry.services)}" if inquiry.services else "it names no service"
-    )
+    there = f"it is about {joined(inquiry.services)}" if inquiry.services else "it names no service"
     yield (
         f"This mesh cannot answer that: nothing in the question names a part of the data; {there}."
     )
@@ -183,16 +188,16 @@ def _compare(telling: Telling, report: Report) -> Iterator[str]:
     scores = {suspect.subject: suspect.score for suspect in report.suspects}
     ranked = sorted(two, key=lambda name: -scores.get(name, 0.0))
     if len(ranked) > 1 and scores.get(ranked[0], 0.0) > scores.get(ranked[1], 0.0):
-        others = _joined(tuple(f"{name} {scores.get(name, 0.0):.2f}" for name in ranked[1:]))
+        others = joined(tuple(f"{name} {scores.get(name, 0.0):.2f}" for name in ranked[1:]))
         yield (f"{ranked[0]} departs more from normal (score {scores[ranked[0]]:.2f}; {others}).")
     elif len(ranked) > 1:
-        yield f"Neither of {_joined(tuple(ranked))} departs more from normal than the other."
+        yield f"Neither of {joined(tuple(ranked))} departs more from normal than the other."
     for service in ranked:
         yield telling.state(service)
 
 
 def _services(telling: Telling, _: Report) -> Iterator[str]:
-    yield f"The data name {len(telling.services)} services: {_joined(telling.services)}."
+    yield f"The data name {len(telling.services)} services: {joined(telling.services)}."
 
 
 def _evidence(telling: Telling, report: Report) -> Iterator[str]:
@@ -220,6 +225,11 @@ _KINDS: Mapping[QuestionKind, Teller] = {
     "fix": _fix,
     "compare": _compare,
     "services": _services,
+    "calls": _plain(Telling.calls),
+    "affected": affected,
+    "worst": worst,
+    "recovery": over,
+    "summary": in_short,
     "evidence": _evidence,
     "rate": _plain(Telling.rates),
     "count": _plain(Telling.counts),
@@ -232,8 +242,3 @@ _KINDS: Mapping[QuestionKind, Teller] = {
     "health": _plain(Telling.health),
     "metric": _plain(Telling.metrics),
 }
-
-
-def _joined(names: Sequence[str]) -> str:
-    *others, last = names or ("none",)
-    return f"{', '.join(others)} and {last}" if others else last

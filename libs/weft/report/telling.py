@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from weft.core import Fact
 
-__all__ = ["Telling"]
+__all__ = ["Telling", "joined", "shown_time"]
 
 _MOST_LINES, _MOST_OPERATIONS, _MOST_EVENTS = 6, 5, 15
 _MOST_SERVICES = 10
@@ -42,7 +42,7 @@ class Telling:
             return
         mine, every = self.about("change"), self.of("change")
         if not mine:
-            whose = f" of {_joined(self.named)}" if self.named else ""
+            whose = f" of {joined(self.named)}" if self.named else ""
             yield f"No change{whose} is recorded in the logs{self._asked_time()}."
         for fact in _in_time(mine or every)[:_MOST_LINES]:
             other = "" if mine else "Of others: "
@@ -54,9 +54,9 @@ class Telling:
     def errors(self) -> Iterator[str]:
         counts = [fact for fact in self.about("errors") if _number(fact)]
         failed = [fact for fact in self.about("requests") if fact.subject and _number(fact)]
-        whom = _joined(self.named) if self.named else "the data"
+        whom = joined(self.named) if self.named else "the data"
         if not counts and not failed:
-            read = _joined(sorted({fact.source for fact in self.of("errors", "requests")}))
+            read = joined(sorted({fact.source for fact in self.of("errors", "requests")}))
             yield f"No error of {whom} is in the {read}{self._asked_time()}."
             return
         shares = [f"{fact.subject} {_share(fact, 'error lines')}" for fact in counts]
@@ -73,6 +73,9 @@ class Telling:
     def departs(self, service: str) -> bool:
         return any(fact.departs for fact in self.facts if fact.subject == service)
 
+    def is_compared(self, service: str) -> bool:
+        return any(f.before is not None for f in self.facts if f.subject == service)
+
     def state(self, service: str) -> str:
         """Say how a service is: well only where all that was counted was held against normal."""
         mine = [
@@ -87,19 +90,21 @@ class Telling:
         if not mine:
             return f"{service}: no source shows anything of it{self._asked_time()}."
         if worse:
-            sources = _joined(sorted({fact.source for fact in worse}))
+            sources = joined(sorted({fact.source for fact in worse}))
             return f"{service} is not as usual, by its {sources}: {numbers}."
         if not measured:
             return f"{service}: nothing was compared with normal times, so no verdict: {numbers}."
-        sources = _joined(sorted({fact.source for fact in measured}))
+        sources = joined(sorted({fact.source for fact in measured}))
         seen = numbers or f"{len(measured)} metrics as usual"
         return f"{service} looks healthy, by its {sources}: {seen}."
 
     def slowest(self) -> Iterator[str]:
         operations = [fact for fact in self.about("operation") if _number(fact)]
         whole = [fact for fact in self.of("slowest_request") if not self.named]
+        for service in self.named:
+            yield from self._lateness(service)
         if not operations:
-            whom = f" of {_joined(self.named)}" if self.named else ""
+            whom = f" of {joined(self.named)}" if self.named else ""
             yield f"No operation{whom} is in the traces that were read{self._asked_time()}."
         for service in self.named:
             yield self.state(service)
@@ -109,6 +114,44 @@ class Telling:
             yield f"  - {fact.subject} {fact.what}: {_ms(fact)}{_place(fact)}"
         for fact in whole:
             yield f"Slowest request: {fact.value} ms, {fact.subject} {fact.what}{_place(fact)}"
+
+    def _lateness(self, service: str) -> Iterator[str]:
+        for fact in self.of("latency"):
+            if fact.subject == service:
+                yield f"{service}: {_measure(fact)} ({fact.source})."
+
+    def calls(self) -> Iterator[str]:
+        """Say who calls whom; where a service is named, of it alone, and how those around it are."""
+        if "traces" not in self._sources():
+            yield "Who calls whom is read from traces, and no traces were read."
+            return
+        pairs = [(fact.subject, fact.what, fact) for fact in self.of("calls")]
+        for service in self.named:
+            ahead = [
+                f"{called} ({_value(f.value)} times)" for by, called, f in pairs if by == service
+            ]
+            behind = [
+                f"{by} ({_value(f.value)} times)" for by, called, f in pairs if called == service
+            ]
+            yield (
+                f"{service} calls {joined(ahead) if ahead else 'no other service'}; "
+                f"it is called by {joined(behind) if behind else 'no other service'} (traces)."
+            )
+        if not self.named:
+            yield (
+                f"{len(pairs)} services call another (traces):"
+                if pairs
+                else (f"No call from one service to another is in the traces{self._asked_time()}.")
+            )
+            for by, called, fact in pairs[:_MOST_EVENTS]:
+                yield f"  - {by} calls {called}, {_value(fact.value)} times"
+        near = {
+            name for by, called, _ in pairs if {by, called} & {*self.named} for name in (by, called)
+        }
+        for service in sorted(near, key=lambda name: (name not in self.named, name))[
+            :_MOST_SERVICES
+        ]:
+            yield self.state(service)
 
     def moments(self) -> Iterator[str]:
         signs = _in_time([fact for fact in self.of("began") if fact.at is not None])
@@ -180,11 +223,11 @@ class Telling:
         listed = self.about("metric", "latency")
         meant = [f for f in listed if any(name in f.what.lower() for name in self.measures)]
         if self.measures and not meant and listed:
-            yield f"No metric is called like {_joined(self.measures)}; what there is:"
+            yield f"No metric is called like {joined(self.measures)}; what there is:"
         listed = meant or listed
         listed = sorted(listed, key=lambda fact: not fact.departs)
         if not listed:
-            whom = f" of {_joined(self.named)}" if self.named else ""
+            whom = f" of {joined(self.named)}" if self.named else ""
             yield f"No metric{whom} is in the data{self._asked_time()}."
         for fact in listed[:_MOST_LINES]:
             yield f"{fact.subject}: {_measure(fact)} ({fact.source})"
@@ -274,6 +317,6 @@ def _text(text: str) -> str:
     return words if len(words) <= _WIDTH else words[: _WIDTH - 1] + "…"
 
 
-def _joined(names: Sequence[str]) -> str:
+def joined(names: Sequence[str]) -> str:
     *others, last = names or ("none",)
     return f"{', '.join(others)} and {last}" if others else last

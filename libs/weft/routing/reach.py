@@ -57,8 +57,8 @@ def reach_of(
     text: str, read: Mapping[str, JsonValue], index: CapabilityIndex, situation: Situation
 ) -> Reach:
     """Return what becomes of `text`, whose words alone make the frame `read`."""
-    reading, analysts = Reading.of(text), analysts_in(index)
-    scope = scope_of(reading)
+    written, analysts = Reading.of(text), analysts_in(index)
+    reading, scope = written.in_english, scope_of(written)
     if situation.earlier and analysts:
         scope = _scope_of_the_thread(scope, situation.earlier)
     operator = operator_for(index)
@@ -80,14 +80,14 @@ def _looked_into(
     ordered = _ordered(reading, scope, situation)
     undone = ordered if ordered and not _somebody_can(reading, index) else ()
     # A follow-up is for whom the thread was for.
-    spoken = [reading, *map(Reading.of, situation.earlier)]
+    spoken = [reading, written, *map(Reading.of, situation.earlier)]
     matched = [e for e in _others(index, analysts) if any(_in_own_words(e, r) for r in spoken)]
     if scope == "mesh" and not matched:
         return Reach({}, what_it_can(stock))
     if undone and not (scope == "data" and _asks_too(goals)):
         return Reach({}, cannot_act(undone, _services_in(reading), stock))
     note = cannot_act(undone, _services_in(reading), stock, alone=False) if undone else None
-    if analysts and _goes_to_analysts(scope, matched, reading, situation):
+    if analysts and _goes_to_analysts(scope, matched, written, situation):
         acting = [goal for goal in goals if TaskType(goal).acts and not undone]
         acting = acting if reading.orders else []
         return Reach(_diagnosing(read, analysts, matched, acting), note)

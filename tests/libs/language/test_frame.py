@@ -169,10 +169,20 @@ def test_needs_are_read_from_the_words() -> None:
     ]
 
 
-def test_another_language_has_no_cues() -> None:
-    made = frame("Warum ist der Checkout seit gestern Abend so furchtbar träge")
+@pytest.mark.parametrize(
+    ("text", "goal", "risk"),
+    [
+        ("Warum ist der Checkout seit gestern Abend so furchtbar träge", "diagnose", "low"),
+        ("Lösche bitte alle Bestellungen", "modify", "high"),
+        ("checkout wordt elke avond zo traag en niet sneller", "answer", "low"),
+    ],
+)
+def test_another_language_is_read_by_the_words_that_are_known_of_it(
+    text: str, goal: str, risk: str
+) -> None:
+    made = frame(text)
 
-    assert (made["primary_goal"], made["risk"]) == ("answer", "low")
+    assert (made["primary_goal"], made["risk"]) == (goal, risk)
 
 
 @pytest.mark.requirement("MOD-35")

@@ -27,6 +27,8 @@ TRACES = (
     Fact(predicate="operation", subject="basket", what="charge", value=900.0, before=3.0, unit="ms",
          departs=True),
     Fact(predicate="slowest_request", subject="edge", what="GET /", value=1200.0, unit="ms", at=120),
+    Fact(predicate="calls", subject="edge", what="basket", value=60, before=66, unit="calls"),
+    Fact(predicate="calls", subject="basket", what="ledger", value=24, before=30, unit="calls"),
 )  # fmt: skip
 METRICS = (
     Fact(predicate="services", value=["ledger"]),
@@ -90,6 +92,16 @@ def answer(question: str, *branches: Branch) -> list[str]:
         ("how do you know?", "The evidence on ledger: 1 records of 1 sources."),
         ("which services are there?", "The data name 3 services: basket, edge and ledger."),
         ("cpu usage of ledger?", "ledger: cpu_ratio 0.9, usually 0.2 (metrics)"),
+        ("how many services?", "The data name 3 services: basket, edge and ledger."),
+        ("what does basket depend on", "basket calls ledger (24 times); it is called by edge (60"),
+        ("who calls edge?", "edge calls basket (60 times); it is called by no other service"),
+        ("show the call graph", "2 services call another (traces):"),
+        ("edge latency", "edge: p95 20 ms, usually 19 ms (traces)."),
+        ("tldr", "In short: ledger is the most likely cause (it refuses). Affected: basket and ledger are"),
+        ("who is affected?", "Affected: basket and ledger are not as usual. As usual: edge."),
+        ("worst service?", "ledger departs most from normal (score 1.00)."),
+        ("is it over?", "It is not seen to be over: its last sign is at 1970-01-01 00:02:40, and the"),
+        ("Seit wann?", "The question does not look English: read word by word, as `since when`, from"),
     ],
 )  # fmt: skip
 def test_the_first_line_is_what_was_asked(question: str, first: str) -> None:
@@ -97,6 +109,38 @@ def test_the_first_line_is_what_was_asked(question: str, first: str) -> None:
 
     assert lines[0].startswith(first)
     assert any(line.startswith("Most likely cause: ledger") for line in lines)
+
+
+@pytest.mark.requirement("DIAG-23")
+def test_it_looks_over_only_where_the_data_go_on_without_a_sign() -> None:
+    ended = LOGS[2].model_copy(update={"until": 110})
+    unseen = answer("is it over?", branch("logs", LOGS[:1]))[0]
+
+    assert answer("is it over?", branch("logs", (LOGS[0], ended)))[0] == (
+        "It looks over by the data: its last sign is at 1970-01-01 00:01:50, "
+        "and the data end at 1970-01-01 00:02:40, 50 s later."
+    )
+    assert unseen.startswith("Whether it is over cannot be seen")
+
+
+@pytest.mark.requirement("DIAG-23")
+def test_nobody_is_called_unaffected_who_was_not_compared() -> None:
+    alone = (Fact(predicate="services", value=["edge"]),
+             Fact(predicate="errors", subject="edge", value=0, total=70))  # fmt: skip
+
+    for question in ("who is affected?", "tldr"):
+        assert "Not compared with normal times: edge." in answer(question, branch("logs", alone))[0]
+        assert "As usual" not in answer(question, branch("logs", alone))[0]
+
+
+@pytest.mark.requirement("DIAG-25")
+def test_another_language_is_answered_by_what_was_read_of_it() -> None:
+    german = answer("Seit wann ist basket langsam?")
+    russian = answer("Почему basket тормозит?")
+
+    assert german[0].endswith("as `since when, slow`, from German. It names basket.")
+    assert german[1].startswith("It began by 1970-01-01 00:01:35")
+    assert "read by the names, numbers and times in it only. It names basket." in russian[0]
 
 
 @pytest.mark.requirement("DIAG-23")
