@@ -63,18 +63,18 @@ def reach_of(
         scope = _scope_of_the_thread(scope, situation.earlier)
     operator = operator_for(index)
     fields = {} if operator is None else _operated(reading, read, analysts, operator, scope)
-    return Reach(fields) if fields else _looked_into(reading, read, index, situation, scope)
+    return Reach(fields) if fields else _looked_into(written, read, index, situation, scope)
 
 
 def _looked_into(
-    reading: Reading,
+    written: Reading,
     read: Mapping[str, JsonValue],
     index: CapabilityIndex,
     situation: Situation,
     scope: Scope,
 ) -> Reach:
     """Return what becomes of a request for which nobody acts on what runs."""
-    analysts, text = analysts_in(index), reading.text
+    reading, analysts = written.in_english, analysts_in(index)
     stock = Stock(index, analysts, situation.data)
     goals = [str(read["primary_goal"]), *_texts(read["secondary_goals"])]
     ordered = _ordered(reading, scope, situation)
@@ -92,7 +92,7 @@ def _looked_into(
         acting = acting if reading.orders else []
         return Reach(_diagnosing(read, analysts, matched, acting), note)
     if not situation.model and not matched and not _someone_else_may(index, goals):
-        return Reach({}, outside(stock, text, refuses=scope == "data" or _looks(goals)))
+        return Reach({}, outside(stock, written.text, refuses=scope == "data" or _looks(goals)))
     return Reach({})
 
 
