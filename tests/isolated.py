@@ -20,7 +20,7 @@ import weft.service.specialist  # what `agent_app` and `serve` load when they ar
 
 async def once():
     async with main.opened(main.Settings(model="offline:"{settings})):
-        print("opened", main.CARD.name)
+        print("opened {module}")
 
 asyncio.run(once())
 """
@@ -28,6 +28,11 @@ SPECIALISTS = ("code", "log", "metrics", "trace")
 DEPLOYABLES = {
     "gateway": IMPORTED.format(module="gateway"),
     "router-service": IMPORTED.format(module="router_service"),
+    "generalist": OPENED.format(
+        module="services.generalist",
+        parts="services.generalist.agent",
+        settings=", runbook_roots=['docs']",
+    ),
     "operator": OPENED.format(
         module="services.operator",
         parts="services.operator.agent",
@@ -51,7 +56,8 @@ def opened_alone(group: str, code: str, directory: Path) -> bool:
     python = directory / "bin" / "python"
     install = ["uv", "pip", "install", "--quiet", "--python", str(python)]
     lock = ROOT / "deploy" / "locks" / f"{group}.txt"
-    wheels = [str(ROOT), *([str(ROOT / "libs" / "incidents")] if "analyst" in group else [])]
+    incidents = "analyst" in group or group == "generalist"
+    wheels = [str(ROOT), *([str(ROOT / "libs" / "incidents")] if incidents else [])]
     steps = [
         ["uv", "venv", "--quiet", "--python", sys.executable, str(directory)],
         [*install, "--no-deps", "--require-hashes", "-r", str(lock)],

@@ -1,4 +1,4 @@
-"""Options that name systems: those that the mesh may read live, and the one that it may operate."""
+"""Options that name what a mesh may read beside data: live systems, runbooks; and what it may operate."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -12,10 +12,10 @@ from weft.cli.app import USAGE, fail
 from weft.core.private_files import resolved
 from weft.local.mesh import LIVE_SYSTEMS, OperatedTarget
 
-__all__ = ["live_of", "operated_of", "takes_live"]
+__all__ = ["live_of", "operated_of", "runbooks_of", "takes_live"]
 
 _KEPT = "systems"
-_OPERATE, _TOKEN = "operate", "operate_token"
+_OPERATE, _TOKEN, _RUNBOOKS = "operate", "operate_token", "runbooks"
 _A_TARGET = "http://127.0.0.1:9000"
 _OPTIONS: Mapping[str, Any] = {
     **{
@@ -31,13 +31,17 @@ _OPTIONS: Mapping[str, Any] = {
     _TOKEN: Annotated[
         Path | None, typer.Option(help="File with the bearer token of what is operated.")
     ],
+    _RUNBOOKS: Annotated[
+        list[Path] | None,
+        typer.Option(help="Directory of runbooks that the generalist answers from; repeatable."),
+    ],
 }
 
 
 def takes_live(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command`, whose first parameter is its context, one option per system.
 
-    They are gathered in the context, where `live_of` and `operated_of` find them.
+    They are gathered in the context, where `live_of`, `operated_of` and `runbooks_of` find them.
     """
 
     def taking(context: typer.Context, **values: object) -> None:
@@ -87,6 +91,14 @@ def operated_of(context: typer.Context) -> OperatedTarget | None:
     if token is not None and not token.is_file():
         raise SystemExit(fail(f"there is no file {token} to read a token from", USAGE))
     return OperatedTarget(url, None if token is None else resolved(token))
+
+
+def runbooks_of(context: typer.Context) -> list[Path]:
+    """Return the directories of runbooks; ends the program where one is none."""
+    roots: list[Path] = context.meta[_KEPT][_RUNBOOKS] or []
+    if missing := [str(root) for root in roots if not root.is_dir()]:
+        raise SystemExit(fail(f"there is no directory {', '.join(missing)}", USAGE))
+    return roots
 
 
 def _check(option: str, url: str, *, usual: str, instead: str) -> None:

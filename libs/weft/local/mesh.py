@@ -57,6 +57,8 @@ LIVE_SYSTEMS = {
 """What the analysts can read live, and where each usually answers."""
 OPERATOR = "operator"
 """The service that acts; it is started only where it has something to act on."""
+GENERALIST = "generalist"
+"""The service that answers from runbooks; it is started only where there are some."""
 NATS_CONFIG = """\
 listen: "127.0.0.1:{port}"
 max_payload: 1MB
@@ -98,6 +100,8 @@ class UpOptions:
     """URLs of live systems by kind: `prometheus`, `loki`, `jaeger`, `tempo`."""
     operated: OperatedTarget | None = None
     """None starts no operator, unless the environment names a target for it."""
+    runbooks: Sequence[Path] = ()
+    """Where there are none, no generalist is started, unless the environment names some for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,9 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
         "DATA_ROOTS": data["DATA_ROOTS"],
     }
     operated = {} if options.operated is None else options.operated.settings()
-    own = {name: operated if name == OPERATOR else data for name in services}
+    runbooks = [str(resolved(path)) for path in options.runbooks]
+    read = {"RUNBOOK_ROOTS": json.dumps(runbooks)} if runbooks else {}
+    own = {name: {OPERATOR: operated, GENERALIST: read}.get(name, data) for name in services}
     return [
         nats,
         *(
@@ -218,10 +224,12 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
 
 
 def _services(project: Path, options: UpOptions) -> list[str]:
-    """Return who is started: everybody, but nobody acts where there is nothing to act on."""
+    """Return who is started: everybody but those who would have nothing to act on, or to read."""
     names = {path.parent.name for path in (project / "services").glob("*/main.py")}
     if options.operated is None and not os.environ.get(f"{OPERATOR.upper()}_TARGET"):
         names.discard(OPERATOR)
+    if not options.runbooks and not os.environ.get(f"{GENERALIST.upper()}_RUNBOOK_ROOTS"):
+        names.discard(GENERALIST)
     return sorted(names)
 
 

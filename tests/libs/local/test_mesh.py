@@ -151,6 +151,7 @@ def test_data_that_is_not_there_is_named_before_anything_starts(
         (["--operate", "http://me:secret@shop"], "write its token into a file for --operate-token"),
         (["--operate-token", "token"], "--operate-token goes with --operate"),
         (["--operate", "http://127.0.0.1:1", "--operate-token", "none"], "there is no file none"),
+        (["--runbooks", "nowhere"], "there is no directory nowhere"),
     ],
 )
 def test_what_cannot_be_operated_is_named_before_anything_starts(
@@ -164,21 +165,28 @@ def test_what_cannot_be_operated_is_named_before_anything_starts(
     assert not (tmp_path / "home").exists()
 
 
-@pytest.mark.parametrize("operated", [False, True], ids=["nothing to act on", "a target"])
-def test_the_operator_is_started_only_where_it_has_something_to_act_on(
-    tmp_path: Path, *, operated: bool
+@pytest.mark.parametrize(
+    ("options", "started"),
+    [
+        ([], "nats, one, router"),
+        (["--operate", "http://127.0.0.1:1"], "nats, one, operator, router"),
+        (["--runbooks", "."], "nats, generalist, one, router"),
+    ],
+)
+def test_who_acts_or_reads_is_started_only_where_there_is_something_to_act_on_or_to_read(
+    tmp_path: Path, options: list[str], started: str
 ) -> None:
     place = project(tmp_path, "import sys\nsys.exit('no model')\n")
-    (place / "services" / "operator").mkdir()
-    (place / "services" / "operator" / "main.py").write_text(BROKEN)
-    options = ["--operate", "http://127.0.0.1:1"] if operated else []
+    for name in ("operator", "generalist"):
+        (place / "services" / name).mkdir()
+        (place / "services" / name / "main.py").write_text(BROKEN)
 
     said = refused(
         ["--home", "home", "up", "--port", str(free_port()), *options],
         place,
     )
 
-    assert ("one, operator, router" in said[0]) is operated, said
+    assert f"starting {started}" in said[0], said
 
 
 @pytest.mark.parametrize("errno", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, 0])

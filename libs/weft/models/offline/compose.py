@@ -22,7 +22,7 @@ MAX_FINDINGS = 20
 
 _STATEMENTS = ("statement", "text", "message", "title", "summary", "description", "name")
 _RANKS = ("severity", "score", "confidence", "strength")
-_SAID = ("summary", "findings", "claims", "problems", "kind", "version")
+_SAID = ("summary", "findings", "claims", "passages", "problems", "kind", "version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,9 @@ def _findings(outcome: ToolReply) -> str:
     summary = value.get("summary")
     if isinstance(summary, str) and summary:
         lines[0] += f" {_line(summary)}"
+    passages = [passage for item in _items(value.get("passages")) if (passage := _passage(item))]
+    if passages:
+        return "\n\n".join([*lines, *passages[:MAX_FINDINGS]])
     listed = _items(value.get("findings")) or _items(value.get("claims"))
     ranked = sorted(listed, key=_rank, reverse=True)
     lines += [f"  - {_statement(item)}" for item in ranked[:MAX_FINDINGS]]
@@ -69,6 +72,14 @@ def _findings(outcome: ToolReply) -> str:
     if len(lines) == 1 and not summary:
         lines[0] += f" {_line(_shown(rest))}" if rest else " It found nothing."
     return "\n".join(lines)
+
+
+def _passage(item: JsonValue) -> str:
+    """Return a text as it stands, below the place it was taken from."""
+    if not isinstance(item, dict) or not isinstance(item.get("text"), str):
+        return ""
+    quoted = "\n".join(f"    {row}".rstrip() for row in str(item["text"]).splitlines())
+    return f"  {_line(item['source'])}:\n{quoted}" if item.get("source") else quoted
 
 
 def _unlabelled(text: str, tool: str) -> str:
