@@ -10,7 +10,8 @@ import bm25s
 
 from services.generalist.runbooks import Passage
 from weft.language.cues import topic_stems
-from weft.language.text import stem
+from weft.language.lexicon import words
+from weft.language.text import stem, stems
 
 MOST = 3
 """Passages of one answer."""
@@ -19,6 +20,13 @@ ENOUGH = 0.6
 NEAR = 0.6
 """Further passages stand beside the best one where they score at least so much of its score."""
 _WORD = re.compile(r"[^\W_]++")
+_LOOKING = stems(
+    words("""
+    runbook runbooks playbook handbook manual documentation docs doc documented written page
+    instruction instructions procedure guide howto step steps way say says said tell tells look
+    explain describe answer question know team
+    """)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +43,12 @@ class PassageIndex:
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self._passages = tuple(passages)
-        words = [_words(passage) for passage in passages]
-        self._sets = [frozenset(listed) for listed in words]
+        listed = [_words(passage) for passage in passages]
+        self._sets = [frozenset(one) for one in listed]
         self._rarity = Counter(word for listed in self._sets for word in listed)
         self._ranking = bm25s.BM25(method="lucene")
-        if any(words):
-            self._ranking.index(words, show_progress=False)
+        if any(listed):
+            self._ranking.index(listed, show_progress=False)
 
     def search(self, question: str) -> list[Match]:
         """Return the passages that answer `question`, best first; none where none does.
@@ -79,8 +87,8 @@ class PassageIndex:
 
 
 def _asked(question: str) -> list[str]:
-    """Return the words that say what is asked, as they are indexed."""
-    return sorted(topic_stems(_WORD.findall(question.lower())))
+    """Return the words that say what is asked, as they are indexed; not those for where to look."""
+    return sorted(topic_stems(_WORD.findall(question.lower())) - _LOOKING)
 
 
 def _words(passage: Passage) -> list[str]:

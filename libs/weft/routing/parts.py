@@ -87,6 +87,7 @@ def view_of(
         working=tuple(ranked[:MAX_WORKING]),
         required=part.required,
         grants=tuple(capability.id for capability in part.eligible.capabilities),
+        roles={one.id: one.roles for one in part.eligible.capabilities if one.roles},
         earlier=earlier,
         proposer=proposer_of(index, part.required[0]) if len(part.required) == 1 else None,
         delegate=request.delegate,

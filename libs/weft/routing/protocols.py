@@ -1,6 +1,6 @@
 """What a coordination protocol is, and the registry that holds them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from weft.catalog import Capability
@@ -24,6 +24,8 @@ class View:
     required: tuple[Capability, ...] = ()
     grants: tuple[str, ...] = ()
     """Ids of the eligible capabilities."""
+    roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Of those that play some, by id."""
     earlier: tuple[str, ...] = ()
     """The ids of the parts before this one."""
     proposer: Capability | None = None

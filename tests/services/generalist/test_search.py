@@ -46,6 +46,8 @@ def index() -> PassageIndex:
         ("restoring from a backup", "database.md:7"),
         ("who do I call about payment problems?", "oncall.md:4"),
         ("what must be handed over?", "oncall.md:2"),
+        ("what does the runbook say about a full disk?", "database.md:2"),
+        ("tell me the steps to promote the standby, as our docs have them", "database.md:5"),
     ],
 )
 def test_the_passage_that_answers_comes_first(

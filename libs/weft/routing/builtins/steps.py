@@ -23,12 +23,12 @@ def asking(view: View, instruction: str = "") -> str:
 
 
 def call(view: View, name: str, role: str, prompt: str, *, grants: tuple[str, ...] = ()) -> Call:
-    """Return a call of whoever plays `role`."""
+    """Return a call of whoever plays `role`; what plays it itself is no tool for it."""
     return Call(
         id=name,
         role=role,
         prompt=prompt,
-        grants=grants,
+        grants=tuple(grant for grant in grants if role not in view.roles.get(grant, ())),
         context="thread" if view.memory else "none",
     )
 
