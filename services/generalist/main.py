@@ -1,7 +1,7 @@
 """Generalist: answers from a folder of runbooks; with a language model it plays the roles of a plan."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from weft.a2a import Card, Skill
 from weft.core.errors import ConfigError
 from weft.loop import Peer
 from weft.models import get_model
-from weft.service import SpecialistSettings, agent_app, patience_of, serve
+from weft.service import SpecialistSettings, agent_app, opened_model, patience_of, serve
 
 NAME = "generalist"
 PROMPT = Path(__file__).parent / "prompts" / "answer.md"
@@ -75,7 +75,7 @@ async def opened(settings: Settings) -> AsyncIterator[Peer]:
         if not await anyio.Path(root).is_dir():
             raise ConfigError(f"{root} is no directory of runbooks: name one that is there")
     text = await anyio.Path(PROMPT).read_text(encoding="utf-8")
-    async with aclosing(get_model(settings.model)) as model:
+    async with opened_model(settings) as model:
         library = Library(settings.runbook_roots)
         yield generalist(NAME, model, library, text, patience_of(settings))
 

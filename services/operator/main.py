@@ -1,7 +1,7 @@
 """Operator: restarts, scales, switches feature flags and pages, each behind a person's approval."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from services.operator.tools import Hands
 from weft.a2a import Card, Skill
 from weft.core.errors import ConfigError
 from weft.loop import ModelPatience, Peer
-from weft.models import StandIn, get_model
-from weft.service import SpecialistSettings, agent_app, patience_of, serve
+from weft.models import StandIn
+from weft.service import SpecialistSettings, agent_app, opened_model, patience_of, serve
 
 PROMPT = Path(__file__).parent / "prompts" / "system.md"
 ACT = "operations.act"
@@ -78,7 +78,7 @@ async def opened(settings: Settings) -> AsyncIterator[Peer]:
             "`weft up --operate URL`"
         )
     text = await anyio.Path(PROMPT).read_text(encoding="utf-8")
-    async with aclosing(get_model(settings.model)) as model, aiohttp.ClientSession() as session:
+    async with opened_model(settings) as model, aiohttp.ClientSession() as session:
         target = HttpTarget(session, settings.target, settings.target_token_file)
         # Its own rules answer where its model does not.
         patience: ModelPatience = {**patience_of(settings), "stand_in": StandIn(ByRules())}

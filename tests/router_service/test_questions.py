@@ -5,6 +5,7 @@ import pytest
 from router_service.guide import Guide
 from router_service.routes import Routes
 from services.code_analyst.main import CARD as CODE
+from services.generalist.main import RUNBOOKS
 from services.log_analyst.main import CARD as LOGS
 from services.metrics_analyst.main import CARD as METRICS
 from services.trace_analyst.main import CARD as TRACES
@@ -317,3 +318,34 @@ async def test_a_follow_up_is_about_what_its_thread_is_about() -> None:
     assert after.plan.goal == "and the ledger?\nEarlier on this thread: why is basket slow?"
     contexts = {node.context for _, node in after.plan.nodes() if isinstance(node, Call)}
     assert contexts == {"thread"}
+
+
+@pytest.mark.requirement("RT-39")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what does the runbook say about slow payments?",
+        "is there a procedure for a full disk on the ledger?",
+        "How do we renew the edge certificate?",
+    ],
+)
+async def test_what_is_written_down_is_looked_up_there_and_nowhere_else(text: str) -> None:
+    async with house() as mesh:
+        await staffed(mesh)
+        await mesh.joins("generalist", RUNBOOKS)
+        plan = await planned(mesh, text)
+
+    assert isinstance(plan.root, Call)
+    assert plan.root.role == "answer"
+    # Who answers from them is no tool for himself.
+    assert "runbooks.answer" not in plan.root.grants
+
+
+@pytest.mark.parametrize("text", ["is the disk of the ledger full?", "why is the edge slow?"])
+async def test_what_is_written_down_is_no_source_of_an_incident(text: str) -> None:
+    async with house() as mesh:
+        await staffed(mesh)
+        await mesh.joins("generalist", RUNBOOKS)
+        plan = await planned(mesh, text)
+
+    assert {node.capability for _, node in plan.nodes() if isinstance(node, Call)} == ANALYSTS

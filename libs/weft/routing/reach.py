@@ -15,7 +15,7 @@ from weft.language.cues import Reading, topic_stems
 from weft.language.entities import entities
 from weft.language.frame import CapabilityWords, vocabulary
 from weft.language.scope import Scope, scope_of
-from weft.language.text import name_words, stem
+from weft.language.text import name_words, stem, stems
 from weft.routing.capabilities import HUMAN, CapabilityIndex, is_harmless, proposed_by
 from weft.routing.frame import GENERAL, TaskType
 from weft.routing.guidance import Guidance, Stock, cannot_act, outside, what_it_can
@@ -26,6 +26,17 @@ __all__ = ["Reach", "Situation", "concerned", "reach_of"]
 _DIAGNOSIS = frozenset(map(stem, ("diagnose", "diagnosis", "incident", "anomaly")))
 _OWN_WORD = 2
 """The least weight of a word that says what a skill is for: of its examples, tags or name."""
+_ANSWERED: Mapping[str, JsonValue] = {
+    "primary_goal": "answer",
+    "secondary_goals": [],
+    "domain": GENERAL,
+    "risk": "low",
+    "success_criteria": [],
+    "requires_tools": False,
+    "requires_code_generation": False,
+    "requires_multi_agent": False,
+}
+"""What a request is that says where its answer stands."""
 _OPERATED = lexicon.words("""
     restart restarting reboot deploy redeploy release rollback revert resize drain failover flush
     purge decommission terminate shutdown rotate kill page escalate notify
@@ -63,6 +74,8 @@ def reach_of(
         scope = _scope_of_the_thread(scope, situation.earlier)
     operator = operator_for(index)
     fields = {} if operator is None else _operated(reading, read, analysts, operator, scope)
+    if not (fields or reading.orders) and _says_where(index, reading):
+        fields = {**read, **_ANSWERED}
     return Reach(fields) if fields else _looked_into(written, read, index, situation, scope)
 
 
@@ -139,7 +152,8 @@ def analysts_in(index: CapabilityIndex) -> tuple[Capability, ...]:
 def concerned(capabilities: Iterable[Capability], goal: TaskType, text: str) -> list[Capability]:
     """Return whom a diagnosis is for: who says so, and who is called by an own word.
 
-    Where nobody says so, all are asked: a mesh without analysts has other ways to look.
+    Where nobody says so, all are asked: a mesh without analysts has other ways to look. Who answers
+    from what is written down is no source of an incident, whatever words they share.
     """
     listed = list(capabilities)
     if goal not in (TaskType.DIAGNOSE, TaskType.MONITOR):
@@ -151,7 +165,8 @@ def concerned(capabilities: Iterable[Capability], goal: TaskType, text: str) -> 
     return [
         capability
         for capability in listed
-        if capability in looking or _in_own_words(capability, reading)
+        if capability in looking
+        or ("answer" not in capability.roles and _in_own_words(capability, reading))
     ]
 
 
@@ -244,6 +259,13 @@ def _someone_else_may(index: CapabilityIndex, goals: Sequence[str]) -> bool:
     acts = any(TaskType(goal).acts for goal in goals)
     roles = index.roles() & {"answer", "plan", "execute", "code", "argue"}
     return bool(roles) or (acts and any(not is_harmless(e) for e in index.for_domain(GENERAL)))
+
+
+def _says_where(index: CapabilityIndex, reading: Reading) -> bool:
+    """Tell whether the words say where to look it up: in what somebody who answers is tagged with."""
+    players = index.for_role("answer")
+    tags = stems(tag for player in players for tag in player.tags if ":" not in tag)
+    return not tags.isdisjoint(reading.topics)
 
 
 def _looks_into_incidents(capability: Capability) -> bool:
