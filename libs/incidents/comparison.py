@@ -11,9 +11,11 @@ from incidents.facts import facts_json
 from incidents.files import DataFile
 from incidents.inquiry import EVERYTHING, Inquiry
 from incidents.problems import FileProblem
+from incidents.sampling import is_sampled
 from incidents.visibility import FileRow, name_of, seen_in_both
-from incidents.windows import NO_BOUNDS, Bounds, Split, clock, gaps, split
+from incidents.windows import NO_BOUNDS, Bounds, Split, clock, gaps, split, windows_around
 from weft.core import Coverage, Fact, FileCoverage, JsonObject
+from weft.core.result import Window
 
 __all__ = ["Comparison", "SourceRead", "compared", "comparison_report", "folded"]
 
@@ -24,13 +26,19 @@ _MOST_FILES = 24
 """So many files stand in a coverage by name; those that were not read whole come first."""
 
 
+Rows = tuple[list[R], list[FileProblem], list[FileCoverage]]
+Read = Callable[[Iterable[DataFile]], Rows[R]]
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison(Generic[R]):
     """How one source is read, dated and compared."""
 
     source: str
     """`logs`, `traces` or `metrics`."""
-    read: Callable[[Iterable[DataFile]], tuple[list[R], list[FileProblem], list[FileCoverage]]]
+    read: Read[R]
+    again: Callable[[Iterable[DataFile], Sequence[Window], list[R]], Rows[R]]
+    """Reads what lies in windows, which were found by the rows that were read before."""
     at: Callable[[R], float]
     find: Callable[[Split[R]], list[Anomaly]]
     show: Callable[[Split[R], Inquiry], list[Fact]]
@@ -64,8 +72,9 @@ def compared(
     normal, normal_problems, normal_files = comparison.read(
         getattr(case.baseline, comparison.source)
     )
-    rows, problems, files = comparison.read(getattr(case.incident, comparison.source))
-    bounds = bounds_of(case, inquiry, {comparison.source: rows})
+    read_once = comparison.read(getattr(case.incident, comparison.source))
+    bounds = bounds_of(case, inquiry, {comparison.source: read_once[0]})
+    rows, problems, files = _by_window(comparison, case, read_once, bounds)
     parts = split(normal, rows, comparison.at, bounds)
     read = SourceRead(
         comparison.source,
@@ -79,6 +88,16 @@ def compared(
     seen = seen_in_both(parts, files, normal_files, comparison.end or comparison.at)
     result = comparison_report(read, seen, comparison.find(seen))
     return result | {"facts": facts_json(comparison.show(parts, inquiry), inquiry)}
+
+
+def _by_window(
+    comparison: Comparison[R], case: IncidentCase, read: Rows[R], bounds: Bounds
+) -> Rows[R]:
+    """Return what was read; each window read by itself, where there was too much to keep all."""
+    windows = windows_around(bounds, read[0], comparison.at)
+    if not windows or not is_sampled(read[2]):
+        return read
+    return comparison.again(getattr(case.incident, comparison.source), windows, read[0])
 
 
 def comparison_report(

@@ -8,7 +8,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,7 +21,7 @@ from incidents.formats import Format, Sample, format_of, what_lacks
 from incidents.json_stream import Item, JsonStream
 from incidents.problems import FileProblem, guarded, why
 from incidents.roots import Root
-from incidents.sampling import KeptShare
+from incidents.sampling import LineShare
 from incidents.unpacking import PackedError, plain_name, unpacked
 from weft.core import FileCoverage
 
@@ -81,8 +81,8 @@ class SourceFile:
     """Whether it could not be read to its end."""
     bad_line: int = 0
     """The first line that could not be read."""
-    share: KeptShare | None = None
-    """Which rows are kept where there are too many; None: all."""
+    shares: Sequence[LineShare] = ()
+    """Of which lines something is kept, and which share; of none else. Empty: of all everything."""
     written: float | None = None
     """Unix seconds of the last change of the file."""
     _kept: int = 0

@@ -5,19 +5,30 @@ whole, in whatever files its rows stand, and the same data gives the same rows.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, Protocol, TypeVar
 from zlib import crc32
 
 from incidents.problems import FileProblem
 from weft.core import FileCoverage
+from weft.core.result import Window
 
+SAMPLED = "sampled"
 UNITS = 1 << 24
 _MASK = (1 << 32) - 1
 _SPREAD = 0x9E3779B1
 """The golden section of that: its multiples divide a range evenly, however many they are."""
 _LEAST = 8
 """If halving leaves less than such a part, too much of it belonged together."""
+
+
+class LineShare(NamedTuple):
+    """Which share is kept of the lines of a file from one to another."""
+
+    first: int
+    last: float
+    share: "KeptShare"
 
 
 class _InFile(Protocol):
@@ -58,58 +69,106 @@ class KeptShare:
         self.size *= 2
         self._below = UNITS // self.size
 
-    def told(self, files: Iterable[FileCoverage], kept: Mapping[str, int]) -> list[FileCoverage]:
-        """Return what was `kept` of each file, which says so where that is a share."""
-        if self.size == 1:
-            return list(files)
-        return [self._kept(file, kept.get(file.name, 0)) for file in files]
-
-    def problem(self, source: str) -> list[FileProblem]:
-        """Say that a share was kept; nothing where all was."""
-        return [FileProblem(source, self._words())] if self.size > 1 else []
-
-    def _kept(self, file: FileCoverage, kept: int) -> FileCoverage:
-        part = kept / max(file.rows, 1)
-        changes = {
-            "rows": kept,
-            "dated": round(file.dated * part),
-            "levelled": round(file.levelled * part),
-            "reason": "; ".join(filter(None, (self._words(), file.reason))),
-        }
-        return file.model_copy(update=changes) if file.rows else file
-
-    def _words(self) -> str:
-        return f"sampled: one in {self.size} of its rows was read, evenly over its time"
-
 
 class Sampler(Generic[Row]):
-    """Keeps at most `most` rows: a share of them that is halved whenever it is too large."""
+    """Keeps at most `most` rows: a share of them that is halved whenever it is too large.
 
-    def __init__(self, most: int, unit: Callable[[Row], int], own: Callable[[Row], int]) -> None:
-        """Let `unit` number what a row belongs to, and `own` the row itself."""
-        self._most = most
+    Of several windows each has as large a part of `most`; what lies in none of them is not kept.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        unit: Callable[[Row], int],
+        own: Callable[[Row], int],
+        at: Callable[[Row], float],
+        windows: Sequence[Window] = (),
+    ) -> None:
+        """Let `unit` number what a row belongs to, `own` the row itself, and `at` say its time."""
+        self._most = most // max(1, len(windows))
         self._unit = unit
         self._own = own
-        self.rows: list[Row] = []
-        self.share = KeptShare()
+        self._at = at
+        self._windows = tuple(windows)
+        self.parts: tuple[SampledPart[Row], ...] = tuple(
+            SampledPart() for _ in self._windows or (None,)
+        )
+        """One of each window; one of all where there are none."""
 
     def take(self, row: Row) -> None:
-        """Keep a row, if it is one of the share."""
-        if not self._is_kept(row):
+        """Keep a row, if it is in a window, and one of its share."""
+        part = self._part(row) if self._windows else self.parts[0]
+        if part is None or not self._is_kept(part.share, row):
             return
-        self.rows.append(row)
-        while len(self.rows) > self._most:
-            self.share.halve()
-            kept = [row for row in self.rows if self._is_kept(row)]
+        part.rows.append(row)
+        while len(part.rows) > self._most:
+            part.share.halve()
+            kept = [row for row in part.rows if self._is_kept(part.share, row)]
             if len(kept) < self._most // _LEAST:
-                self.share.is_by_row = True
-                kept = [row for row in self.rows if self._is_kept(row)]
-            self.rows[:] = kept
+                part.share.is_by_row = True
+                kept = [row for row in part.rows if self._is_kept(part.share, row)]
+            part.rows[:] = kept
 
-    def _is_kept(self, row: Row) -> bool:
-        share = self.share
-        return share.size == 1 or share.keeps((self._own if share.is_by_row else self._unit)(row))
+    def rows(self) -> list[Row]:
+        return [row for part in self.parts for row in part.rows]
 
     def told(self, files: Iterable[FileCoverage]) -> list[FileCoverage]:
         """Return what was kept of each file, which says so where that is a share."""
-        return self.share.told(files, Counter(row.file for row in self.rows))
+        if not self._windows and not self._words():
+            return list(files)
+        kept = Counter(row.file for part in self.parts for row in part.rows)
+        return [told_share(file, kept[file.name], self._words()) for file in files]
+
+    def problem(self, source: str) -> list[FileProblem]:
+        """Say that a share was kept; nothing where all was."""
+        words = self._words()
+        return [FileProblem(source, words)] if words else []
+
+    def _words(self) -> str:
+        sizes = [part.share.size for part in self.parts]
+        if len(set(sizes)) == 1:
+            return share_words(sizes[0])
+        parts = ", ".join(f"one in {size}" for size in sizes)
+        return f"{SAMPLED}: {parts} of the rows of its windows was read, evenly over their time"
+
+    def _part(self, row: Row) -> "SampledPart[Row] | None":
+        at = self._at(row)
+        for window, part in zip(self._windows, self.parts, strict=True):
+            if window.start <= at <= window.end:
+                return part
+        return None
+
+    def _is_kept(self, share: KeptShare, row: Row) -> bool:
+        return share.size == 1 or share.keeps((self._own if share.is_by_row else self._unit)(row))
+
+
+@dataclass(slots=True)
+class SampledPart(Generic[Row]):
+    """The rows of one window, and which share of all that are there they are."""
+
+    rows: list[Row] = field(default_factory=list)
+    share: KeptShare = field(default_factory=KeptShare)
+
+
+def share_words(size: int) -> str:
+    """Say that one in so many was read; nothing where all was."""
+    return (
+        f"{SAMPLED}: one in {size} of its rows was read, evenly over its time" if size > 1 else ""
+    )
+
+
+def told_share(file: FileCoverage, kept: int, words: str) -> FileCoverage:
+    """Return what was `kept` of a file, and in `words` what share that is."""
+    part = kept / max(file.rows, 1)
+    changes = {
+        "rows": kept,
+        "dated": round(file.dated * part),
+        "levelled": round(file.levelled * part),
+        "reason": "; ".join(filter(None, (words, file.reason))),
+    }
+    return file.model_copy(update=changes) if file.rows else file
+
+
+def is_sampled(files: Iterable[FileCoverage]) -> bool:
+    """Tell whether of any of the files only a share was kept."""
+    return any(file.reason.startswith(SAMPLED) for file in files)

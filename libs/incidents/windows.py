@@ -9,7 +9,17 @@ from typing import Generic, TypeVar
 from incidents.problems import FileProblem
 from weft.core.result import Window
 
-__all__ = ["NO_BOUNDS", "Bounds", "ChangePoint", "Split", "clock", "extent", "gaps", "split"]
+__all__ = [
+    "NO_BOUNDS",
+    "Bounds",
+    "ChangePoint",
+    "Split",
+    "clock",
+    "extent",
+    "gaps",
+    "split",
+    "windows_around",
+]
 
 
 T = TypeVar("T")
@@ -137,6 +147,18 @@ def split(
 def extent(rows: Sequence[T], at: Callable[[T], float]) -> Window | None:
     """Return from when to when rows last, those left out that are dated far from all others."""
     return _window(_near(_dated(rows, at), at), at)
+
+
+def windows_around(bounds: Bounds, rows: Sequence[T], at: Callable[[T], float]) -> list[Window]:
+    """Return the windows that `split` makes of `rows`, where it makes two of them."""
+    divided = bounds.alert if bounds.window is None else bounds.window.start
+    window = _window(_dated(rows, at), at)
+    if divided is None or window is None or not window.start < divided <= window.end:
+        return []
+    return [
+        Window(start=-math.inf, end=math.nextafter(divided, -math.inf)),
+        Window(start=divided, end=math.inf if bounds.window is None else bounds.window.end),
+    ]
 
 
 def _undated(rows: Sequence[T], at: Callable[[T], float]) -> list[T]:

@@ -33,7 +33,14 @@ _REQUESTS_MATTER = 0.05
 
 def analyze(roots: DataRoots, data: str, inquiry: Inquiry = EVERYTHING) -> JsonObject:
     """Compare the logs of an incident with its baseline."""
-    logs = Comparison("logs", read_logs, lambda line: line.time, findings, log_facts)
+    logs = Comparison(
+        "logs",
+        read_logs,
+        lambda files, windows, lines: read_logs(files, windows=windows, before=lines),
+        lambda line: line.time,
+        findings,
+        log_facts,
+    )
     return compared(roots, data, logs, inquiry)
 
 

@@ -36,6 +36,7 @@ def analyze(roots: DataRoots, data: str, inquiry: Inquiry = EVERYTHING) -> JsonO
     traces = Comparison(
         "traces",
         read_traces,
+        lambda files, windows, _spans: read_traces(files, windows=windows),
         lambda span: span.start,
         findings,
         trace_facts,

@@ -1,7 +1,6 @@
 """A team's own runbooks, asked through the whole mesh."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

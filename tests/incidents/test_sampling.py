@@ -1,14 +1,19 @@
 """Of more lines than are kept an even share is read, whole traces at a time, and it is said."""
 
+import json
 from collections import Counter
+from functools import partial
+from math import inf
 from pathlib import Path
 
 import pytest
 
+from incidents import Anomaly, Comparison, DataRoots, Split, compared
 from incidents.files import DataFile
 from incidents.logs import LogLine, Logs, read_logs
 from services.log_analyst.rates import bursts
 from services.log_analyst.templates import mine
+from weft.core import Window
 
 START = 1_772_446_830
 MOST = 500
@@ -138,3 +143,82 @@ def test_a_burst_is_held_against_as_large_a_share_of_normal_times() -> None:
 
     assert (of_shares(1, 1), of_shares(4, 4)) == (0, 0)
     assert of_shares(1, 4) == 1, "four times as many errors"
+
+
+def test_of_two_windows_the_short_one_keeps_all_it_can(tmp_path: Path) -> None:
+    lines = plain(20_000)
+    file = written(tmp_path / "shop.log", lines)
+    alert = START + 19_800
+    windows = [Window(start=0, end=alert - 1), Window(start=alert, end=inf)]
+
+    first = read_logs([file], MOST)
+    again = read_logs([file], MOST, windows, first.lines)
+
+    after = [line for line in again.lines if line.time >= alert]
+    before = [line for line in again.lines if line.time < alert]
+    assert ([line.line for line in after], {line.of for line in after}) == (
+        list(range(19_801, 20_001)),
+        {1},
+    )
+    assert MOST // 8 < len(before) <= MOST // 2
+    assert {line.of for line in before} == {128}
+    assert len([line for line in first.lines if line.time >= alert]) < 10
+    (said,) = [problem.problem for problem in again.problems]
+    words = (
+        "sampled: one in 128, one in 1 of the rows of its windows was read, evenly over their time"
+    )
+    assert said == again.files[0].reason == words
+
+
+@pytest.mark.parametrize("order", ["in order", "backwards", "in none"])
+def test_what_lies_in_no_window_takes_no_room(tmp_path: Path, order: str) -> None:
+    lines = plain(8_000)
+    lines = lines[::-1] if order == "backwards" else lines
+    lines = [lines[n * 3001 % 8_000] for n in range(8_000)] if order == "in none" else lines
+    file = written(tmp_path / "shop.log", lines)
+    window = Window(start=START + 5_000, end=START + 5_399)
+
+    again = read_logs([file], MOST, [window], read_logs([file], MOST).lines)
+
+    assert [line.time - START for line in again.lines] == list(range(5_000, 5_400))
+    assert (again.files[0].rows, again.problems) == (400, [])
+
+
+def test_lines_that_are_outside_of_every_window_are_not_even_looked_at(tmp_path: Path) -> None:
+    file = written(tmp_path / "shop.log", plain(8_000))
+    window = Window(start=START + 5_000, end=START + 5_399)
+    first = read_logs([file], MOST)
+    damaged = (tmp_path / "shop.log").read_text().replace(f"ts={START + 10} ", '{"ts": ')
+    (tmp_path / "shop.log").write_text(damaged)
+
+    again = read_logs([file], MOST, [window], first.lines)
+
+    assert again.files[0].skipped == 0
+
+
+def test_a_case_of_too_much_is_read_once_more_by_the_windows_of_its_alert(tmp_path: Path) -> None:
+    alert = START + 19_800
+    (tmp_path / "case").mkdir()
+    written(tmp_path / "case" / "shop.log", plain(20_000))
+    (tmp_path / "case" / "case.json").write_text(f'{{"alert_time_unix": {alert}}}')
+    parts: list[Split[LogLine]] = []
+
+    def kept(split: Split[LogLine]) -> list[Anomaly]:
+        parts.append(split)
+        return []
+
+    logs = Comparison(
+        "logs",
+        partial(read_logs, most=MOST),
+        lambda files, windows, lines: read_logs(files, MOST, windows, lines),
+        lambda line: line.time,
+        kept,
+        lambda _split, _inquiry: [],
+    )
+
+    result = compared(DataRoots([tmp_path]), "case", logs)
+
+    (split,) = parts
+    assert len(split.incident) == 200
+    assert len(split.normal) > MOST // 16
+    assert "one in 128, one in 1 of the rows of its windows was read" in json.dumps(result)

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from math import inf
 
 from incidents.files import SourceFile
 from incidents.logs.entry import LogEntry
-from incidents.sampling import unit_at, unit_of
+from incidents.sampling import KeptShare, unit_at, unit_of
 
 CONTINUES = re.compile(
     r"[ \t]|at [\w$.<]|Caused by: |Suppressed: |\.\.\. \d|Traceback \(most recent|During handling of"
@@ -22,6 +23,7 @@ _TRACE_IDS = (_NAMED_ID, _ID_IN_PATH, _ID_IN_BRACKETS)
 _BEGINNINGS = frozenset("{[<0123456789")
 """No line begins so that goes on with another."""
 _SEARCHED = 4096
+_EVERYTHING = KeptShare()
 _LEARNED_FROM = 200
 
 
@@ -48,7 +50,7 @@ class Passing:
 
     @property
     def is_sampled(self) -> bool:
-        return self._source.share is not None and self._source.share.size > 1
+        return any(part.share.size > 1 for part in self._source.shares)
 
     def check(self, line: str, entry: LogEntry) -> None:
         """Compare what was read of a line with what is found in its text."""
@@ -57,16 +59,32 @@ class Passing:
 
     def kept(self, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
         """Yield the lines of which something may be kept."""
-        share, file = self._source.share, self._file
-        passes = True
+        file, passes = self._file, True
+        last: float = 0
+        share: KeptShare | None = None
         for number, line in lines:
-            if share is not None and share.size > 1 and (pattern := self._pattern) is not None:
+            if number > last:
+                last, share = self._part(number)
+            if share is None:
+                continue
+            if share.size > 1 and (pattern := self._pattern) is not None:
                 if line[0] in _BEGINNINGS or CONTINUES.match(line) is None:
                     trace = "" if share.is_by_row else _trace(pattern, line)
                     passes = share.keeps(unit_of(trace) if trace else unit_at(file, number))
                 if not passes:
                     continue
             yield number, line
+
+    def _part(self, number: int) -> tuple[float, KeptShare | None]:
+        """Return up to which line the share of a line is the same, and that; None: none is kept."""
+        parts = self._source.shares
+        if not parts:
+            return inf, _EVERYTHING
+        later = min((part.first for part in parts if part.first > number), default=inf) - 1
+        for part in reversed(parts):
+            if part.first <= number <= part.last:
+                return min(part.last, later), part.share
+        return later, None
 
 
 def _trace(pattern: re.Pattern[str], line: str) -> str:

@@ -26,7 +26,7 @@ from incidents.metrics.services import SERVICE_LABELS, plain_label, service_by, 
 from incidents.metrics.tables import TABLES
 from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
-from incidents.sampling import UNITS, KeptShare, unit_at
+from incidents.sampling import UNITS, KeptShare, share_words, told_share, unit_at
 from weft.core import FileCoverage
 
 METRIC_FORMATS = (*TABLES, *CALLS, PROMETHEUS, EXPOSITION, OTLP_METRICS, *GRAFANA)
@@ -228,10 +228,12 @@ class _Gathered:
         for one in self._series.values():
             for file, rows in one.rows_by_file():
                 kept[file] += rows
-        return self._share.told(files, kept)
+        words = share_words(self._share.size)
+        return [told_share(file, kept[file.name], words) if words else file for file in files]
 
     def problems(self) -> list[FileProblem]:
-        problems = self._share.problem("metrics")
+        words = share_words(self._share.size)
+        problems = [FileProblem("metrics", words)] if words else []
         if self._left_out:
             words = (
                 f"only the first {MOST_SERIES} series are kept: {self._left_out} samples of others were"

@@ -4,7 +4,7 @@ Where there are more spans than are kept, whole traces are left out, so that no 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from incidents.traces.otlp import OTLP
 from incidents.traces.spans import UNKNOWN, RawSpan, Side, Span, checked, is_possible
 from incidents.traces.zipkin import ZIPKIN
 from weft.core import FileCoverage
+from weft.core.result import Window
 
 TRACE_FORMATS = (OTLP, JAEGER, ZIPKIN, NEZHA)
 MOST_SPANS = 300_000
@@ -37,21 +38,28 @@ class Traces(NamedTuple):
     files: list[FileCoverage]
 
 
-def read_traces(files: Iterable[DataFile], most: int = MOST_SPANS) -> Traces:
+def read_traces(
+    files: Iterable[DataFile], most: int = MOST_SPANS, windows: Sequence[Window] = ()
+) -> Traces:
     """Read all files; blocking. A file or span that cannot be read costs only itself.
 
-    Of more than `most` spans an even share of the traces is kept, each whole.
+    Of more than `most` spans an even share of the traces is kept, each whole; with `windows` those
+    that begin in one.
     """
-    sampler = Sampler[Span](most, _unit, _own)
+    sampler = Sampler[Span](most, _unit, _own, _at, windows)
     read = read_all(files, TRACE_FORMATS, _Taking(sampler).take)
-    spans, problems = _gathered(sampler.rows)
+    spans, problems = _gathered(sampler.rows())
     spans.sort(key=lambda span: (span.start, -span.end, span.file, span.line))
-    problems = [*sampler.share.problem("traces"), *read.problems, *problems]
+    problems = [*sampler.problem("traces"), *read.problems, *problems]
     return Traces(spans, problems, sampler.told(read.files))
 
 
 def _unit(span: Span) -> int:
     return unit_of(span.trace_id)
+
+
+def _at(span: Span) -> float:
+    return span.start
 
 
 def _own(span: Span) -> int:
