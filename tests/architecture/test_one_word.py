@@ -56,6 +56,7 @@ def test_no_public_class_name_stands_twice_in_the_library() -> None:
     assert {name: where for name, where in homes.items() if len(where) > 1} == {}
 
 
+@pytest.mark.timeout(120)
 def test_what_crosses_a_package_is_public() -> None:
     public = {module_of(path): listed(path) for path, _ in trees(LIBRARY)}
     past = []

@@ -45,8 +45,8 @@ class Authority:
     ) -> "Authority":
         """Return what is within these limits too; None adds none."""
         principal = self.principal
-        if scopes is not None:
-            principal = principal.model_copy(update={"scopes": principal.shared(scopes)})
+        if scopes is not None and (shared := principal.shared(scopes)) != principal.scopes:
+            principal = principal.model_copy(update={"scopes": shared})
         return Authority(
             principal,
             self.budget if budget is None else budget.within(self.budget),

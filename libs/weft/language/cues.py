@@ -4,12 +4,12 @@ import re
 from bisect import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from weft.language import lexicon
 from weft.language.other_languages import Gloss, glossed
 from weft.language.question_words import HALF, TELEMETRY
-from weft.language.text import Phrases, Word, beginning, scan, stems
+from weft.language.text import Phrases, Word, beginning, kept_of_short_texts, scan, stems
 
 __all__ = ["Reading", "topic_stems"]
 
@@ -22,9 +22,6 @@ _PARTS = re.compile(r"[-_./']")
 _FOREIGN_FROM = 2
 _ENGLISH_FROM = 4
 """Shorter texts are given the benefit of the doubt."""
-_SHORT = 512
-"""So long a request may be that its reading is kept a while: whoever routes it, answers it or
-checks its risk reads the same words again."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +36,13 @@ class Reading:
     @classmethod
     def of(cls, text: str) -> "Reading":
         """Read the beginning of `text`, which says what is asked; a paste may follow."""
-        if len(text) <= _SHORT:
-            return _read(text)
         read = beginning(text)
-        return cls(read, scan(read), len(text))
+        return cls.through(text) if read == text else cls(read, scan(read), len(text))
 
     @classmethod
     def through(cls, text: str) -> "Reading":
         """Read all of `text`, for what must not be overlooked wherever it stands."""
-        return _read(text) if len(text) <= _SHORT else cls(text, scan(text), len(text))
+        return _read(text)
 
     @property
     def is_partial(self) -> bool:
@@ -258,7 +253,7 @@ class Reading:
         return any(word.text in lexicon.SYMPTOMS and not word.quoted for word in self.words)
 
 
-@lru_cache(maxsize=256)
+@kept_of_short_texts
 def _read(text: str) -> Reading:
     return Reading(text, scan(text), len(text))
 

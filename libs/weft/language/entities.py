@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from weft.core import JsonValue
 from weft.language import lexicon
 from weft.language.cues import Reading
-from weft.language.text import quotes
+from weft.language.text import SHORT, quotes
 
 __all__ = ["Entity", "entities"]
 
@@ -73,6 +74,15 @@ class Entity:
 
 def entities(reading: Reading) -> tuple[Entity, ...]:
     """Return what the text names, in its order; no stretch of it is used twice."""
+    return _of_short(reading.text) if len(reading.text) <= SHORT else _named(reading)
+
+
+@lru_cache(maxsize=256)
+def _of_short(text: str) -> tuple[Entity, ...]:
+    return _named(Reading.through(text))
+
+
+def _named(reading: Reading) -> tuple[Entity, ...]:
     things = [
         Entity("quoted", quote.text, quote.text, quote.start) for quote in quotes(reading.text)
     ]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from weft.language.lexicon import words
+from weft.language.text import kept_of_short_texts
 
 __all__ = ["period_of"]
 
@@ -33,6 +34,7 @@ _DAYS = words("yesterday today")
 _HALF = {"hours": "30 minutes", "minutes": "30 seconds", "days": "12 hours"}
 
 
+@kept_of_short_texts
 def period_of(text: str) -> str:
     """Return the first time words of `text` in one form, else nothing.
 

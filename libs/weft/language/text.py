@@ -1,17 +1,22 @@
 """A request as words: where each stands, in which clause, and whether it is quoted."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import TypeVar
 
 from weft.language.lexicon import CLAUSE_BREAKS
 
-__all__ = ["beginning", "name_words", "says", "stem", "stems"]
+__all__ = ["beginning", "kept_of_short_texts", "name_words", "says", "stem", "stems"]
+
+T = TypeVar("T")
 
 READ = 16_384
 """So many characters of a text are read for what it asks and names."""
 
+SHORT = 512
+"""Most requests are, and whoever routes, checks or answers one reads the same words again."""
 _TOKEN = re.compile(r"[^\W_]++(?:[._/'\u2019-][^\W_]++|_[^\W_]*+)*|[.;!?,:\n]")
 _QUOTED = re.compile(r'"([^"\n]++)"|“([^“”\n]++)”|`([^`\n]++)`|(?<!\w)\'([^\'\n]++)\'(?!\w)')
 _LONGEST_QUOTE = 500
@@ -26,6 +31,17 @@ _SUFFIXES = (
 _SHORTEST_STEM = 3
 _LONGEST_WORD = 64
 """Longer ones are in no vocabulary: they are compared as they stand."""
+
+
+def kept_of_short_texts(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Have `read`, a pure function, keep what it made of the latest short texts."""
+    kept = lru_cache(maxsize=256)(read)
+
+    @wraps(read)
+    def read_or_kept(text: str) -> T:
+        return kept(text) if len(text) <= SHORT else read(text)
+
+    return read_or_kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ _TAG = re.compile(r"[a-z]++")
 _STEP_KEYS = {"verdict": "verdict", "data": "data", "text": "text", "tool": "at"}
 
 Seen = frozenset[str]
+_Below = list[tuple[str, JsonValue]]
+"""The nodes below one, each with its place."""
 
 
 def shape_faults(raw: JsonValue, error: ValidationError) -> list[Fault]:
@@ -77,9 +79,10 @@ class _Walk:
         if spot.depth > MAX_DEPTH:
             self._fault(spot, f"deeper than {MAX_DEPTH}")
             return frozenset()
-        self._siblings(raw, spot)
+        below = list(_children(raw))
+        self._siblings(raw, below, spot)
         self._own(raw, spot, seen)
-        ended = self._below(raw, spot, seen)
+        ended = self._below(raw, below, spot, seen)
         ended |= self.node(raw.get("fallback"), spot.below("fallback"), seen)
         return ended | {spot.ids[-1]}
 
@@ -103,12 +106,12 @@ class _Walk:
             for step in _items(raw.get("shows")):
                 self._reference(step, spot, "shows", seen)
 
-    def _below(self, raw: JsonObject, spot: _Spot, seen: Seen) -> Seen:
+    def _below(self, raw: JsonObject, below: _Below, spot: _Spot, seen: Seen) -> Seen:
         kind = raw.get("kind")
         if kind == "sequence":
-            return self._steps(raw, spot, seen)
+            return self._steps(below, spot, seen)
         ended: Seen = frozenset()
-        for key, child in _children(raw):
+        for key, child in below:
             ended |= self.node(child, spot.below(key), seen)
         if kind == "loop":
             self._condition(raw.get("until"), spot, "until", seen | ended)
@@ -118,15 +121,15 @@ class _Walk:
                 self._condition(when, spot, f"cases/{index}/when", seen)
         return ended
 
-    def _steps(self, raw: JsonObject, spot: _Spot, seen: Seen) -> Seen:
+    def _steps(self, below: _Below, spot: _Spot, seen: Seen) -> Seen:
         ended: Seen = frozenset()
-        for key, child in _children(raw):
+        for key, child in below:
             ended |= self.node(child, spot.below(key), seen | ended)
         return ended
 
-    def _siblings(self, raw: JsonObject, spot: _Spot) -> None:
+    def _siblings(self, raw: JsonObject, below: _Below, spot: _Spot) -> None:
         used: set[str] = set()
-        for child in (*(child for _, child in _children(raw)), raw.get("fallback")):
+        for child in (*(child for _, child in below), raw.get("fallback")):
             name = child.get("id") if isinstance(child, dict) else None
             if isinstance(name, str) and name in used:
                 self._fault(spot, f"duplicate id {name!r}")
