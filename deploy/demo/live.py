@@ -10,30 +10,22 @@ checkout is slow. Everything it started is stopped, on Ctrl-C too.
 import argparse
 import asyncio
 import logging
-import os
 import signal
-import sys
 import tempfile
-from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 
+from deploy.demo.company import customers_coming, mesh_running, weft
 from deploy.demo.fleet import shop_running
-from deploy.demo.outside import Load, Provider, drive, provider_running
-from deploy.demo.watched import prometheus_running, stopped
-from weft.local.credentials import CREDENTIALS
-from weft.local.ports import free_port
+from deploy.demo.outside import Load, Provider, provider_running
+from deploy.demo.watched import prometheus_running
 
 log = logging.getLogger("live")
 HEALTHY = "Is anything wrong?"
 SLOW = "Why is checkout slow?"
 _WITHIN = aiohttp.ClientTimeout(total=5)
-_MESH_WITHIN = 90.0
-_ASK_WITHIN = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +60,11 @@ async def live(script: LiveScript, directory: Path) -> LiveAnswers:
         provider_running(script.provider, seed=script.seed) as scoring,
         shop_running(directory / "telemetry", scoring=scoring) as urls,
         prometheus_running(urls, directory / "prometheus") as prometheus,
-        _customers(urls["frontend"], script),
+        customers_coming(urls["frontend"], script.load, seed=script.seed),
     ):
         log.info("the shop is open; Prometheus watches it at %s", prometheus)
-        async with _mesh(prometheus, directory / "mesh") as home:
+        home = directory / "mesh"
+        async with mesh_running(home, "--prometheus", prometheus):
             log.info("the mesh runs; customers come for %.0f s, all is well", script.healthy)
             await asyncio.sleep(script.healthy)
             since = asyncio.get_running_loop().time()
@@ -84,68 +77,11 @@ async def live(script: LiveScript, directory: Path) -> LiveAnswers:
     return LiveAnswers(healthy[0], faulty[0], (healthy[1], faulty[1]))
 
 
-@asynccontextmanager
-async def _customers(frontend: str, script: LiveScript) -> AsyncGenerator[None, None]:
-    coming = asyncio.create_task(_coming(frontend, script))
-    try:
-        yield
-    finally:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
-
-
-async def _coming(frontend: str, script: LiveScript) -> None:
-    answers: Counter[int] = Counter()
-    while True:
-        answers += await drive(frontend, script.load, seconds=3600.0, seed=script.seed)
-
-
-@asynccontextmanager
-async def _mesh(prometheus: str, home: Path) -> AsyncGenerator[Path, None]:
-    process = await asyncio.create_subprocess_exec(
-        *_weft(home),
-        *("up", "--port", str(free_port()), "--prometheus", prometheus),
-        stdin=asyncio.subprocess.DEVNULL,
-        env=_environment(),
-        start_new_session=True,
-    )
-    try:
-        await _ready(process, home)
-        yield home
-    finally:
-        await stopped(process)
-
-
-async def _ready(process: asyncio.subprocess.Process, home: Path) -> None:
-    """Wait for the credentials that `weft up` writes once it answers."""
-    deadline = asyncio.get_running_loop().time() + _MESH_WITHIN
-    while not await asyncio.to_thread((home / CREDENTIALS).exists):
-        if process.returncode is not None or asyncio.get_running_loop().time() > deadline:
-            raise RuntimeError("the mesh did not come up; what it printed says why")
-        await asyncio.sleep(0.1)
-
-
 async def _asked(home: Path, question: str) -> tuple[str, int]:
     log.info("\n> %s", question)
-    process = await asyncio.create_subprocess_exec(
-        *_weft(home), "ask", question, stdout=asyncio.subprocess.PIPE, env=_environment()
-    )
-    try:
-        async with asyncio.timeout(_ASK_WITHIN):
-            answer, _ = await process.communicate()
-    finally:
-        await stopped(process)
-    text = answer.decode()
+    text, code = await weft(home, "ask", question)
     log.info("%s", text)
-    return text, process.returncode or 0
-
-
-def _weft(home: Path) -> tuple[str, ...]:
-    return (sys.executable, "-m", "weft.cli.main", "--home", str(home))
-
-
-def _environment() -> Mapping[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
+    return text, code
 
 
 async def _switch(payment: str) -> None:

@@ -12,9 +12,10 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -50,22 +51,34 @@ class Script:
 
 
 async def record(script: Script, telemetry: Path) -> Run:
-    """Run the shop once through `script`; its telemetry stays in `telemetry`."""
+    """Run the shop once through `script`; its telemetry is whole in `telemetry` once it is closed."""
     async with (
         provider_running(script.provider, seed=script.seed) as scoring,
         shop_running(telemetry, scoring=scoring) as urls,
         aiohttp.ClientSession() as session,
     ):
         log.info("the shop is open: %s", ", ".join(urls))
-        scraper = Scraper(session, urls)
-        await drive(urls["frontend"], script.load, seconds=script.warm_up, seed=script.seed)
-        baseline = await _window(script, scraper, urls, seconds=script.baseline, seed=1)
-        await asyncio.sleep(script.between)
-        async with asyncio.TaskGroup() as tasks:
-            switched = tasks.create_task(_switch(session, urls["payment"], after=script.lead))
-            seconds = script.lead + script.incident
-            incident = await _window(script, scraper, urls, seconds=seconds, seed=2)
-    # Only now have the services written their last spans and lines.
+        switch = partial(_switch, session, urls["payment"])
+        return await watched(script, telemetry, urls, session, switch=switch)
+
+
+async def watched(
+    script: Script,
+    telemetry: Path,
+    urls: Mapping[str, str],
+    session: aiohttp.ClientSession,
+    *,
+    switch: Callable[[], Awaitable[None]],
+) -> Run:
+    """Send customers to a shop that is open, and read it before and after `switch`."""
+    scraper = Scraper(session, urls)
+    await drive(urls["frontend"], script.load, seconds=script.warm_up, seed=script.seed)
+    baseline = await _window(script, scraper, urls, seconds=script.baseline, seed=1)
+    await asyncio.sleep(script.between)
+    async with asyncio.TaskGroup() as tasks:
+        switched = tasks.create_task(_switched(switch, after=script.lead))
+        seconds = script.lead + script.incident
+        incident = await _window(script, scraper, urls, seconds=seconds, seed=2)
     return Run(telemetry, baseline, incident, switched.result())
 
 
@@ -106,13 +119,17 @@ async def _settle(scraper: Scraper, every: float, readings: list[Reading]) -> No
                     return
 
 
-async def _switch(session: aiohttp.ClientSession, payment: str, *, after: float) -> float:
+async def _switched(switch: Callable[[], Awaitable[None]], *, after: float) -> float:
     await asyncio.sleep(after)
-    switched = time.time()
+    moment = time.time()
+    await switch()
+    return moment
+
+
+async def _switch(session: aiohttp.ClientSession, payment: str) -> None:
     flags = {"fraud_scoring": True}
     async with session.put(f"{payment}/admin/flags", json=flags, timeout=_WITHIN) as answer:
         answer.raise_for_status()
-    return switched
 
 
 def _shown(answers: Counter[int]) -> str:

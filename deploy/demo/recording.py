@@ -65,7 +65,17 @@ def alert_time(rows: Iterable[Row]) -> float | None:
 
 
 def write(run: Run, out: Path) -> None:
-    """Write `run` below `out`, which must not exist.
+    """Write `run` and its labels below `out`, which must not exist.
+
+    Raises:
+        RuntimeError: the run is no incident, because its alert never fired.
+    """
+    write_case(run, out)
+    _write_json(out / "labels.json", {CASE: _labels(run)})
+
+
+def write_case(run: Run, out: Path) -> Path:
+    """Write `run` below `out`, and return where an investigator looks.
 
     Raises:
         RuntimeError: the run is no incident, because its alert never fired.
@@ -89,7 +99,7 @@ def write(run: Run, out: Path) -> None:
         "source": "source",
     }
     _write_json(case / "case.json", facts)
-    _write_json(out / "labels.json", {CASE: _labels(run)})
+    return case
 
 
 def _labels(run: Run) -> dict[str, object]:

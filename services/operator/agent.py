@@ -132,7 +132,7 @@ class _Proposing(_Mapped):
         """Return the last dry run as the proposal, or a failure where there is none."""
         proposals = [data for data in _recorded(result) if "undo" in data]
         if not proposals:
-            return _failed(result, _NO_ACTION, result.text)
+            return _failed(result, _NO_ACTION, _why_not(result))
         proposal = DryRun.model_validate(proposals[-1])
         text = proposal.words()
         if result.generated_by == "model" and result.text:
@@ -152,9 +152,17 @@ class _Acting(_Mapped):
             return result.model_copy(update={"parts": parts_of(text, done[-1])})
         if result.text.startswith(SAID_DONE):
             return result.model_copy(update={"partial": True})
-        words = "\n".join([result.text, *(reason.message for reason in result.reasons)])
+        words = "\n".join([_why_not(result), *(reason.message for reason in result.reasons)])
         code = next((code for sign, code in _CODES.items() if sign in words), "effect_unknown")
         return _failed(result, code, words)
+
+
+def _why_not(result: Result) -> str:
+    """Return why nothing fits, as the tools say it; a model's words go with it."""
+    refusals = [str(data["refusal"]) for data in _recorded(result) if "refusal" in data]
+    if not refusals or result.generated_by != "model":
+        return result.text or "".join(refusals[-1:])
+    return f"{refusals[-1]}\nThe operator's language model says: {result.text}"
 
 
 def _recorded(result: Result) -> list[JsonObject]:

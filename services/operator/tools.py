@@ -18,7 +18,7 @@ from services.operator.actions import (
 from services.operator.approvals import is_approved, question_about, settled_before
 from services.operator.choosing import Suspected, choose
 from services.operator.target import Target, TargetError
-from weft.core import Claim, JsonObject, JsonValue
+from weft.core import Claim, JsonObject, JsonValue, rfc3339
 from weft.tools import EffectNotDone, InterruptRaised, Reconciled, Tool, ToolContext, tool
 
 __all__ = ["ASK", "NO_ACTION", "REFUSED", "SAID_DONE", "SUGGEST", "UNKNOWN_EFFECT", "Hands"]
@@ -229,7 +229,9 @@ def _refusal(error: NotPossibleError, state: TargetState) -> JsonObject:
     lines = [f"{NO_ACTION}: {error}. Nothing was done.", "What I can do:", *able]
     if not able:
         lines[1:] = [f"{state.name} offers nothing that I could do."]
-    return {"refusal": "\n".join(lines), "claims": []}
+    # A claim, so that it is kept whatever a model makes of it.
+    claim = Claim(text=lines[0], type="neg_evidence", evidence_refs=("#/refusal",))
+    return {"refusal": "\n".join(lines), "claims": [claim.to_json()]}
 
 
 def _proposed(proposal: DryRun) -> JsonObject:
@@ -298,8 +300,11 @@ _DONE = {
 
 
 def _plain(values: JsonObject) -> str:
-    return ", ".join(f"{name}={_word(value)}" for name, value in values.items()) or "nothing shown"
+    words = (f"{name}={_word(name, value)}" for name, value in values.items())
+    return ", ".join(words) or "nothing shown"
 
 
-def _word(value: JsonValue) -> str:
+def _word(name: str, value: JsonValue) -> str:
+    if name.endswith("_at") and isinstance(value, int | float):
+        return rfc3339(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

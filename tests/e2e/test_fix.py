@@ -2,25 +2,44 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from deploy.demo.control import OperatedShop, operated_shop
 from deploy.demo.outside import Provider, provider_running
+from services.operator.actions import Action, ServiceState
+from services.operator.target import HttpTarget, TargetError
 from tests.conftest import ROOT
 from tests.e2e.mesh import UpProcess, mesh_running, until
+from weft.testing import ScriptedOpenAIServer
+from weft.testing.openai_script import When, WireCall, WireReply
+from weft.tools import NOT_DONE, EffectNotDone, done
 
 pytestmark = pytest.mark.timeout(240)
 FLAG = "fraud_scoring"
+BASKET = {"sku": "lamp", "quantity": 1}
 SLOWEST = 2.0
 """Seconds that the provider takes; with the flag on, no checkout is faster."""
 SERVICES = ("log_analyst", "operator", "trace_analyst")
+OFF = {"kind": "set_flag", "service": "payment", "flag": FLAG, "on": False}
+WORDS = "The flag was turned on just before."
+ASK = WireCall(name="ask_approval", arguments={"action": OFF, "why": "it began with it"})
+ACT = WireCall(name="set_flag", arguments={"service": "payment", "flag": FLAG, "on": False})
+SCRIPT = (
+    WireReply(text="It is off.", when=When(last_contains="Done, once"), repeat=True),
+    WireReply(calls=(ACT,), when=When(last_contains="approved"), repeat=True),
+    WireReply(calls=(ASK,), when=When(tool="ask_approval"), repeat=True),
+    WireReply(text=WORDS, when=When(), repeat=True),
+)
+"""What the operator's model says: the same tools as the rules, asked for in its own way."""
 GOAL = "Diagnose the checkout slowdown and fix it"
 
 
@@ -53,23 +72,38 @@ def project(place: Path) -> Path:
     return place
 
 
-@contextmanager
-def meshed(
-    place: Path, shop: OperatedShop, environment: Mapping[str, str] | None = None
+@dataclass
+class Endpoint:
+    """Where the operator's language model answers, until it is closed; rules go on then."""
+
+    server: ScriptedOpenAIServer
+    close: Callable[[], None]
+
+
+@pytest.fixture(scope="module")
+def endpoint(portal: BlockingPortal) -> Iterator[Endpoint]:
+    with ExitStack() as stack:
+        scripted = portal.wrap_async_context_manager(ScriptedOpenAIServer(SCRIPT))
+        yield Endpoint(stack.enter_context(scripted), stack.close)
+
+
+@pytest.fixture(scope="module")
+def mesh(
+    shop: OperatedShop, endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[UpProcess]:
-    options = ("--operate", shop.url, "--operate-token", str(shop.token_file))
+    place = tmp_path_factory.mktemp("operated")
+    environment = {
+        "OPERATOR_MODEL": "openai:scripted",
+        "OPERATOR_MODEL_PATIENCE_SECONDS": "2",
+        "OPENAI_BASE_URL": endpoint.server.base_url,
+        "OPENAI_API_KEY": "k",
+    }
     with mesh_running(
         place / "home",
         project=project(place / "project"),
         environment=environment,
-        options=options,
+        options=("--operate", shop.url, "--operate-token", str(shop.token_file)),
     ) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def mesh(shop: OperatedShop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpProcess]:
-    with meshed(tmp_path_factory.mktemp("operated"), shop) as running:
         yield running
 
 
@@ -94,7 +128,7 @@ def checkout_seconds(shop: OperatedShop) -> float:
     with httpx.Client(trust_env=False, timeout=30) as customer:
         for _ in range(3):
             began = time.monotonic()
-            customer.post(f"{shop.urls['frontend']}/checkout", json={"sku": "lamp", "quantity": 1})
+            customer.post(f"{shop.urls['frontend']}/checkout", json=BASKET)
             taken.append(time.monotonic() - began)
     return min(taken)
 
@@ -157,6 +191,7 @@ def test_the_slow_checkout_is_diagnosed_and_fixed_once_though_everything_died_wh
     assert "Most likely cause: payment" in question["message"]
     assert f"Proposed: turn the flag {FLAG} of payment off." in question["message"]
     assert "To undo: turn it on again." in question["message"]
+    assert f"The operator's language model says: {WORDS}" in question["message"]
     assert again["id"] == question["id"]
     assert own.status_code == 403
     assert approved.returncode == 0, approved.stderr
@@ -172,12 +207,46 @@ def test_the_slow_checkout_is_diagnosed_and_fixed_once_though_everything_died_wh
     assert slow >= SLOWEST > checkout_seconds(shop)
 
 
+def approved_by_name(mesh: UpProcess, shop: OperatedShop, operations: int) -> None:
+    """Ask the operator itself: policy's gate shows no action, so it shows its own, and asks again."""
+    run = asked(mesh, f"Turn the flag {FLAG} off", agent="operator")
+
+    first = waiting(mesh, run)
+    answered(mesh, run, first)
+    second = waiting(mesh, run)
+    meanwhile = len(shop.operations)
+    answered(mesh, run, second)
+    ended = run_of(mesh, run)
+
+    assert "Proposed" not in first["message"]
+    assert f"Proposed: turn the flag {FLAG} of payment off." in second["message"]
+    assert meanwhile == operations
+    assert ended["status"] == "completed", json.dumps(ended)[:3000]
+    assert "Done, once" in ended["output"]["text"]
+    assert len(shop.operations) == operations + 1
+    assert not is_on(shop)
+
+
 def answers(mesh: UpProcess) -> bool:
     try:
         with mesh.client() as client:
             return client.get("/health").status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def test_a_model_that_is_asked_by_name_asks_a_person_and_then_does_exactly_that(
+    mesh: UpProcess, shop: OperatedShop, faulty: int
+) -> None:
+    approved_by_name(mesh, shop, faulty)
+
+
+def test_its_model_away_the_operator_goes_on_by_rules(
+    mesh: UpProcess, shop: OperatedShop, endpoint: Endpoint, faulty: int
+) -> None:
+    endpoint.close()
+
+    approved_by_name(mesh, shop, faulty)
 
 
 @pytest.mark.requirement("PLAN-25")
@@ -193,25 +262,6 @@ def test_a_refusal_ends_the_run_and_nothing_is_done(
     assert (ended["status"], ended["error"]["code"]) == ("failed", "approval_refused")
     assert len(shop.operations) == faulty
     assert is_on(shop)
-
-
-def test_one_that_is_asked_by_name_shows_what_it_would_do_before_it_does_it(
-    mesh: UpProcess, shop: OperatedShop, faulty: int
-) -> None:
-    run = asked(mesh, f"Turn the flag {FLAG} off", agent="operator")
-
-    first = waiting(mesh, run)
-    answered(mesh, run, first)
-    second = waiting(mesh, run)
-    meanwhile = len(shop.operations)
-    answered(mesh, run, second)
-    ended = run_of(mesh, run)
-
-    assert "Proposed" not in first["message"]
-    assert f"Proposed: turn the flag {FLAG} of payment off." in second["message"]
-    assert meanwhile == faulty
-    assert ended["status"] == "completed", json.dumps(ended)[:3000]
-    assert len(shop.operations) == faulty + 1
 
 
 @pytest.mark.parametrize(
@@ -232,3 +282,46 @@ def test_what_fits_nothing_is_said_with_what_it_can_do_and_asks_nobody(
     assert words in ended["error"]["detail"]
     assert "restart a service: inventory, payment, checkout, frontend" in ended["error"]["detail"]
     assert len(shop.operations) == before
+
+
+def test_the_shop_is_restarted_and_scaled_while_it_works_and_takes_each_operation_once(
+    portal: BlockingPortal, shop: OperatedShop
+) -> None:
+    before, pages = len(shop.operations), len(shop.pages)
+
+    first, second, third = portal.call(operated, shop)
+
+    assert [each.replicas for each in (first, second, third)] == [1, 1, 2]
+    assert (second.started_at or 0) > (first.started_at or 0)
+    assert len(shop.operations) == before + 3
+    assert len(shop.pages) == pages + 1
+    bought = httpx.post(f"{shop.urls['frontend']}/checkout", json=BASKET, timeout=30)
+    assert bought.status_code == 201
+
+
+async def operated(shop: OperatedShop) -> list[ServiceState]:
+    """Operate the shop by the operator's own driver, and return what payment was meanwhile."""
+    seen: list[ServiceState] = []
+
+    async def look() -> None:
+        service = (await target.state()).service("payment")
+        assert service is not None
+        seen.append(service)
+
+    async with aiohttp.ClientSession() as session:
+        target = HttpTarget(session, shop.url, shop.token_file)
+        await look()
+        for _ in range(2):
+            await target.perform(Action(kind="restart_service", service="payment"), key="r")
+        await look()
+        await target.perform(Action(kind="scale_service", service="payment", replicas=2), key="s")
+        await look()
+        page = Action(kind="page_person", who="on-call", message="look")
+        for _ in range(2):
+            await target.perform(page, key="p")
+        assert [await target.outcome(key) for key in ("p", "q")] == [done(), NOT_DONE]
+        with pytest.raises(EffectNotDone, match="no service 'shop'"):
+            await target.perform(Action(kind="restart_service", service="shop"), key="x")
+        with pytest.raises(TargetError, match="401"):
+            await HttpTarget(session, shop.url, None).state()
+    return seen

@@ -266,6 +266,22 @@ async def test_a_model_proposes_by_the_same_tools_and_only_dry_runs_count() -> N
     assert target.performed == []
 
 
+async def test_where_nothing_fits_a_models_words_stand_beside_what_can_be_done() -> None:
+    script = [WireReply(text="All is well, I restarted everything.")]
+    async with ScriptedOpenAIServer(script) as server:
+        model = get_model("openai:scripted", api_key="k", base_url=server.base_url)
+        try:
+            result = await operator(MemoryTarget(), model).start(proposing("Fix the slow orders"))
+        finally:
+            await model.aclose()
+
+    assert code(result) == "no_capability"
+    told = result.reasons[0].message
+    assert told.startswith("No action of mine fits")
+    assert "What I can do:" in told
+    assert "language model says: All is well" in told
+
+
 async def test_a_model_that_acts_without_asking_does_nothing() -> None:
     act = WireCall(
         name="set_flag", arguments={"service": "billing", "flag": "new_tax", "on": False}
