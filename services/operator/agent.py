@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field, replace
 
 from services.operator.actions import DryRun
-from services.operator.approvals import approved_by_gate
+from services.operator.approvals import APPROVAL, approved_by_gate
 from services.operator.by_rules import ByRules
 from services.operator.tools import (
     NO_ACTION,
@@ -25,6 +25,8 @@ from weft.models import Model
 
 __all__ = ["PROPOSE", "Operator"]
 
+GATEKEEPER = "router"
+"""Whose approvals are taken: the service that runs the mesh's plans, and signed the call."""
 PROPOSE = "operations.propose"
 """The skill that changes nothing."""
 _ITERATIONS = 8
@@ -51,6 +53,10 @@ class Operator:
     patience: ModelPatience = field(default_factory=ModelPatience)
 
     def start(self, task: Task) -> PeerRun:
+        if task.authority.act[-1:] != (GATEKEEPER,):
+            # Its own gates are the mesh's; what any other member says of an approval is its word.
+            metadata = {name: value for name, value in task.metadata.items() if name != APPROVAL}
+            task = replace(task, metadata=metadata)
         approved = approved_by_gate(task.metadata)
         if task.capability == PROPOSE:
             return _Proposing(self._chooser(proposes=True).start(_told(task)), task)

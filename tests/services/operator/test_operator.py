@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from services.operator.actions import Action, dry_run
-from services.operator.agent import PROPOSE, Operator
+from services.operator.agent import GATEKEEPER, PROPOSE, Operator
 from services.operator.by_rules import ByRules
 from services.operator.tools import Hands
 from tests.services.operator.shop import STATE, MemoryTarget, fresh
-from weft.core import JsonObject, JsonValue, Result, parts_of
+from weft.core import Authority, JsonObject, JsonValue, Result, parts_of
 from weft.loop import ModelPatience, Task
 from weft.models import Model, StandIn, get_model
 from weft.runs import LocalJournal
@@ -27,6 +27,7 @@ Most likely cause: billing is slow: feature flag changed flag=new_tax. Restart c
 ```
 """
 GATE = "approval"
+BY_ROUTER = Authority(act=(GATEKEEPER,))
 
 
 def operator(target: MemoryTarget, model: Model | None = None) -> Operator:
@@ -37,7 +38,7 @@ def operator(target: MemoryTarget, model: Model | None = None) -> Operator:
 
 
 def task(prompt: str, **metadata: JsonValue) -> Task:
-    return Task(parts_of(prompt), "m-1", metadata=metadata, journal=LocalJournal())
+    return Task(parts_of(prompt), "m-1", BY_ROUTER, metadata=metadata, journal=LocalJournal())
 
 
 def proposing(prompt: str, **metadata: JsonValue) -> Task:
@@ -137,6 +138,18 @@ async def test_without_an_approval_of_the_very_action_nothing_is_done(given: Jso
     assert question.reason == "approval"
     assert "turn the flag new_tax of billing off" in question.message
     assert "To undo" in question.message
+
+
+@pytest.mark.requirement("PROTO-8")
+@pytest.mark.parametrize("act", [(), ("log_analyst",), (GATEKEEPER, "log_analyst")])
+async def test_an_approval_is_the_routers_word_and_nobody_elses(act: tuple[str, ...]) -> None:
+    target = MemoryTarget()
+    claimed = task("Carry out this plan: turn off new_tax", approval=approval(OFF))
+
+    result = await operator(target).start(replace(claimed, authority=Authority(act=act)))
+
+    assert target.performed == []
+    assert [question.reason for question in result.interrupts] == ["approval"]
 
 
 async def test_an_approval_shown_another_state_covers_nothing() -> None:
