@@ -43,6 +43,28 @@ LAYOUTS = (
     Layout("kubectl --prefix", "[pod/cart-6f6cfc45b-d9pnv/app] 2026-03-02T10:20:30Z WARN slow", AT, "WARN", "slow", "cart"),
     Layout("stern", 'cart-6f6cfc45b-d9pnv app {"level":"error","time":"2026-03-02T10:20:30Z","msg":"no stock"}', AT, "ERROR", "no stock", "cart"),
     Layout("docker compose", "cart-1  | 2026-03-02T10:20:30Z ERROR no stock", AT, "ERROR", "no stock", "cart"),
+    # exports of log stores
+    Layout("CloudWatch Insights", '{"results":[[{"field":"@timestamp","value":"2026-03-02 10:20:30.250"},{"field":"@message","value":"ERROR no stock"},{"field":"@ptr","value":"C"}]],"status":"Complete"}', AT, "ERROR", "no stock", file="shop.json"),
+    Layout("Datadog's export", '{"data":[{"id":"A","type":"log","attributes":{"timestamp":"2026-03-02T10:20:30.250Z","status":"error","service":"cart","message":"no stock","tags":["env:prod"]}}],"meta":{}}', AT, "ERROR", "no stock", "cart", file="shop.json"),
+    Layout("Datadog's CSV", 'Date,Host,Service,Message,Status\n2026-03-02T10:20:30.250Z,h,cart,slow,warn', AT, "WARN", "slow", "cart", file="shop.csv"),
+    Layout("Splunk's export", '{"preview":false,"result":{"_time":"2026-03-02T10:20:30.250+00:00","host":"h","_raw":"ERROR no stock"}}', AT, "ERROR", "no stock", file="shop.json"),
+    Layout("Splunk's CSV", '"_time",host,"_raw"\n"2026-03-02T11:20:30.250+0100",h,"WARN slow"', AT, "WARN", "slow", file="shop.csv"),
+    Layout("Kibana's CSV", '"@timestamp",level,message\n"Mar 2, 2026 @ 10:20:30.250",error,no stock', AT, "ERROR", "no stock", file="shop.csv"),
+    Layout("Azure's diagnostics", '{"records":[{"time":"2026-03-02T10:20:30.25Z","level":"Error","resourceId":"/X","properties":{"message":"no stock"}}]}', AT, "ERROR", "no stock", file="shop.json"),
+    Layout("Google Cloud, a request", '{"httpRequest":{"requestMethod":"GET","requestUrl":"http://x/cart?id=1","status":503},"timestamp":"2026-03-02T10:20:30.250Z"}', AT, "ERROR", "GET /cart 503"),
+    Layout("Kubernetes events", '{"apiVersion":"v1","items":[{"kind":"Event","reason":"BackOff","message":"no stock","lastTimestamp":"2026-03-02T10:20:30Z","involvedObject":{"kind":"Pod","name":"cart-6f6cfc45b-d9pnv"}}],"kind":"List"}', AT, "", "no stock", "cart", file="shop.json"),
+    Layout("Windows events", '[{"TimeCreated":"/Date(1772446830250)/","Level":2,"LevelDisplayName":"Error","ProviderName":"cart","Message":"no stock"}]', AT, "ERROR", "no stock", "cart", file="shop.json"),
+    Layout("PostgreSQL's JSON", '{"timestamp":"2026-03-02 10:20:30.250 UTC","user":"u","error_severity":"ERROR","message":"no stock"}', AT, "ERROR", "no stock"),
+    Layout("Vercel", '{"id":"1","message":"slow","timestamp":1772446830250,"source":"lambda","level":"warning"}', AT, "WARN", "slow"),
+    # load balancers
+    Layout("HAProxy", 'Mar  2 10:20:30 lb haproxy[7]: 10.0.0.1:1 [02/Mar/2026:10:20:30.250] fe be/cart1 0/0/0/-1/30 503 212 - - sH-- 1/1/0/0/0 0/0 "GET /cart HTTP/1.1"', AT, "ERROR", "GET /cart 503"),
+    Layout("AWS's load balancer", 'https 2026-03-02T10:20:30.250000Z app/lb/50d 10.0.0.1:2 10.0.0.2:80 0.0 0.0 0.0 404 - 34 366 "GET https://x:443/cart?id=7 HTTP/1.1" "curl" - -', AT, "WARN", "GET /cart 404"),
+    # journalctl's other outputs
+    Layout("journalctl, short-iso", "2026-03-02T11:20:30+0100 db1 cart[77]: ERROR no stock", AT, "ERROR", "no stock", "cart"),
+    Layout("journalctl, short-full", "Mon 2026-03-02 10:20:30 UTC db1 cart[77]: ERROR no stock", AT, "ERROR", "no stock", "cart"),
+    Layout("journalctl, short-unix", "1772446830.250123 db1 cart[77]: ERROR no stock", AT, "ERROR", "no stock", "cart"),
+    Layout("JSON inside of JSON", '{"ts":"2026-03-02T10:20:30Z","message":"{\\"level\\":\\"error\\",\\"msg\\":\\"no stock\\",\\"service\\":\\"cart\\"}"}', AT, "ERROR", "no stock", "cart"),
+    Layout("JSON with spaces", '{ "msg" : "no stock" , "level" : "error" , "time" : "2026-03-02T10:20:30Z" , "svc" : "cart" }', AT, "ERROR", "no stock", "cart"),
     # pairs of keys and values
     Layout("logfmt", 'ts=2026-03-02T10:20:30.25Z caller=cart.go:7 level=warn msg="slow \\"query\\"" took=3s', AT, "WARN", 'slow "query"', logger="cart.go:7"),
     Layout("logrus", 'time="2026-03-02T10:20:30Z" level=fatal msg="no stock" service=cart', AT, "FATAL", "no stock", "cart"),

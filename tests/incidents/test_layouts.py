@@ -184,6 +184,20 @@ def test_a_damaged_time_in_text_costs_its_line(tmp_path: Path) -> None:
     assert (messages(logs), logs.files[0].skipped) == (["no stock"] * 2, 1)
 
 
+def test_lines_that_cri_cut_are_joined_in_each_stream_by_itself(tmp_path: Path) -> None:
+    rows = ("Z stdout P INFO half a", "Z stderr F ERROR no stock", "Z stdout F  line")
+    text = "".join(f"2026-03-02T10:20:3{at}.1{row}\n" for at, row in enumerate(rows))
+
+    assert messages(read(tmp_path / "shop.log", text)) == ["half a line", "no stock"]
+
+
+def test_an_answer_of_an_interface_is_no_log(tmp_path: Path) -> None:
+    logs = read(tmp_path / "shop.json", '{"status":"success","data":{"resultType":"none"}}\n')
+
+    assert logs.lines == []
+    assert "neither a time nor a level" in logs.problems[0].problem
+
+
 def test_layouts_may_change_from_line_to_line(tmp_path: Path) -> None:
     text = "\n".join(
         layout.text

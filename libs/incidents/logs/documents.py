@@ -10,12 +10,14 @@ from incidents.logs.entry import LogEntry, level_of, severity_of
 from incidents.logs.envelopes import read_line
 from incidents.logs.line import Lines, LogLine
 from incidents.logs.names import service_of_file
-from incidents.logs.records import identifier, is_record, read_record
+from incidents.logs.records import WRAPPERS, identifier, is_record, read_record
 from incidents.logs.text import read_inner
 from incidents.times import moment
 from weft.core import JsonObject, JsonValue
 
-_ARRAYS = ("", "hits.hits", "events", "entries", "records", "Records", "logs", "items", "results")
+_ARRAYS = (
+    "", "hits.hits", "events", "entries", "records", "Records", "logs", "items", "results", "data",
+)  # fmt: skip
 _LOKI = ("data.result", "streams")
 _LOKI_SERVICES = ("service_name", "service", "app", "job", "container", "pod")
 
@@ -99,32 +101,37 @@ def _service(labels: JsonObject) -> str:
 def _read_array(source: SourceFile) -> Iterator[LogLine]:
     def entries() -> Iterator[LogEntry | None]:
         for item in source.json_items(*_ARRAYS):
-            record = item.record
+            record = item.record or _of_fields(item.value)
             if record is None or item.array == "*":
                 yield None
                 continue
-            inner = record.get("_source")
-            yield read_record(
-                inner if isinstance(inner, dict) else record, source.dating, read_inner
-            )
+            yield read_record(record, source.dating, read_inner)
 
     yield from _made(source, entries())
+
+
+def _of_fields(value: JsonValue) -> JsonObject | None:
+    """Return a record that is a list of fields with their values, as queries of CloudWatch answer."""
+    fields = {_text(one.get("field")): one.get("value") for one in _objects(value)}
+    return fields if fields and "" not in fields else None
 
 
 def _fits_array(sample: Sample) -> Fit:
     """Tell whether the items of an array are log records."""
     for array in _ARRAYS:
         item = f"{array}.*." if array else "*."
-        names = frozenset(
-            key.removeprefix(item).removeprefix("_source.")
-            for key in sample.keys
-            if key.startswith(item)
-        )
+        names = frozenset(key.removeprefix(item) for key in sample.keys if key.startswith(item))
         if names:
-            if is_record(names):
+            if is_record(_unwrapped(names)) or {"*.field", "*.value"} <= names:
                 return Fit(0.85)
             return Fit(0.3, "its records have neither a time nor a level beside a message")
     return Fit(0.0)
+
+
+def _unwrapped(names: frozenset[str]) -> frozenset[str]:
+    """Return names with those that stand in a wrapper, as `unwrapped` finds them."""
+    inner = (name.partition(".") for name in names)
+    return names | {rest for wrapper, _, rest in inner if wrapper in WRAPPERS and rest}
 
 
 def _fits_loki(sample: Sample) -> Fit:

@@ -95,7 +95,9 @@ def priority_of(number: int) -> str:
 
 
 def status_level(status: JsonValue) -> str:
-    """Return the level of an answer with this HTTP status; empty if it is none."""
+    """Return the level of an answer with this HTTP status, or that a status is; empty if neither."""
+    if isinstance(status, str) and not status.isdigit():
+        return LEVELS.get(status.upper(), "")
     if isinstance(status, str) and status.isascii() and status.isdigit():
         status = int(status[:4])
     if isinstance(status, bool) or not isinstance(status, int) or status not in _STATUSES:

@@ -11,7 +11,7 @@ from incidents.times import moment
 
 _CRI = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) "
-    r"(?:stdout|stderr) (?P<tag>[FP])(?::[^\s]{1,64}+)?+(?: |\Z)"
+    r"(?P<stream>stdout|stderr) (?P<tag>[FP])(?::[^\s]{1,64}+)?+(?: |\Z)"
 )
 _POD = re.compile(r"\[pod/(?P<pod>[\w.-]{1,128}+)/(?P<container>[\w.-]{1,128}+)\] ")
 _STERN = re.compile(r"(?P<pod>[a-z0-9][a-z0-9.-]{10,127}+) (?P<container>[a-z0-9-]{1,63}+) ")
@@ -52,13 +52,16 @@ def _service(pod: str) -> str:
 
 def whole_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """Yield the lines with those put together that CRI cut, since each was longer than it may be."""
-    number, start = 0, ""
+    begun: dict[str, tuple[int, str]] = {}
     for at, line in lines:
         cri = _CRI.match(line) if line[4:5] == "-" else None
-        number = number if start else at
-        whole = f"{start}{line[cri.end() if cri else 0 :]}" if start else line
-        start = whole if cri and cri["tag"] == "P" and len(whole) < _MOST else ""
-        if not start:
+        if cri is None:
+            yield at, line
+            continue
+        number, start = begun.pop(cri["stream"], (at, ""))
+        whole = f"{start}{line[cri.end() :]}" if start else line
+        if cri["tag"] == "P" and len(whole) < _MOST:
+            begun[cri["stream"]] = number, whole
+        else:
             yield number, whole
-    if start:
-        yield number, start
+    yield from sorted(begun.values())

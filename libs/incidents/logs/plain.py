@@ -11,7 +11,7 @@ from incidents.logs.envelopes import read_line
 from incidents.logs.line import Lines, LogLine
 from incidents.logs.lines import Assembly, Numbered, learned
 from incidents.logs.names import service_of_file
-from incidents.logs.records import is_record
+from incidents.logs.records import is_record, unwrapped
 
 _LOOKED_AT = 100
 _SHARE = 0.3
@@ -61,7 +61,7 @@ def fits_json_lines(sample: Sample) -> Fit:
         return Fit(0.3)
     if not records or 2 * len(records) < len(lines):
         return Fit(0.0)
-    if any(is_record(record) for record in records):
+    if any(is_record(unwrapped(record)) for record in records):
         return Fit(0.9)
     return Fit(0.4, "its records have neither a time nor a level beside a message")
 

@@ -16,11 +16,13 @@ from weft.core import JsonObject, JsonValue
 _TIMES = (
     "time", "ts", "timestamp", "@timestamp", "@t", "date", "datetime", "eventTime", "t",
     "timeUnixNano", "TimeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP",
-    "_SOURCE_REALTIME_TIMESTAMP", "created", "asctime", "receiveTimestamp", "TimeGenerated",
+    "_SOURCE_REALTIME_TIMESTAMP", "created", "asctime", "receiveTimestamp", "TimeGenerated", "_time",
+    "TimeCreated", "EventTime", "StartUTC", "lastTimestamp",
 )  # fmt: skip
 _LEVELS = (
-    "level", "severity", "lvl", "log.level", "@l", "severityText", "severity_text", "SeverityText",
-    "levelname", "level_name", "loglevel", "log_level", "logLevel", "LogLevel", "PRIORITY", "s",
+    "LevelDisplayName", "level", "severity", "lvl", "log.level", "@l", "severityText", "severity_text", "SeverityText",
+    "levelname", "level_name", "loglevel", "log_level", "logLevel", "LogLevel", "PRIORITY",
+    "error_severity", "s",
 )  # fmt: skip
 _OTEL_LEVELS = ("severityNumber", "severity_number", "SeverityNumber")
 _STATUSES = (
@@ -30,6 +32,7 @@ _STATUSES = (
 _MESSAGES = (
     "message", "msg", "@m", "@mt", "body", "Body", "event", "MESSAGE", "short_message",
     "log", "line", "textPayload", "jsonPayload", "text", "RenderedMessage", "event.original",
+    "@message", "_raw",
 )  # fmt: skip
 _LOGGERS = (
     "logger",
@@ -47,11 +50,12 @@ _SERVICES = (
     "kubernetes.container_name", "kubernetes.container.name", "labels.app", "labels.service",
     "labels.service_name", "labels.job", "labels.container", "resource.labels.container_name",
     "container_name", "CONTAINER_NAME", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "UNIT",
-    "@fields.service", "job",
+    "@fields.service", "svc", "serviceName", "ProviderName", "involvedObject.name",
+    "job",
 )  # fmt: skip
 _TRACES = (
     "trace_id", "traceId", "TraceID", "TraceId", "trace.id", "traceid", "dd.trace_id", "otelTraceID",
-    "logging.googleapis.com/trace",
+    "logging.googleapis.com/trace", "trace",
 )  # fmt: skip
 _SPANS = (
     "span_id", "spanId", "SpanID", "SpanId", "span.id", "spanid", "dd.span_id", "otelSpanID",
@@ -63,14 +67,17 @@ _FAULTS = (
 )  # fmt: skip
 _METHODS = (
     "method", "http.request.method", "request_method", "RequestMethod", "req.method",
-    "request.method",
+    "request.method", "httpRequest.requestMethod",
 )  # fmt: skip
 _PATHS = (
     "path", "url.path", "uri", "request_uri", "RequestPath", "req.url", "request.uri", "url",
+    "httpRequest.requestUrl",
 )  # fmt: skip
 _PAIR = re.compile(
     r'(?<!\S)(?P<key>[A-Za-z_@][\w.@/-]{0,63}+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"?|(?P<bare>[^\s"]*+))'
 )
+_ORIGIN = re.compile(r"\Ahttps?://[^/\s]{1,255}+(?=/)")
+_COUNTED = re.compile(r"/Date\((\d{10,17})\)/")
 _ESCAPED = re.compile(r'\\(["\\nt])')
 _ESCAPES = {"n": "\n", "t": "\t"}
 _KEYS = frozenset({*_TIMES, *_LEVELS, *_MESSAGES}) - {"t", "s", "c", "text", "line"}
@@ -113,19 +120,42 @@ def _unescaped(match: re.Match[str]) -> str:
     return _ESCAPES.get(match[1], match[1])
 
 
-def is_record(keys: Mapping[str, object] | frozenset[str]) -> bool:
+def is_record(keys: Mapping[str, JsonValue] | frozenset[str]) -> bool:
     """Tell whether an object with these keys is a log record: it has a time, or a level, and words."""
-    names = frozenset(keys)
-    return bool(names & _NAMED_TIMES or names & _NAMED_LEVELS) and bool(names & _NAMED_MESSAGES)
+    names = frozenset(map(str.casefold, _named(keys) if isinstance(keys, Mapping) else keys))
+    heads, words = names & (_NAMED_TIMES | _NAMED_LEVELS), names & _NAMED_MESSAGES
+    return bool(heads and words) and len(heads | words) > 1  # a status may be of anything
 
 
-_NAMED_TIMES = frozenset(_TIMES)
-_NAMED_LEVELS = frozenset({*_LEVELS, *_OTEL_LEVELS, *_STATUSES}) - {"s"}
-_NAMED_MESSAGES = frozenset({*_MESSAGES, *_STATUSES})
+def _named(record: Mapping[str, JsonValue]) -> frozenset[str]:
+    """Return the names of an object's values, and of those one step below it."""
+    below = (
+        f"{key}.{name}" for key, one in record.items() if isinstance(one, dict) for name in one
+    )
+    return frozenset((*record, *below))
+
+
+def unwrapped(record: JsonObject) -> JsonObject:
+    """Return a record with what its writer wrapped up in it, as exports of log stores do."""
+    for _ in range(_MOST_WRAPPED):
+        inner = next((one for key in WRAPPERS if isinstance(one := record.get(key), dict)), None)
+        if inner is None or is_record(record):
+            break
+        rest = {key: value for key, value in record.items() if key not in WRAPPERS}
+        record = {**rest, **inner}
+    return record
+
+
+WRAPPERS = ("_source", "attributes", "result", "properties")
+_MOST_WRAPPED = 3
+_NAMED_TIMES = frozenset(map(str.casefold, _TIMES))
+_NAMED_LEVELS = frozenset(map(str.casefold, (*_LEVELS, *_OTEL_LEVELS, *_STATUSES))) - {"s"}
+_NAMED_MESSAGES = frozenset(map(str.casefold, (*_MESSAGES, *_STATUSES)))
 
 
 def read_record(record: JsonObject, dating: Dating, inner: Inner) -> LogEntry:
     """Return what a record says, and the text in it."""
+    record = unwrapped(record)
     shape = _shape(tuple(record))
     entry, body = _outlined(record, shape, dating)
     if isinstance(body, dict) and isinstance(body.get("stringValue"), str):
@@ -181,6 +211,8 @@ def time_of(value: JsonValue, dating: Dating) -> float | None:
     if isinstance(value, dict):
         inner = value.get("$date", value.get("seconds"))
         return None if isinstance(inner, dict) else time_of(inner, dating)
+    if isinstance(value, str) and (counted := _COUNTED.fullmatch(value)):
+        value = counted[1]  # as .NET writes times in JSON
     time = moment(value, dating)
     if time is None and isinstance(value, str):
         mark = stamp(value, dating, _START)
@@ -274,5 +306,5 @@ def _request(record: JsonObject, shape: _Shape) -> str:
     if status is None:
         return ""
     names = (shape.methods, shape.paths)
-    words = [_text(_value(record, some)).split("?", 1)[0] for some in names]
+    words = [_ORIGIN.sub("", _text(_value(record, some))).split("?", 1)[0] for some in names]
     return " ".join((*filter(None, words), str(status))) if any(words) else ""

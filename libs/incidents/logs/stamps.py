@@ -40,7 +40,7 @@ _DAY_FIRST = re.compile(
     _FLAGS,
 )
 _NO_YEAR = re.compile(
-    rf"(?:(?:mon|tue|wed|thu|fri|sat|sun) )?{_MONTH} {{1,2}}+(?P<day>\d\d?+),?+(?: (?P<year>(?:19|20)\d\d))? {_CLOCK}"
+    rf"(?:(?:mon|tue|wed|thu|fri|sat|sun) )?{_MONTH} {{1,2}}+(?P<day>\d\d?+),?+(?: (?P<year>(?:19|20)\d\d))? (?:@ )?+{_CLOCK}"
     rf"(?: (?P<half>[ap]m))?{_ZONE}(?: (?P<late>(?:19|20)\d\d)(?!\d))?{_END}",
     _FLAGS,
 )

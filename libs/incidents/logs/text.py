@@ -27,6 +27,10 @@ _REQUEST = re.compile(
     r'"(?:(?P<method>[A-Z]{3,8}+) (?P<path>[^\s"]++)(?: HTTP/[\d.]{1,3}+)?+|-)" (?P<status>\d{3})\b'
     r"(?P<flags> (?:-|[A-Z]{2,5}+)(?= ))?"
 )
+_REQUEST_LAST = re.compile(r'"(?P<method>[A-Z]{3,8}+) (?P<path>[^\s"]++) HTTP/[\d.]{1,3}+"')
+_STATUS_FIRST = re.compile(r" ([1-5]\d\d) (?:-|\d{1,12}+)(?= )")
+"""Load balancers write the status before the request."""
+_ORIGIN = re.compile(r"https?://[^/\s]{1,255}+(?=/)")
 _WORD = re.compile(r"(?P<word>\[[^\]\n]{0,128}+\]|[^\s\[|]++|[\[|])")
 _WORDS = 9
 _MOST_BRACKETS = 3
@@ -99,8 +103,8 @@ def _dated(line: str, mark: Stamp, dating: Dating) -> LogEntry:
     priority = _PRIORITY.match(before)
     if priority and priority["version"]:
         return _syslog(entry, rest, priority, dating)
-    if request := _REQUEST.search(line, 0, _HEAD):
-        return _access(entry, rest, request)
+    if request := _request(line):
+        return _access(entry, rest, *request)
     if lettered := _lettered(before, rest):
         letter, head = lettered
         entry.level, entry.logger = level_of(letter), short_name(head["logger"])
@@ -144,12 +148,23 @@ def _syslog(entry: LogEntry, rest: str, priority: re.Match[str], dating: Dating)
     return entry.around(read_inner(rest.strip().removeprefix("\ufeff"), dating))
 
 
-def _access(entry: LogEntry, rest: str, request: re.Match[str]) -> LogEntry:
-    path = (request["path"] or "").split("?", 1)[0]
-    flags = (request["flags"] or "").strip(" -")
-    words = (request["method"] or "", path, request["status"], flags)
+def _request(line: str) -> tuple[re.Match[str], str] | None:
+    """Return the request that a line of an access log tells of, and its status."""
+    if '"' not in line:
+        return None
+    if request := _REQUEST.search(line, 0, _HEAD):
+        return request, request["status"]
+    request = _REQUEST_LAST.search(line, 0, _HEAD)
+    status = _STATUS_FIRST.search(line, 0, request.start()) if request else None
+    return (request, status[1]) if request and status else None
+
+
+def _access(entry: LogEntry, rest: str, request: re.Match[str], status: str) -> LogEntry:
+    parts = request.groupdict("")
+    path = _ORIGIN.sub("", parts["path"], 1).split("?", 1)[0]
+    words = (parts["method"], path, status, parts.get("flags", "").strip(" -"))
     entry.message = " ".join(word for word in words if word)
-    entry.level = worse(status_level(request["status"]), _level_among(rest)[0])
+    entry.level = worse(status_level(status), _level_among(rest)[0])
     return entry
 
 
@@ -218,8 +233,8 @@ def _level(word: str, *, first: bool, is_tabbed: bool = False) -> str:
 
 
 def _undated(line: str, dating: Dating) -> LogEntry:
-    if request := _REQUEST.search(line, 0, _HEAD):
-        return _access(LogEntry(""), line, request)
+    if request := _request(line):
+        return _access(LogEntry(""), line, *request)
     fatal = next((_FATAL_STARTS[start] for start in _FATAL_STARTS if line.startswith(start)), "")
     return _worded(LogEntry("", level=fatal), line) if fatal else _headed(line, dating)
 
