@@ -5,7 +5,7 @@
 The mesh: gateway, router and three specialists that answer at once, each its own process, SQLite
 with `synchronous=FULL`, signed tokens, real NATS. The yardstick: a bare FastAPI front (aiohttp)
 over three bare Starlette servers. Both are measured in turn, in the same run, from this process,
-on the same cores. It exits 1 if a run failed or a database was left with work in it; `--floor`
+on the same cores; no two requests of a run say the same. It exits 1 if a run failed or a database was left with work in it; `--floor`
 also below 100 runs/s at 16 clients or above 15 ms p50 at 1.
 """
 
@@ -18,9 +18,10 @@ import sqlite3
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from itertools import count, product
 from pathlib import Path
 
 import aiohttp
@@ -31,7 +32,8 @@ from tests.conftest import ROOT
 from weft.checkpoint import TERMINAL
 from weft.local.ports import free_port
 
-BODY: dict[str, object] = {"prompt": "Diagnose the checkout slowdown"}
+SERVICES = ("checkout", "payment", "cart", "search", "login")
+TROUBLES = ("slowdown", "errors since noon", "latency spike of today", "timeouts", "outage")
 NAMES = ("echo_a", "echo_b", "echo_c")
 FLOOR_RATE, FLOOR_P50 = 100.0, 15.0
 MAIN = """import os
@@ -54,6 +56,15 @@ class Left:
     """Runs and tasks that did not end, in any database."""
     commits: dict[str, int]
     """By service; with `synchronous=FULL` each is one fsync of a log."""
+    statements: dict[str, int]
+    """By service, those of what was committed."""
+
+
+def bodies() -> Iterator[dict[str, object]]:
+    """Yield requests without end, each in words of its own."""
+    for number in count(1):
+        for service, trouble in product(SERVICES, TROUBLES):
+            yield {"prompt": f"Diagnose the {service} {trouble} of shop {number}"}
 
 
 def cpu_of(pid: int) -> float:
@@ -146,7 +157,7 @@ async def settle(url: str, key: str) -> None:
     headers = {"authorization": f"Bearer {key}"}
     async with asyncio.timeout(20), aiohttp.ClientSession(headers=headers) as session:
         while True:
-            async with session.post(url + "/invoke", json=BODY) as reply:
+            async with session.post(url + "/invoke", json=next(bodies())) as reply:
                 answer = await reply.json()
             if answer.get("success") and all(name in answer["message"] for name in NAMES):
                 return
@@ -161,16 +172,26 @@ def left_in(home: Path) -> Left:
             rows = database.execute("SELECT status, count(*) FROM runs GROUP BY status")
             states[file.stem] = Counter(dict(rows.fetchall()))
     commits: Counter[str] = Counter()
+    statements: Counter[str] = Counter()
     for log in (home / "weft" / "logs").glob("*.log"):
         for line in log.read_text().splitlines():
             if '"store_closed"' in line:
-                commits[log.stem] += int(json.loads(line)["commits"])
+                store = json.loads(line)
+                commits[log.stem] += int(store["commits"])
+                statements[log.stem] += int(store["statements"])
     every = sum(states.values(), Counter[str]())
     return Left(
         runs=states["runs"].total(),
         unfinished=sum(count for status, count in every.items() if status not in TERMINAL),
         commits=dict(commits),
+        statements=dict(statements),
     )
+
+
+def per_run(spent: dict[str, int], runs: int) -> str:
+    """Return what a run took in all, and of it each service."""
+    parts = ", ".join(f"{name} {n / runs:.2f}" for name, n in sorted(spent.items()))
+    return f"{sum(spent.values()) / runs:.2f} ({parts})"
 
 
 def row(name: str, figures: Figures, cpu: float) -> str:
@@ -184,24 +205,24 @@ def row(name: str, figures: Figures, cpu: float) -> str:
 
 async def measure(seconds: float, levels: list[int]) -> tuple[dict[int, Figures], Left]:
     """Measure both sides level by level and print what they came to."""
+    said = bodies()
     found: dict[int, Figures] = {}
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
         async with bare() as (bare_url, pids), mesh(home) as (url, key, supervisor):
             for clients in levels:
                 before = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
-                plain = await drive(bare_url, BODY, clients=clients, seconds=seconds)
+                plain = await drive(bare_url, said, clients=clients, seconds=seconds)
                 after = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
                 print(row("bare", plain, after - before))
                 before = cpu_of(supervisor)
-                figures = await drive(url, BODY, clients=clients, seconds=seconds, key=key)
+                figures = await drive(url, said, clients=clients, seconds=seconds, key=key)
                 print(row("mesh", figures, cpu_of(supervisor) - before))
                 print(f"       ratio {figures.rate / plain.rate:.3f} of the bare rate")
                 found[clients] = figures
         left = left_in(home)
-    total = sum(left.commits.values()) / left.runs
-    each = ", ".join(f"{name} {n / left.runs:.2f}" for name, n in sorted(left.commits.items()))
-    print(f"commits (= fsyncs of a log) per run: {total:.2f} ({each})")
+    print(f"commits (= fsyncs of a log) per run: {per_run(left.commits, left.runs)}")
+    print(f"statements per run: {per_run(left.statements, left.runs)}")
     print(f"left unfinished: {left.unfinished} of {left.runs} runs and their tasks")
     return found, left
 

@@ -3,6 +3,7 @@
 import asyncio
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import aiohttp
@@ -26,9 +27,14 @@ class Figures:
 
 
 async def drive(
-    url: str, body: dict[str, object], *, clients: int, seconds: float, key: str | None = None
+    url: str,
+    bodies: Iterator[dict[str, object]],
+    *,
+    clients: int,
+    seconds: float,
+    key: str | None = None,
 ) -> Figures:
-    """Post `body` to `url` from `clients` clients for `seconds`; every answer must be a success."""
+    """Post each of `bodies` to `url` from `clients` clients for `seconds`, all to be successes."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     latencies: list[float] = []
     failed = 0
@@ -40,7 +46,7 @@ async def drive(
         async def client() -> None:
             nonlocal failed
             while (began := time.perf_counter()) < until:
-                async with session.post(url, json=body) as reply:
+                async with session.post(url, json=next(bodies)) as reply:
                     answer = await reply.json()
                 if reply.status != 200 or answer.get("success") is False:
                     failed += 1
