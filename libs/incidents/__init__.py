@@ -15,6 +15,7 @@ from incidents.comparison import (
     comparison_report,
     folded,
 )
+from incidents.deployments import tells_of_a_change
 from incidents.facts import Seen, facts_json, seen, window_fact
 from incidents.files import Content, DataFile, read_bytes
 from incidents.inquiry import EVERYTHING, Inquiry
@@ -67,5 +68,6 @@ __all__ = [
     "seen",
     "shown_path",
     "split",
+    "tells_of_a_change",
     "window_fact",
 ]

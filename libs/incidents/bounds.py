@@ -4,18 +4,30 @@ Analysts are processes of their own, and all must divide a case alike; so each f
 same files, those of the sources that it does not look at itself included.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import cast
+from dataclasses import replace
+from typing import NamedTuple, cast
 
 from incidents.cases import IncidentCase
+from incidents.change_point import change_point
+from incidents.deployments import tells_of_a_change
+from incidents.discovery import NOTHING
+from incidents.indicators import indicators
 from incidents.inquiry import Inquiry
 from incidents.logs import LogLine, read_logs
-from incidents.metrics import SERVICE_LABELS, comparable, read_metrics
+from incidents.metrics import SERVICE_LABELS, Table, comparable, read_metrics
 from incidents.traces import Span, read_traces
-from incidents.windows import Bounds, extent
+from incidents.windows import Bounds, ChangePoint, extent
 from weft.core.result import Window
 
 __all__ = ["bounds_of"]
+
+_BEFORE = 4.0
+"""So many intervals before a change shows, what somebody changed may be behind it."""
+_HEAD = 300
+_WORD = re.compile(r"\w++")
+_DIGIT = re.compile(r"\d")
 
 
 def bounds_of(
@@ -23,19 +35,62 @@ def bounds_of(
 ) -> Bounds:
     """Return what divides `case`; of its `rows`, by source, those are given that were read."""
     alert = case.alert_time if inquiry.alert is None else inquiry.alert
-    if not inquiry.is_timed:
+    is_divided = alert is not None or case.baseline != NOTHING
+    if is_divided and not inquiry.is_timed:
         return Bounds(alert)
-    whole = _extent(case, rows or {})
-    return Bounds(alert, inquiry.window(whole.start, whole.end) if whole else inquiry.named)
+    read = _Rows.of(case, rows or {})
+    window = _window(inquiry, read) if inquiry.is_timed else None
+    if window is not None or is_divided:
+        return Bounds(alert, window)
+    return Bounds(change=_change(read))
 
 
-def _extent(case: IncidentCase, rows: Mapping[str, Sequence[object]]) -> Window | None:
+def _window(inquiry: Inquiry, rows: "_Rows") -> Window | None:
+    whole = _extent(rows)
+    return inquiry.window(whole.start, whole.end) if whole else inquiry.named
+
+
+class _Rows(NamedTuple):
+    """What all recordings of the incident hold."""
+
+    lines: Sequence[LogLine]
+    spans: Sequence[Span]
+    table: Table
+
+    @classmethod
+    def of(cls, case: IncidentCase, read: Mapping[str, Sequence[object]]) -> "_Rows":
+        """Read what was not `read` by its source; of metrics the usual labels name the service."""
+        lines, spans = read.get("logs"), read.get("traces")
+        series = read_metrics(case.incident.metrics, SERVICE_LABELS).series
+        return cls(
+            read_logs(case.incident.logs).lines if lines is None else cast(list[LogLine], lines),
+            read_traces(case.incident.traces).spans if spans is None else cast(list[Span], spans),
+            comparable((), series).incident,
+        )
+
+
+def _change(rows: _Rows) -> ChangePoint | None:
+    """Return when the data changed: if somebody tells of a change right before it, then."""
+    change = change_point(indicators(rows.lines, rows.spans, rows.table))
+    if change is None:
+        return None
+    first = change.at - _BEFORE * change.margin
+    until = change.at + change.margin
+    lines = [line for line in rows.lines if line.is_dated and line.time < until]
+    usual = {_form(line.head) for line in lines if line.time < first}
+    for line in lines:
+        if line.time >= first and tells_of_a_change(line.head) and _form(line.head) not in usual:
+            shown = f"{change.shown_by}; {line.service} tells of a change then"
+            return replace(change, at=min(line.time, change.at), shown_by=shown)
+    return change
+
+
+def _extent(rows: _Rows) -> Window | None:
     """Return from when to when all recordings of the incident last."""
-    table = comparable((), read_metrics(case.incident.metrics, SERVICE_LABELS).series).incident
-    moments = [time for series in table.values() for time in series.times]
+    moments = [time for series in rows.table.values() for time in series.times]
     extents = [
-        extent(_logs(case, rows), lambda line: line.time),
-        extent(_spans(case, rows), lambda span: span.start),
+        extent(rows.lines, lambda line: line.time),
+        extent(rows.spans, lambda span: span.start),
         extent(moments, float),
     ]
     windows = [window for window in extents if window is not None]
@@ -46,11 +101,6 @@ def _extent(case: IncidentCase, rows: Mapping[str, Sequence[object]]) -> Window 
     )
 
 
-def _logs(case: IncidentCase, rows: Mapping[str, Sequence[object]]) -> Sequence[LogLine]:
-    read = rows.get("logs")
-    return read_logs(case.incident.logs).lines if read is None else cast(Sequence[LogLine], read)
-
-
-def _spans(case: IncidentCase, rows: Mapping[str, Sequence[object]]) -> Sequence[Span]:
-    read = rows.get("traces")
-    return read_traces(case.incident.traces).spans if read is None else cast(Sequence[Span], read)
+def _form(message: str) -> str:
+    """Return a message without what holds digits: ids, counts and times."""
+    return _WORD.sub(lambda word: "#" if _DIGIT.search(word[0]) else word[0], message[:_HEAD])

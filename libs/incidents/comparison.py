@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from incidents.anomalies import Anomaly, anomaly_report
 from incidents.bounds import bounds_of
 from incidents.cases import DataRoots, IncidentCase
+from incidents.discovery import NOTHING
 from incidents.facts import facts_json
 from incidents.files import DataFile
 from incidents.inquiry import EVERYTHING, Inquiry
@@ -140,6 +141,8 @@ def _coverage(read: SourceRead, parts: Split[T], *, found: bool) -> Coverage:
         return base.model_copy(update={"verdict": "not_compared", "reason": why})
     if not parts.normal:
         why = f"there are no {read.source} {_usual(read.bounds)} to compare with"
+        if read.bounds == NO_BOUNDS and read.case.baseline == NOTHING:
+            why += ", and no one change in the data is clear enough to divide it"
         return base.model_copy(update={"verdict": "not_compared", "reason": why})
     if not rows:
         why = f"the {read.source} of every service may be told in part only"

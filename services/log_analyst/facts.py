@@ -4,8 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from incidents import Inquiry, LogLine, Seen, Split, seen
-from services.log_analyst.changes import tells_of_a_change
+from incidents import Inquiry, LogLine, Seen, Split, seen, tells_of_a_change
 from weft.core import Fact
 
 _ERRORS = frozenset({"ERROR", "FATAL"})

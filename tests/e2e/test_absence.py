@@ -21,6 +21,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("data") / "root"
     shutil.copytree(INCIDENT, place)
     (place / "empty").mkdir()
+    leaving = shutil.ignore_patterns("case.json", "source")
+    shutil.copytree(INCIDENT / "checkout-slowdown", place / "alone" / "case", ignore=leaving)
     return place
 
 
@@ -102,3 +104,26 @@ def test_a_specialist_that_hangs_is_a_named_gap(mesh: UpProcess) -> None:
     assert "log_analyst" in [peer for peer, _ in gaps], gaps
     assert "of 4 sources agree" in answer["text"]
     assert "logs" not in [each["source"] for each in answer["report"]["coverage"]]
+
+
+@pytest.mark.requirement("DIAG-1", "DIAG-24")
+def test_one_recording_alone_is_held_against_what_was_before_its_change_or_the_time_asked_about(
+    mesh: UpProcess, root: Path
+) -> None:
+    data = str(root / "alone" / "case")
+    changed = json.loads(mesh.weft("ask", WHY, "--data", data, "--json").stdout)
+    since = json.loads(
+        mesh.weft("ask", "Why is it slow since 09:28:30?", "--data", data, "--json").stdout
+    )
+
+    words = "the part before the change at 2026-11-20 09:28:24, found in the traces"
+    read = [each for each in changed["report"]["coverage"] if each["source"] != "code"]
+    assert len(read) == 3
+    assert all(each["normal_times"].startswith(words) for each in read)
+    assert all(each["baseline_window"]["end"] < each["window"]["start"] for each in read)
+    assert changed["report"]["findings"][0]["subject"] == "payment"
+    assert f"Normal times: {words}" in changed["text"]
+    assert since["text"].startswith("The time looked at, after 09:28:30: 2026-11-20 09:28:30 to ")
+    read = [each for each in since["report"]["coverage"] if each["source"] != "code"]
+    assert {each["verdict"] for each in read} == {"found"}
+    assert "what lies before the time asked about" in since["text"]
