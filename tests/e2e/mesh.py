@@ -142,7 +142,7 @@ class UpProcess:
 def mesh_running(
     home: Path,
     *,
-    data: Path = INCIDENT,
+    data: Path | None = INCIDENT,
     project: Path = ROOT,
     environment: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
@@ -150,7 +150,9 @@ def mesh_running(
     """Yield a mesh of the services in `project` that answers; `options` are more of `weft up`."""
     port = free_port()
     command = [sys.executable, "-m", "weft.cli.main", "--home", str(home), "up"]
-    command += ["--port", str(port), "--data-root", str(data), "--data", str(CASE), *options]
+    command += ["--port", str(port), *options]
+    if data is not None:
+        command += ["--data-root", str(data), "--data", str(CASE)]
     process = subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.e2e.mesh import Frame, UpProcess, follow, mesh_running, until
 from tests.e2e.modelled import environment, scripted
+from tests.e2e.trees import checked_tree
 from weft.testing import ScriptedOpenAIServer
 from weft.testing.openai_script import When, WireCall, WireReply
 
@@ -87,6 +88,9 @@ def test_a_model_answers_by_what_a_specialist_of_the_mesh_found(
     assert_found(ended(mesh, run))
     assert [each["function"]["name"] for each in offered] == ["sleep_look"]
     assert peers == {"builtin_answer": 1, "sleeper": 2}
+    tree = checked_tree(mesh, run)
+    (granted,) = [node for node in tree.values() if node["name"] == "sleeper"]
+    assert (granted["kind"], granted["path"][0]) == ("agent", "explain")
 
 
 @pytest.mark.requirement("PLAN-12", "PLAN-13")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.mesh import CASE, Frame, UpProcess, follow, mesh_running, until
 from tests.e2e.modelled import environment, scripted
+from tests.e2e.trees import checked_tree
 from weft.core import Claim
 from weft.local.ports import free_port
 from weft.routing import GoalFrame
@@ -99,6 +100,20 @@ def test_models_that_call_nothing_and_see_nothing_leave_the_diagnosis_as_it_is(
     assert "log.analyze" in json.dumps(reading["messages"])
     assert all(str(CASE) in json.dumps(body["messages"]) for body in rest[:-1])
     assert all("coverage" in json.dumps(body["messages"]) for body in rest)
+
+
+@pytest.mark.requirement("GW-3", "GW-4")
+def test_the_tree_of_a_run_shows_who_did_what_and_adds_up(mesh: UpProcess) -> None:
+    asked = mesh.weft("ask", "Diagnose the checkout slowdown", "--json")
+
+    tree = checked_tree(mesh, json.loads(asked.stdout)["run_id"])
+
+    logs = tree["diagnose/log_analyze"]
+    assert (logs["kind"], logs["name"], logs["status"]) == ("agent", "log_analyst", "completed")
+    assert [child["kind"] for child in logs["children"]] == ["tool", "model"]
+    assert logs["usage"]["total_tokens"] > 0
+    assert tree[""]["usage"]["model_calls"] == len(SOURCES) + 1
+    assert logs["started_at"] <= logs["children"][0]["started_at"] <= logs["ended_at"]
 
 
 @pytest.mark.requirement("DIAG-31")

@@ -1,6 +1,6 @@
 """`weft runs`: those that were accepted, what became of them, and their end."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated
 
@@ -8,10 +8,12 @@ import typer
 
 from weft.cli.answer import Answer
 from weft.cli.answer import lines as answer_lines
-from weft.cli.app import Json, MeshPlace, answered, group, run, shown
+from weft.cli.app import Json, MeshPlace, answered, app, group, run, shown
 from weft.cli.ask import tail
 from weft.cli.client import Gateway
 from weft.cli.lists import columns, entries, own_or_all, words
+from weft.cli.run_tree import drawn, flowchart
+from weft.cli.trace import trace_lines
 from weft.core import JsonObject, JsonValue
 
 RunId = Annotated[str, typer.Argument(help="As `weft ask` printed it.")]
@@ -60,6 +62,32 @@ def cancel_run(
     """Stop a run and say what was done, what was not, and of what nobody can tell."""
     canceling = partial(_canceled, run_id=run_id, reason=reason)
     raise SystemExit(run(shown(context.obj, canceling, _cancel_report, as_json=as_json)))
+
+
+@runs.command(name="tree")
+def run_tree(
+    context: typer.Context,
+    run_id: RunId,
+    *,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid flowchart.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show who did what in a run: steps, agents, tools and models, with time and use."""
+    drawing = flowchart if mermaid else drawn
+    lines = partial(_drawn, drawing=drawing)
+    reading = partial(_tree, run_id=run_id)
+    raise SystemExit(run(shown(context.obj, reading, lines, as_json=as_json)))
+
+
+@app.command(name="trace")
+def trace_run(
+    context: typer.Context,
+    run_id: RunId,
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Show where the time of a run went, what its end waited for, and who waited for whom."""
+    reading = partial(_traced, run_id=run_id)
+    raise SystemExit(run(shown(context.obj, reading, _trace, as_json=as_json)))
 
 
 @runs.command(name="tail")
@@ -118,6 +146,27 @@ def _run_lines(view: JsonObject, *, command: str) -> Iterator[str]:
         return
     yield ""
     yield from answer_lines(answer, command=command)
+
+
+async def _tree(gateway: Gateway, *, run_id: str) -> JsonObject:
+    return await gateway.get("runs", run_id, "tree")
+
+
+def _drawn(document: object, *, drawing: Callable[[JsonObject], Iterator[str]]) -> list[str]:
+    return [*drawing(document)] if isinstance(document, dict) else []
+
+
+async def _traced(gateway: Gateway, *, run_id: str) -> JsonObject:
+    view = await gateway.get("runs", run_id)
+    tree = await gateway.get("runs", run_id, "tree")
+    return {"accepted": view.get("created_at"), "tree": tree}
+
+
+def _trace(document: object) -> list[str]:
+    tree = document.get("tree") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(tree, dict):
+        return []
+    return trace_lines(tree, document.get("accepted"))
 
 
 async def _canceled(gateway: Gateway, *, run_id: str, reason: str) -> JsonObject:

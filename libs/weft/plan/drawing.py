@@ -16,7 +16,7 @@ from weft.plan.model import (
     Synthesize,
 )
 
-__all__ = ["ascii", "explain", "mermaid"]
+__all__ = ["ascii", "escaped", "explain", "mermaid"]
 
 _MARKS = {"completed": "✓", "failed": "✗", "skipped": "~", "canceled": "⊘", "running": "…"}
 Statuses = Mapping[Path, str]
@@ -72,7 +72,7 @@ def mermaid(plan: Plan, statuses: Statuses | None = None) -> str:
     lines = ["flowchart TD"]
     for path, node in plan.nodes():
         mark = _mark(path, statuses)
-        label = _escaped(f"{mark}{node.title or path[-1]}\n{describe(node)}")
+        label = escaped(f"{mark}{node.title or path[-1]}\n{describe(node)}")
         lines.append(f'  {names[path]}["{label}"]')
         if len(path) > 1:
             lines.append(f"  {names[path[:-1]]} --> {names[path]}")
@@ -110,7 +110,8 @@ def _mark(path: Path, statuses: Statuses | None) -> str:
     return f"{_MARKS.get(newest, newest)} " if newest else ""
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return `text` as a label in quotes, whatever Mermaid makes of its letters elsewhere."""
     plain = "".join(
         f"#{ord(letter)};" if letter in '"#<>[]{}()|`&\\' else letter for letter in text
     )

@@ -41,6 +41,7 @@ from weft.server.requests import (
 from weft.server.responding import APPROVE, check_answers, may_answer, payload_of
 from weft.server.routes import CREATING, described, router
 from weft.server.run_paths import run_id_of
+from weft.server.run_tree import LoggedTree
 from weft.server.streams import EventStream, LogFrames, cursor_of, log_frames
 from weft.server.views import Details, asked_view, event_view, run_view
 
@@ -76,6 +77,7 @@ def run_routes(admission: Admission) -> APIRouter:
         door.events,
         **described("listRunEvents", query=("after", "limit"), errors=(404,)),
     )
+    routes.add_api_route(f"{run}/tree", door.tree, **described("getRunTree", errors=(404, 410)))
     routes.add_api_route(
         f"{run}/cancel",
         door.cancel,
@@ -151,6 +153,16 @@ class _Door:
                 "terminal": ended,
             }
         )
+
+    async def tree(self, request: Request) -> Response:
+        """Return who did what in the run, as nested nodes with times and what each took."""
+        principal, run_id = principal_of(request, "runs:read"), run_id_of(request)
+        store, last = self._runs.checkpointer.runs, 0
+        tree = LoggedTree()
+        while page := await store.events(principal, run_id, after=last, limit=MAX_PAGE):
+            tree.take(page)
+            last = page[-1].seq
+        return json_response(tree.view(await store.read(principal, run_id)))
 
     async def cancel(self, request: Request) -> Response:
         """Ask the run to stop; 200 with the report, or 202 while it is still stopping."""

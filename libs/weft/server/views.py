@@ -24,7 +24,7 @@ from weft.service.problems import named
 
 _USAGE = (
     "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "cost_usd",
-    "model_calls", "tool_calls",
+    "model_calls", "tool_calls", "unknown",
 )  # fmt: skip
 _STOP = {"completed": "complete", "failed": "error"}
 
@@ -94,7 +94,12 @@ def answer_view(run: Run) -> JsonObject:
 def usage_of(run: Run) -> JsonObject | None:
     """Return what the run spent; None until it has ended."""
     spent = (run.result or {}).get("usage")
-    return {name: spent.get(name) for name in _USAGE} if isinstance(spent, dict) else None
+    return shown_usage(spent) if isinstance(spent, dict) else None
+
+
+def shown_usage(spent: JsonObject) -> JsonObject:
+    """Return what was spent as clients see it; `unknown` tells that somebody did not say it all."""
+    return {name: spent.get(name) for name in _USAGE}
 
 
 def stop_reason(run: Run) -> str | None:

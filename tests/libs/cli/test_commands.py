@@ -72,6 +72,21 @@ def test_runs_are_listed_with_what_was_asked_and_shown_one_by_one(front: Shop) -
     assert (wrong.exit_code, "status is one of" in wrong.stderr) == (5, True)
 
 
+def test_a_run_is_drawn_and_traced(front: Shop) -> None:
+    run_id = asked(front, "draw", "me", key="bob")
+
+    tree = front.weft("runs", "tree", run_id, key="bob")
+    chart = front.weft("runs", "tree", run_id, "--mermaid", key="bob")
+    trace = front.weft("trace", run_id, key="bob")
+    document = json.loads(front.weft("runs", "tree", run_id, "--json", key="bob").stdout)
+
+    assert re.fullmatch(r"✔ run +\d+\.\d\d s.*\n", tree.stdout)
+    assert chart.stdout.startswith("flowchart TD\n")
+    assert "What the end of it waited for:" in trace.stdout
+    assert (document["kind"], document["status"], document["children"]) == ("run", "completed", [])
+    assert front.weft("runs", "tree", run_id, key="ana").exit_code == 5
+
+
 def test_an_administrators_list_says_whose_runs_they_are(front: Shop) -> None:
     runs = [asked(front, "who", "am", "i", key=key) for key in ("ana", "bob")]
 
