@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from weft.core import JsonObject
+
 
 @dataclass
 class Source:
@@ -45,3 +47,25 @@ async def answering(replies: Mapping[str, object]) -> AsyncIterator[Source]:
         yield source
     finally:
         await runner.cleanup()
+
+
+def jumping(now: float) -> Mapping[str, object]:
+    """Return a Prometheus whose gauge of `cart` jumps in the last quarter of an hour."""
+
+    def matrix(begin: float, end: float, value: float) -> JsonObject:
+        values: list[object] = [
+            [begin + at, f"{value + at % 7 / 10}"] for at in range(0, int(end - begin), 15)
+        ]
+        labels = {"__name__": "http_request_duration_seconds", "service": "cart"}
+        calm = {**labels, "service": "stock"}
+        flat: list[object] = [
+            [begin + at, f"{1 + at % 7 / 10}"] for at in range(0, int(end - begin), 15)
+        ]
+        result = [{"metric": labels, "values": values}, {"metric": calm, "values": flat}]
+        return {"status": "success", "data": {"resultType": "matrix", "result": result}}  # type: ignore[dict-item]
+
+    return {
+        "/api/v1/label/__name__/values": {"data": ["http_request_duration_seconds"]},
+        "/api/v1/query": matrix(now - 900, now, 40.0),
+        "/api/v1/query_range": matrix(now - 4500, now - 900, 1.0),
+    }

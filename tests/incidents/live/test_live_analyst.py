@@ -1,7 +1,6 @@
 """An analyst of live systems: what it was asked about is read, told, and gone afterwards."""
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,32 +9,10 @@ from incidents.analyst import IncidentSettings, analyst
 from incidents.live_settings import live_reader
 from services.metrics_analyst.main import CARD, PROMPT
 from services.metrics_analyst.tools import ANALYZE_METRICS
-from tests.incidents.live.sources import answering
+from tests.incidents.live.sources import answering, jumping
 from weft.core import JsonObject, Result, coverage_in, parts_of
 from weft.core.errors import ConfigError
 from weft.loop import Task
-
-
-def _replies(now: float) -> Mapping[str, object]:
-    """Return a Prometheus whose gauge of `cart` jumps in the last quarter of an hour."""
-
-    def matrix(begin: float, end: float, value: float) -> JsonObject:
-        values: list[object] = [
-            [begin + at, f"{value + at % 7 / 10}"] for at in range(0, int(end - begin), 15)
-        ]
-        labels = {"__name__": "http_request_duration_seconds", "service": "cart"}
-        calm = {**labels, "service": "stock"}
-        flat: list[object] = [
-            [begin + at, f"{1 + at % 7 / 10}"] for at in range(0, int(end - begin), 15)
-        ]
-        result = [{"metric": labels, "values": values}, {"metric": calm, "values": flat}]
-        return {"status": "success", "data": {"resultType": "matrix", "result": result}}  # type: ignore[dict-item]
-
-    return {
-        "/api/v1/label/__name__/values": {"data": ["http_request_duration_seconds"]},
-        "/api/v1/query": matrix(now - 900, now, 40.0),
-        "/api/v1/query_range": matrix(now - 4500, now - 900, 1.0),
-    }
 
 
 async def _asked(settings: IncidentSettings, metadata: JsonObject) -> Result:
@@ -46,7 +23,7 @@ async def _asked(settings: IncidentSettings, metadata: JsonObject) -> Result:
 
 @pytest.mark.requirement("DIAG-19")
 async def test_a_finding_rests_on_the_address_of_its_query() -> None:
-    async with answering(_replies(time.time())) as source:
+    async with answering(jumping(time.time())) as source:
         settings = IncidentSettings(model="offline:", prometheus=source.url)
         result = await _asked(settings, {})
 
