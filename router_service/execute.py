@@ -200,9 +200,8 @@ class Planner:
         reading, picker = reading or ModelReading(), self.picker
         if picker is None:
             return reading
-        picked = await picker.pick(
-            request.input, chosen.choices, run.authority(), journal=self.journal
-        )
+        authority = run.authority().spent(reading.usage, calls=reading.usage.model_calls)
+        picked = await picker.pick(request.input, chosen.choices, authority, journal=self.journal)
         return replace(reading, picks=picked.picks, usage=reading.usage + picked.usage)
 
     async def _read(

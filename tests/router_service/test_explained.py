@@ -14,12 +14,13 @@ from tests.router_service.test_grants import Mesh, served
 from tests.router_service.test_models_away import LOGS, TRACES, carried_out, look
 from weft.bus import MemoryBus
 from weft.checkpoint.memory import memory_checkpointer
-from weft.core import Claim, Result
+from weft.core import Claim, JsonObject, Result
 from weft.loop import Agent, ModelPatience, role_agents
 from weft.models import Model, ModelRetryConfig, StandIn, get_model
 from weft.runs import MESH_RUN, Runs, Worker
 from weft.testing import ScriptedOpenAIServer
 from weft.testing.openai_script import WireReply
+from weft.tools import tool
 
 pytestmark = pytest.mark.timeout(40)
 ONCE = ModelRetryConfig(max_retries=0)
@@ -27,7 +28,7 @@ PAYMENT = Claim(text="payment: waits", subject="payment", predicate="root_cause"
 
 
 @asynccontextmanager
-async def mesh_with(model: Model) -> AsyncIterator[Mesh]:
+async def mesh_with(model: Model, second: Agent | None = None) -> AsyncIterator[Mesh]:
     """Yield a mesh of two specialists by rules, and a router over `model`."""
     async with AsyncExitStack() as stack:
         options: ModelPatience = {
@@ -39,6 +40,7 @@ async def mesh_with(model: Model) -> AsyncIterator[Mesh]:
         runs = Runs(store, MemoryBus(), pool="router")
         for skill, name in ((LOGS, "logs"), (TRACES, "traces")):
             peer = Agent(get_model("offline:"), [look], name=name)
+            peer = second if second is not None and name == second.name else peer
             await stack.enter_async_context(served(members, skill, peer))
         routes = Routes()
         execute = execute_run(store, members.peers, routes)
@@ -48,10 +50,10 @@ async def mesh_with(model: Model) -> AsyncIterator[Mesh]:
         yield Mesh(runs)
 
 
-async def explained(*script: WireReply) -> tuple[Result, Any]:
+async def explained(*script: WireReply, second: Agent | None = None) -> tuple[Result, Any]:
     async with ScriptedOpenAIServer(script) as server:
         model = get_model("openai:scripted", base_url=server.base_url, api_key="k")
-        async with aclosing(model), mesh_with(model) as mesh:
+        async with aclosing(model), mesh_with(model, second) as mesh:
             result = await carried_out(mesh)
         return result, [request.body for request in server.requests]
 
@@ -96,3 +98,38 @@ async def test_a_model_that_does_not_answer_costs_its_words_alone() -> None:
     assert [(each.code, each.path) for each in result.reasons] == [
         ("model_replaced", ("diagnose", "words"))
     ]
+
+
+@tool(labels={"read"})
+async def deny(place: str = "checkout") -> JsonObject:
+    """Diagnose the checkout."""
+    claim: JsonObject = {
+        "text": "payment: does not wait",
+        "type": "tool_match",
+        "kind": "cause",
+        "subject": "payment",
+        "predicate": "root_cause",
+        "polarity": False,
+        "evidence_refs": ["#/claims/0/text"],
+    }
+    return {"summary": place, "claims": [claim]}
+
+
+@pytest.mark.requirement("SYN-6", "SYN-7")
+@pytest.mark.parametrize("again", ["Payment is contested [{id}].", "Still nothing of the kind."])
+async def test_a_contested_report_is_written_anew_once_and_never_proceeds(again: str) -> None:
+    second = Agent(get_model("offline:"), [deny], name="traces")
+    script = [WireReply(text=words.format(id=PAYMENT)) for words in ("All is well.", again)]
+
+    result, told = await explained(*script, second=second)
+
+    report: Any = result.data
+    assert result.status == "completed"
+    assert (len(told), result.usage.model_calls) == (2, 2)
+    assert "All is well." in told[1]["messages"][-1]["content"]
+    assert ("Payment is contested" in result.text) is ("{id}" in again)
+    assert "All is well" not in result.text
+    assert "Still nothing" not in result.text
+    assert (report["decision"], report["veto"]) == ("regenerate", "contradicted")
+    assert report["degraded"] is True
+    assert len(report["contradictions"]) == 1

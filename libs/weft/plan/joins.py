@@ -1,10 +1,11 @@
 """How the results of branches become one; pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weft.core import NO_USAGE, JsonValue, Part, Path, Reason, Result, parts_of, unchecked
 from weft.loop import MODEL_REPLACED
+from weft.plan.contested import without
 from weft.plan.model import Parallel
 from weft.plan.placeholders import shown
 from weft.plan.walk import Scope
@@ -29,10 +30,21 @@ class EndedBranches:
     done: tuple[int, ...]
     """Completed branches in the order they ended."""
     scopes: Sequence[Scope]
+    passes: tuple["LaterPass", ...] = ()
+    """In which some were asked again about what was contested."""
 
     @property
     def lost(self) -> list[Result]:
         return [result for result in self.results if not result.ok]
+
+
+@dataclass(frozen=True, slots=True)
+class LaterPass:
+    """What branches said when they were asked again."""
+
+    ended: EndedBranches
+    findings: frozenset[str]
+    """What they were asked about."""
 
 
 def needed(node: Parallel) -> int:
@@ -42,7 +54,10 @@ def needed(node: Parallel) -> int:
 
 def joined(ended: EndedBranches) -> Result:
     """Return the node's result with the usage and the losses of all its branches."""
-    result = _stopped(ended) or _decided(ended)
+    later = [again.ended for again in ended.passes]
+    stops = (stop for race in (ended, *later) if (stop := _stopped(race)) is not None)
+    result = next(stops, None) or _decided(ended)
+    everything = [*ended.results, *(again for race in later for again in race.results)]
     losses = tuple(reason for branch in ended.results for reason in _losses(branch))
     partial = any(branch.partial for branch in ended.results) or (
         # A race is whole without its losers; any other join lacks what a lost branch had to say.
@@ -51,7 +66,7 @@ def joined(ended: EndedBranches) -> Result:
     return result.model_copy(
         update={
             "usage": sum(
-                (branch.usage for branch in ended.results if branch.usage is not NO_USAGE), NO_USAGE
+                (branch.usage for branch in everything if branch.usage is not NO_USAGE), NO_USAGE
             ),
             "partial": result.partial or partial,
             "reasons": result.reasons or losses,
@@ -106,12 +121,32 @@ def _complete(ended: EndedBranches) -> Result:
             texts = [shown(result) for result in results if result.ok]
             return Result(status="completed", text=node.separator.join(filter(None, texts)))
         case "synthesize":
-            return report_over(_branches(ended), goal=ended.goal)
+            return report_over(branches_of(ended), goal=ended.goal, asked_again=bool(ended.passes))
         case "all":
             return _mapped(ended, range(len(results)))
 
 
-def _branches(ended: EndedBranches) -> list[Branch]:
+def branches_of(ended: EndedBranches) -> list[Branch]:
+    """Return what each branch says, the latest word of each about what it was asked again."""
+    branches = _first_words(ended)
+    for number, again in enumerate(ended.passes, start=2):
+        words = [branch for branch in _first_words(again.ended) if branch.result.ok]
+        anew = {branch.id for branch in words}
+        branches = [
+            rest
+            for branch in branches
+            if (rest := _left_of(branch, anew, again.findings)) is not None
+        ]
+        branches += [replace(branch, id=f"{branch.id}#{number}") for branch in words]
+    return branches
+
+
+def _left_of(branch: Branch, anew: set[str], findings: frozenset[str]) -> Branch | None:
+    spoke = branch.id.partition("#")[0] in anew
+    return without(branch, findings) if spoke else branch
+
+
+def _first_words(ended: EndedBranches) -> list[Branch]:
     named = zip(ended.node.branches, ended.scopes, ended.results, strict=True)
     return [
         Branch(branch.id, _peer_of(scope, branch.id, result), result)
@@ -152,7 +187,7 @@ def _failed(ended: EndedBranches, message: str) -> Result:
     reasons = (whole, *firsts)
     if ended.node.join == "synthesize":
         # The report of a lost fan-out still says who was asked, and what of it was read.
-        kept = report_over(_branches(ended), goal=ended.goal)
+        kept = report_over(branches_of(ended), goal=ended.goal)
         reasons = (*kept.reasons, *reasons)
     else:
         kept = _mapped(ended, sorted(ended.done))
@@ -166,9 +201,9 @@ def _silent(ended: EndedBranches, branch: str, result: Result) -> Reason:
     return Reason(code=result.status, message=f"the branch was {result.status}", path=path)
 
 
-def report_over(branches: Sequence[Branch], *, goal: str) -> Result:
+def report_over(branches: Sequence[Branch], *, goal: str, asked_again: bool = False) -> Result:
     """Return the report over `branches` as a result."""
-    report = synthesize(branches, goal=goal)
+    report = synthesize(branches, goal=goal, asked_again=asked_again)
     unread = no_data(report.coverage) if report.inconclusive else None
     # Built without another look at data that is checked JSON already.
     return unchecked(

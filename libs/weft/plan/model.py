@@ -80,6 +80,10 @@ class Parallel(_Node):
     """Who puts the report of `join: synthesize` into words. Behind those of the rules, a model's
     sentences stand that cite a finding of it."""
 
+    replans: int = Field(default=0, ge=0, le=3)
+    """So often branches of `join: synthesize` are asked again about what they contradict each
+    other in, as passes `#2` and on."""
+
     def children(self) -> tuple["Node", ...]:
         return self.branches
 

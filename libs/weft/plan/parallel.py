@@ -8,7 +8,16 @@ from weft.checkpoint import StepWrite
 from weft.core import JsonObject, Result
 from weft.core.errors import FencedError
 from weft.plan.budgets import Purse, reserve
-from weft.plan.joins import CANCELED, FIRST, EndedBranches, joined, needed
+from weft.plan.contested import contested
+from weft.plan.joins import (
+    CANCELED,
+    FIRST,
+    EndedBranches,
+    LaterPass,
+    branches_of,
+    joined,
+    needed,
+)
 from weft.plan.model import Node, Parallel
 from weft.plan.prose import worded
 from weft.plan.walk import At, Scope, Walk
@@ -20,14 +29,29 @@ async def run_parallel(walk: Walk, node: Node, at: At) -> Result:
     stored = walk.journal.steps.get(at.path)
     if stored is not None:
         return _restored(walk, node, at, stored)
+    ended = await _raced(walk, node, at)
+    result = joined(ended)
+    *outer, name = at.path
+    for number in range(2, 2 + node.replans):
+        dispute = contested(node, branches_of(ended), result) if result.ok else None
+        if dispute is None:
+            break
+        path = (*outer, f"{name}#{number}")
+        here = replace(at, path=path, feedback=dispute.question, iteration=number)
+        again = await _raced(walk, dispute.node, here)
+        ended = replace(ended, passes=(*ended.passes, LaterPass(again, dispute.findings)))
+        result = joined(ended)
+    return await _recorded(walk, node, at, await worded(walk, node, at, result))
+
+
+async def _raced(walk: Walk, node: Parallel, at: At) -> EndedBranches:
     race = _Race(walk, node, at)
     results = await race.run()
     for scope in race.scopes:
         at.scope.adopt(scope, node.id)
-    ended = EndedBranches(
+    return EndedBranches(
         node, at.path, walk.plan.goal, tuple(results), tuple(race.done), race.scopes
     )
-    return await _recorded(walk, node, at, await worded(walk, node, at, joined(ended)))
 
 
 @dataclass(slots=True)

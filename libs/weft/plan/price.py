@@ -51,8 +51,10 @@ def _own_calls(node: Node) -> Bound:
         return JUDGE_ATTEMPTS
     if isinstance(node, Choose):
         return _most(map(_calls, node.children()))
-    words = 1 if isinstance(node, Parallel) and node.synthesize == "model" else 0
-    return _times(_sum((*map(_calls, node.children()), words)), node)
+    if isinstance(node, Parallel):
+        words = 2 if node.synthesize == "model" else 0
+        return _sum((_passes(_sum(map(_calls, node.branches)), node), words))
+    return _times(_sum(map(_calls, node.children())), node)
 
 
 def _seconds(node: Node) -> Bound:
@@ -68,9 +70,16 @@ def _own_seconds(node: Node) -> Bound:
         return UNBOUNDED
     if isinstance(node, Synthesize):
         return 0.0
-    if isinstance(node, Choose) or (isinstance(node, Parallel) and len(below) <= node.max_parallel):
+    if isinstance(node, Choose):
         return _most(below)
+    if isinstance(node, Parallel):
+        at_once = len(below) <= node.max_parallel
+        return _passes(_most(below) if at_once else _sum(below), node)
     return _times(_sum(below), node)
+
+
+def _passes(once: Bound, node: Parallel) -> Bound:
+    return once if once == UNBOUNDED else once * (1 + node.replans)
 
 
 def _times(total: Bound, node: Node) -> Bound:

@@ -1,5 +1,7 @@
 """A report in a language model's words, behind those of the rules: only what its findings carry."""
 
+from dataclasses import replace
+
 from weft.core import JsonObject, JsonValue, Part, Reason, Result, dumps
 from weft.loop import HOW_TO_CITE, MODEL_REPLACED, CheckedAnswer, Citable, held_against
 from weft.plan.calls import PeerCall, perform
@@ -35,15 +37,14 @@ async def worded(walk: Walk, node: Parallel, at: At, result: Result) -> Result:
         prompt=_prompt(walk.plan.goal, report, findings),
         retries=0,
     )
-    said = await perform(walk, call, at)
+    said, checked = await _said(walk, call, at, report)
     if said.status in {"canceled", "interrupted"}:
         return said
     usage = result.usage + said.usage
     reasons = (*result.reasons, *_why_silent(said))
     result = result.model_copy(update={"usage": usage, "reasons": reasons})
-    if not said.ok or said.generated_by == "rules":
+    if checked is None:
         return result
-    checked = held_against(said.text, _citable(findings))
     words = _explained(checked)
     text = "\n\n".join(filter(None, (result.text, words)))
     explanation = Explanation(
@@ -53,6 +54,37 @@ async def worded(walk: Walk, node: Parallel, at: At, result: Result) -> Result:
     rest = tuple(part for part in result.parts if part.kind != "text" and part.data is not report)
     parts = (Part(text=text), Part.model_construct(data=whole), *rest)
     return result.model_copy(update={"parts": parts})
+
+
+async def _said(
+    walk: Walk, call: PeerCall, at: At, report: JsonObject
+) -> tuple[Result, CheckedAnswer | None]:
+    """Return a model's words with what findings carry of them; None where it has none.
+
+    Of a report that is to be written anew they are asked for once more, if any were removed.
+    """
+    citable = _citable(_findings(report))
+    said = await perform(walk, call, at)
+    if not _is_a_models(said):
+        return said, None
+    checked = held_against(said.text, citable)
+    if report.get("decision") != "regenerate" or not checked.removed:
+        return said, checked
+    why = f"{checked.note} Write anew, and cite for each sentence a finding that carries it."
+    prompt = f"{call.prompt}\n\n{why}" + fenced("your first words", said.text)
+    path = (*call.path[:-1], f"{WORDS}#2")
+    again = await perform(walk, replace(call, path=path, prompt=prompt), at)
+    usage = said.usage + again.usage
+    if again.status in {"canceled", "interrupted"}:
+        return again.model_copy(update={"usage": usage}), None
+    if _is_a_models(again):
+        second = held_against(again.text, citable)
+        checked = second if second.kept >= checked.kept else checked
+    return said.model_copy(update={"usage": usage}), checked
+
+
+def _is_a_models(said: Result) -> bool:
+    return said.ok and said.generated_by != "rules"
 
 
 def _findings(report: JsonObject) -> list[JsonObject]:

@@ -139,6 +139,8 @@ class _Walk:
         branches, quorum = len(_items(raw.get("branches"))), raw.get("quorum")
         if (raw.get("join") == "quorum") != (quorum is not None):
             self._fault(spot, "quorum stands with join 'quorum', and only there")
+        elif raw.get("replans") and raw.get("join") != "synthesize":
+            self._fault(spot, "replans stands with join 'synthesize'", "replans")
         elif isinstance(quorum, int) and quorum > branches:
             self._fault(spot, f"quorum {quorum} of {branches} branches", "quorum")
 

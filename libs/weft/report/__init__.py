@@ -1,6 +1,6 @@
 """What several findings say together: claims, agreement, grounding, and the report of them."""
 
-from weft.report.grounding import Branch
+from weft.report.grounding import Branch, stated
 from weft.report.model import (
     Agreement,
     Contradiction,
@@ -29,5 +29,6 @@ __all__ = [
     "Suspect",
     "is_partial",
     "no_data",
+    "stated",
     "synthesize",
 ]

@@ -72,7 +72,7 @@ def claims_of(branches: Sequence[Branch]) -> list[Made]:
     made: list[Made] = []
     for branch in branches:
         held = {artifact.id: artifact for artifact in branch.result.artifacts}
-        for claim in _stated(branch.result):
+        for claim in stated(branch.result):
             made.append(_grounded(claim, branch, held, len(made)))
     return made
 
@@ -108,7 +108,8 @@ def _look_up(ref: str, claim: Claim, branch: Branch, held: dict[str, Artifact]) 
     )
 
 
-def _stated(result: Result) -> Sequence[Claim]:
+def stated(result: Result) -> Sequence[Claim]:
+    """Return the claims of a result: those that it states as such, else each of its sentences."""
     if result.claims:
         return result.claims
     data = result.data

@@ -26,8 +26,11 @@ class _Group:
         return min(made.order for side in (self.side, *self.others) for made in side)
 
 
-def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
-    """Return the report over `branches`, equal for equal branches whatever order they ended in."""
+def synthesize(branches: Sequence[Branch], *, goal: str = "", asked_again: bool = False) -> Report:
+    """Return the report over `branches`, equal for equal branches whatever order they ended in.
+
+    `asked_again`: what they still contradict each other in survived another look.
+    """
     done = [branch for branch in branches if branch.result.ok]
     claims = claims_of(done)
     groups = _grouped(claims)
@@ -36,7 +39,7 @@ def synthesize(branches: Sequence[Branch], *, goal: str = "") -> Report:
         finding.model_copy(update={"rank": place})
         for place, (finding, _) in enumerate(ranked, start=1)
     )
-    judgement = judge(_judged(groups))
+    judgement = judge(_judged(groups), contradiction_survived=asked_again)
     gaps = _gaps(branches, groups)
     contradictions = tuple(
         _contradiction(finding, group) for finding, group in ranked if group.contradicted

@@ -30,8 +30,8 @@ def _respond(frame: GoalFrame, view: View) -> Node:
     return work(frame, view, view.name, "answer", asking(view))
 
 
-def _fan_out(_: GoalFrame, view: View) -> Node:
-    return fan_out(view, view.name, asking(view))
+def _fan_out(frame: GoalFrame, view: View) -> Node:
+    return fan_out(frame, view, view.name, asking(view))
 
 
 def _debate(frame: GoalFrame, view: View) -> Node:

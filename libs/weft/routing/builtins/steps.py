@@ -59,10 +59,10 @@ def work(frame: GoalFrame, view: View, name: str, role: str, prompt: str) -> Nod
     names = ids_of(view.working)
     if view.goal.acts:
         return Sequence(id=name, steps=_chain(view, names, prompt))
-    return fan_out(view, name, prompt)
+    return fan_out(frame, view, name, prompt)
 
 
-def fan_out(view: View, name: str, prompt: str) -> Parallel:
+def fan_out(frame: GoalFrame, view: View, name: str, prompt: str) -> Parallel:
     """Return every working capability at once, joined by a report that tolerates losses."""
     capabilities = view.working
     branches = tuple(
@@ -75,6 +75,7 @@ def fan_out(view: View, name: str, prompt: str) -> Parallel:
         join="synthesize",
         tolerate=max(len(branches) - 1, 0),
         synthesize="model" if view.explained else "rules",
+        replans=frame.repairs,
     )
 
 
