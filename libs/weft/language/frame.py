@@ -11,7 +11,9 @@ from typing import Any
 from weft.core import JsonObject
 from weft.language import lexicon
 from weft.language.cues import Reading, topic_stems
-from weft.language.text import Phrases, name_words, stems
+from weft.language.outside import needs_something_elsewhere, speaks_of_a_text
+from weft.language.question_words import CALLS, TELEMETRY
+from weft.language.text import Phrases, Word, name_words, stems
 
 __all__ = ["CapabilityWords", "frame_of", "vocabulary"]
 
@@ -21,7 +23,10 @@ MAX_CRITERIA = 10
 GENERAL = "general"
 NEEDS_TOOLS = frozenset({"diagnose", "monitor", "remediate", "escalate"})
 
-_LONG, _VERY_LONG = 40, 120
+_OF_SYSTEMS = TELEMETRY | CALLS
+_VERY_LONG = 120
+_FEW_PARTS, _SOME_PARTS = 2, 5
+"""So many clauses are one thing and what belongs to it; more than so many are many things."""
 _HIGH_SCORE = 3
 _NAMED, _TAGGED, _EXAMPLE, _DESCRIBED = 4, 3, 2, 1
 _ENOUGH, _AHEAD = 3, 2
@@ -84,7 +89,7 @@ def frame_of(
         "domain": _domain(reading, domains, skills),
         "complexity": _complexity(reading, goals),
         "risk": max(risk_of(reading), risk_of(reading.in_english), key=LEVELS.index),
-        "requires_tools": not NEEDS_TOOLS.isdisjoint(goals),
+        "requires_tools": _requires_tools(reading.in_english, goals),
         "requires_memory": reading.has(_MEMORY),
         "requires_code_generation": "generate_code" in goals,
         "requires_multi_agent": reading.has(_TEAM),
@@ -114,10 +119,29 @@ def risk_of(reading: Reading) -> str:
 
 
 def _complexity(reading: Reading, goals: Sequence[str]) -> str:
-    length = len(reading.words)
+    """Count the parts of what is asked; breadth and further goals raise what they make of it."""
+    parts = sum(_says_something(clause) for clause in reading.clauses.values())
+    by_parts = (parts > _FEW_PARTS) + (parts > _SOME_PARTS)
     broad = sum(word.text in lexicon.BREADTH for word in reading.words)
-    score = min(len(goals) - 1, 2) + (length >= _LONG) + (length >= _VERY_LONG) + min(broad, 2)
-    return LEVELS[(score + 1) // 2] if score < _HIGH_SCORE else LEVELS[-1]
+    score = min(len(goals) - 1, 2) + (len(reading.words) >= _VERY_LONG) + min(broad, 2)
+    by_breadth = (score > 0) + (score >= _HIGH_SCORE)
+    return LEVELS[max(by_parts, by_breadth)]
+
+
+def _says_something(clause: Sequence[Word]) -> bool:
+    return sum(not word.quoted for word in clause) > 1
+
+
+def _requires_tools(reading: Reading, goals: Sequence[str]) -> bool:
+    """Code can be written from what is said alone; for the rest it depends on what is wanted.
+
+    `why` asks of the world as often as of systems: what it is about has to say so.
+    """
+    if not (NEEDS_TOOLS - {"diagnose"}).isdisjoint(goals):
+        return not speaks_of_a_text(reading)
+    if "diagnose" in goals and any(word.text in _OF_SYSTEMS for word in reading.words):
+        return not speaks_of_a_text(reading)
+    return goals[0] != "generate_code" and needs_something_elsewhere(reading)
 
 
 def _domain(reading: Reading, domains: Iterable[str], skills: Sequence[CapabilityWords]) -> str:

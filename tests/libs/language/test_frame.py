@@ -136,6 +136,8 @@ def test_a_domain_can_be_named_without_a_skill() -> None:
     [
         ("Explain DNS", "low"),
         ("Explain DNS, then compare it with mDNS", "medium"),
+        ("Take the recording, write down what is said, put it into French, read it out", "medium"),
+        ("Get it, cut it up, send it off, keep a copy, tell the team, close the task", "high"),
         ("Plan the migration of every service across all regions, then build it", "high"),
         ("Explain " + "very " * 130 + "much", "medium"),
     ],
@@ -183,6 +185,27 @@ def test_another_language_is_read_by_the_words_that_are_known_of_it(
     made = frame(text)
 
     assert (made["primary_goal"], made["risk"]) == (goal, risk)
+
+
+@pytest.mark.parametrize(
+    ("text", "requires_tools"),
+    [
+        ("I need the opening hours of the library", True),
+        ("can you look up the current price of copper?", True),
+        ("why is basket slow", True),
+        ("restart the basket", True),
+        ("Rewrite this sentence in plain English: the cat, it sat.", False),
+        ("could you briefly explain recursion", False),
+        ("Pretend to be a pirate and greet my crew", False),
+        ("why do cats purr", False),
+        ("I need a function that sorts numbers; implement it", False),
+    ],
+)
+def test_tools_are_needed_for_what_the_request_does_not_bring(
+    text: str,
+    requires_tools: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    assert frame(text)["requires_tools"] is requires_tools
 
 
 @pytest.mark.requirement("MOD-35")
