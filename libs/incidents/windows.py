@@ -151,7 +151,8 @@ def extent(rows: Sequence[T], at: Callable[[T], float]) -> Window | None:
 
 def windows_around(bounds: Bounds, rows: Sequence[T], at: Callable[[T], float]) -> list[Window]:
     """Return the windows that `split` makes of `rows`, where it makes two of them."""
-    divided = bounds.alert if bounds.window is None else bounds.window.start
+    change = None if bounds.change is None else bounds.change.at
+    divided = (bounds.alert or change) if bounds.window is None else bounds.window.start
     window = _window(_dated(rows, at), at)
     if divided is None or window is None or not window.start < divided <= window.end:
         return []

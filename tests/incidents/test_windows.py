@@ -2,7 +2,7 @@
 
 import pytest
 
-from incidents.windows import Bounds, ChangePoint, Split, gaps, split
+from incidents.windows import Bounds, ChangePoint, Split, gaps, split, windows_around
 from weft.core import Window
 
 
@@ -88,3 +88,5 @@ def test_a_change_divides_rows_where_nothing_else_does() -> None:
 
     assert (parts.normal, parts.onset, parts.incident) == ([1.0], [8.0], [10.0, 11.0])
     assert (recorded.normal, recorded.incident) == ([1.0], [8.0, 11.0])
+    before, since = windows_around(Bounds(change=change), [1.0, 8.0, 11.0], float)
+    assert before.end < since.start == change.at
