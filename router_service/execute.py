@@ -15,11 +15,11 @@ from weft.checkpoint import (
     Run,
     StepWrite,
 )
-from weft.core import NO_USAGE, JsonObject, Result, StrictRecord, Usage, coverage_in
+from weft.core import NO_USAGE, JsonObject, Result, StrictRecord, Usage
 from weft.language import asked_before, points_back
 from weft.loop import MODELS_AWAY
 from weft.plan import Interpreter, Plan
-from weft.report import no_data
+from weft.report import read_or_failed
 from weft.routing import ModelReading
 from weft.runs import (
     PLAN_STEP,
@@ -100,7 +100,7 @@ def execute_run(
             )
         finally:
             journal.report = interpreter.report
-        result = _of_data(_spending(outcome.result, planned.spent))
+        result = read_or_failed(_spending(outcome.result, planned.spent))
         return RunOutcome(
             result=result,
             steps=outcome.unrecorded,
@@ -109,17 +109,6 @@ def execute_run(
         )
 
     return execute
-
-
-def _of_data(result: Result) -> Result:
-    """Return the result, or a failure where its author was to read data and read none.
-
-    In a fan-out the report says so; an agent asked alone has nobody beside it who read some.
-    """
-    unread = no_data(coverage_in(result)) if result.ok else None
-    if unread is None:
-        return result
-    return result.model_copy(update={"status": "failed", "reasons": (unread, *result.reasons)})
 
 
 def _spending(result: Result, before: Usage) -> Result:

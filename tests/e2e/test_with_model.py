@@ -103,10 +103,13 @@ def test_models_that_call_nothing_and_see_nothing_leave_the_diagnosis_as_it_is(
 
 
 @pytest.mark.requirement("GW-3", "GW-4")
-def test_the_tree_of_a_run_shows_who_did_what_and_adds_up(mesh: UpProcess) -> None:
+def test_the_tree_of_a_run_adds_up_and_its_plan_comes_out_the_same_again(
+    mesh: UpProcess, server: ScriptedOpenAIServer
+) -> None:
     asked = mesh.weft("ask", "Diagnose the checkout slowdown", "--json")
 
-    tree = checked_tree(mesh, json.loads(asked.stdout)["run_id"])
+    run = json.loads(asked.stdout)["run_id"]
+    tree = checked_tree(mesh, run)
 
     logs = tree["diagnose/log_analyze"]
     assert (logs["kind"], logs["name"], logs["status"]) == ("agent", "log_analyst", "completed")
@@ -114,6 +117,10 @@ def test_the_tree_of_a_run_shows_who_did_what_and_adds_up(mesh: UpProcess) -> No
     assert logs["usage"]["total_tokens"] > 0
     assert tree[""]["usage"]["model_calls"] == len(SOURCES) + 1
     assert logs["started_at"] <= logs["children"][0]["started_at"] <= logs["ended_at"]
+    # What calls and models said is recorded: nobody is asked again.
+    before = len(server.requests)
+    assert mesh.weft("replay", run).stdout == "It comes out the same.\n"
+    assert len(server.requests) == before
 
 
 @pytest.mark.requirement("DIAG-31")

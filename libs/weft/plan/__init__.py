@@ -41,6 +41,7 @@ from weft.plan.model import (
 from weft.plan.peers import PeerSource, PickedPeer, Target
 from weft.plan.placeholders import fenced
 from weft.plan.price import Price, price
+from weft.plan.replaying import Difference, RecordedRun, replayed
 from weft.plan.walk import Scope, StepPatience
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Choose",
     "Condition",
     "DataEquals",
+    "Difference",
     "Fault",
     "Gate",
     "Interpreter",
@@ -69,6 +71,7 @@ __all__ = [
     "PlanOutcome",
     "Predicate",
     "Price",
+    "RecordedRun",
     "Scope",
     "Sequence",
     "StepCanceled",
@@ -86,5 +89,6 @@ __all__ = [
     "fenced",
     "message_id_of",
     "price",
+    "replayed",
     "verdict_is",
 ]

@@ -12,7 +12,7 @@ from weft.report.model import (
     Side,
     Suspect,
 )
-from weft.report.reading import NO_DATA, is_partial, no_data
+from weft.report.reading import NO_DATA, is_partial, no_data, read_or_failed
 from weft.report.synthesis import synthesize
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Suspect",
     "is_partial",
     "no_data",
+    "read_or_failed",
     "stated",
     "synthesize",
 ]

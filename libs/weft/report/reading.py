@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from weft.core import Coverage, Reason, unchecked
+from weft.core import Coverage, Reason, Result, coverage_in, unchecked
 from weft.report.grounding import Branch
 from weft.report.model import Gap
 
@@ -40,6 +40,17 @@ def no_data(coverage: Sequence[Coverage]) -> Reason | None:
         return None
     whys = "; ".join(f"{source.source}: {source.reason}" for source in coverage)
     return Reason(code=NO_DATA, message=f"no data was read: {whys}")
+
+
+def read_or_failed(result: Result) -> Result:
+    """Return the result, or a failure where its author was to read data and read none.
+
+    In a fan-out the report says so; an agent asked alone has nobody beside it who read some.
+    """
+    unread = no_data(coverage_in(result)) if result.ok else None
+    if unread is None:
+        return result
+    return result.model_copy(update={"status": "failed", "reasons": (unread, *result.reasons)})
 
 
 def _gap(branch: Branch, code: str, message: str) -> Gap:
