@@ -147,6 +147,38 @@ async def test_a_debate_is_decided_unless_a_side_abstains(abstained: bool) -> No
         assert all(words in decided[0] for words in ("it is faster", "it is dear"))
 
 
+@pytest.mark.requirement("OUT-1")
+async def test_a_form_reaches_whoever_answers_elsewhere_and_is_mended_there() -> None:
+    script = (
+        says("Argue for it", "It is faster, obviously."),
+        says("Argue for it", position("it is faster")),
+        says("Argue against it", position("it is dear")),
+        says(DECIDES, verdict("b")),
+    )
+    async with scripted(*script) as (model, requests):
+        debater = Agent(model, system_prompt="You debate for a living.", name="debater")
+        async with mesh(model, [(skill("debate", "role:argue"), debater)]) as runs:
+            run, result = await ended(runs, "compare")
+
+    assert (run.status, result.verdict and result.verdict.choice) == ("completed", "b")
+    assert len(spoken(requests, "You debate for a living.")) == 3
+    assert "it is faster" in spoken(requests, DECIDES)[0]
+    assert result.usage.model_calls == len(script)
+
+
+async def test_who_knows_no_forms_and_says_none_fails_the_step() -> None:
+    stranger = FakePeer("stranger", [Result(status="completed", text="It is faster.")])
+    async with (
+        scripted() as (model, requests),
+        mesh(model, [(skill("debate", "role:argue"), stranger)]) as runs,
+    ):
+        run, result = await ended(runs, "compare")
+
+    assert run.status == "failed"
+    assert "output_invalid" in {reason.code for reason in result.reasons}
+    assert requests == []
+
+
 @pytest.mark.requirement("PROTO-9")
 async def test_each_link_of_a_chain_sees_all_that_was_said_and_done_before() -> None:
     script = (says(FIRST, "the first weighs 3 kg"), says(SECOND, "the second agrees"))
