@@ -34,6 +34,7 @@ from weft.routing import (
 )
 from weft.runs import MESH_RUN, RoutedRequest, Runs, Worker
 from weft.testing import ScriptedModel, ScriptedOpenAIServer
+from weft.testing.openai_script import WireReply
 
 pytestmark = pytest.mark.timeout(40)
 VAGUE = "The checkout and I, we have a bad day"
@@ -229,3 +230,18 @@ def test_rules_may_not_be_switched_off_where_there_is_nothing_else() -> None:
         _extractor(
             Settings.model_validate({"extraction": "model", "home": "."}), get_model("offline:"), {}
         )
+
+
+async def test_a_run_that_is_cancelled_while_its_request_is_read_ends_at_once() -> None:
+    silence = WireReply(fault="silence", repeat=True)
+    async with ScriptedOpenAIServer([silence]) as server, router(server.base_url) as runs:
+        made = new_run({"input": VAGUE})
+        with anyio.fail_after(20):
+            await runs.submit(made, on_busy="reject", own=True)
+            while not server.requests:
+                await anyio.lowlevel.checkpoint()
+            run = await runs.cancel(ANA, made.run_id, reason="enough", wait_s=10)
+            await server.abandoned.wait()
+
+    assert run.status == "canceled"
+    assert len(server.requests) == 1
