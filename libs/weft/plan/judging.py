@@ -50,7 +50,8 @@ def _question(walk: Walk, node: Judge, work: Result, choices: Sequence[str]) -> 
     lines = [f"Goal: {walk.plan.goal}", "", "Judge this work:", fenced(node.of, shown(work)), ""]
     if criteria:
         lines += ["Criteria:", *(f"- {criterion}" for criterion in criteria), ""]
-    lines.append(f"Answer with one of: {', '.join(choices)}; then a colon and your reason.")
+    lines.append(f"Choose one of: {', '.join(choices)}; and say why.")
+    lines.append("In words, that is the choice on the first line, a colon and your reason.")
     lines.append(f"Choose {ABSTAIN} if you cannot tell.")
     return "\n".join(lines)
 
