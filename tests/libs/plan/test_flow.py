@@ -218,7 +218,10 @@ def gated() -> Sequence:
 async def test_a_gate_parks_and_its_body_starts_only_after_an_approval(
     answer: JsonValue, acts: int
 ) -> None:
-    journal, peers = Journal(), Peers(plan=done("restart it"), execute=done("done"))
+    journal, peers = (
+        Journal(),
+        Peers(plan=done("restart it", data={"do": "restart"}), execute=done("done")),
+    )
     parked = await run(gated(), peers, journal, approvals=True)
     [question] = parked.result.interrupts
     answered = Journal({**journal.steps, ("interrupt", question.id): {"answer": answer}})
@@ -233,6 +236,7 @@ async def test_a_gate_parks_and_its_body_starts_only_after_an_approval(
         approval = peers["execute"].tasks[0].metadata["approval"]
         assert isinstance(approval, dict)
         assert approval["interrupt_id"] == question.id
+        assert approval["proposal"] == {"do": "restart"}
     else:
         assert outcome.result.reasons[0].code == "approval_refused"
         assert outcome.result.text == "restart it"
