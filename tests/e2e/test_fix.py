@@ -284,6 +284,26 @@ def test_what_fits_nothing_is_said_with_what_it_can_do_and_asks_nobody(
     assert len(shop.operations) == before
 
 
+@pytest.mark.requirement("FX-4")
+def test_an_operator_killed_while_it_acts_asks_the_shop_what_became_of_it_and_repeats_nothing(
+    mesh: UpProcess, shop: OperatedShop
+) -> None:
+    known, before = set(shop.operations), shop.services["payment"].processes[0].url
+    run = asked(mesh, "Restart payment")
+    answered(mesh, run, waiting(mesh, run))
+    until(lambda: shop.operations.keys() > known)
+
+    mesh.child("services.operator.main").kill()
+    ended = run_of(mesh, run)
+
+    assert ended["status"] == "completed", json.dumps(ended)[:3000]
+    assert "Done, once: payment was restarted." in ended["output"]["text"]
+    [key] = shop.operations.keys() - known
+    assert shop.operations[key] == "done"
+    [process] = shop.services["payment"].processes
+    assert process.url != before
+
+
 def test_the_shop_is_restarted_and_scaled_while_it_works_and_takes_each_operation_once(
     portal: BlockingPortal, shop: OperatedShop
 ) -> None:
