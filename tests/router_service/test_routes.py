@@ -195,6 +195,28 @@ async def test_explaining_says_what_choosing_does() -> None:
     ]
 
 
+@pytest.mark.requirement("RT-7")
+async def test_what_nobody_can_read_of_a_card_is_told_and_lowers_no_risk() -> None:
+    typo = skill("log.analyze", "risk:lwo", "effects:none", "diagnose", "slow")
+    async with house() as mesh:
+        await mesh.joins("log_analyst", typo)
+        await mesh.joins("trace_analyst", TRACES)
+        offers = await mesh.peers.refresh()
+        explained = Routes().explain(WHY, ANA, offers)
+        elsewhere = Routes().explain(WHY, may_call("trace_analyst"), offers)
+        lost = RoutedRequest(input="look", goal={"primary_goal": "diagnose", "domain": "astrology"})
+        general = Routes().explain(lost, ANA, offers)
+
+    told = "card of log_analyst: skill 'log.analyze': malformed tag 'risk:lwo'"
+    assert explained["warnings"] == [told]
+    left_out = explained["left_out"]
+    assert isinstance(left_out, dict)
+    assert left_out["log.analyze"] == "its risk high is above the goal's low"
+    assert elsewhere["warnings"] == []
+    assert general["goal_frame"]["domain"] == "general"  # type: ignore[index,call-overload]
+    assert "unknown domain 'astrology'; general was taken" in general["extraction"]["warnings"]  # type: ignore[index,call-overload,operator]
+
+
 async def test_explaining_says_how_much_of_a_long_request_was_read() -> None:
     paste = "log line\n" * 5000
     long = RoutedRequest(input=f"Diagnose checkout. {paste} Then delete production")

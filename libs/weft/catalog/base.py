@@ -49,6 +49,8 @@ class Provider(Entry):
     """An instance whose card was verified, with what that card offers."""
 
     capabilities: tuple[Capability, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What its card says of them and nobody can read: it counts as not said, and a risk as high."""
 
 
 @dataclass(frozen=True, slots=True)

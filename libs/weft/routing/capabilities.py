@@ -44,13 +44,18 @@ class CapabilityIndex:
         *,
         tools: Iterable[ToolSpec] = (),
         revision: int = 0,
+        problems: Iterable[str] = (),
     ) -> None:
-        """`tools` are local ones; each is a capability of its own name until annotated."""
+        """`tools` are local ones; each is a capability of its own name until annotated.
+
+        `problems` are what cards say and nobody can read.
+        """
         merged: dict[str, Capability] = {}
         for capability in (*capabilities, *map(_local, tools)):
             earlier = merged.get(capability.id)
             merged[capability.id] = capability if earlier is None else _joint(earlier, capability)
         self.revision = revision
+        self.problems = tuple(dict.fromkeys(problems))
         self._by_id = dict(sorted(merged.items()))
 
     @classmethod
@@ -58,13 +63,16 @@ class CapabilityIndex:
         cls, offers: Offers, principal: Principal, *, tools: Iterable[ToolSpec] = ()
     ) -> "CapabilityIndex":
         """Return the index of what `principal` may call."""
+        callable_now = [p for p in offers.providers if principal.may_call(p.service)]
         allowed = [
             capability.model_copy(update={"providers": (provider.service,)})
-            for provider in offers.providers
-            if principal.may_call(provider.service)
+            for provider in callable_now
             for capability in provider.capabilities
         ]
-        return cls(allowed, tools=tools, revision=offers.revision)
+        problems = [
+            f"card of {p.service}: {problem}" for p in callable_now for problem in p.problems
+        ]
+        return cls(allowed, tools=tools, revision=offers.revision, problems=problems)
 
     def annotate(
         self,
@@ -88,7 +96,7 @@ class CapabilityIndex:
             update={"id": id or before.id, "domains": domains, "risk": risk or before.risk}
         )
         others = (e for e in self._by_id.values() if e is not before)
-        return CapabilityIndex((*others, after), revision=self.revision)
+        return CapabilityIndex((*others, after), revision=self.revision, problems=self.problems)
 
     def all(self) -> tuple[Capability, ...]:
         return tuple(self._by_id.values())

@@ -102,7 +102,7 @@ def explanation_of(
         unknown_capabilities=routed.unknown,
         left_out=dict(routed.left_out),
         peers=_peers(routed, index),
-        warnings=routed.warnings,
+        warnings=(*routed.warnings, *index.problems),
         plan=None if routed.plan is None else routed.plan_json,
         price=None if routed.plan is None else price(routed.plan),
         error=None if error is None else {"code": error.code, "message": str(error)},

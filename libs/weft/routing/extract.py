@@ -131,10 +131,14 @@ def accept(
     fields = {name: value for name, value in read.items() if name not in given}
     unknown = _drop_unknown(fields, index)
     warnings = [f"nobody offers {name!r}; it was left out" for name in unknown]
-    if fields.get("domain", GENERAL) not in {GENERAL, *index.domains()}:
+    fields = {**fields, **given}
+    if isinstance(fields.get("domain"), str) and fields["domain"] not in {
+        GENERAL,
+        *index.domains(),
+    }:
         warnings.append(f"unknown domain {fields['domain']!r}; {GENERAL} was taken")
         fields["domain"] = GENERAL
-    frame = _validated({**fields, **given})
+    frame = _validated(fields)
     floor = Level(risk_floor(text))
     if floor.rank > frame.risk.rank:
         warnings.append(f"the request sounds like risk {floor}, above {frame.risk}")

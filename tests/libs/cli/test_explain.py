@@ -5,6 +5,7 @@ import pytest
 from tests.libs.routing.frames import FOUR, RISKY, compiler, frame
 from weft.cli.explain import Drawing, drawn, why
 from weft.core import JsonObject
+from weft.routing import CapabilityIndex, CognitiveCompiler
 
 
 def explanation(goal: str, **fields: object) -> JsonObject:
@@ -33,6 +34,18 @@ def test_what_led_to_the_plan_is_said_in_a_line_each() -> None:
     assert "policy: needs a yes: risk high is above medium" in lines
     assert any(line.startswith("left out: db.restart: ") for line in lines)
     assert any(line.startswith("at most: calls ") for line in lines)
+
+
+def test_what_else_could_be_done_and_what_cannot_is_said_with_what_to_note() -> None:
+    index = CapabilityIndex(FOUR, problems=["card of x: skill 'y': malformed tag 'risk:lwo'"])
+    shown = CognitiveCompiler(index).explain(frame("research", complexity="high")).to_json()
+    nothing = compiler().explain(frame("research", complexity="high")).to_json()
+
+    assert "also possible: debate, handoff_chain, direct_response (--protocol chooses)" in why(
+        shown
+    )
+    assert "note: card of x: skill 'y': malformed tag 'risk:lwo'" in why(shown)
+    assert any(line.startswith("not specialist_fanout: ") for line in why(nothing))
 
 
 def test_where_nothing_would_run_the_reason_is_said_and_nothing_drawn() -> None:

@@ -191,9 +191,13 @@ async def read_control_card(text: str, *, service: str, origin: str, trust: Trus
 def provider_of(entry: Entry) -> Provider:
     """Return the entry with what its card offers; the card was verified before."""
     capabilities, problems = capabilities_of(_object(entry.card, entry.service))
+    problems = problems[:_MOST_PROBLEMS]
     if problems:
-        log.warning("card_tags", extra={"peer": entry.service, "problems": list(problems[:8])})
-    return Provider(**dict(entry), capabilities=capabilities)
+        log.warning("card_tags", extra={"peer": entry.service, "problems": list(problems)})
+    return Provider(**dict(entry), capabilities=capabilities, problems=problems)
+
+
+_MOST_PROBLEMS = 8
 
 
 def capabilities_of(card: JsonObject) -> tuple[tuple[Capability, ...], tuple[str, ...]]:
