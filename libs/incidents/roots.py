@@ -16,6 +16,8 @@ from typing import BinaryIO, Literal, NamedTuple
 
 from incidents.problems import OutsideError, why
 
+__all__ = ["GROUND_TRUTH", "Look", "Root"]
+
 GROUND_TRUTH = "labels.json"
 _MOST_LINKS = 40
 _ENTER = os.O_CLOEXEC | os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)

@@ -31,6 +31,7 @@ _PUBLIC = {
     "weft.models.registry": ("get_model",),
     "weft.models.retry": ("ModelRetryConfig",),
     "weft.reasoning.reflexion": ("ReflexionConfig",),
+    "weft.routing": ("CapabilityIndex", "CognitiveCompiler", "GoalFrame", "Router", "RunnableResult"),
     "weft.termination": (
         "BudgetExhausted", "Condition", "ConfidenceMet", "CustomCondition", "DeadlineReached",
         "MaxIterations", "NoToolCalls", "Progress", "TextMention", "TimeLimit", "TokenLimit",

@@ -56,6 +56,11 @@ from weft.models import ModelResponse as ModelResponse
 from weft.models.registry import get_model as get_model
 from weft.models.retry import ModelRetryConfig as ModelRetryConfig
 from weft.reasoning.reflexion import ReflexionConfig as ReflexionConfig
+from weft.routing import CapabilityIndex as CapabilityIndex
+from weft.routing import CognitiveCompiler as CognitiveCompiler
+from weft.routing import GoalFrame as GoalFrame
+from weft.routing import Router as Router
+from weft.routing import RunnableResult as RunnableResult
 from weft.termination import BudgetExhausted as BudgetExhausted
 from weft.termination import Condition as Condition
 from weft.termination import ConfidenceMet as ConfidenceMet
@@ -86,8 +91,10 @@ __all__ = [
     "Budget",
     "BudgetExhausted",
     "Capabilities",
+    "CapabilityIndex",
     "Checkpointer",
     "Claim",
+    "CognitiveCompiler",
     "Condition",
     "ConfidenceMet",
     "ConfigError",
@@ -98,6 +105,7 @@ __all__ = [
     "EffectSettledEvent",
     "Event",
     "ExecutionMetrics",
+    "GoalFrame",
     "InputError",
     "Interrupt",
     "InterruptAnsweredError",
@@ -124,7 +132,9 @@ __all__ = [
     "ReflectEvent",
     "ReflexionConfig",
     "Result",
+    "Router",
     "RunFailedError",
+    "RunnableResult",
     "Task",
     "TerminateEvent",
     "TextMention",

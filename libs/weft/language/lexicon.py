@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-__all__ = ["SEVERITIES"]
+__all__ = ["SEVERITIES", "words"]
 
 
 def words(text: str) -> frozenset[str]:

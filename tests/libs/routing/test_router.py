@@ -1,10 +1,16 @@
 """A request over tools and agents of one process, from its words to what came of it."""
 
 import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import anyio
 import pytest
 
+from tests.conftest import ROOT
 from tests.libs.plan.doubles import FakePeer
 from weft.core import Interrupt, JsonObject, Principal, Result
 from weft.core.errors import InputError, RunFailedError
@@ -226,3 +232,20 @@ async def test_a_described_tool_is_called_by_its_new_name() -> None:
     )
 
     assert (await over.dispatch("Is Turin large?")).text == "Large."
+
+
+@pytest.mark.timeout(60)
+def test_the_router_of_the_readme_runs(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (program,) = (block for block in blocks if "CognitiveCompiler" in block)
+    (tmp_path / "program.py").write_text(program)
+    paths = os.pathsep.join((str(ROOT / "libs"), str(ROOT / "proto")))
+
+    said = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths, "WEFT_MODEL": "offline:"},
+        capture_output=True, text=True, timeout=50, check=True,
+    ).stdout  # fmt: skip
+
+    assert said.startswith("direct_response\ncompleted ")
+    assert "850000" in said

@@ -41,6 +41,7 @@ NEEDS: dict[tuple[str, str], str | frozenset[str]] = {
     ("GET", RUN): READ,
     ("GET", f"{RUN}/stream"): READ,
     ("GET", f"{RUN}/events"): READ,
+    ("GET", f"{RUN}/tree"): READ,
     ("POST", "/v1/explain"): READ,
     ("POST", "/v1/alerts"): WRITE,
     ("GET", "/v1/runs"): READ,
