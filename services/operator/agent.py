@@ -7,7 +7,7 @@ proposed it, since there is nothing left to decide.
 from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field, replace
 
-from services.operator.actions import DryRun
+from services.operator.actions import ACTIONS, DryRun
 from services.operator.approvals import APPROVAL, approved_by_gate
 from services.operator.by_rules import ByRules
 from services.operator.tools import (
@@ -138,7 +138,8 @@ class _Proposing(_Mapped):
         """Return the last dry run as the proposal, or a failure where there is none."""
         proposals = [data for data in _recorded(result) if "undo" in data]
         if not proposals:
-            return _failed(result, _NO_ACTION, _why_not(result))
+            refused = any("refusal" in data for data in _recorded(result))
+            return _failed(result, _NO_ACTION if refused else "peer_failed", _why_not(result))
         proposal = DryRun.model_validate(proposals[-1])
         text = proposal.words()
         if result.generated_by == "model" and result.text:
@@ -159,15 +160,26 @@ class _Acting(_Mapped):
         if result.text.startswith(SAID_DONE):
             return result.model_copy(update={"partial": True})
         words = "\n".join([_why_not(result), *(reason.message for reason in result.reasons)])
-        code = next((code for sign, code in _CODES.items() if sign in words), "effect_unknown")
+        code = next((code for sign, code in _CODES.items() if sign in words), _unsaid(result))
         return _failed(result, code, words)
+
+
+def _unsaid(result: Result) -> str:
+    """Return the code of an end of which the tools say nothing: whether an action was begun."""
+    failures = [reason.message for reason in result.reasons if reason.code == "tool_failed"]
+    only_looked = failures and not any(words.startswith(tuple(ACTIONS)) for words in failures)
+    return "peer_failed" if only_looked else "effect_unknown"
 
 
 def _why_not(result: Result) -> str:
     """Return why nothing fits, as the tools say it; a model's words go with it."""
     refusals = [str(data["refusal"]) for data in _recorded(result) if "refusal" in data]
-    if not refusals or result.generated_by != "model":
-        return result.text or "".join(refusals[-1:])
+    if not refusals:
+        # The target could not be looked at: the tool's own words, not what was made of them.
+        failures = [reason.message for reason in result.reasons if reason.code == "tool_failed"]
+        return "; ".join(failures) or result.text
+    if result.generated_by != "model":
+        return result.text
     return f"{refusals[-1]}\nThe operator's language model says: {result.text}"
 
 

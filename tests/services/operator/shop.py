@@ -29,7 +29,7 @@ NOW = 1000.0
 
 @dataclass
 class MemoryTarget:
-    """Does what it is told; `trouble` is raised once, `loses` the answer of what was done."""
+    """Does what it is told, unless it `refuses` or is `silent`, and may lose one answer."""
 
     now: TargetState = STATE
     performed: list[Action] = field(default_factory=list)
@@ -37,8 +37,11 @@ class MemoryTarget:
     loses: bool = False
     remembers: bool = True
     refuses: str = ""
+    silent: str = ""
 
     async def state(self) -> TargetState:
+        if self.silent:
+            raise TargetError(self.silent)
         return self.now
 
     async def perform(self, action: Action, *, key: str) -> None:

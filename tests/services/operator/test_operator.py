@@ -279,6 +279,20 @@ async def test_a_model_proposes_by_the_same_tools_and_only_dry_runs_count() -> N
     assert target.performed == []
 
 
+@pytest.mark.parametrize("proposes", [True, False])
+async def test_a_target_that_does_not_answer_is_told_of_and_is_no_lack_of_actions(
+    *, proposes: bool
+) -> None:
+    target = fresh(silent="the target answers 401: a token is needed")
+    asked = proposing("Turn off new_tax") if proposes else task("Turn off new_tax")
+
+    result = await operator(target).start(asked)
+
+    assert code(result) == "peer_failed"
+    assert "the target answers 401: a token is needed" in result.reasons[0].message
+    assert target.performed == []
+
+
 async def test_where_nothing_fits_a_models_words_stand_beside_what_can_be_done() -> None:
     script = [WireReply(text="All is well, I restarted everything.")]
     async with ScriptedOpenAIServer(script) as server:
