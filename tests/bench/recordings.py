@@ -106,19 +106,19 @@ def _jaeger_span(trace: int, at: int) -> dict[str, object]:
     }
 
 
-def prometheus_csv(count: int) -> Iterator[str]:
+def prometheus_csv(count: int, series: int = 500) -> Iterator[str]:
     yield "timestamp,service,metric,value\n"
     for number in range(count):
-        time, series = divmod(number, 500)
-        service, metric = SERVICES[series % 5], f"m{series // 5}_bytes"
+        time, at = divmod(number, series)
+        service, metric = SERVICES[at % 5], f"m{at // 5}_bytes"
         yield f"{START + 15 * time},{service},{metric},{1000 + number * 7919 % 997}\n"
 
 
-def openmetrics(count: int) -> Iterator[str]:
+def openmetrics(count: int, series: int = 500) -> Iterator[str]:
     for number in range(count):
-        time, series = divmod(number, 500)
-        labels = f'service="{SERVICES[series % 5]}",pod="{SERVICES[series % 5]}-{series % 10}"'
-        yield f"m{series // 10}_total{{{labels}}} {time * 3} {START + 15 * time}\n"
+        time, at = divmod(number, series)
+        labels = f'service="{SERVICES[at % 5]}",pod="{SERVICES[at % 5]}-{at % 10}"'
+        yield f"m{at // 10}_total{{{labels}}} {time * 3} {START + 15 * time}\n"
 
 
 def write(path: Path, rows: Iterator[str], *, size: int = 0) -> None:
