@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 from gateway.main import Settings as GatewaySettings
 from incidents.analyst import IncidentSettings
 from router_service.main import Settings as RouterSettings
+from services.generalist.main import Settings as GeneralistSettings
 from services.operator.main import Settings as OperatorSettings
 from weft.service import ServiceSettings, SpecialistSettings
 
@@ -18,6 +19,7 @@ ALL: Mapping[str, type[BaseSettings]] = {"router": RouterSettings, "gateway": Ga
 SPECIALISTS: Mapping[str, type[BaseSettings]] = {
     "specialists": SpecialistSettings,
     "analysts": IncidentSettings,
+    "generalist": GeneralistSettings,
     "operator": OperatorSettings,
 }
 READERS: Mapping[str, type[BaseSettings]] = {**ALL, **SPECIALISTS}
