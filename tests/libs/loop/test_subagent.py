@@ -1,13 +1,20 @@
 """An agent as another's tool: its questions, its steps and its effects are its caller's run's."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 
+from tests.libs.a2a.harness import ScriptedPeer, ScriptedRun
 from weft.checkpoint import sqlite_checkpointer
+from weft.events import AnyData, Event
 from weft.loop import Agent, EffectSettledEvent
+from weft.loop.subagent import agent_tool
+from weft.runs import LocalJournal
 from weft.testing.models import ScriptedModel, call
-from weft.tools import tool
+from weft.tools import ToolContext, tool
 
 paid: list[int] = []
 
@@ -104,3 +111,37 @@ async def test_what_a_grandchild_spends_is_counted_once() -> None:
     result = await parent.arun("go")
 
     assert result.state.model_calls == 5
+
+
+class HandingOver(LocalJournal):
+    """Of a run that may go on with another owner."""
+
+    def __init__(self, *, handed_over: bool) -> None:
+        super().__init__()
+        self._handed_over = handed_over
+
+    @property
+    def handed_over(self) -> bool:
+        return self._handed_over
+
+
+@pytest.mark.parametrize("handed_over", [False, True])
+async def test_an_agent_that_was_asked_is_told_to_stop_unless_another_owner_goes_on(
+    *, handed_over: bool
+) -> None:
+    async def never(run: ScriptedRun) -> AsyncIterator[Event]:
+        del run
+        await anyio.sleep_forever()
+        yield Event(type="agent.custom", data=AnyData())
+
+    peer = ScriptedPeer(never)
+    ask = agent_tool(peer, "other", "Asks another.")
+    context = ToolContext(journal=HandingOver(handed_over=handed_over))
+    asking = asyncio.create_task(ask.fn(task="go", context=context))
+    await anyio.wait_all_tasks_blocked()
+
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    assert peer.runs[0].canceled is not handed_over
