@@ -86,6 +86,7 @@ SPACED: Mapping[str, Mapping[str, str]] = {
         compare: vergleiche, vergleich, vergleichen
         how do i fix it: wie behebe ich das, wie beheben wir das, wie löse ich das
         fix: beheben
+        bad: schlimm
         worst: schlimmste, schlimmsten, schlechteste
         timeline: zeitverlauf, chronologie, zeitleiste
         latency: latenz, antwortzeit, antwortzeiten
@@ -154,7 +155,7 @@ SPACED: Mapping[str, Mapping[str, str]] = {
         summarize: resume, resumen, resumir
         incident: incidente, incidencia, caída del servicio
         is it over: ya terminó, se acabó, está resuelto, ya pasó
-        recovered: terminado, resuelto, recuperado
+        recovered: terminado, resuelto, recuperado, se recuperó, ya se recuperó
         affected: afectado, afectada, afectados, afectadas
         calls: llama, llaman
         depends on: depende, dependen, dependencias

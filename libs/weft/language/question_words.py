@@ -19,7 +19,9 @@ KIND_WORDS: Mapping[str, frozenset[str]] = {
         depend depends depending dependency dependencies deps dependent dependents upstream upstreams
         downstream downstreams caller callers callee callees topology consumes consumer consumers consume
     """),
-    "affected": words("affected impacted suffering suffer suffers hit hurt harmed damaged damage"),
+    "affected": words(
+        "affected unaffected impacted suffering suffer suffers hit hurt harmed damaged damage"
+    ),
     "worst": words(
         "worst sickest weakest unhealthiest offender offenders suspect suspects suspicious"
     ),
@@ -65,34 +67,34 @@ MEASURES: Mapping[str, str] = {
 """How metrics may be named that a word asks for."""
 
 KIND_PHRASES: Mapping[str, str] = {
-    "changes": "what's new; what is new; what is different; what's different; rolled out; rolled back; "
+    "changes": "roll out; diff since; what's new; what is new; what is different; what's different; rolled out; rolled back; "
     "turned on; turned off; switched on; switched off; went live; pushed to",
     "errors": "stack traces; stack trace; log errors; error messages; error lines",
     "timeline": "sequence of events; sequence of things; order of things; order of events; step by step; in order; what happened; "
     "events between; events before; events after; series of events; history of",
     "moment": "since when; when did; when was; when were; when has; when have; when is; when does; "
     "how long; what time; which time; from when; first error; first errors; first failure; at what; what moment; which moment; which minute; what point; "
-    "first sign; first signs; start time; begin time; of onset; the onset; first occurrence; onset of; time of onset; how early; exact time; "
+    "first sign; first signs; start time; begin time; of onset; the onset; start of the; beginning of the; first occurrence; onset of; time of onset; how early; exact time; "
     "occurrence time",
     "recovery": "is it over; is this over; incident over; outage over; still happening; still going; "
     "still down; still ongoing; still broken; still failing; still slow; did it end; did this end; over yet; "
     "it recover; back to normal; are we back; is it fixed; is it finished; problem finished; problem over; "
-    "ok again; okay again; fine again; normal again; healthy again; up again; when did it end; issue over; has it stopped; did it stop; all clear; over now; is it done; problem finish; it all over",
+    "behind us; back down; ok again; okay again; fine again; normal again; healthy again; up again; when did it end; issue over; has it stopped; did it stop; all clear; over now; is it done; problem finish; it all over",
     "summary": "catch me up; catch us up; bring me up to speed; up to speed; fill me in; in short; "
-    "in a nutshell; in a few words; in one sentence; brief me; brief us; executive summary; exec summary; what am i looking at; what are we looking at; what do we know; short version; "
+    "in a nutshell; in a few words; in one sentence; overall picture; brief me; brief us; executive summary; exec summary; what am i looking at; what are we looking at; what do we know; short version; "
     "how bad; how severe; how serious; big picture; status update; status report; current status; "
     "state of affairs; where do we stand; where are we; resume of; sum it up; sum up; "
     "what's the story; what is the story",
     "calls": "who calls; what calls; which services call; who is calling; what is calling; who uses; "
     "what uses; talks to; talking to; talk to; call chain; call graph; call tree; service map; called by; "
-    "relies on; rely on; relying on; connected to; does it call; service graph; is used by; that call",
+    "relies on; rely on; relies upon; rely upon; sends requests to; send requests to; relying on; connected to; does it call; service graph; is used by; that call",
     "affected": "blast radius; customer impact; user impact; business impact; what is the impact; "
     "what's the impact; who else; which customers; how far does it; how far has it; how widespread",
     "worst": "top offender; bad apple; most affected; biggest problem; biggest problems; rank the services; "
     "have problem; have problems; has problem; has problems; has a problem; have issues; has issues; "
     "in trouble; the weakest link; weakest link; where is the problem; where's the problem; is the problem; doing worst; "
     "least healthy; most unhealthy; most broken; worst performing",
-    "count": "how much requests; how much request; error count; errors count; count errors; how many; number of; count of; count the; how often; how much traffic; total number",
+    "count": "amount of; how much requests; how much request; error count; errors count; count errors; how many; number of; count of; count the; how often; how much traffic; total number",
     "rate": "error rate; error-rate; failure rate; error ratio; failure ratio; success rate; "
     "error percentage; failure percentage; what share; what fraction; what percentage; which share; "
     "what portion; percent of",

@@ -17,7 +17,7 @@ from weft.language.text import Phrases
 __all__ = ["EARLIER", "Question", "QuestionKind"]
 
 QuestionKind = Literal[
-    "fix", "compare", "services", "calls", "affected", "worst", "evidence", "recovery", "summary",
+    "fix", "compare", "calls", "affected", "worst", "services", "evidence", "recovery", "summary",
     "rate", "count", "moment", "changes", "timeline", "cause", "slowest", "errors", "health", "metric",
 ]  # fmt: skip
 EARLIER = "Earlier on this thread: "

@@ -73,6 +73,11 @@ from weft.language.periods import period_of
         ("sumarize the outage", "summary"),
         ("depedencies of edge", "calls"),
         ("ledger queue length", "metric"),
+        ("what services rely upon ledger", "calls"),
+        ("which services are unaffected?", "affected"),
+        ("did we roll out anything new", "changes"),
+        ("start of the incident?", "moment"),
+        ("Wie schlimm ist es?", "summary"),
     ],
 )
 def test_its_kind_is_read_from_its_words(text: str, kind: str) -> None:
