@@ -26,6 +26,8 @@ _LED = 0.5
 """What drifts there anyway makes less than such a part of a step."""
 _FIRST, _AT_ONCE = 3, 0.5
 """Within so many moments such a part of a step is taken."""
+_HOLE = 3.0
+"""So many times as long as between most moments nothing was recorded."""
 _ACCURACY = 1e-3
 _NEAR = 3.0
 """Signs within so many of their own intervals are of one change."""
@@ -98,7 +100,11 @@ def _support(group: Sequence[_Sign]) -> float:
 
 
 def _shows_harm(group: Sequence[_Sign]) -> bool:
-    return any(sign.of.is_harm for sign in group) or len({sign.of.what for sign in group}) > 1
+    if any(sign.of.is_harm for sign in group):
+        return True
+    # Metrics alone say so where two do, each as clearly as a harm of two.
+    clear = [sign for sign in group if sign.gain >= 2 * _CLEAR]
+    return len({sign.of.what for sign in clear}) > 1
 
 
 def _sign(one: Indicator, compared: int) -> _Sign | None:
@@ -134,7 +140,13 @@ def _heights(one: Indicator) -> list[float]:
 
 
 def _is_abrupt(one: Indicator, begin: int, end: int) -> bool:
-    """Tell whether most of the step is taken at once; what wanders takes its time."""
+    """Tell whether most of the step is taken at once; what wanders takes its time.
+
+    Across a hole in the recording nobody saw how it was taken.
+    """
+    usual = median(after - before for before, after in pairwise(one.times))
+    if one.times[begin] - one.times[begin - 1] > _HOLE * usual:
+        return False
     step = median(one.values[begin:end]) - median(one.values[:begin])
     at_once = median(one.values[begin : begin + _FIRST]) - median(
         one.values[begin - _FIRST : begin]

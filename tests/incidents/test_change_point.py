@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -106,6 +107,14 @@ def test_a_metric_alone_is_no_harm_and_two_are() -> None:
 
     assert change_point([first]) is None
     assert change_point([first, other]) is not None
+
+
+def test_across_a_hole_in_the_recording_nothing_is_seen_to_change() -> None:
+    whole = measured(stepped(30, 4.0))
+    times = [time + (3600 if place >= 30 else 0) for place, time in enumerate(whole.times)]
+
+    assert change_point([whole]) is not None
+    assert change_point([replace(whole, times=times)]) is None
 
 
 def test_two_changes_that_are_alike_divide_nothing() -> None:
