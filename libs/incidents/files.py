@@ -199,6 +199,11 @@ class SourceFile:
                 self.note(f"none of its first {self.malformed} rows can be read: it was left there")
                 return
 
+    def end(self) -> None:
+        """Say of a file that was read, and in which there is nothing, that it is so."""
+        if not (self._kept or self.malformed or self.problems):
+            self.note("has no row")
+
     def close(self) -> list[FileProblem]:
         """Return what was wrong with the file, the malformed rows as one count."""
         if self.malformed:
@@ -330,6 +335,7 @@ def _read(
         return
     source.format = form.name
     take(source, form.read(source))
+    source.end()
 
 
 def read_bytes(file: DataFile, *, limit: int) -> Content:
