@@ -5,7 +5,7 @@ Calls of an analysis import this, each in a process of its own; what hosts an an
 """
 
 from incidents.analysis import Analysis
-from incidents.anomalies import Anomaly, likelihood
+from incidents.anomalies import Anomaly, certainty, leaning, likelihood
 from incidents.bounds import bounds_of
 from incidents.cases import DataRoots, case_facts
 from incidents.comparison import (
@@ -51,6 +51,7 @@ __all__ = [
     "Table",
     "bounds_of",
     "case_facts",
+    "certainty",
     "comparable",
     "compared",
     "comparison_report",
@@ -59,6 +60,7 @@ __all__ = [
     "facts_json",
     "folded",
     "guarded",
+    "leaning",
     "likelihood",
     "read_bytes",
     "read_logs",

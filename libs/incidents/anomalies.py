@@ -8,13 +8,15 @@ from functools import partial
 
 from incidents.problems import FileProblem
 from incidents.report import MOST_FINDINGS, Conclusion, report
-from weft.core import Coverage
+from weft.core import LEAST_STRENGTH, Coverage
 from weft.core.record import JsonObject
 from weft.core.result import Claim, EvidenceType, Window
 
-__all__ = ["Anomaly", "anomaly_report", "likelihood"]
+__all__ = ["Anomaly", "anomaly_report", "certainty", "leaning", "likelihood"]
 
 _REFS = 5
+_DIGITS, _FEW_DIGITS = 6, 3
+_WITHIN = ", which is within what is usual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +27,23 @@ class Anomaly:
     service: str
     text: str
     strength: float
-    """How much this alone speaks for its service being the cause, 0 to 1; 0 is no departure."""
+    """How much this alone speaks for its service being the cause, 0 to 1; below `LEAST_STRENGTH` it
+    departs no further than normal times do from each other."""
     evidence: JsonObject = field(default_factory=dict)
     type: EvidenceType = "specific_data"
     symptom: bool = False
     """It shows harm done elsewhere, so it makes no claim of a cause."""
+
+    @property
+    def departs(self) -> bool:
+        return self.strength >= LEAST_STRENGTH
 
     def to_json(self) -> JsonObject:
         return {
             "kind": self.kind,
             "service": self.service,
             "text": self.text,
-            "strength": round(self.strength, 3),
+            "strength": _rounded(self.strength),
             "evidence": self.evidence,
         }
 
@@ -72,6 +79,19 @@ def likelihood(surprise: float, compared: int, usual: float = 0.0) -> float:
     return 1 / (1 + math.exp(min(against - surprise * against / max(against, usual), 700.0)))
 
 
+def _rounded(strength: float) -> float:
+    """Keep the order of what is within what is usual; of what departs, more digits say nothing."""
+    return round(strength, _DIGITS if strength < LEAST_STRENGTH else _FEW_DIGITS)
+
+
+def leaning(surprise: float) -> float:
+    """Return the strength of what departs by `surprise` nats and is within what is usual.
+
+    Somebody has to be looked at first where nothing departs.
+    """
+    return 0.5 * LEAST_STRENGTH * surprise / (1 + surprise)
+
+
 def certainty(strengths: Iterable[float]) -> float:
     """Join what several findings say of one service: the best counts, others add a little."""
     best, *others = sorted(strengths, reverse=True)
@@ -105,10 +125,10 @@ def _claim(
     chosen = causes or departures or list(indexes)
     lead = shown[chosen[0]]
     return Claim(
-        text=f"{service}: {lead.text}",
+        text=f"{service}: {lead.text}{'' if lead.departs or not departures else _WITHIN}",
         type=lead.type,
         kind="cause" if causes else "symptom" if departures else "fact",
-        strength=round(certainty(shown[index].strength for index in chosen), 3),
+        strength=_rounded(certainty(shown[index].strength for index in chosen)),
         evidence_refs=tuple(f"#/findings/{index}" for index in chosen[:_REFS]),
         subject=service,
         predicate="root_cause" if causes else "affected" if departures else lead.kind,

@@ -108,7 +108,7 @@ def comparison_report(
 
     `parts` are the rows, or the moments that rows were taken at.
     """
-    coverage = _coverage(read, parts, found=any(one.strength for one in anomalies))
+    coverage = _coverage(read, parts, found=any(one.departs for one in anomalies))
     if coverage.verdict == "not_compared":
         # Without normal times beside it, what is seen says of nobody that he is the cause.
         anomalies = [replace(one, symptom=True) for one in anomalies]

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from incidents import (
     EVERYTHING,
@@ -13,6 +14,7 @@ from incidents import (
     Split,
     compared,
     cut,
+    leaning,
     likelihood,
     read_logs,
 )
@@ -65,7 +67,8 @@ def findings(lines: Split[LogLine]) -> list[Anomaly]:
         anomalies.append(_shifted(shift, peers, sure * _matter(shift.requests, requests)))
     anomalies += [_change(one) for one in changed(normal, [*onset, *incident])]
     spans = bursts(normal, incident, normal_seconds=lines.normal_seconds)
-    return anomalies + [_burst(one) for one in spans]
+    anomalies += [_burst(one) for one in spans]
+    return anomalies + _leaning(rates.slight, {one.service for one in anomalies})
 
 
 def _usual(normal: Sequence[Event]) -> dict[str, float]:
@@ -126,14 +129,33 @@ def _shifted(one: Shift, peers: Peers, sure: float) -> Anomaly:
         worth, kind = 0.05 if complaint else 0.5, "vanished_template"
     else:
         worth, kind = 0.1, "new_template" if new else "rate_shift"
-    evidence: JsonObject = {
+    service = one.template.service if vanished else peers.blamed(one.template, one.examples[0])
+    return Anomaly(kind, service, _rate(one), worth * sure, _counts(one), "signal_match")
+
+
+def _leaning(slight: Sequence[Shift], heard: AbstractSet[str]) -> list[Anomaly]:
+    """Return of each service not heard of what came most unlike usual, within what is usual."""
+    best: dict[str, Shift] = {}
+    for shift in slight:
+        service = shift.template.service
+        if service not in heard:
+            best[service] = max(best.get(service, shift), shift, key=lambda one: one.gain)
+    return [
+        Anomaly("usual", service, _rate(one), leaning(one.gain), _counts(one), symptom=True)
+        for service, one in best.items()
+    ]
+
+
+def _rate(one: Shift) -> str:
+    return f"{one.template}: {one.incident} lines, {one.expected:.1f} expected"
+
+
+def _counts(one: Shift) -> JsonObject:
+    return {
         "baseline": {"lines": one.normal, "expected_in_incident": round(one.expected, 1)},
         "incident": {"lines": one.incident},
         **_lines(one.examples),
     }
-    text = f"{one.template}: {one.incident} lines, {one.expected:.1f} expected"
-    service = one.template.service if vanished else peers.blamed(one.template, one.examples[0])
-    return Anomaly(kind, service, text, worth * sure, evidence, "signal_match")
 
 
 def _change(one: Changed) -> Anomaly:

@@ -49,6 +49,8 @@ class Rates(NamedTuple):
     """What came more or less often, among how many templates: all of them, and those of errors."""
 
     shifts: list[Shift]
+    slight: list[Shift]
+    """Those that chance explains."""
     compared: int
     errors: int
 
@@ -59,7 +61,8 @@ def shifts(normal: Sequence[Event], incident: Sequence[Event]) -> Rates:
     spoken_before = Counter(line.service for line, _ in normal)
     spoken_now = Counter(line.service for line, _ in incident)
     said = _said(normal)
-    found = []
+    found: list[Shift] = []
+    slight: list[Shift] = []
     for template in sorted(before.keys() | now.keys(), key=_order):
         service = template.service
         if not spoken_before[service] and not template.is_error:
@@ -71,12 +74,14 @@ def shifts(normal: Sequence[Event], incident: Sequence[Event]) -> Rates:
         if not was:
             expected = said[template.level, template.logger, template.text] * spoken_now[service]
         gain = _gain(expected, seen) * _single(shown)
-        if gain >= _SURE or (not was and template.is_error):
+        clear = gain >= _SURE or (not was and template.is_error)
+        if clear or gain > 0:
             requests = len({line.trace_id for line in shown if line.trace_id})
             examples = tuple(shown[:_EXAMPLES])
-            found.append(Shift(template, was, was * scale, seen, gain, requests, examples))
+            shift = Shift(template, was, was * scale, seen, gain, requests, examples)
+            (found if clear else slight).append(shift)
     templates = before.keys() | now.keys()
-    return Rates(found, len(templates), sum(template.is_error for template in templates))
+    return Rates(found, slight, len(templates), sum(template.is_error for template in templates))
 
 
 def _said(events: Sequence[Event]) -> dict[tuple[str, str, str], float]:

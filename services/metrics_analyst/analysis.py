@@ -1,6 +1,7 @@
 """From metric changes to ranked findings."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from incidents import (
     EVERYTHING,
@@ -13,6 +14,7 @@ from incidents import (
     comparable,
     comparison_report,
     facts_json,
+    leaning,
     likelihood,
     read_metrics,
 )
@@ -24,6 +26,8 @@ from services.metrics_analyst.windows import Cut, cut
 from weft.core import JsonObject
 
 _WEAK = 0.02
+_USUAL = "usual"
+"""The kind of what departs no further than usual."""
 _UNKNOWN_CALLS = 0.35
 """How far slowness or failures speak for a service of which nobody knows whom it calls."""
 
@@ -84,7 +88,19 @@ def findings(parts: Cut, calls: Calls | None = None) -> list[Anomaly]:
             weak = _WEAK * likelihood(change.surprise, len(every))
             role = meaning(change.metric).role
             anomalies.append(_anomaly(role, change, weak, symptom=symptom))
-    return anomalies
+    return anomalies + _leaning(every, {one.service for one in anomalies})
+
+
+def _leaning(every: Sequence[Change], heard: AbstractSet[str]) -> list[Anomaly]:
+    """Return of each service not heard of what departs most, within what is usual."""
+    best: dict[str, Change] = {}
+    for change in every:
+        if change.service not in heard and change.surprise > 0:
+            least = best.setdefault(change.service, change)
+            best[change.service] = max(least, change, key=lambda one: one.surprise)
+    return [
+        _anomaly(_USUAL, change, leaning(change.surprise), symptom=True) for change in best.values()
+    ]
 
 
 def _used_up(every: Sequence[Change]) -> list[Anomaly]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from incidents import (
@@ -13,6 +14,7 @@ from incidents import (
     Span,
     Split,
     compared,
+    leaning,
     likelihood,
     read_traces,
 )
@@ -49,12 +51,14 @@ def findings(spans: Split[Span]) -> list[Anomaly]:
     """Compare the incident's traces with the normal ones."""
     normal, incident = trees(spans.normal), trees(spans.incident)
     before, samples = measured(normal), measured(incident)
-    slow, found = slowdowns(before, samples), changes(normal, incident)
+    slower, found = slowdowns(before, samples), changes(normal, incident)
+    slow = [one for one in slower if one.is_notable]
     anomalies = _slowed(slow, samples, _Odds(_matter(slow, incident), len(samples)))
     requests = len({node.span.trace_id for node in incident})
     for change in found.changes:
         anomalies += _changed(change, _Odds(requests, found.compared))
     anomalies += [_failing(one) for one in failures(normal, incident)]
+    anomalies += _leaning(slower, {one.service for one in anomalies})
     return anomalies + _slowest(incident)
 
 
@@ -110,6 +114,19 @@ def _symptom(one: Slowdown) -> Anomaly:
     return Anomaly(
         "slower", one.key.service, _told(one), 0.1 * _clarity(one), _numbers(one), symptom=True
     )
+
+
+def _leaning(slower: Sequence[Slowdown], heard: AbstractSet[str]) -> list[Anomaly]:
+    """Return of each service not heard of what slowed most, within what is usual."""
+    best: dict[str, Slowdown] = {}
+    for one in slower:
+        service = one.key.service if one.key.kind == "self" else one.key.other
+        if service not in heard:
+            best[service] = max(best.get(service, one), one, key=lambda slowdown: slowdown.gain)
+    return [
+        Anomaly("usual", service, _told(one), leaning(one.gain), _numbers(one), symptom=True)
+        for service, one in best.items()
+    ]
 
 
 def _told(one: Slowdown) -> str:

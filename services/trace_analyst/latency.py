@@ -57,6 +57,10 @@ class Slowdown:
     examples: tuple[Span, ...]
 
     @property
+    def is_notable(self) -> bool:
+        return self.gain >= _NOTABLE
+
+    @property
     def gain(self) -> float:
         """How unlikely it is that so many are slower by chance, in nats."""
         share = min(self.slower, 1 - 0.5 / (self.count + 1))
@@ -87,9 +91,9 @@ def measured(nodes: Sequence[Node]) -> Samples:
 
 
 def slowdowns(normal: Samples, incident: Samples) -> list[Slowdown]:
-    """Return what got slower than it ever usually was, and by a time that matters."""
+    """Return what got slower than usual; by how sure a sign, each tells."""
     edges = [value for key, seen in normal.items() if key.kind == "edge" for value, _ in seen]
-    found = []
+    slower = []
     for key, seen in incident.items():
         usual = [value for value, _ in normal.get(key, ())]
         if len(usual) < _FEW and key.kind == "edge":
@@ -97,9 +101,9 @@ def slowdowns(normal: Samples, incident: Samples) -> list[Slowdown]:
         if len(usual) < _FEW or not seen:
             continue
         one = _compared(key, np.asarray(usual), seen)
-        if one.gain >= _NOTABLE and one.added > 0:
-            found.append(one)
-    return found
+        if one.gain > 0 and one.added > 0:
+            slower.append(one)
+    return slower
 
 
 class _Limit(NamedTuple):

@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from incidents.anomalies import Anomaly, anomaly_report, certainty
+from incidents.anomalies import Anomaly, anomaly_report, certainty, leaning
 from incidents.names import MOST_NAME, short_name
 from incidents.problems import FileProblem
 from incidents.report import MOST_BYTES
-from weft.core import Claim, Coverage, JsonObject, dumps
+from weft.core import LEAST_STRENGTH, Claim, Coverage, JsonObject, dumps
 from weft.core.result import Window
 
 WINDOW = Window(start=1.0, end=2.0)
@@ -75,6 +75,19 @@ def test_every_service_with_any_deviation_is_claimed_about() -> None:
     assert {claim.subject for claim in claims(made)} == {"loud", *(f"s{n}" for n in range(20))}
     assert claims(made)[0].subject == "loud"
     assert made["findings_left_out"] == 40
+
+
+@pytest.mark.requirement("DIAG-8")
+def test_what_is_within_what_is_usual_is_ranked_and_no_departure() -> None:
+    slight = [finding("a", leaning(2.0), symptom=True), finding("b", leaning(4.0), symptom=True)]
+
+    first, second = claims(anomaly_report(slight, coverage=COVERAGE))
+
+    assert not any(one.departs for one in slight)
+    assert (first.subject, second.subject) == ("b", "a")
+    assert 0 < second.strength < first.strength < LEAST_STRENGTH
+    assert first.text == "b: odd, which is within what is usual"
+    assert finding("c", LEAST_STRENGTH).departs
 
 
 def test_further_evidence_adds_a_little_and_never_passes_one() -> None:

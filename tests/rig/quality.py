@@ -110,7 +110,7 @@ def _report(source: str, rows: Split[Row], anomalies: Sequence[Anomaly]) -> Json
     compared = len(rows.incident)
     coverage = Coverage(
         source=source,
-        verdict="found" if any(one.strength for one in anomalies) else "nothing_unusual",
+        verdict="found" if any(one.departs for one in anomalies) else "nothing_unusual",
         window=rows.window,
         compared=compared,
     )

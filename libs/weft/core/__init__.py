@@ -23,6 +23,7 @@ from weft.core.record import (
     unchecked,
 )
 from weft.core.result import (
+    LEAST_STRENGTH,
     MAX_EXPIRY_S,
     Artifact,
     Claim,
@@ -42,6 +43,7 @@ __all__ = [
     "ALL_SCOPES",
     "DECLINED",
     "HEX_ID",
+    "LEAST_STRENGTH",
     "LOCAL",
     "MAX_DEPTH",
     "MAX_EXPIRY_S",

@@ -27,6 +27,10 @@ class Window(Record):
     end: float
 
 
+LEAST_STRENGTH = 0.005
+"""What speaks less for its subject is within what is usual: it ranks the subject, and is not told."""
+
+
 class Claim(Record):
     """One checkable statement, with what it rests on."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
-from weft.core import ClaimKind, dumps
+from weft.core import LEAST_STRENGTH, ClaimKind, dumps
 from weft.loop import MODEL_REPLACED
 from weft.report.grounding import Branch
 from weft.report.model import Contradiction, Evidence, Finding, Gap, Report
@@ -42,13 +42,19 @@ def summarize(report: Report, branches: Sequence[Branch], *, goal: str) -> str:
         lines = [*_top(top, branches)]
         said.admits(top)
     lines += _normal_times(report)
-    rest = [finding for finding in suspected if finding is not top and said.admits(finding)]
+    rest = [
+        finding
+        for finding in suspected
+        if finding is not top and _departs(finding) and said.admits(finding)
+    ]
     lines += _listed(rest, SUSPECTS if cause else WEAK_SUSPECTS)
     others = [
         finding for finding in report.findings if finding is not top and not is_suspected(finding)
     ]
     seen = [
-        finding for finding in others if finding.kind != "recommendation" and said.admits(finding)
+        finding
+        for finding in others
+        if finding.kind != "recommendation" and _departs(finding) and said.admits(finding)
     ]
     lines += _listed(seen, "Also seen:")
     advice = [
@@ -66,6 +72,13 @@ def _suspected(report: Report) -> list[Finding]:
     places = {suspect.subject: place for place, suspect in enumerate(report.suspects)}
     suspected = [finding for finding in report.findings if is_suspected(finding)]
     return sorted(suspected, key=lambda finding: places.get(finding.subject, len(places)))
+
+
+def _departs(finding: Finding) -> bool:
+    """Tell whether more is said of its subject than where it ranks."""
+    return finding.kind != "symptom" or any(
+        claim.strength >= LEAST_STRENGTH for claim in finding.claims
+    )
 
 
 class _Said:

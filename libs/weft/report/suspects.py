@@ -28,7 +28,8 @@ def is_suspected(finding: Finding) -> bool:
 def suspects(made: Sequence[Made]) -> tuple[Suspect, ...]:
     """Rank every subject that departs from normal; equal for any order of `made`.
 
-    Sources write one name in different cases: it is one subject, as most of its claims call it.
+    Sources write one name in different cases: it is one subject, as most of its claims, then the
+    strongest, call it.
     """
     by_subject: dict[str, list[Made]] = defaultdict(list)
     for one in made:
@@ -40,7 +41,10 @@ def suspects(made: Sequence[Made]) -> tuple[Suspect, ...]:
 
 def _name(made: Sequence[Made]) -> str:
     counts = Counter(one.claim.subject for one in made)
-    return min(counts, key=lambda name: (-counts[name], name))
+    forces: dict[str, float] = defaultdict(float)
+    for one in made:
+        forces[one.claim.subject] = max(forces[one.claim.subject], one.force)
+    return min(counts, key=lambda name: (-counts[name], -forces[name], name))
 
 
 def _speaks(claim: Claim) -> bool:

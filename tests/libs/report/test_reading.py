@@ -142,6 +142,26 @@ def test_every_subject_is_ranked_and_a_cause_named_only_above_the_bar() -> None:
 
 
 @pytest.mark.requirement("DIAG-8")
+def test_what_is_within_what_is_usual_ranks_its_subject_and_is_not_told() -> None:
+    slight = cause("web", 0.002).model_copy(update={"kind": "symptom", "predicate": "affected"})
+
+    report = synthesize(
+        [branch("logs", slight, cause("db", 0.001), verdict="nothing_unusual", compared=4)]
+    )
+
+    assert [suspect.subject for suspect in report.suspects] == ["db", "web"]
+    assert report.summary.startswith("No sign of an incident: nothing differs from normal")
+    assert "is slow" not in report.summary
+
+
+@pytest.mark.requirement("DIAG-8")
+def test_of_two_ways_to_write_a_name_the_one_that_says_more_is_shown() -> None:
+    report = synthesize([branch("metrics", cause("Cart", 0.1), cause("cart", 0.4), compared=4)])
+
+    assert [suspect.subject for suspect in report.suspects] == ["cart"]
+
+
+@pytest.mark.requirement("DIAG-8")
 def test_a_name_in_another_case_is_the_same_suspect() -> None:
     report = synthesize(
         [

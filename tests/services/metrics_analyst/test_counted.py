@@ -88,7 +88,7 @@ def first(result: Json) -> Claim:
 async def test_counters_that_only_go_on_counting_are_no_finding(tmp_path: Path) -> None:
     result = await analyzed(tmp_path)
 
-    assert result["claims"] == []
+    assert {finding["kind"] for finding in result["findings"]} <= {"usual"}
     assert result["coverage"]["verdict"] == "nothing_unusual"
 
 
