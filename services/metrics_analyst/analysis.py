@@ -1,7 +1,9 @@
 """From metric changes to ranked findings."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from incidents import (
     EVERYTHING,
@@ -22,6 +24,7 @@ from services.metrics_analyst.changes import NOTABLE, Change, changes
 from services.metrics_analyst.facts import metric_facts
 from services.metrics_analyst.harm import Calls, failed, slowed
 from services.metrics_analyst.meanings import is_full, meaning
+from services.metrics_analyst.standing import standing
 from services.metrics_analyst.windows import Cut, cut
 from weft.core import JsonObject
 
@@ -67,12 +70,12 @@ def analyze(
 
 def findings(parts: Cut, calls: Calls | None = None) -> list[Anomaly]:
     """Compare the incident's metrics with their own past; `calls` says who calls whom."""
-    every = changes(parts)
+    every, calls = _one_spelling(changes(parts), calls or {})
     known = calls or any(meaning(change.metric).caller for change in every)
     anomalies = _used_up(every)
     for kind, suspects in (
-        ("slower", slowed(every, calls or {})),
-        ("failing", failed(every, calls or {})),
+        ("slower", slowed(every, calls)),
+        ("failing", failed(every, calls)),
     ):
         for one in suspects:
             own = 1.0 if known else _UNKNOWN_CALLS
@@ -88,7 +91,25 @@ def findings(parts: Cut, calls: Calls | None = None) -> list[Anomaly]:
             weak = _WEAK * likelihood(change.surprise, len(every))
             role = meaning(change.metric).role
             anomalies.append(_anomaly(role, change, weak, symptom=symptom))
+    anomalies = standing(anomalies, every)
     return anomalies + _leaning(every, {one.service for one in anomalies})
+
+
+def _one_spelling(every: Sequence[Change], calls: Calls) -> tuple[list[Change], Calls]:
+    """Call services whose names differ by case alone as most of their metrics do: they are one."""
+    counts = Counter(change.service for change in every)
+    names: dict[str, str] = {}
+    for name in sorted(counts, key=lambda name: (counts[name], name)):
+        names[name.casefold()] = name
+    joined: dict[str, set[str]] = defaultdict(set)
+    for caller, called in calls.items():
+        below = {names.get(name.casefold(), name) for name in called}
+        joined[names.get(caller.casefold(), caller)] |= below
+    changed = [
+        replace(change, series=replace(change.series, service=names[change.service.casefold()]))
+        for change in every
+    ]
+    return changed, {caller: called - {caller} for caller, called in joined.items()}
 
 
 def _leaning(every: Sequence[Change], heard: AbstractSet[str]) -> list[Anomaly]:
