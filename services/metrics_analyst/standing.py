@@ -22,6 +22,8 @@ _SURE = 6.0
 _FAR = 44.0
 """So many spreads is far: some nine times as much as usual. Without a fault, what is not alone came to
 41 in 60 windows."""
+_FEW = 4
+"""Fewer samples may be a moment's."""
 _HALF = 0.5
 _APART = 4.0
 """So many times as strongly suspected as the next is apart from it."""
@@ -59,7 +61,8 @@ def _suspicion(anomalies: Iterable[Anomaly]) -> dict[str, float]:
 
 def _is_clear(change: Change, compared: int) -> bool:
     sure = change.surprise - math.log(max(compared, 2)) >= _SURE
-    return sure and abs(change.score) >= _FAR and meaning(change.metric).role != "other"
+    far = change.count >= _FEW and abs(change.score) >= _FAR
+    return sure and far and meaning(change.metric).role != "other"
 
 
 def _place(change: Change) -> Place:

@@ -28,10 +28,12 @@ def write(path: Path, start: int, count: int, faults: Faults) -> None:
     path.write_text("\n".join([*rows, ""]))
 
 
-def strengths(place: Path, faults: Faults, calls: str = "") -> dict[str, float]:
+def strengths(
+    place: Path, faults: Faults, calls: str = "", *, minutes: int = 6
+) -> dict[str, float]:
     """Return how strongly each service is suspected."""
     write(place / "case/baseline/metrics.csv", 1_700_000_000, 60, {})
-    write(place / "case/metrics.csv", 1_700_009_000, 6, faults)
+    write(place / "case/metrics.csv", 1_700_009_000, minutes, faults)
     if calls:
         (place / "case/calls.csv").write_text(f"source,target\n{calls}")
     stated = analyze(DataRoots([place]), "case")["claims"]
@@ -45,6 +47,13 @@ def test_a_service_that_stands_apart_is_certain_by_metrics_alone(tmp_path: Path)
     apart: Faults = {("pay", "cpu_usage"): 40.0, ("pay", "latency_seconds_p95"): 60.0}
 
     assert strengths(tmp_path, apart)["pay"] == 1.0
+
+
+@pytest.mark.requirement("DIAG-7")
+def test_a_moment_makes_nobody_certain(tmp_path: Path) -> None:
+    apart: Faults = {("pay", "cpu_usage"): 40.0, ("pay", "latency_seconds_p95"): 60.0}
+
+    assert strengths(tmp_path, apart, minutes=3)["pay"] < 1.0
 
 
 @pytest.mark.requirement("DIAG-8")
