@@ -201,7 +201,8 @@ class SourceFile:
 
     def end(self) -> None:
         """Say of a file that was read, and in which there is nothing, that it is so."""
-        if not (self._kept or self.malformed or self.problems):
+        is_sampled = any(part.share.size > 1 or part.last < math.inf for part in self.shares)
+        if not (self._kept or self.malformed or self.problems or is_sampled):
             self.note("has no row")
 
     def close(self) -> list[FileProblem]:
