@@ -21,6 +21,7 @@ from incidents.files import Content, DataFile, read_bytes
 from incidents.inquiry import EVERYTHING, Inquiry
 from incidents.logs import LogLine, read_logs
 from incidents.metrics import SERVICE_LABELS, Series, Table, comparable, read_metrics
+from incidents.metrics.windowed import by_window
 from incidents.places import Place, directory_above
 from incidents.problems import FileProblem, guarded
 from incidents.report import Conclusion, report
@@ -50,6 +51,7 @@ __all__ = [
     "Split",
     "Table",
     "bounds_of",
+    "by_window",
     "case_facts",
     "certainty",
     "comparable",

@@ -13,6 +13,7 @@ from incidents import (
     Inquiry,
     SourceRead,
     bounds_of,
+    by_window,
     comparable,
     comparison_report,
     facts_json,
@@ -48,8 +49,9 @@ def analyze(
     case = roots.open_case(data)
     baseline = read_metrics(case.baseline.metrics, service_labels)
     incident = read_metrics(case.incident.metrics, service_labels)
-    series = comparable(baseline.series, incident.series)
     bounds = bounds_of(case, inquiry)
+    incident = by_window(case, incident, bounds, service_labels)
+    series = comparable(baseline.series, incident.series)
     parts = cut(series.normal, series.incident, bounds)
     whole = parts.without(baseline.torn | incident.torn)
     calls = {**baseline.calls, **incident.calls}

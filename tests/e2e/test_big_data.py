@@ -104,6 +104,7 @@ def reading(mesh: UpProcess, client: httpx.Client) -> tuple[str, list[float], li
     return run, told, waits
 
 
+@pytest.mark.requirement("DIAG-12")
 def test_an_analyst_that_reads_much_tells_of_it_answers_and_ends_when_it_is_cancelled(
     mesh: UpProcess,
 ) -> None:

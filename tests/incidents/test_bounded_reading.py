@@ -49,6 +49,7 @@ READINGS: dict[str, Callable[[], Reading]] = {
 }
 
 
+@pytest.mark.requirement("DIAG-12")
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", READINGS)
 def test_what_is_not_kept_takes_no_memory_and_a_share_is_told(tmp_path: Path, name: str) -> None:

@@ -2,18 +2,21 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import partial
-from math import inf
+from math import inf, nextafter
 from pathlib import Path
 
 import pytest
 
-from incidents import Anomaly, Comparison, DataRoots, Split, compared
+from incidents import Anomaly, Bounds, Comparison, DataRoots, Inquiry, Split, by_window, compared
 from incidents.files import DataFile
 from incidents.logs import LogLine, Logs, read_logs
+from incidents.metrics import read_metrics
+from incidents.problems import FileProblem
 from services.log_analyst.rates import bursts
 from services.log_analyst.templates import mine
-from weft.core import Window
+from weft.core import FileCoverage, Window
 
 START = 1_772_446_830
 MOST = 500
@@ -36,6 +39,7 @@ def read(tmp_path: Path, *files: list[str]) -> Logs:
     return read_logs(paths, MOST)
 
 
+@pytest.mark.requirement("DIAG-12")
 def test_a_share_of_the_lines_is_kept_evenly_over_the_window(tmp_path: Path) -> None:
     logs = read(tmp_path, plain(20_000))
 
@@ -46,6 +50,7 @@ def test_a_share_of_the_lines_is_kept_evenly_over_the_window(tmp_path: Path) -> 
     assert {line.of for line in logs.lines} == {64}
 
 
+@pytest.mark.requirement("DIAG-12")
 def test_the_share_is_the_same_of_every_file(tmp_path: Path) -> None:
     logs = read(tmp_path, plain(16_000), plain(4_000, service="pay"))
 
@@ -88,6 +93,7 @@ def test_wherever_the_id_of_a_trace_stands_each_line_is_chosen_once(
     assert set(with_id.values()) == {2}
 
 
+@pytest.mark.requirement("DIAG-12")
 def test_it_is_said_of_each_file_and_of_all(tmp_path: Path) -> None:
     logs = read(tmp_path, plain(4_000), plain(3))
 
@@ -170,6 +176,7 @@ def test_of_two_windows_the_short_one_keeps_all_it_can(tmp_path: Path) -> None:
     assert said == again.files[0].reason == words
 
 
+@pytest.mark.requirement("DIAG-12")
 @pytest.mark.parametrize("order", ["in order", "backwards", "in none"])
 def test_what_lies_in_no_window_takes_no_room(tmp_path: Path, order: str) -> None:
     lines = plain(8_000)
@@ -222,3 +229,73 @@ def test_a_case_of_too_much_is_read_once_more_by_the_windows_of_its_alert(tmp_pa
     assert len(split.incident) == 200
     assert len(split.normal) > MOST // 16
     assert "one in 128, one in 1 of the rows of its windows was read" in json.dumps(result)
+
+
+@pytest.mark.requirement("DIAG-12")
+def test_a_time_that_is_asked_about_is_read_once_more_by_itself(tmp_path: Path) -> None:
+    first, last = START + 9_000, START + 9_199
+    (tmp_path / "case").mkdir()
+    written(tmp_path / "case" / "shop.log", plain(20_000))
+    parts: list[Split[LogLine]] = []
+    windows: list[Window] = []
+
+    def again(
+        files: Iterable[DataFile], some: Sequence[Window], lines: list[LogLine]
+    ) -> tuple[list[LogLine], list[FileProblem], list[FileCoverage]]:
+        windows.extend(some)
+        return read_logs(files, MOST, some, lines)
+
+    def kept(split: Split[LogLine]) -> list[Anomaly]:
+        parts.append(split)
+        return []
+
+    logs = Comparison(
+        "logs", partial(read_logs, most=MOST), again, lambda line: line.time, kept,
+        lambda _split, _inquiry: [],
+    )  # fmt: skip
+    asked = Inquiry(named=Window(start=first, end=last))
+
+    compared(DataRoots([tmp_path]), "case", logs, asked)
+
+    (split,) = parts
+    # What lies behind the time asked about is in no window: it is not kept.
+    assert [window.end for window in windows] == [nextafter(first, -inf), last]
+    assert [line.time for line in split.incident] == list(range(first, last + 1))
+    assert all(line.time < first for line in split.normal)
+
+
+@pytest.mark.requirement("DIAG-12")
+def test_samples_outside_of_every_window_take_no_room(tmp_path: Path) -> None:
+    rows = [f"{START + n},up,edge,{n % 7}" for n in range(8_000)]
+    (tmp_path / "case").mkdir()
+    file = written(tmp_path / "case" / "metrics.csv", ["timestamp,metric,service,value", *rows])
+    alert = START + 7_000
+
+    first = read_metrics([file], most=MOST)
+    windows = [Window(start=alert, end=alert + 299)]
+    again = read_metrics([file], most=MOST, windows=windows)
+
+    (before,), (after,) = first.series, again.series
+    assert before.rows <= MOST
+    assert len([time for time in before.times if time in range(alert, alert + 300)]) < 100
+    assert list(after.times) == list(range(alert, alert + 300))
+    assert (again.files[0].rows, again.files[0].reason) == (300, "")
+
+
+@pytest.mark.requirement("DIAG-12")
+def test_metrics_of_which_there_is_too_much_are_read_once_more_by_their_windows(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{START + n},up,edge,{n % 7}" for n in range(8_000)]
+    (tmp_path / "case").mkdir()
+    written(tmp_path / "case" / "metrics.csv", ["timestamp,metric,service,value", *rows])
+    case = DataRoots([tmp_path]).open_case("case")
+    asked = Bounds(window=Window(start=START + 100, end=START + 299))
+
+    share = read_metrics(case.incident.metrics, most=MOST)
+    whole = read_metrics(case.incident.metrics)
+
+    assert by_window(case, whole, asked, ("service",)) is whole
+    assert by_window(case, share, Bounds(), ("service",)) is share
+    (series,) = by_window(case, share, asked, ("service",)).series
+    assert list(series.times) == list(range(START, START + 300))

@@ -28,6 +28,7 @@ from incidents.names import service_of, short_name
 from incidents.problems import FileProblem
 from incidents.sampling import UNITS, KeptShare, share_words, told_share, unit_at
 from weft.core import FileCoverage
+from weft.core.result import Window
 
 METRIC_FORMATS = (*TABLES, *CALLS, PROMETHEUS, EXPOSITION, OTLP_METRICS, *GRAFANA)
 MOST_SAMPLES = 4_000_000
@@ -105,6 +106,11 @@ class RecordedSeries:
         while self.distributions and self.distributions[-1][0] == moment:
             self.distributions.pop()
 
+    def ends(self) -> tuple[float, ...]:
+        """Return the times of its first and its last sample."""
+        moments = self.times or [time for time, _ in self.distributions]
+        return (moments[0], moments[-1]) if moments else ()
+
     def rows_by_file(self) -> Iterator[tuple[str, int]]:
         """Yield how many samples each file has of it."""
         ends = [*self.starts[1:], self.rows]
@@ -128,12 +134,15 @@ def read_metrics(
     files: Iterable[DataFile],
     service_labels: Sequence[str] = SERVICE_LABELS,
     most: int = MOST_SAMPLES,
+    windows: Sequence[Window] = (),
 ) -> Metrics:
     """Read all files; blocking. Missing values are skipped, malformed ones counted.
 
-    The first of `service_labels` that a series has names its service.
+    The first of `service_labels` that a series has names its service. With `windows` only the
+    samples in one are kept.
     """
-    gathered = _Gathered(tuple(plain_label(label) for label in service_labels), most)
+    labels = tuple(plain_label(label) for label in service_labels)
+    gathered = _Gathered(labels, most, tuple(windows))
     read = read_all(files, METRIC_FORMATS, gathered.take)
     calls = {caller: frozenset(called) for caller, called in sorted(gathered.calls.items())}
     problems = [*gathered.problems(), *read.problems]
@@ -144,9 +153,12 @@ def read_metrics(
 class _Gathered:
     """The series of all files while they grow."""
 
-    def __init__(self, service_labels: tuple[str, ...], most: int) -> None:
+    def __init__(
+        self, service_labels: tuple[str, ...], most: int, windows: tuple[Window, ...]
+    ) -> None:
         self._order = service_labels
         self._most = most
+        self._windows = windows
         self._share = KeptShare()
         self._kept = 0
         self._series: dict[object, RecordedSeries] = {}
@@ -174,6 +186,8 @@ class _Gathered:
                 time = row.time or 0.0
                 source.keep(time)
                 is_ordered, last = is_ordered and time >= last, time
+                if self._windows and not self._is_inside(time):
+                    continue
                 if row.key not in series:
                     series[row.key] = self._of(row.key, source.file.name)
                 self._add(series[row.key], time, row.value)
@@ -198,6 +212,9 @@ class _Gathered:
         for one in some:
             if one is not None:
                 one.forget(last)
+
+    def _is_inside(self, time: float) -> bool:
+        return any(window.start <= time <= window.end for window in self._windows)
 
     def _tear(self, some: Iterable[RecordedSeries | None]) -> None:
         self.torn.update(one.service for one in some if one is not None)
@@ -229,7 +246,9 @@ class _Gathered:
             for file, rows in one.rows_by_file():
                 kept[file] += rows
         words = share_words(self._share.size)
-        return [told_share(file, kept[file.name], words) if words else file for file in files]
+        if not words and not self._windows:
+            return list(files)
+        return [told_share(file, kept[file.name], words) for file in files]
 
     def problems(self) -> list[FileProblem]:
         words = share_words(self._share.size)
