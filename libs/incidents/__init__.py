@@ -27,10 +27,11 @@ from incidents.problems import FileProblem, guarded
 from incidents.report import Conclusion, report
 from incidents.text import cut, shown_path
 from incidents.traces import Span, read_traces
-from incidents.windows import Bounds, Split, split
+from incidents.windows import NO_BOUNDS, Bounds, Split, split
 
 __all__ = [
     "EVERYTHING",
+    "NO_BOUNDS",
     "SERVICE_LABELS",
     "Analysis",
     "Anomaly",

@@ -74,7 +74,9 @@ def compared(
         getattr(case.baseline, comparison.source)
     )
     read_once = comparison.read(getattr(case.incident, comparison.source))
-    bounds = bounds_of(case, inquiry, {comparison.source: read_once[0]})
+    # Where there is nothing to divide, the other sources need not be read for where.
+    is_there = bool(read_once[0])
+    bounds = bounds_of(case, inquiry, {comparison.source: read_once[0]}) if is_there else NO_BOUNDS
     rows, problems, files = _by_window(comparison, case, read_once, bounds)
     parts = split(normal, rows, comparison.at, bounds)
     read = SourceRead(

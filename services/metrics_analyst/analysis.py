@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from incidents import (
     EVERYTHING,
+    NO_BOUNDS,
     SERVICE_LABELS,
     Anomaly,
     DataRoots,
@@ -49,7 +50,7 @@ def analyze(
     case = roots.open_case(data)
     baseline = read_metrics(case.baseline.metrics, service_labels)
     incident = read_metrics(case.incident.metrics, service_labels)
-    bounds = bounds_of(case, inquiry)
+    bounds = bounds_of(case, inquiry) if incident.series else NO_BOUNDS
     incident = by_window(case, incident, bounds, service_labels)
     series = comparable(baseline.series, incident.series)
     parts = cut(series.normal, series.incident, bounds)
