@@ -15,7 +15,7 @@ from weft.checkpoint import (
     Run,
     StepWrite,
 )
-from weft.core import NO_USAGE, JsonObject, Result, StrictRecord, Usage
+from weft.core import NO_USAGE, JsonObject, StrictRecord, Usage
 from weft.language import asked_before, points_back
 from weft.loop import MODELS_AWAY
 from weft.plan import Interpreter, Plan
@@ -100,7 +100,7 @@ def execute_run(
             )
         finally:
             journal.report = interpreter.report
-        result = read_or_failed(_spending(outcome.result, planned.spent))
+        result = read_or_failed(outcome.result.spent_before(planned.spent))
         return RunOutcome(
             result=result,
             steps=outcome.unrecorded,
@@ -109,13 +109,6 @@ def execute_run(
         )
 
     return execute
-
-
-def _spending(result: Result, before: Usage) -> Result:
-    """Return the result with what reading the request took, too."""
-    if before == NO_USAGE:
-        return result
-    return result.model_copy(update={"usage": before + result.usage})
 
 
 def prepare_run(

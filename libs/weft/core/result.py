@@ -187,6 +187,12 @@ class Result(Record):
         listed = values.get("parts") if isinstance(values, dict) else None
         return tuple(map(Part.model_validate, listed if isinstance(listed, list | tuple) else ()))
 
+    def spent_before(self, usage: Usage) -> "Result":
+        """Return the same, with what was used before it began."""
+        if usage == NO_USAGE:
+            return self
+        return self.model_copy(update={"usage": usage + self.usage})
+
     def with_text(self, text: str) -> "Result":
         """Return the same, saying `text` in place of its words."""
         rest = tuple(part for part in self.parts if part.kind != "text")

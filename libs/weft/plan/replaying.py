@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from weft.catalog import Capability
 from weft.checkpoint import Run
-from weft.core import JsonObject, JsonValue, Path, Principal, Result, dumps
+from weft.core import NO_USAGE, JsonObject, JsonValue, Path, Principal, Result, Usage, dumps
 from weft.core.errors import ConfigError, ForbiddenError, WeftError
 from weft.core.protocol_errors import PeerAwayError, PeerUnavailableError
 from weft.events import Envelope, Event
@@ -82,11 +82,19 @@ async def replayed(recorded: RecordedRun) -> Difference | None:
         pace=_AT_ONCE,
     )
     metadata = RoutedRequest.of(recorded.run).metadata
-    outcome = await interpreter.run(plan, recorded.run.authority(), metadata=metadata)
-    result = read_or_failed(outcome.result)
+    spent = _spent_on_reading(recorded.steps)
+    authority = recorded.run.authority().spent(spent, calls=spent.model_calls)
+    outcome = await interpreter.run(plan, authority, metadata=metadata)
+    result = read_or_failed(outcome.result.spent_before(spent))
     log, run = recorded.log, recorded.run
     differences = (*_of_events(events, log), *_of_steps(steps), *_of_result(run, result))
     return next(iter(differences), None)
+
+
+def _spent_on_reading(steps: Mapping[Path, JsonObject]) -> Usage:
+    """Return what a model used to read the request, before there was a plan."""
+    spent = steps.get(PLAN_STEP, {}).get("spent")
+    return NO_USAGE if spent is None else Usage.model_validate(spent)
 
 
 class _NotedSteps(dict[Path, JsonObject]):
