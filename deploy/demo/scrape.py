@@ -132,7 +132,9 @@ def quantile(share: float, cumulative: Mapping[float, float]) -> float | None:
     for bound in bounds:
         count = cumulative[bound]
         if count >= wanted and bound != float("inf"):
-            return below_bound + (bound - below_bound) * (wanted - below) / (count - below)
+            # The last place of a sum may lie beyond the bucket.
+            inside = below_bound + (bound - below_bound) * (wanted - below) / (count - below)
+            return min(inside, bound)
         if bound != float("inf"):
             below_bound, below = bound, count
     return below_bound

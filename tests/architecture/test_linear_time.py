@@ -38,6 +38,8 @@ from weft.routing.capabilities import by_overlap
 from weft.tools import tool
 from weft.tools.docstring import parse_docstring
 
+pytestmark = pytest.mark.no_cover  # what is measured is the time
+
 SHORT = 2_000
 TIMES = 8
 MOST_GROWTH = 10.0

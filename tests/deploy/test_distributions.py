@@ -58,7 +58,7 @@ def test_each_package_is_in_one_wheel_with_its_types_and_nothing_else(site: Path
         assert {
             str(file.relative_to(site / name)) for file in files if file.suffix == ".py"
         } == modules
-        assert {file.suffix for file in files} <= {".py", ".pyi", ".typed"}
+        assert {file.suffix for file in files} <= {".py", ".pyi", ".typed", ".md"}
         assert (site / name / "py.typed").is_file()
 
 

@@ -43,7 +43,7 @@ def mesh(
     for part in ("router_service", "gateway"):
         (project / part).symlink_to(ROOT / part)
     asking = environment(server.base_url, service="ROUTER")
-    settings = {"SLEEPER_BOOK": str(book), **asking}
+    settings = {"SLEEPER_BOOK": str(book), "ROUTER_EXTRACTION": "rules", **asking}
     with mesh_running(project / "home", project=project, environment=settings) as running:
         yield running
 

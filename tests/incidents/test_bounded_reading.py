@@ -16,6 +16,8 @@ from incidents.traces import read_traces
 from tests.bench import recordings
 from weft.core import FileCoverage
 
+pytestmark = pytest.mark.no_cover  # what is measured is the memory
+
 ROWS = 8_000
 MOST = 500
 MEMORY = 5 << 19

@@ -14,7 +14,8 @@ from weft.core import Artifact, Claim, JsonObject, dumps
 from weft.language import in_context
 from weft.report import Branch, Report, synthesize
 
-pytestmark = pytest.mark.timeout(120)
+# Whole analyses, traced line by line, take five times as long.
+pytestmark = [pytest.mark.timeout(120), pytest.mark.no_cover]
 INCIDENT = ROOT / "deploy" / "demo" / "incident"
 CASE = str(INCIDENT / "checkout-slowdown")
 MODULES = ("log", "metrics", "trace", "code")

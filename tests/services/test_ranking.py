@@ -14,6 +14,8 @@ from tests.services.systems import SERVICES, Fault, write_system
 from weft.core import Artifact, Claim, Result
 from weft.report import Branch, Report, synthesize
 
+pytestmark = pytest.mark.no_cover  # whole analyses, traced line by line, take five times as long
+
 FAULTS = {
     "a slow leaf": Fault("stock", delay=0.3),
     "a slow entry": Fault("front", delay=0.3),

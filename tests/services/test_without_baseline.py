@@ -14,7 +14,8 @@ from tests.services.recorded import analyzed
 from weft.core import Artifact, Claim
 from weft.report import Branch, Report, synthesize
 
-pytestmark = pytest.mark.timeout(120)
+# Whole analyses, traced line by line, take five times as long.
+pytestmark = [pytest.mark.timeout(120), pytest.mark.no_cover]
 INCIDENT = ROOT / "deploy" / "demo" / "incident"
 SOURCES = ("logs", "traces", "metrics")
 

@@ -9,6 +9,8 @@ from services.code_analyst.analysis import faults_in
 from services.code_analyst.source import Module
 from tests.services.code_analyst.modules import module
 
+pytestmark = pytest.mark.no_cover  # what is measured is the time
+
 FACTOR = 9
 """Four times the code may take twice the time that would be in proportion; a square takes 16."""
 
