@@ -17,6 +17,7 @@ from incidents.indicators import indicators
 from incidents.inquiry import Inquiry
 from incidents.logs import LogLine, read_logs
 from incidents.metrics import SERVICE_LABELS, Table, comparable, read_metrics
+from incidents.metrics.reading import RecordedSeries
 from incidents.traces import Span, read_traces
 from incidents.windows import Bounds, ChangePoint, extent
 from weft.core.result import Window
@@ -33,7 +34,10 @@ _DIGIT = re.compile(r"\d")
 def bounds_of(
     case: IncidentCase, inquiry: Inquiry, rows: Mapping[str, Sequence[object]] | None = None
 ) -> Bounds:
-    """Return what divides `case`; of its `rows`, by source, those are given that were read."""
+    """Return what divides `case`; of its `rows`, by source, those are given that were read.
+
+    Those of metrics are series, named by the usual labels: all analysts must divide alike.
+    """
     alert = case.alert_time if inquiry.alert is None else inquiry.alert
     is_divided = alert is not None or case.baseline != NOTHING
     if is_divided and not inquiry.is_timed:
@@ -60,12 +64,13 @@ class _Rows(NamedTuple):
     @classmethod
     def of(cls, case: IncidentCase, read: Mapping[str, Sequence[object]]) -> "_Rows":
         """Read what was not `read` by its source; of metrics the usual labels name the service."""
-        lines, spans = read.get("logs"), read.get("traces")
-        series = read_metrics(case.incident.metrics, SERVICE_LABELS).series
+        lines, spans, series = read.get("logs"), read.get("traces"), read.get("metrics")
+        if series is None:
+            series = read_metrics(case.incident.metrics, SERVICE_LABELS).series
         return cls(
             read_logs(case.incident.logs).lines if lines is None else cast(list[LogLine], lines),
             read_traces(case.incident.traces).spans if spans is None else cast(list[Span], spans),
-            comparable((), series).incident,
+            comparable((), cast(list[RecordedSeries], series)).incident,
         )
 
 

@@ -97,8 +97,8 @@ def _by_window(
     comparison: Comparison[R], case: IncidentCase, read: Rows[R], bounds: Bounds
 ) -> Rows[R]:
     """Return what was read; each window read by itself, where there was too much to keep all."""
-    windows = windows_around(bounds, read[0], comparison.at)
-    if not windows or not is_sampled(read[2]):
+    windows = windows_around(bounds, read[0], comparison.at) if is_sampled(read[2]) else []
+    if not windows:
         return read
     return comparison.again(getattr(case.incident, comparison.source), windows, read[0])
 

@@ -50,7 +50,10 @@ def analyze(
     case = roots.open_case(data)
     baseline = read_metrics(case.baseline.metrics, service_labels)
     incident = read_metrics(case.incident.metrics, service_labels)
-    bounds = bounds_of(case, inquiry) if incident.series else NO_BOUNDS
+    # Named by labels of one's own they are other series than the other analysts see.
+    usual = tuple(service_labels) == tuple(SERVICE_LABELS)
+    seen = {"metrics": incident.series} if usual else {}
+    bounds = bounds_of(case, inquiry, seen) if incident.series else NO_BOUNDS
     incident = by_window(case, incident, bounds, service_labels)
     series = comparable(baseline.series, incident.series)
     parts = cut(series.normal, series.incident, bounds)

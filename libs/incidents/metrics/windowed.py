@@ -14,8 +14,10 @@ def by_window(
     case: IncidentCase, read: Metrics, bounds: Bounds, service_labels: Sequence[str]
 ) -> Metrics:
     """Return what was `read` of the incident, or, where that is a share, what lies in its windows."""
+    if not is_sampled(read.files):
+        return read
     ends = [time for series in read.series for time in series.ends()]
-    windows = windows_around(bounds, ends, float) if is_sampled(read.files) else []
+    windows = windows_around(bounds, ends, float)
     if not windows:
         return read
     return read_metrics(case.incident.metrics, service_labels, windows=windows)
