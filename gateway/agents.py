@@ -7,11 +7,10 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.control import ROUTER
 from weft.a2a import provider_of, read_card
 from weft.catalog import Capability, Catalog, Entry, Provider
 from weft.checkpoint import Page
-from weft.core import JsonObject, JsonValue, Principal, rfc3339
+from weft.core import ROUTER, JsonObject, JsonValue, Principal, rfc3339
 from weft.core.errors import InputError, NotFoundError
 from weft.core.protocol_errors import CardRefusedError
 from weft.identity import Trust

@@ -9,7 +9,7 @@ import grpc.aio
 
 from weft.a2a import read_control_card
 from weft.catalog import Catalog, Entry
-from weft.core import Authority, Deadline, JsonObject, dumps, loads_object
+from weft.core import ROUTER, Authority, Deadline, JsonObject, dumps, loads_object
 from weft.core import trace as tracing
 from weft.core.edge_errors import RouterUnavailableError
 from weft.core.errors import ForbiddenError, InputError
@@ -19,7 +19,6 @@ from weftapi.v1 import control_pb2, control_pb2_grpc
 
 log = logging.getLogger(__name__)
 
-ROUTER = "router"
 DEADLINE_SECONDS = 10.0
 MAX_MESSAGE = 1024 * 1024
 

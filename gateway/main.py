@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.agents import Agents, agent_routes
 from gateway.control import control
 from gateway.explain import explain_routes
-from weft.core import Allowance
+from weft.core import ROUTER, Allowance
 from weft.identity import Minter
 from weft.runs import MESH_RUN, Runs
 from weft.server import (
@@ -32,9 +32,6 @@ from weft.service import (
     serve,
     unannounced,
 )
-
-POOL = "router"
-"""Whose doorbell a new run rings."""
 
 
 class Settings(ServiceSettings, env_prefix="GATEWAY_"):
@@ -67,7 +64,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         front_member("gateway", settings, checkpointer=shared) as self,
         control(self.catalog, Minter(self.key), self.trust) as router,
     ):
-        runs = Runs(self.checkpointer, self.bus, pool=POOL)
+        runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
         options = ApiOptions(
             pace=StreamPace(stopping=listening.stopping),
             origins=origins_in(settings.cors_origins),

@@ -18,12 +18,12 @@ from router_service.erasures import Erasures
 from router_service.execute import execute_run, prepare_run
 from router_service.extraction import Extractor
 from router_service.guide import Guide
-from router_service.peers import ROUTER, MeshPeers
+from router_service.peers import MeshPeers
 from router_service.picker import Picker
 from router_service.routes import Routes
 from weft.a2a import Sealer, control_card
 from weft.catalog import Entry
-from weft.core import SYSTEM_CLOCK, dumps
+from weft.core import ROUTER, SYSTEM_CLOCK, dumps
 from weft.core.errors import ConfigError
 from weft.core.supervision import kept_going
 from weft.identity import Minter, Verifier

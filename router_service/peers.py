@@ -13,7 +13,7 @@ import aiohttp
 from weft.a2a import provider_of, read_card
 from weft.a2a.client import A2AClient
 from weft.catalog import Capability, Catalog, Effects, Entry, Offers, Provider, RiskLevel, Snapshot
-from weft.core import SYSTEM_CLOCK, Clock, JsonValue, Principal, Result
+from weft.core import ROUTER, SYSTEM_CLOCK, Clock, JsonValue, Principal, Result
 from weft.core.errors import ForbiddenError
 from weft.core.protocol_errors import (
     AnswerLostError,
@@ -29,7 +29,6 @@ from weft.routing import CapabilityIndex
 
 log = logging.getLogger(__name__)
 
-ROUTER = "router"
 FRESH_SECONDS = 0.25
 REFUSED_SECONDS = 0.3
 T = TypeVar("T")

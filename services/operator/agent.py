@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field, replace
 
 from services.operator.actions import ACTIONS, DryRun
-from services.operator.approvals import APPROVAL, approved_by_gate
+from services.operator.approvals import approved_by_gate
 from services.operator.by_rules import ByRules
 from services.operator.tools import (
     NO_ACTION,
@@ -18,20 +18,17 @@ from services.operator.tools import (
     UNKNOWN_EFFECT,
     Hands,
 )
-from weft.core import JsonObject, JsonValue, Reason, Result, parts_of
+from weft.core import APPROVAL, ROUTER, SUSPECTS, JsonObject, JsonValue, Reason, Result, parts_of
 from weft.events import Event
 from weft.loop import Agent, ModelPatience, PeerRun, Task
 from weft.models import Model
 
 __all__ = ["PROPOSE", "Operator"]
 
-GATEKEEPER = "router"
-"""Whose approvals are taken: the service that runs the mesh's plans, and signed the call."""
 PROPOSE = "operations.propose"
 """The skill that changes nothing."""
 _ITERATIONS = 8
 _FENCE = "```"
-_SUSPECTS = "suspects"
 _NO_ACTION = "no_capability"
 _CODES = {
     NO_ACTION: _NO_ACTION,
@@ -53,7 +50,7 @@ class Operator:
     patience: ModelPatience = field(default_factory=ModelPatience)
 
     def start(self, task: Task) -> PeerRun:
-        if task.authority.act[-1:] != (GATEKEEPER,):
+        if task.authority.act[-1:] != (ROUTER,):
             # Its own gates are the mesh's; what any other member says of an approval is its word.
             metadata = {name: value for name, value in task.metadata.items() if name != APPROVAL}
             task = replace(task, metadata=metadata)
@@ -88,7 +85,7 @@ def _told(task: Task) -> Task:
     about: JsonObject = {
         "request": request,
         "findings": findings,
-        _SUSPECTS: task.metadata.get(_SUSPECTS) or [],
+        SUSPECTS: task.metadata.get(SUSPECTS) or [],
     }
     return replace(task, metadata={**task.metadata, **about}, grants=())
 

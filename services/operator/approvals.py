@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from services.operator.actions import Action, DryRun
-from weft.core import Interrupt, JsonObject, JsonValue, approves, canonical
+from weft.core import APPROVAL, Interrupt, JsonObject, JsonValue, approves, canonical
 from weft.tools import ToolContext, interrupt_id
 
-__all__ = ["APPROVAL", "approved_by_gate", "is_approved", "question_about", "settled_before"]
+__all__ = ["approved_by_gate", "is_approved", "question_about", "settled_before"]
 
-APPROVAL = "approval"
-"""Under which name a gate's decision reaches what it let through."""
 _RESPONSE: JsonObject = {
     "type": "object",
     "properties": {"approved": {"type": "boolean"}, "comment": {"type": "string"}},

@@ -2,8 +2,8 @@
 
 from pydantic import JsonValue
 
-from weft.core.answers import DECLINED, approves, check_answer, option_of
-from weft.core.authority import MAX_DEPTH, Authority
+from weft.core.answers import APPROVAL, DECLINED, approves, check_answer, option_of
+from weft.core.authority import MAX_DEPTH, ROUTER, Authority
 from weft.core.budget import NO_USAGE, UNLIMITED, Budget, Usage
 from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, SystemClock, earliest, rfc3339
 from weft.core.coverage import Coverage, FileCoverage, ReadingVerdict, coverage_in
@@ -25,6 +25,7 @@ from weft.core.record import (
 from weft.core.result import (
     LEAST_STRENGTH,
     MAX_EXPIRY_S,
+    SUSPECTS,
     Artifact,
     Claim,
     ClaimKind,
@@ -41,6 +42,7 @@ from weft.core.trace import TraceContext, logged_trace_id, logged_under
 
 __all__ = [
     "ALL_SCOPES",
+    "APPROVAL",
     "DECLINED",
     "HEX_ID",
     "LEAST_STRENGTH",
@@ -48,7 +50,9 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_EXPIRY_S",
     "NO_USAGE",
+    "ROUTER",
     "RUN_SCOPES",
+    "SUSPECTS",
     "SYSTEM_CLOCK",
     "UNLIMITED",
     "Allowance",

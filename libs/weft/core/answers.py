@@ -7,6 +7,8 @@ from weft.core.misfits import misfits
 from weft.core.record import JsonObject
 from weft.core.result import Interrupt
 
+APPROVAL = "approval"
+"""The member of a task's metadata that holds what a gate decided; no request may say it."""
 DECLINED: JsonObject = {"approved": False, "canceled": True}
 """The answer of somebody who closed the question in place of answering it."""
 YES = frozenset({"approve", "approved", "yes"})

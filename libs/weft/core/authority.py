@@ -11,8 +11,10 @@ from weft.core.principal import LOCAL, Principal
 from weft.core.record import JsonObject
 from weft.core.trace import TraceContext
 
-__all__ = ["MAX_DEPTH", "Authority"]
+__all__ = ["MAX_DEPTH", "ROUTER", "Authority"]
 
+ROUTER = "router"
+"""The service that runs the mesh's plans, by which calls of these come; its runs' pool, too."""
 MAX_DEPTH = 8
 """How many services may stand behind one another."""
 

@@ -27,6 +27,8 @@ class Window(Record):
     end: float
 
 
+SUSPECTS = "suspects"
+"""The member of a report that ranks whom it suspects, and of the metadata in which that travels."""
 LEAST_STRENGTH = 0.005
 """What speaks less for its subject is within what is usual: it ranks the subject, and is not told."""
 

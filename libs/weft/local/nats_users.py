@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from weft.bus.credentials import FOLDER, SPECIALIST, BusUser
-from weft.core import name_digest
+from weft.core import ROUTER, name_digest
 
-GATEWAY, ROUTER = "gateway", "router"
+GATEWAY = "gateway"
 BUCKET = "weft_agents"
 _STREAM = f"KV_{BUCKET}"
 _LISTING = (

@@ -1,11 +1,8 @@
 """The prompt of a step, with what it may see put in."""
 
-from weft.core import JsonObject, Result, dumps
+from weft.core import SUSPECTS, JsonObject, Result, dumps
 from weft.plan.placeholders import fenced, names, render, shown
 from weft.plan.walk import At, Walk
-
-SUSPECTS = "suspects"
-"""The member of a report that ranks them, and the name under which they travel."""
 
 
 def prompt_of(walk: Walk, template: str, at: At) -> str:

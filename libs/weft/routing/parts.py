@@ -4,6 +4,7 @@ from collections.abc import Sequence as Many
 from dataclasses import dataclass
 
 from weft.catalog import Capability
+from weft.core import ROUTER
 from weft.plan import Node
 from weft.routing.capabilities import CapabilityIndex, Eligible, by_overlap, is_harmless
 from weft.routing.frame import GoalFrame, Level, TaskType, highest
@@ -15,7 +16,7 @@ from weft.routing.routed import GoalRequest, RoutedPart
 from weft.routing.select import Offered
 
 MAX_WORKING = 8
-BUILT_IN = frozenset({"router"})
+BUILT_IN = frozenset({ROUTER})
 """Who plays a role that no card offers."""
 
 

@@ -10,7 +10,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, Field, JsonValue, ValidationError
 from starlette.requests import Request
 
-from weft.core import JsonObject, Principal, dumps
+from weft.core import APPROVAL, JsonObject, Principal, dumps
 from weft.core.edge_errors import InvalidFieldsError, InvalidIdempotencyKeyError
 from weft.core.errors import ForbiddenError, InputError, UnauthenticatedError
 from weft.core.faults import faults_of
@@ -26,7 +26,7 @@ MAX_TIMEOUT_S = 3600.0
 MAX_WAIT_S = 600.0
 MAX_SECONDS = 10**15
 """What still reads as a wish to wait for long; it is granted up to `MAX_WAIT_S`."""
-RESERVED_METADATA = frozenset({"approval", "principal", "tenant", "risk"})
+RESERVED_METADATA = frozenset({APPROVAL, "principal", "tenant", "risk"})
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 MAX_METADATA = 16 * 1024
 """Bytes of a run's metadata as JSON: it is copied into every task of the run."""

@@ -15,6 +15,7 @@ from weft.bus.nats import NatsBus, nats_bus
 from weft.catalog import Catalog
 from weft.catalog.announcing import nats_announcer
 from weft.checkpoint import Checkpointer, get_checkpointer
+from weft.core import ROUTER
 from weft.core.errors import ConfigError
 from weft.core.private_files import make_private_directory
 from weft.identity import SigningKey, Trust, open_key, publish
@@ -24,7 +25,7 @@ __all__ = ["Member", "announced", "member"]
 
 WITHDRAW_SECONDS = 1.0
 USUAL_BUS = "nats://127.0.0.1:4222"
-FRONT = frozenset({"router", "gateway"})
+FRONT = frozenset({ROUTER, "gateway"})
 """Names whose keys speak for every caller: no specialist may publish one of its own as theirs."""
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from services.operator.actions import Action, dry_run
-from services.operator.agent import GATEKEEPER, PROPOSE, Operator
+from services.operator.agent import PROPOSE, Operator
 from services.operator.by_rules import ByRules
 from services.operator.tools import Hands
 from tests.services.operator.shop import STATE, MemoryTarget, fresh
-from weft.core import Authority, JsonObject, JsonValue, Result, parts_of
+from weft.core import ROUTER, Authority, JsonObject, JsonValue, Result, parts_of
 from weft.loop import ModelPatience, Task
 from weft.models import Model, StandIn, get_model
 from weft.runs import LocalJournal
@@ -27,7 +27,7 @@ Most likely cause: billing is slow: feature flag changed flag=new_tax. Restart c
 ```
 """
 GATE = "approval"
-BY_ROUTER = Authority(act=(GATEKEEPER,))
+BY_ROUTER = Authority(act=(ROUTER,))
 
 
 def operator(target: MemoryTarget, model: Model | None = None) -> Operator:
@@ -141,7 +141,7 @@ async def test_without_an_approval_of_the_very_action_nothing_is_done(given: Jso
 
 
 @pytest.mark.requirement("PROTO-8")
-@pytest.mark.parametrize("act", [(), ("log_analyst",), (GATEKEEPER, "log_analyst")])
+@pytest.mark.parametrize("act", [(), ("log_analyst",), (ROUTER, "log_analyst")])
 async def test_an_approval_is_the_routers_word_and_nobody_elses(act: tuple[str, ...]) -> None:
     target = MemoryTarget()
     claimed = task("Carry out this plan: turn off new_tax", approval=approval(OFF))

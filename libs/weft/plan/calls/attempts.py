@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import anyio
 
-from weft.core import JsonObject, JsonValue, Parts, Path, Reason, Result, parts_of
+from weft.core import APPROVAL, JsonObject, JsonValue, Parts, Path, Reason, Result, parts_of
 from weft.core.contained import contained
 from weft.core.errors import FencedError, StoreUnavailableError, WeftError
 from weft.loop import MODELS_AWAY, PeerRun, Task
@@ -20,8 +20,6 @@ from weft.runs import NestedJournal
 
 log = logging.getLogger(__name__)
 
-APPROVAL = "approval"
-"""Under which name a gate's decision reaches what it lets through."""
 STOP_SECONDS = 1.0
 """What a peer gets to end in once its step's time is over."""
 
