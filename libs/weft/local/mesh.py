@@ -55,10 +55,9 @@ LIVE_SYSTEMS = {
     "tempo": "http://127.0.0.1:3200",
 }
 """What the analysts can read live, and where each usually answers."""
-OPERATOR = "operator"
-"""The service that acts; it is started only where it has something to act on."""
-GENERALIST = "generalist"
-"""The service that answers from runbooks; it is started only where there are some."""
+OPERATOR, GENERALIST = "operator", "generalist"
+NEEDED = {OPERATOR: "TARGET", GENERALIST: "RUNBOOK_ROOTS"}
+"""The setting without which a service has nothing to act on, or to answer from: it is not started."""
 NATS_CONFIG = """\
 listen: "127.0.0.1:{port}"
 max_payload: 1MB
@@ -188,7 +187,8 @@ async def _stop(children: Sequence[Child]) -> None:
 
 def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
     project = options.project.resolve()
-    services = _services(project, options)
+    needed = _needed(options)
+    services = _services(project, needed)
     missing = [name for name in ("router_service", "gateway") if not (project / name).is_dir()]
     if missing or not services:
         raise ConfigError(
@@ -208,14 +208,10 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
         "SELF_APPROVAL": "true",
         "DATA_ROOTS": data["DATA_ROOTS"],
     }
-    operated = {} if options.operated is None else options.operated.settings()
-    runbooks = [str(resolved(path)) for path in options.runbooks]
-    read = {"RUNBOOK_ROOTS": json.dumps(runbooks)} if runbooks else {}
-    own = {name: {OPERATOR: operated, GENERALIST: read}.get(name, data) for name in services}
     return [
         nats,
         *(
-            _python(project, logs, f"services.{name}", name, shared | own[name])
+            _python(project, logs, f"services.{name}", name, shared | needed.get(name, data))
             for name in services
         ),
         _python(project, logs, "router_service", "router", shared | _looked_at(options, data)),
@@ -223,14 +219,23 @@ def _commands(options: UpOptions, home: Path, logs: Path) -> list[Command]:
     ]
 
 
-def _services(project: Path, options: UpOptions) -> list[str]:
-    """Return who is started: everybody but those who would have nothing to act on, or to read."""
+def _needed(options: UpOptions) -> dict[str, dict[str, str]]:
+    """Return the settings of those who need some of their own."""
+    operated = {} if options.operated is None else options.operated.settings()
+    runbooks = [str(resolved(path)) for path in options.runbooks]
+    read = {NEEDED[GENERALIST]: json.dumps(runbooks)} if runbooks else {}
+    return {OPERATOR: operated, GENERALIST: read}
+
+
+def _services(project: Path, needed: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return who is started: everybody but those who lack what they need."""
     names = {path.parent.name for path in (project / "services").glob("*/main.py")}
-    if options.operated is None and not os.environ.get(f"{OPERATOR.upper()}_TARGET"):
-        names.discard(OPERATOR)
-    if not options.runbooks and not os.environ.get(f"{GENERALIST.upper()}_RUNBOOK_ROOTS"):
-        names.discard(GENERALIST)
-    return sorted(names)
+    lacking = {
+        name
+        for name, setting in NEEDED.items()
+        if not needed[name] and not os.environ.get(f"{name.upper()}_{setting}")
+    }
+    return sorted(names - lacking)
 
 
 def _looked_at(options: UpOptions, data: dict[str, str]) -> dict[str, str]:
