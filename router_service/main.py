@@ -87,7 +87,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
         situation = Situation(
             data=settings.data is not None or settings.live,
-            model=model.capabilities.generated_by != "rules",
+            model=not model.capabilities.by_rules,
         )
         routes = Routes(await _policies(settings.policies), situation)
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
@@ -128,7 +128,7 @@ def _extractor(settings: Settings, model: Model, patience: ModelPatience) -> Ext
     Raises:
         ConfigError: A model is to read them alone, and there is none.
     """
-    by_rules = model.capabilities.generated_by == "rules"
+    by_rules = model.capabilities.by_rules
     if settings.extraction == "model" and by_rules:
         raise ConfigError("ROUTER_EXTRACTION=model needs a language model; set WEFT_MODEL")
     if settings.extraction == "rules" or by_rules:
@@ -144,7 +144,7 @@ def _picker(settings: Settings, model: Model) -> Picker | None:
     """
     if settings.picker == "off":
         return None
-    if model.capabilities.generated_by == "rules":
+    if model.capabilities.by_rules:
         raise ConfigError("ROUTER_PICKER=model needs a language model; set WEFT_MODEL")
     return Picker(model)
 

@@ -51,7 +51,7 @@ class Settings(SpecialistSettings, env_prefix="GENERALIST_"):
 
 def card_of(settings: Settings) -> Card:
     """Return what is offered: rules answer from runbooks, and play no role that needs thought."""
-    thinks = get_model(settings.model).capabilities.generated_by != "rules"
+    thinks = not get_model(settings.model).capabilities.by_rules
     return Card(
         name=NAME,
         description="Answers from the team's runbooks, and cites them.",

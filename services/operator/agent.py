@@ -63,10 +63,9 @@ class Operator:
 
     def _chooser(self, *, proposes: bool) -> Agent:
         """Return an agent that looks, and proposes; or that acts once a person answered it."""
-        by_rules = self.model.capabilities.generated_by == "rules"
         more = [] if proposes else [self.hands.asking(), *self.hands.acting()]
         return Agent(
-            ByRules() if by_rules else self.model,
+            ByRules() if self.model.capabilities.by_rules else self.model,
             [*self.hands.looking(), *more],
             self.prompt,
             name=self.name,

@@ -191,7 +191,7 @@ class _Gathered:
                 if row.key not in series:
                     series[row.key] = self._of(row.key, source.file.name)
                 self._add(series[row.key], time, row.value)
-        except Exception:
+        except Exception:  # raised again: what a file broke off in may be there in part only
             self._tear(series.values())
             raise
         if source.is_cut and series:

@@ -90,6 +90,11 @@ class Capabilities(Record):
     prices: Prices | None = None
     generated_by: GeneratedBy = "model"
 
+    @property
+    def by_rules(self) -> bool:
+        """Whether no language model stands behind it."""
+        return self.generated_by == "rules"
+
 
 class ModelRequest(Record):
     """One question to a model, complete in itself."""
