@@ -76,19 +76,20 @@ def reach_of(
     fields = {} if operator is None else _operated(reading, read, analysts, operator, scope)
     if not (fields or reading.orders) and _says_where(index, reading):
         fields = {**read, **_ANSWERED}
-    return Reach(fields) if fields else _looked_into(written, read, index, situation, scope)
+    if fields:
+        return Reach(fields)
+    return _looked_into(written, read, Stock(index, analysts, situation.data), situation, scope)
 
 
 def _looked_into(
     written: Reading,
     read: Mapping[str, JsonValue],
-    index: CapabilityIndex,
+    stock: Stock,
     situation: Situation,
     scope: Scope,
 ) -> Reach:
     """Return what becomes of a request for which nobody acts on what runs."""
-    reading, analysts = written.in_english, analysts_in(index)
-    stock = Stock(index, analysts, situation.data)
+    reading, index, analysts = written.in_english, stock.index, stock.analysts
     goals = [str(read["primary_goal"]), *_texts(read["secondary_goals"])]
     ordered = _ordered(reading, scope, situation)
     undone = ordered if ordered and not _somebody_can(reading, index) else ()
