@@ -1,248 +1,224 @@
 """`POST /invoke` through the whole durable path, beside a bare HTTP fan-out of the same shape.
 
-    python -m tests.bench.bench_invoke [--seconds 5] [--clients 1 16 64] [--floor]
+    python -m tests.bench.bench_invoke [--seconds 5] [--clients 1 16 64] [--rounds 1]
+        [--against TREE] [--floor RATIO] [--json]
 
 The mesh: gateway, router and three specialists that answer at once, each its own process, SQLite
 with `synchronous=FULL`, signed tokens, real NATS. The yardstick: a bare FastAPI front (aiohttp)
-over three bare Starlette servers. Both are measured in turn, in the same run, from this process,
-on the same cores; no two requests of a run say the same. It exits 1 if a run failed or a database was left with work in it; `--floor`
-also below 100 runs/s at 16 clients or above 15 ms p50 at 1.
+over three bare Starlette servers. `--against` names another checkout, whose mesh is measured beside
+ours. All are measured in turn, in the same run, from this process, on the same cores, in each round
+in the opposite order of the one before; no two requests of a run say the same. What is said of
+several rounds is their median, with the least and the most.
+
+It exits 1 if a run failed or a database was left with work in it; with `--floor` also where our
+mesh has less than that part of the bare rate, at any number of clients.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import platform
-import sqlite3
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
-from itertools import count, product
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
-import aiohttp
 import psutil
 
+from tests.bench.contestants import Left, bare, bodies, left_in, mesh
 from tests.bench.load import Figures, drive
-from tests.conftest import ROOT
-from weft.checkpoint import TERMINAL
-from weft.local.ports import free_port
+from tests.bench.spending import Spending, table
 
-SERVICES = ("checkout", "payment", "cart", "search", "login")
-TROUBLES = ("slowdown", "errors since noon", "latency spike of today", "timeouts", "outage")
-NAMES = ("echo_a", "echo_b", "echo_c")
-FLOOR_RATE, FLOOR_P50 = 100.0, 15.0
-MAIN = """import os
-os.environ.setdefault("ECHO_NAME", "{name}")
-for key, value in list(os.environ.items()):
-    if key.startswith("{upper}_"):
-        os.environ["ECHO_" + key.removeprefix("{upper}_")] = value
-from tests.bench.echo import main
-main()
-"""
+MESH, BARE, OTHER = "mesh", "bare", "other"
+
+
+@dataclass(slots=True)
+class Series:
+    """The rounds of one contestant at one number of clients."""
+
+    figures: list[Figures] = field(default_factory=list)
+    spent: list[Spending] = field(default_factory=list)
+
+    @property
+    def rates(self) -> list[float]:
+        return [figures.rate for figures in self.figures]
+
+    @property
+    def cpu_ms(self) -> list[float]:
+        """Of all its processes, per run."""
+        return [
+            spent.cpu_s / max(figures.done, 1) * 1000
+            for spent, figures in zip(self.spent, self.figures, strict=True)
+        ]
+
+    @property
+    def failed(self) -> int:
+        return sum(figures.failed for figures in self.figures)
+
+    def last(self) -> list[str]:
+        """Return the table of where it went, in the last round."""
+        return table(self.spent[-1], max(self.figures[-1].done, 1))
+
+    def written_kb(self) -> float:
+        """Return what a run wrote to the disk in the last round."""
+        return sum(self.spent[-1].written.values()) / max(self.figures[-1].done, 1) / 1000
+
+
+Measured = dict[tuple[int, str], Series]
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What the mesh left in its databases."""
+class Report:
+    """What all of it came to."""
 
-    runs: int
-    """Those that clients asked for, the ones before the measurement too."""
-    unfinished: int
-    """Runs and tasks that did not end, in any database."""
-    commits: dict[str, int]
-    """By service; with `synchronous=FULL` each is one fsync of a log."""
-    statements: dict[str, int]
-    """By service, those of what was committed."""
+    series: Measured
+    left: dict[str, Left]
+    """By the name of the mesh."""
 
+    def ratios(self, clients: int) -> list[float]:
+        """Return the mesh's rate in parts of the bare one, round by round."""
+        ours, plain = self.series[clients, MESH].rates, self.series[clients, BARE].rates
+        return [rate / other for rate, other in zip(ours, plain, strict=True)]
 
-def bodies() -> Iterator[dict[str, object]]:
-    """Yield requests without end, each in words of its own."""
-    for number in count(1):
-        for service, trouble in product(SERVICES, TROUBLES):
-            yield {"prompt": f"Diagnose the {service} {trouble} of shop {number}"}
+    def faults(self, floor: float | None) -> list[str]:
+        """Return why the benchmark has failed."""
+        faults = [
+            f"{series.failed} requests of {name} failed at {clients} clients"
+            for (clients, name), series in self.series.items()
+            if series.failed
+        ]
+        for name, left in self.left.items():
+            if left.unfinished:
+                faults.append(f"{name} left {left.unfinished} runs or tasks unfinished")
+            if left.silent:
+                faults.append(f"a service of {name} did not say what it wrote")
+        levels = sorted({clients for clients, _ in self.series})
+        slow = [n for n in levels if floor is not None and median(self.ratios(n)) < floor]
+        return [*faults, *(f"below {floor} of the bare rate at {n} clients" for n in slow)]
 
+    def to_json(self) -> dict[str, object]:
+        return {
+            "levels": [
+                {
+                    "clients": clients,
+                    "contestant": name,
+                    "rates": series.rates,
+                    "p50_ms": [figures.p50 for figures in series.figures],
+                    "p99_ms": [figures.p99 for figures in series.figures],
+                    "cpu_ms": series.cpu_ms,
+                    "written_kb": series.written_kb(),
+                    "failed": series.failed,
+                    "ratios": self.ratios(clients) if name == MESH else None,
+                }
+                for (clients, name), series in self.series.items()
+            ],
+            "per_run": {
+                name: {
+                    "commits": per_run(left.commits, left.runs),
+                    "statements": per_run(left.statements, left.runs),
+                }
+                for name, left in self.left.items()
+            },
+        }
 
-def cpu_of(pid: int) -> float:
-    """Return the CPU seconds of a process's living children."""
-    spent = 0.0
-    for child in psutil.Process(pid).children(recursive=True):
-        times = child.cpu_times()
-        spent += times.user + times.system
-    return spent
-
-
-@asynccontextmanager
-async def bare() -> AsyncIterator[tuple[str, list[int]]]:
-    """Yield the yardstick's URL and process ids."""
-    ports = [free_port() for _ in range(4)]
-    peers = ",".join(f"http://127.0.0.1:{port}/" for port in ports[1:])
-    processes = []
-    for app, port in zip(("front", "leaf", "leaf", "leaf"), ports, strict=True):
-        environment = {**os.environ, "BARE_APP": app, "BARE_PORT": str(port), "BARE_PEERS": peers}
-        processes.append(
-            await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.bench.bare", env=environment, cwd=ROOT
-            )
-        )
-    try:
-        for port in ports:
-            await answers(port)
-        yield f"http://127.0.0.1:{ports[0]}/invoke", [each.pid for each in processes]
-    finally:
-        for process in processes:
-            process.terminate()
-        await asyncio.gather(*(process.wait() for process in processes))
-
-
-async def answers(port: int) -> None:
-    """Return once something listens on `port`."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.02)
-            else:
-                writer.close()
-                return
-
-
-@asynccontextmanager
-async def mesh(home: Path) -> AsyncIterator[tuple[str, str, int]]:
-    """Yield the mesh's URL, key and the process id of its supervisor."""
-    project = home / "project"
-    for name in NAMES:
-        folder = project / "services" / name
-        folder.mkdir(parents=True)
-        (folder / "main.py").write_text(MAIN.format(name=name, upper=name.upper()))
-    for part in ("router_service", "gateway"):
-        (project / part).symlink_to(ROOT / part)
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "weft.cli.main", "--home", str(home / "weft")),
-        *("up", "--port", str(port)),
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "WEFT_MODEL": "offline:rules"},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        await until_ready(process)
-        stored = json.loads((home / "weft" / "credentials.json").read_text())
-        await settle(stored["url"], stored["key"])
-        yield stored["url"] + "/invoke", stored["key"], process.pid
-    finally:
-        process.terminate()
-        await process.wait()
+    def lines(self) -> list[str]:
+        lines: list[str] = []
+        for clients in sorted({clients for clients, _ in self.series}):
+            names = [name for level, name in self.series if level == clients]
+            lines += [row(name, clients, self.series[clients, name]) for name in names]
+            lines.append(f"       ratio to the bare rate {said(self.ratios(clients), 3)}")
+            for name in names:
+                if name != BARE:
+                    lines += [f"  {name}, per run, last round", *self.series[clients, name].last()]
+        for name, left in self.left.items():
+            for what, spent in (("commits", left.commits), ("statements", left.statements)):
+                each = per_run(spent, left.runs)
+                parts = ", ".join(f"{service} {n:.2f}" for service, n in sorted(each.items()))
+                lines.append(f"{name}: {what} per run {sum(each.values()):.2f} ({parts})")
+            lines.append(f"{name}: {left.unfinished} left unfinished of {left.runs} runs")
+        return lines
 
 
-async def until_ready(process: asyncio.subprocess.Process) -> None:
-    """Return once `weft up` says that everything answers."""
-    assert process.stderr is not None
-    said = b""
-    async with asyncio.timeout(40):
-        async for line in process.stderr:
-            said += line
-            if b"ready in" in line:
-                return
-    raise RuntimeError(said.decode())
+def per_run(spent: dict[str, int], runs: int) -> dict[str, float]:
+    return {name: count / runs for name, count in spent.items()}
 
 
-async def settle(url: str, key: str) -> None:
-    """Return once a run reaches all three specialists."""
-    headers = {"authorization": f"Bearer {key}"}
-    async with asyncio.timeout(20), aiohttp.ClientSession(headers=headers) as session:
-        while True:
-            async with session.post(url + "/invoke", json=next(bodies())) as reply:
-                answer = await reply.json()
-            if answer.get("success") and all(name in answer["message"] for name in NAMES):
-                return
-            await asyncio.sleep(0.1)
+def said(values: list[float], digits: int) -> str:
+    """Return the median of the rounds, with the least and the most."""
+    middle = f"{median(values):.{digits}f}"
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-def left_in(home: Path) -> Left:
-    """Return what a mesh that has ended left, and what its services logged as they closed."""
-    states: dict[str, Counter[str]] = {}
-    for file in (home / "weft").glob("*.db"):
-        with closing(sqlite3.connect(file)) as database:
-            rows = database.execute("SELECT status, count(*) FROM runs GROUP BY status")
-            states[file.stem] = Counter(dict(rows.fetchall()))
-    commits: Counter[str] = Counter()
-    statements: Counter[str] = Counter()
-    for log in (home / "weft" / "logs").glob("*.log"):
-        for line in log.read_text().splitlines():
-            if '"store_closed"' in line:
-                store = json.loads(line)
-                commits[log.stem] += int(store["commits"])
-                statements[log.stem] += int(store["statements"])
-    every = sum(states.values(), Counter[str]())
-    return Left(
-        runs=states["runs"].total(),
-        unfinished=sum(count for status, count in every.items() if status not in TERMINAL),
-        commits=dict(commits),
-        statements=dict(statements),
-    )
-
-
-def per_run(spent: dict[str, int], runs: int) -> str:
-    """Return what a run took in all, and of it each service."""
-    parts = ", ".join(f"{name} {n / runs:.2f}" for name, n in sorted(spent.items()))
-    return f"{sum(spent.values()) / runs:.2f} ({parts})"
-
-
-def row(name: str, figures: Figures, cpu: float) -> str:
-    each = cpu / figures.done * 1000 if figures.done else float("nan")
+def row(name: str, clients: int, series: Series) -> str:
+    p50s = [figures.p50 for figures in series.figures]
+    p99s = [figures.p99 for figures in series.figures]
     return (
-        f"{name:<6} {figures.clients:>3} clients  {figures.rate:>7.1f} runs/s  "
-        f"p50 {figures.p50:>6.1f} ms  p99 {figures.p99:>6.1f} ms  "
-        f"CPU {each:>5.2f} ms/run  failed {figures.failed}"
+        f"{name:<6} {clients:>3} clients  {said(series.rates, 1)} runs/s  p50 {said(p50s, 1)} ms"
+        f"  p99 {said(p99s, 1)} ms  CPU {said(series.cpu_ms, 2)} ms/run"
+        f"  written {series.written_kb():.0f} kB/run  failed {series.failed}"
     )
 
 
-async def measure(seconds: float, levels: list[int]) -> tuple[dict[int, Figures], Left]:
-    """Measure both sides level by level and print what they came to."""
-    said = bodies()
-    found: dict[int, Figures] = {}
+async def measure(
+    seconds: float, levels: list[int], *, rounds: int, against: Path | None
+) -> Report:
+    """Measure everybody, level by level and round by round."""
+    prompts = bodies()
+    series: Measured = {}
     with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        async with bare() as (bare_url, pids), mesh(home) as (url, key, supervisor):
+        homes = {MESH: Path(directory) / MESH}
+        async with AsyncExitStack() as stack:
+            plain = await stack.enter_async_context(bare())
+            contestants = [plain, await stack.enter_async_context(mesh(homes[MESH]))]
+            if against is not None:
+                homes[OTHER] = Path(directory) / OTHER
+                other = mesh(homes[OTHER], OTHER, against)
+                contestants.append(await stack.enter_async_context(other))
             for clients in levels:
-                before = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
-                plain = await drive(bare_url, said, clients=clients, seconds=seconds)
-                after = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
-                print(row("bare", plain, after - before))
-                before = cpu_of(supervisor)
-                figures = await drive(url, said, clients=clients, seconds=seconds, key=key)
-                print(row("mesh", figures, cpu_of(supervisor) - before))
-                print(f"       ratio {figures.rate / plain.rate:.3f} of the bare rate")
-                found[clients] = figures
-        left = left_in(home)
-    print(f"commits (= fsyncs of a log) per run: {per_run(left.commits, left.runs)}")
-    print(f"statements per run: {per_run(left.statements, left.runs)}")
-    print(f"left unfinished: {left.unfinished} of {left.runs} runs and their tasks")
-    return found, left
+                for _ in range(rounds):
+                    for contestant in contestants:
+                        each = series.setdefault((clients, contestant.name), Series())
+                        before = contestant.spent()
+                        each.figures.append(
+                            await drive(
+                                contestant.url,
+                                prompts,
+                                clients=clients,
+                                seconds=seconds,
+                                key=contestant.key,
+                            )
+                        )
+                        each.spent.append(contestant.spent().since(before))
+                    contestants.reverse()
+        left = {name: left_in(home) for name, home in homes.items()}
+    return Report(series, left)
 
 
 def main() -> int:
-    """Run the benchmark and return 1 below the floor, if asked to hold it."""
+    """Run the benchmark and return 1 where it has failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 16, 64])
-    parser.add_argument("--floor", action="store_true")
-    asked = parser.parse_args()
-    load = ", ".join(f"{each:.2f}" for each in psutil.getloadavg())
-    print(f"{platform.python_version()}, {psutil.cpu_count()} cores, load before: {load}")
-    found, left = asyncio.run(measure(asked.seconds, asked.clients))
-    failed = sum(each.failed for each in found.values())
-    slow = (16 in found and found[16].rate < FLOOR_RATE) or (
-        1 in found and found[1].p50 > FLOOR_P50
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--against", type=lambda tree: Path(tree).resolve(), default=None)
+    parser.add_argument("--floor", type=float, default=None)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    load = ", ".join(f"{part:.2f}" for part in psutil.getloadavg())
+    machine = f"{platform.python_version()}, {psutil.cpu_count()} cores, load before: {load}"
+    report = asyncio.run(
+        measure(options.seconds, options.clients, rounds=options.rounds, against=options.against)
     )
-    silent = set(left.commits) != {*NAMES, "router", "gateway"}
-    return 1 if failed or left.unfinished or silent or (asked.floor and slow) else 0
+    faults = report.faults(options.floor)
+    if options.json:
+        print(json.dumps({"machine": machine, **report.to_json(), "faults": faults}, indent=1))
+    else:
+        print("\n".join([machine, *report.lines(), *(f"failed: {fault}" for fault in faults)]))
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from tests.bench.bench_invoke import until_ready
+from tests.bench.contestants import until_ready
 from tests.conftest import ROOT
 from weft.local.ports import free_port
 
