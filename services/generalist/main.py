@@ -13,7 +13,14 @@ from weft.a2a import Card, Skill
 from weft.core.errors import ConfigError
 from weft.loop import Peer
 from weft.models import get_model
-from weft.service import SpecialistSettings, agent_app, opened_model, patience_of, serve
+from weft.service import (
+    SpecialistSettings,
+    agent_app,
+    opened_model,
+    patience_of,
+    serve,
+    settings_from,
+)
 
 NAME = "generalist"
 PROMPT = Path(__file__).parent / "prompts" / "answer.md"
@@ -82,7 +89,7 @@ async def opened(settings: Settings) -> AsyncIterator[Peer]:
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = Settings()
+    settings = settings_from(Settings)
     card = card_of(settings)
     serve(agent_app(card, partial(opened, settings), settings), settings, name=NAME)
 

@@ -16,7 +16,14 @@ from weft.a2a import Card, Skill
 from weft.core.errors import ConfigError
 from weft.loop import ModelPatience, Peer
 from weft.models import StandIn
-from weft.service import SpecialistSettings, agent_app, opened_model, patience_of, serve
+from weft.service import (
+    SpecialistSettings,
+    agent_app,
+    opened_model,
+    patience_of,
+    serve,
+    settings_from,
+)
 
 PROMPT = Path(__file__).parent / "prompts" / "system.md"
 ACT = "operations.act"
@@ -87,7 +94,7 @@ async def opened(settings: Settings) -> AsyncIterator[Peer]:
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = Settings()
+    settings = settings_from(Settings)
     serve(agent_app(CARD, partial(opened, settings), settings), settings, name=CARD.name)
 
 

@@ -9,7 +9,7 @@ from incidents.analyst import IncidentSettings, analyst
 from services.trace_analyst.tools import ANALYZE_TRACES
 from weft.a2a import Card, Skill
 from weft.loop import Peer
-from weft.service import agent_app, serve
+from weft.service import agent_app, serve, settings_from
 
 PROMPT = Path(__file__).parent / "prompts" / "system.md"
 CARD = Card(
@@ -52,7 +52,7 @@ async def opened(settings: Settings) -> AsyncIterator[Peer]:
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = Settings()
+    settings = settings_from(Settings)
     serve(agent_app(CARD, partial(opened, settings), settings), settings, name=CARD.name)
 
 

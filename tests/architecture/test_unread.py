@@ -8,7 +8,6 @@ import pytest
 from tests.architecture.unread import ROOT, read_in, told_by, unread
 
 FOR_USERS = {
-    "A2AServer.check_bind": "whoever serves an `A2AServer` of their own asks it before they listen",
     "AgentServer": "one agent behind HTTP",
     "Backlog.oldest_wait": "what a store says to whoever watches a deployment of their own",
     "MemoryCatalog": "a backend: a catalogue within one process",

@@ -18,7 +18,7 @@ from weft.catalog.memory import MemoryCatalog
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import ALL_SCOPES, Principal, dumps
 from weft.core.errors import UnauthenticatedError
-from weft.identity import SigningKey, Trust, open_key, publish
+from weft.identity import SigningKey, Trust, Verifier, open_key, publish
 from weft.identity.signatures import sign
 from weft.runs import Runs
 from weft.server.api import api
@@ -63,7 +63,7 @@ def made(tmp_path: Path, name: str, *, key: SigningKey | None = None, at: float 
         publish(signer, tmp_path / "trust")
     url = f"http://127.0.0.1:{9000 + int(at)}"
     card = Card(name=name, description=f"Knows {name}.", version="2.0", skills=(SKILL,))
-    signed = sign(card.to_wire(url, delegated=True), signer)
+    signed = sign(card.to_wire(url, schemes=Verifier.schemes), signer)
     return Entry(
         service=name, instance=f"i{at:.0f}", url=url, card=dumps(signed).decode(), started_at=at
     )

@@ -10,7 +10,7 @@ from weft.a2a.client import open_session
 from weft.catalog import Entry, Snapshot
 from weft.catalog.memory import MemoryCatalog
 from weft.core import Clock, Principal, dumps
-from weft.identity import Minter, SigningKey, Trust
+from weft.identity import Minter, SigningKey, Trust, Verifier
 from weft.identity.keys import TrustedKey
 from weft.identity.signatures import sign
 from weft.loop import Peer
@@ -92,7 +92,7 @@ class House:
         if known:
             self.trust.publish(key)
         card = sign(Card(name=service, description=service, skills=skills).to_wire(
-            url, delegated=True), key)  # fmt: skip
+            url, schemes=Verifier.schemes), key)  # fmt: skip
         entry = Entry(
             service=service,
             instance=instance,

@@ -84,6 +84,7 @@ class NatsBus(Bus):
         self._leaving = False
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(OUTBOX)
         self._subscriptions: list[_Subscription] = []
+        self._outage = _Outage()
 
     @property
     def connected(self) -> bool:
@@ -147,7 +148,8 @@ class NatsBus(Bus):
         self._ready.clear()
         client = self._client = _Client()
         try:
-            await _connect(client, url, name=name, user=user, closed=self._wake)
+            await _connect(client, url, self._outage, name=name, user=user, closed=self._wake)
+            self._outage.end()
             while unmade := [
                 subscription
                 for subscription in self._subscriptions
@@ -181,6 +183,10 @@ class NatsBus(Bus):
         if not self._outbox.full():
             self._outbox.put_nowait(WAKE)
 
+    def report_absent(self, url: str) -> None:
+        """Log that the server at `url` is not there; its attempts, which go on, are not logged."""
+        log.warning("bus_not_connected", extra={"bus": url, "reason": self._outage.reason})
+
     async def wait_connected(self, *, timeout: float) -> bool:  # noqa: ASYNC109 - as above
         """Return whether the server answered within `timeout` seconds."""
         try:
@@ -204,24 +210,50 @@ async def nats_bus(
     async with kept_going(partial(bus.keep, url, name=name, user=user), name="nats"):
         try:
             if not await bus.wait_connected(timeout=patience):
-                log.warning("bus_not_connected", extra={"bus": url})
+                bus.report_absent(url)
             yield bus
             await bus.flush()
         finally:
             await bus.aclose()
 
 
+class _Outage:
+    """Why there is no connection. Attempts fail four times a second: who is not connected says so once."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self.reason: str | None = None
+
+    def begin(self) -> None:
+        self.over = False
+
+    def end(self) -> None:
+        self.over = True
+        self.reason = None
+
+
 async def _connect(
-    client: Client, url: str, *, name: str, user: BusUser | None, closed: Callable[[], None]
+    client: Client,
+    url: str,
+    outage: _Outage,
+    *,
+    name: str,
+    user: BusUser | None,
+    closed: Callable[[], None],
 ) -> None:
-    async def told(error: Exception) -> None:
-        log.warning("bus_error", extra={"bus": url, "reason": type(error).__name__})
+    async def failed(error: Exception) -> None:
+        outage.reason = type(error).__name__
+        if outage.over:
+            log.warning("bus_error", extra={"bus": url, "reason": outage.reason})
 
     async def left() -> None:
-        log.warning("bus_disconnected")
+        if outage.over:
+            log.warning("bus_disconnected", extra={"bus": url})
+        outage.begin()
 
     async def back() -> None:
-        log.info("bus_reconnected")
+        outage.end()
+        log.info("bus_reconnected", extra={"bus": url})
 
     async def gone() -> None:
         closed()
@@ -229,7 +261,7 @@ async def _connect(
     await client.connect(
         servers=[url],
         name=name,
-        error_cb=told,
+        error_cb=failed,
         disconnected_cb=left,
         reconnected_cb=back,
         closed_cb=gone,

@@ -36,6 +36,8 @@ class Announcer(Catalog):
         self._leaving = False
         self._failed = asyncio.Event()
         self._stored = asyncio.Event()
+        self._fault: str | None = None
+        """Why the last put failed."""
 
     def leave(self) -> None:
         """End the background work soon, also where its cancellation gets lost.
@@ -98,9 +100,16 @@ class Announcer(Catalog):
             )
         except UNREACHABLE as error:
             await self._refused()
-            log.warning("catalog_put_failed", extra={"reason": type(error).__name__})
+            self._report(type(error).__name__)
             return False
+        self._fault = None
         return True
+
+    def _report(self, fault: str) -> None:
+        """Log why a put failed: once, and not where the bus has said already that it is away."""
+        if self._bus.connected and fault != self._fault:
+            log.warning("catalog_put_failed", extra={"reason": fault})
+        self._fault = fault
 
     async def _jetstream(self) -> JetStreamContext:
         return await self._bus.jetstream()

@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import orjson
 from pydantic import Field, ValidationError
@@ -20,6 +21,7 @@ from weft.core import (
     Budget,
     Clock,
     Deadline,
+    JsonObject,
     Principal,
     Record,
     TraceContext,
@@ -190,6 +192,11 @@ class Minter:
 
 class Verifier:
     """Checks the tokens that come to one service, against the pinned keys of the others."""
+
+    schemes: ClassVar[Mapping[str, JsonObject]] = {
+        "delegation": {"httpAuthSecurityScheme": {"scheme": "Bearer", "bearerFormat": "JWT"}}
+    }
+    """What a card says of them."""
 
     def __init__(
         self,

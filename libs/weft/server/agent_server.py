@@ -1,7 +1,5 @@
 """One agent behind HTTP: the front door's routes over runs that this process carries out itself."""
 
-import hashlib
-import hmac
 import logging
 import secrets
 import sys
@@ -13,9 +11,11 @@ from starlette.types import ASGIApp
 
 from weft.bus import MemoryBus
 from weft.checkpoint import Checkpointer, Claimed, get_checkpointer, memory_checkpointer
-from weft.core import ALL_SCOPES, Allowance, Principal, new_id, parts_of
-from weft.core.errors import ConfigError, NotFoundError, UnauthenticatedError
+from weft.core import Allowance, new_id, parts_of
+from weft.core.errors import ConfigError, NotFoundError
 from weft.core.supervision import kept_going
+from weft.identity import ApiKeys
+from weft.identity.api_keys import OWNER
 from weft.loop import Agent, Task, carried_out
 from weft.runs import (
     KEEP_DAYS,
@@ -45,9 +45,6 @@ __all__ = ["AgentServer"]
 
 log = logging.getLogger(__name__)
 
-OWNER = "owner"
-SHORTEST = 16
-"""Characters of a key: a shorter one can be guessed."""
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -78,7 +75,7 @@ class AgentServer:
         self._origins = origins_in(",".join(cors_origins))
         self._made = None if api_key else secrets.token_urlsafe(32)
         given = api_key or self._made or ""
-        self._keys = _Keys({OWNER: given} if isinstance(given, str) else given)
+        self._keys = ApiKeys({OWNER: given} if isinstance(given, str) else given)
 
     def run(self, host: str = "127.0.0.1", port: int = 8000, *, hosts: str = "") -> None:
         """Serve until told to stop; prints `ready <url>` once requests are answered.
@@ -171,31 +168,3 @@ def execute_agent(agent: Agent, checkpointer: Checkpointer) -> Execute:
         return RunOutcome(result, turn=turn_of(run, result, thread))
 
     return execute
-
-
-class _Keys:
-    """Whose key is whose, kept as hashes."""
-
-    def __init__(self, keys: Mapping[str, str]) -> None:
-        if short := sorted(subject for subject, key in keys.items() if len(key) < SHORTEST):
-            raise ConfigError(f"the key of {short[0]!r} has less than {SHORTEST} characters")
-        self._subjects = {_digest(key): subject for subject, key in keys.items()}
-        if len(self._subjects) < len(keys):
-            raise ConfigError("two subjects have the same key")
-
-    async def authenticate(self, credential: str) -> Principal:
-        """Return whose key this is.
-
-        Raises:
-            UnauthenticatedError: It is nobody's.
-        """
-        digest = _digest(credential)
-        fits = [kept for kept in self._subjects if hmac.compare_digest(kept, digest)]
-        if not fits:
-            raise UnauthenticatedError("this needs a valid API key")
-        subject = self._subjects[fits[0]]
-        return Principal(tenant="local", subject=subject, scopes=ALL_SCOPES - {"admin"})
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()

@@ -7,6 +7,7 @@ of another mesh no NATS.
 from importlib import import_module
 
 _PUBLIC = {
+    "weft.service.command_line": ("settings_from",),
     "weft.service.front": ("FrontMember", "front_member"),
     "weft.service.isolation": ("processes_of",),
     "weft.service.keys": ("KeyFile", "KeyRecord", "NewKey", "new_key"),

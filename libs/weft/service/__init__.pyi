@@ -1,5 +1,6 @@
 # The public names of `weft.service`; `weft/service/__init__.py` imports them lazily.
 
+from weft.service.command_line import settings_from as settings_from
 from weft.service.front import FrontMember as FrontMember
 from weft.service.front import front_member as front_member
 from weft.service.isolation import processes_of as processes_of
@@ -45,5 +46,6 @@ __all__ = [
     "processes_of",
     "proving",
     "serve",
+    "settings_from",
     "unannounced",
 ]

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -19,7 +19,9 @@ __all__ = ["ModelSettings", "ServiceSettings", "SpecialistSettings"]
 
 
 SHARED: Final = "WEFT_"
-OWN: Final = frozenset({"url", "port", "control_port", "instance", "checkpointer"})
+OWN: Final = frozenset(
+    {"url", "port", "control_port", "instance", "checkpointer", "open", "api_key"}
+)
 """What two services cannot have in common: with a prefix of its own one reads these under it alone."""
 
 
@@ -84,6 +86,10 @@ class ModelSettings(ServiceSettings):
 class SpecialistSettings(ModelSettings):
     """What a specialist adds."""
 
+    open: bool = False
+    """Serve whoever is on this machine, with neither mesh nor bus, token or key."""
+    api_key: SecretStr | None = None
+    """Serve who has this key, with neither mesh nor bus; 16 characters at least."""
     slots: int = Field(default=64, ge=1)
     """Tasks this process carries out at a time."""
     checkpointer: str | None = None

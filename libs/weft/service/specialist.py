@@ -1,24 +1,27 @@
 """A specialist's process: its peer behind A2A, with a durable store of its own."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
+
+from starlette.types import ASGIApp
 
 from weft.a2a import Card, Sealer
 from weft.a2a.server import A2AServer, execute_task
 from weft.core import SYSTEM_CLOCK
 from weft.core.supervision import kept_going
-from weft.identity import Verifier
 from weft.loop import Peer
 from weft.runs import A2A_SEND, Pruner, Runs, TaskPublisher, Worker
-from weft.service.mesh import Member, announced, member
+from weft.service.mesh import announced
 from weft.service.presence import proving
 from weft.service.serving import Listening, Opening, Served
 from weft.service.settings import SpecialistSettings
+from weft.service.site import Site, site_of
 
 __all__ = ["agent_app"]
 
 Opened = Callable[[], AbstractAsyncContextManager[Peer]]
+Announcing = AbstractAsyncContextManager[None]
 
 
 def agent_app(card: Card, opened: Opened, settings: SpecialistSettings) -> Opening:
@@ -34,15 +37,12 @@ def agent_app(card: Card, opened: Opened, settings: SpecialistSettings) -> Openi
 async def _open(
     card: Card, opened: Opened, settings: SpecialistSettings, listening: Listening
 ) -> AsyncIterator[Served]:
-    async with (
-        member(card.name, settings, checkpointer=settings.checkpointer) as self,
-        opened() as peer,
-    ):
+    async with site_of(card.name, settings, at=listening.url) as site, opened() as peer:
         runs = Runs(
-            self.checkpointer,
-            self.bus,
+            site.checkpointer,
+            site.bus,
             pool=card.name,
-            publisher=TaskPublisher(self.bus, card.name),
+            publisher=TaskPublisher(site.bus, card.name),
         )
         worker = Worker(
             runs,
@@ -51,23 +51,34 @@ async def _open(
             operations=(A2A_SEND,),
             slots=settings.slots,
         )
-        verifier = Verifier(self.trust, audience=card.name, at=listening.url)
-        server = A2AServer(card, runs, url=listening.url, authenticator=verifier, key=self.key)
-        entry = server.entry(settings.instance, started_at=SYSTEM_CLOCK.now())
-        sealer = Sealer(entry, self.key)
-        app = proving(server.app(), sealer)
-        pruner = Pruner(self.checkpointer, settings.keep_days)
+        key = None if site.member is None else site.member.key
+        server = A2AServer(card, runs, url=listening.url, authenticator=site.authenticator, key=key)
+        server.check_bind(settings.host)
+        app, announcing = _shown(site, server, settings.instance, leaving=worker.leave)
+        pruner = Pruner(site.checkpointer, settings.keep_days)
         async with runs.listening(), kept_going(pruner.keep, name="pruning"):
-            yield Served(app, partial(_announced, self, sealer, server, worker))
+            yield Served(app, partial(_working, worker, server, announcing))
+
+
+def _shown(
+    site: Site, server: A2AServer, instance: str, *, leaving: Callable[[], None]
+) -> tuple[ASGIApp, Callable[[], Announcing]]:
+    """Return the application, and what tells the mesh of it for as long as it lasts."""
+    self = site.member
+    if self is None:
+        return server.app(), nullcontext
+    sealer = Sealer(server.entry(instance, started_at=SYSTEM_CLOCK.now()), self.key)
+    app = proving(server.app(), sealer)
+    return app, partial(announced, self.catalog, sealer, leaving=leaving)
 
 
 @asynccontextmanager
-async def _announced(
-    self: Member, sealer: Sealer, server: A2AServer, worker: Worker
+async def _working(
+    worker: Worker, server: A2AServer, announcing: Callable[[], Announcing]
 ) -> AsyncIterator[None]:
     async with worker.working():
         try:
-            async with announced(self.catalog, sealer, leaving=worker.leave):
+            async with announcing():
                 yield
         finally:
             server.drain()

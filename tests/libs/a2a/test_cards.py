@@ -19,7 +19,7 @@ from weft.a2a import Card, Skill, capabilities_of, provider_of, read_card, read_
 from weft.a2a.client import A2AClient, fetch_card, open_session
 from weft.core import JsonObject
 from weft.core.protocol_errors import CardRefusedError
-from weft.identity import Caller, Minter, SigningKey, Trust
+from weft.identity import Caller, Minter, SigningKey, Trust, Verifier
 from weft.identity.keys import unb64
 from weft.identity.signatures import sign
 
@@ -32,7 +32,7 @@ def signed_card(key: SigningKey, url: str = URL) -> JsonObject:
         description="Zählt: 数える",
         skills=(Skill(id="a", name="A", description="b", tags=("domain:x",)),),
     )
-    return sign(card.to_wire(url, delegated=True), key)
+    return sign(card.to_wire(url, schemes=Verifier.schemes), key)
 
 
 @pytest.mark.requirement("A2A-9")
@@ -72,7 +72,7 @@ def test_a_signed_card_verifies_with_the_reference_sdk() -> None:
 @pytest.mark.requirement("A2A-45")
 def test_a_signed_card_verifies_with_nothing_but_the_standards() -> None:
     key = SigningKey.generate("echo")
-    card: Any = sign(Card(name="echo", description="d").to_wire(URL, delegated=False), key)
+    card: Any = sign(Card(name="echo", description="d").to_wire(URL, schemes={}), key)
     [signature] = card.pop("signatures")
     protected = signature["protected"]
 
@@ -108,7 +108,7 @@ async def test_a_new_key_signs_without_a_restart() -> None:
 @pytest.mark.requirement("A2A-42")
 @pytest.mark.parametrize("card", [CARD, Card(name="bare", description="No skills named.")])
 def test_no_string_or_list_of_a_card_is_empty_and_every_skill_states_its_modes(card: Card) -> None:
-    shown = card.to_wire(URL, delegated=False)
+    shown = card.to_wire(URL, schemes={})
 
     def check(value: object) -> None:
         assert value not in ("", [], {}, None)
@@ -264,7 +264,7 @@ def test_skills_become_capabilities_and_no_tag_lowers_a_risk() -> None:
         Skill(id=name, name=name, description="d", tags=each, examples=("e",))
         for name, each in tags.items()
     )
-    card = Card(name="metrics", description="d", skills=skills).to_wire(URL, delegated=False)
+    card = Card(name="metrics", description="d", skills=skills).to_wire(URL, schemes={})
 
     found, problems = capabilities_of(card)
 

@@ -145,3 +145,19 @@ def unused_url() -> str:
 def test_a_subject_is_made_of_hex_only(bad: str) -> None:
     with pytest.raises(ValueError, match="hex"):
         run("acme", bad)  # type: ignore[arg-type]
+
+
+async def test_a_server_that_is_not_there_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    url = f"nats://127.0.0.1:{free_port()}"
+    tries: list[str] = []
+
+    async with nats_bus(url, name="alone", patience=0.6) as bus:
+        # By then it has tried more than once.
+        tries = [record.getMessage() for record in caplog.records if record.name == "weft.bus.nats"]
+        assert not bus.connected
+
+    assert tries == ["bus_not_connected"]
+    [said] = [record for record in caplog.records if record.getMessage() == "bus_not_connected"]
+    assert vars(said)["bus"] == url
+    assert vars(said)["reason"] == "ConnectionRefusedError"
+    assert "bus_disconnected" not in caplog.text

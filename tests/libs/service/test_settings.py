@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from weft.service import SpecialistSettings
+from weft.service import SpecialistSettings, settings_from
 
 
 class Settings(SpecialistSettings, env_prefix="DEMO_"):
@@ -46,3 +46,33 @@ def test_days_below_zero_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ValidationError, match="keep_days"):
         Settings()
+
+
+def test_every_setting_is_a_flag_that_counts_before_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DEMO_PORT", "1")
+    monkeypatch.setenv("DEMO_KEEP_DAYS", "3")
+
+    settings = settings_from(Settings, ["--open", "--port", "2"])
+
+    assert (settings.open, settings.port, settings.keep_days) == (True, 2, 3.0)
+    assert settings_from(Settings, []).port == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "abc"], "--port (DEMO_PORT): Input should be a valid integer"),
+        (["--keep-days", "-1"], "--keep-days (DEMO_KEEP_DAYS)"),
+        (["--nope"], "unrecognized arguments: --nope"),
+    ],
+)
+def test_a_flag_that_cannot_be_used_is_named(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        settings_from(Settings, arguments)
+
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err

@@ -50,7 +50,8 @@ class A2AServer:
         self.jsonrpc = JsonRpc(self.tasks, self.callers, required=card.required_extensions)
         self._open = authenticator is None
         self._url = url
-        self.show(card.to_wire(url, delegated=authenticator is not None), key)
+        schemes = {} if authenticator is None else authenticator.schemes
+        self.show(card.to_wire(url, schemes=schemes), key)
 
     def show(self, card: JsonObject, key: SigningKey | None) -> None:
         """Serve `card` from now on, signed by `key` where there is one."""
@@ -99,7 +100,8 @@ class A2AServer:
         """
         if self._open and not loopback(host):
             raise ConfigError(
-                f"without an authenticator the server listens on loopback only, not on {host!r}"
+                f"without an authenticator the server listens on loopback only, not on {host!r}: "
+                "ask for a key, or listen on 127.0.0.1"
             )
 
     def drain(self) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 from weft.a2a.server.call_rates import CallRates
 from weft.a2a.server.http import loopback, named_here
 from weft.a2a.server.tasks import TaskLimits
-from weft.core import LOCAL, Authority
+from weft.core import LOCAL, Authority, JsonObject
 from weft.core.edge_errors import InvalidHostError
 from weft.core.errors import ForbiddenError, UnauthenticatedError
 from weft.identity import Caller
@@ -15,6 +15,11 @@ from weft.identity import Caller
 
 class Authenticator(Protocol):
     """Tells who sends a request, from its headers (names in lower case)."""
+
+    @property
+    def schemes(self) -> Mapping[str, JsonObject]:
+        """Return what it asks for, any one of them, as the card's security schemes by name."""
+        ...
 
     async def authenticate(self, headers: Mapping[str, str]) -> Caller:
         """Return the caller.

@@ -85,8 +85,8 @@ class Card(Record):
         shown.extend({"uri": uri, "required": True} for uri in self.required_extensions)
         return shown
 
-    def to_wire(self, url: str, *, delegated: bool) -> JsonObject:
-        """Return the agent card of a server at `url`; `delegated` demands delegation tokens."""
+    def to_wire(self, url: str, *, schemes: Mapping[str, JsonObject]) -> JsonObject:
+        """Return the agent card of a server at `url` that asks for any one of the `schemes`."""
         skills = self.skills or (Skill(id=self.name, name=self.name, description=self.description),)
         shown: JsonObject = {
             "name": self.name,
@@ -105,10 +105,9 @@ class Card(Record):
             "defaultOutputModes": list(self.output_modes),
             "skills": [skill.to_wire(self) for skill in skills],
         }
-        if delegated:
-            bearer: JsonObject = {"scheme": "Bearer", "bearerFormat": "JWT"}
-            shown["securitySchemes"] = {"delegation": {"httpAuthSecurityScheme": bearer}}
-            shown["securityRequirements"] = [{"schemes": {"delegation": {}}}]
+        if schemes:
+            shown["securitySchemes"] = dict(schemes)
+            shown["securityRequirements"] = [{"schemes": {name: {}}} for name in schemes]
         return shown
 
 
