@@ -9,6 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from a2a.client import ClientConfig, ClientFactory
+from a2a.helpers import new_text_message
+from a2a.types import Role, SendMessageRequest, TaskState
 
 from tests.conftest import ROOT
 from weft.core import new_id
@@ -67,6 +70,7 @@ def incident(tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
+@pytest.mark.requirement("A2A-87")
 def test_open_on_loopback_it_needs_neither_mesh_nor_bus_nor_token(
     tmp_path: Path, incident: Path
 ) -> None:
@@ -128,3 +132,17 @@ def test_what_would_serve_others_than_was_meant_is_refused(
 
     assert code == 1
     assert words in line
+
+
+@pytest.mark.requirement("A2A-87")
+async def test_the_reference_client_speaks_to_it(tmp_path: Path, incident: Path) -> None:
+    with started(tmp_path, "--open", "--data", str(incident)) as (url, _):
+        async with httpx.AsyncClient(timeout=60) as http:
+            client = await ClientFactory(ClientConfig(httpx_client=http)).create_from_url(url)
+            request = SendMessageRequest(
+                message=new_text_message("Which service logs new errors?", role=Role.ROLE_USER)
+            )
+            events = [event async for event in client.send_message(request)]
+
+    assert events[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
+    assert any("payment" in str(event.artifact_update) for event in events)
