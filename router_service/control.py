@@ -3,14 +3,12 @@
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import grpc
 import grpc.aio
 
-from router_service.extraction import Extractor
+from router_service.choosing import NOBODY, Advisers, Choosing, offered_now
 from router_service.peers import MeshPeers
-from router_service.picker import Picker
 from router_service.routes import Routes
 from weft.core import (
     Authority,
@@ -26,7 +24,6 @@ from weft.core import trace as tracing
 from weft.core.error_table import look
 from weft.core.errors import ConfigError, ForbiddenError, InputError, WeftError
 from weft.identity import Verifier
-from weft.routing import ModelReading
 from weft.runs import RoutedRequest
 from weftapi.v1 import control_pb2, control_pb2_grpc
 
@@ -46,12 +43,10 @@ class ControlService(control_pb2_grpc.ControlServicer):
         routes: Routes,
         peers: MeshPeers,
         verifier: Verifier,
-        extractor: Extractor | None = None,
-        picker: Picker | None = None,
+        advisers: Advisers = NOBODY,
     ) -> None:
         self._routes = routes
-        self._picker = picker
-        self._extractor = extractor
+        self._advisers = advisers
         self._peers = peers
         self._verifier = verifier
 
@@ -101,16 +96,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
         """Say how a request would be routed, as a model reads it and chooses, where one does."""
         offers = await self._peers.refresh()
         authority = Authority(principal, deadline=Deadline.after(seconds * SHARE))
-        reading = None
-        if self._extractor is not None and self._extractor.is_for(routed):
-            index = self._routes.index(principal, offers)
-            reading = await self._extractor.read(routed, index, authority)
-        if self._picker is not None:
-            chosen = self._routes.choose(routed, principal, offers, (), reading)
-            if chosen.plan is not None and chosen.choices:
-                picked = await self._picker.pick(routed.input, chosen.choices, authority)
-                reading = replace(reading or ModelReading(), picks=picked.picks)
-        return self._routes.explain(routed, principal, offers, reading)
+        choosing = Choosing(self._peers, self._routes, self._advisers, routed, authority)
+        chosen, _ = await choosing.choose((), offered_now(offers))
+        return chosen.explanation()
 
 
 @asynccontextmanager

@@ -1,11 +1,11 @@
 """Carries a routed run out: its plan is written down first, then walked over the mesh."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 
-from router_service.extraction import Extractor
+from router_service.choosing import NOBODY, Advisers, Choosing
 from router_service.peers import MeshPeers
-from router_service.picker import Picker
 from router_service.routes import Chosen, Routes
 from router_service.waiting import choose_patiently
 from weft.checkpoint import (
@@ -67,22 +67,15 @@ class Planned:
 
 
 def execute_run(
-    checkpointer: Checkpointer,
-    peers: MeshPeers,
-    routes: Routes,
-    extractor: Extractor | None = None,
-    picker: Picker | None = None,
+    checkpointer: Checkpointer, peers: MeshPeers, routes: Routes, advisers: Advisers = NOBODY
 ) -> Execute:
-    """Return what the router's worker calls with each claimed run.
-
-    Without an extractor rules alone read requests, and without a picker they choose alone.
-    """
+    """Return what the router's worker calls with each claimed run."""
 
     async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         run = claimed.run
         request = RoutedRequest.of(run)
         loading = checkpointer.threads.load(thread_of(run))
-        planner = Planner(peers, routes, extractor, picker, journal)
+        planner = Planner(peers, routes, advisers, journal)
         if points_back(request.input):
             thread = await loading
             planned = await planner.plan(request, run, asked_before(history_of(thread)))
@@ -111,12 +104,7 @@ def execute_run(
     return execute
 
 
-def prepare_run(
-    peers: MeshPeers,
-    routes: Routes,
-    extractor: Extractor | None = None,
-    picker: Picker | None = None,
-) -> Prepare:
+def prepare_run(peers: MeshPeers, routes: Routes, advisers: Advisers = NOBODY) -> Prepare:
     """Return what writes a run's plan down within its claim, where the mesh in view allows one.
 
     A run for which it does not, or while somebody arrives, is claimed all the same, and waits for
@@ -128,10 +116,10 @@ def prepare_run(
         # What points back is routed by what it points at, which stands in the thread.
         if peers.arriving or points_back(request.input):
             return None
-        if extractor is not None and extractor.is_for(request):
+        if advisers.reads(request):
             return None
         chosen = routes.choose(request, run.principal, peers.offers)
-        if chosen.plan is None or chosen.lacking or (picker is not None and chosen.choices):
+        if chosen.plan is None or chosen.lacking or advisers.hears(chosen):
             return None
         step = PlanStep.of(chosen, Planned(chosen.plan))
         return StepWrite(PLAN_STEP, step, tuple(chosen.events))
@@ -145,8 +133,7 @@ class Planner:
 
     peers: MeshPeers
     routes: Routes
-    extractor: Extractor | None
-    picker: Picker | None
+    advisers: Advisers
     journal: Journal
 
     async def plan(
@@ -156,46 +143,19 @@ class Planner:
         stored = self.journal.steps.get(PLAN_STEP)
         if stored is not None:
             return _read(stored)
-        reading = await self._read(request, run, earlier)
-        principal = run.principal
-        chosen = await choose_patiently(
-            lambda offers: self.routes.choose(request, principal, offers, earlier, reading),
-            self.peers,
-            remaining_s=run.remaining_s,
+        choosing = Choosing(
+            self.peers, self.routes, self.advisers, request, run.authority(), self.journal
         )
-        if chosen.plan is not None and chosen.choices and self.picker is not None:
-            reading = await self._picked(request, run, reading, chosen)
-            chosen = self.routes.choose(request, principal, self.peers.offers, earlier, reading)
+        looking = partial(choose_patiently, peers=self.peers, remaining_s=run.remaining_s)
+        chosen, hints = await choosing.choose(earlier, looking)
         if chosen.plan is None:
             self.journal.emit(*chosen.events)
             raise chosen.error or RuntimeError("routing ended without a plan and without a reason")
-        reading = reading or ModelReading()
+        reading = hints.reading or ModelReading()
         planned = Planned(chosen.plan, reading.usage, reading.away)
         step = PlanStep.of(chosen, planned)
         stored = await self.journal.record(PLAN_STEP, step, chosen.events)
         return planned if stored == step else _read(stored)
-
-    async def _picked(
-        self, request: RoutedRequest, run: Run, reading: ModelReading | None, chosen: Chosen
-    ) -> ModelReading:
-        """Return what was read, with what the picker chooses."""
-        reading, picker = reading or ModelReading(), self.picker
-        if picker is None:
-            return reading
-        authority = run.authority().spent(reading.usage, calls=reading.usage.model_calls)
-        picked = await picker.pick(request.input, chosen.choices, authority, journal=self.journal)
-        return replace(reading, picks=picked.picks, usage=reading.usage + picked.usage)
-
-    async def _read(
-        self, request: RoutedRequest, run: Run, earlier: tuple[str, ...]
-    ) -> ModelReading | None:
-        """Return what a model reads in the request; None where none is to be asked."""
-        if self.extractor is None or not self.extractor.is_for(request):
-            return None
-        index = self.routes.index(run.principal, await self.peers.refresh())
-        return await self.extractor.read(
-            request, index, run.authority(), journal=self.journal, earlier=earlier
-        )
 
 
 def _read(stored: JsonObject) -> Planned:

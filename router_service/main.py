@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from router_service.choosing import Advisers
 from router_service.control import ControlService, control_server
 from router_service.erasures import Erasures
 from router_service.execute import execute_run, prepare_run
@@ -20,17 +21,17 @@ from router_service.extraction import Extractor
 from router_service.guide import Guide
 from router_service.peers import MeshPeers
 from router_service.picker import Picker
-from router_service.routes import Routes
+from router_service.routes import NAMED, Routes
 from weft.a2a import Sealer, control_card
 from weft.catalog import Entry
 from weft.core import ROUTER, SYSTEM_CLOCK, dumps
-from weft.core.errors import ConfigError
+from weft.core.errors import ConfigError, system_words
 from weft.core.supervision import kept_going
 from weft.identity import Minter, Verifier
 from weft.identity.signatures import sign
 from weft.loop import ModelPatience, role_agents
 from weft.models import Model
-from weft.routing import GUIDE, Policies, Situation, read_policies
+from weft.routing import BUILTINS, GUIDE, Policies, Situation, read_policies
 from weft.runs import KEEP_DAYS, MESH_RUN, Pruner, Runs, Worker
 from weft.service import (
     FrontMember,
@@ -82,8 +83,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         minter = Minter(self.key)
         patience = patience_of(settings)
         spare = {**role_agents(model, **patience), GUIDE: Guide()}
-        extractor = _extractor(settings, model, patience)
-        picker = _picker(settings, model)
+        advisers = Advisers(_extractor(settings, model, patience), _picker(settings, model))
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
         situation = Situation(
             data=settings.data is not None or settings.live,
@@ -93,16 +93,16 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         runs = Runs(self.checkpointer, self.bus, pool=ROUTER)
         worker = Worker(
             runs,
-            execute_run(self.checkpointer, peers, routes, extractor, picker),
+            execute_run(self.checkpointer, peers, routes, advisers),
             name=f"{ROUTER}/{settings.instance}",
             operations=(MESH_RUN,),
-            prepare=prepare_run(peers, routes, extractor, picker),
+            prepare=prepare_run(peers, routes, advisers),
             slots=settings.slots,
         )
         verifier = Verifier(self.trust, audience=ROUTER, at=listening.url)
         async with (
             control_server(
-                ControlService(routes, peers, verifier, extractor, picker),
+                ControlService(routes, peers, verifier, advisers),
                 host=settings.host,
                 port=settings.control_port,
             ) as address,
@@ -150,7 +150,21 @@ def _picker(settings: Settings, model: Model) -> Picker | None:
 
 
 async def _policies(file: Path | None) -> Policies:
-    return Policies() if file is None else read_policies(await anyio.Path(file).read_bytes())
+    """Return what may run, as it stands in `file` now.
+
+    Raises:
+        ConfigError: The file cannot be read, or does not say what can be meant.
+    """
+    if file is None:
+        return Policies()
+    try:
+        text = await anyio.Path(file).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"ROUTER_POLICIES: {system_words(error)}") from error
+    try:
+        return read_policies(text, [*(protocol.id for protocol in BUILTINS), NAMED])
+    except ConfigError as error:
+        raise ConfigError(f"ROUTER_POLICIES, {file}: {error}") from error
 
 
 @asynccontextmanager

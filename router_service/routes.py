@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from weft.catalog import Offers
-from weft.core import JsonObject, JsonValue, Principal
+from weft.core import JsonObject, JsonValue, Principal, Tally
 from weft.core.edge_errors import UnknownAgentError
-from weft.core.errors import WeftError
+from weft.core.errors import InputError, WeftError
 from weft.events import Event
 from weft.language import in_context
 from weft.plan import Call, Gate, Node, Parallel, Plan, PlanCompiled
@@ -23,6 +23,7 @@ from weft.routing import (
     Policies,
     PolicyDeniedError,
     PolicyGate,
+    Routed,
     Selection,
     Situation,
     TaskType,
@@ -35,6 +36,21 @@ from weft.runs import RoutedRequest
 
 NAMED = "agent"
 """The protocol of a request that names its agent: there is nothing to choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What is known of a request beside its words and the mesh."""
+
+    earlier: tuple[str, ...] = ()
+    """What was asked before on the thread that it points back at."""
+    reading: ModelReading | None = None
+    """What a language model read in its words, and chose among protocols."""
+    tallies: Mapping[TaskType, Mapping[str, Tally]] | None = None
+    """What came of protocols before; None where nobody keeps that."""
+
+
+NO_HINTS = Hints()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,21 @@ class Chosen:
     """All that the plan can do is to say that nobody is there for it."""
     choices: Mapping[TaskType, Selection] = field(default_factory=dict)
     """What rules chose among several protocols, where somebody else may."""
+    routed: Routed | None = None
+    """All that was decided; None where no frame could be made, or the request names its agent."""
+    extraction: Extraction | None = None
+    index: CapabilityIndex | None = None
+    """What was in view, those included who are away and are asked all the same."""
+
+    def explanation(self) -> JsonObject:
+        """Say what was chosen and why, denials and dead ends included.
+
+        Raises:
+            WeftError: There is no frame to explain.
+        """
+        if self.routed is None or self.index is None:
+            raise self.error or InputError("a request that names its agent has no choice in it")
+        return explanation_of(self.routed, self.index, self.extraction).to_json()
 
 
 @dataclass(slots=True)
@@ -67,35 +98,27 @@ class Routes:
         request: RoutedRequest,
         principal: Principal,
         known: Offers,
-        earlier: tuple[str, ...] = (),
-        reading: ModelReading | None = None,
+        hints: Hints = NO_HINTS,
     ) -> Chosen:
         """Return what to do for a request; equal arguments give equal answers.
 
-        `reading` is what a language model read in its words.
-
         A fan-out asks who is away, too: that he was not heard belongs into its report.
         """
-        chosen = self._choose(request, principal, known, earlier, reading)
+        chosen = self._choose(request, principal, known, hints)
         if not known.away or chosen.plan is None:
             return chosen
-        whole = self._choose(request, principal, known.with_away(), earlier, reading)
+        whole = self._choose(request, principal, known.with_away(), hints)
         if whole.plan is None or whole.protocol != chosen.protocol:
             return chosen
         same = _beside_fan_outs(whole.plan.root) == _beside_fan_outs(chosen.plan.root)
         return whole if same else chosen
 
     def _choose(
-        self,
-        request: RoutedRequest,
-        principal: Principal,
-        known: Offers,
-        earlier: tuple[str, ...],
-        reading: ModelReading | None,
+        self, request: RoutedRequest, principal: Principal, known: Offers, hints: Hints
     ) -> Chosen:
         compiler = self._compiler(principal, known)
         try:
-            extraction = self._extracted(request, compiler, earlier, reading)
+            extraction = self._extracted(request, compiler, hints)
         except WeftError as error:
             failing = Failing(error={"code": error.code, "message": str(error)})
             return Chosen(None, (FrameFailed(data=failing),), error=error)
@@ -103,77 +126,37 @@ class Routes:
             gate = self.policies.of(principal.tenant)
             return _named(request, extraction.frame, principal, known, gate=gate)
         # A run always belongs to a thread; only an explanation may have none.
-        goal = self._goal(request, extraction, earlier)
-        routed = compiler.route(extraction.frame, goal)
-        events = events_of(routed, extraction)
-        selected = routed.parts[0].selection if routed.parts else None
-        guidance = extraction.guidance if not routed.parts else None
-        guided = GUIDE if guidance is not None else None
-        protocol = selected.protocol.id if selected is not None else guided
-        lacking = guidance is not None and guidance.lacking
-        choices = {
-            part.goal: part.selection
-            for part in routed.parts
-            if part.selection is not None and part.selection.method == "rule_based"
-        }
-        return Chosen(
-            protocol,
-            events,
-            plan=routed.plan,
-            plan_json=routed.plan_json,
-            error=routed.error,
-            lacking=lacking,
-            choices=choices,
-        )
+        routed = compiler.route(extraction.frame, self._goal(request, extraction, hints))
+        return _chosen(routed, extraction, compiler.capabilities)
 
     def index(self, principal: Principal, known: Offers) -> CapabilityIndex:
         """Return what the mesh offers to who asks."""
         return self._compiler(principal, known).capabilities
 
-    def explain(
-        self,
-        request: RoutedRequest,
-        principal: Principal,
-        known: Offers,
-        reading: ModelReading | None = None,
-    ) -> JsonObject:
-        """Say how a request would be routed, denials and dead ends included.
-
-        Raises:
-            InputError: The goal is none.
-        """
-        compiler = self._compiler(principal, known)
-        extraction = self._extracted(request, compiler, (), reading)
-        goal = self._goal(request, extraction)
-        routed = compiler.route(extraction.frame, goal)
-        return explanation_of(routed, compiler.capabilities, extraction).to_json()
-
-    def _goal(
-        self, request: RoutedRequest, extraction: Extraction, earlier: tuple[str, ...] = ()
-    ) -> GoalRequest:
+    def _goal(self, request: RoutedRequest, extraction: Extraction, hints: Hints) -> GoalRequest:
         # Who names a protocol wants it used, whatever there is to be said.
         guidance = None if request.protocol else extraction.guidance
         return GoalRequest(
-            goal=in_context(request.input, earlier),
+            goal=in_context(request.input, hints.earlier),
             protocol=request.protocol,
             guidance=guidance,
             remembers=True,
             explained=self.situation.model,
             picks=extraction.picks,
+            tallies=hints.tallies,
         )
 
     def _extracted(
-        self,
-        request: RoutedRequest,
-        compiler: CognitiveCompiler,
-        earlier: tuple[str, ...],
-        reading: ModelReading | None,
+        self, request: RoutedRequest, compiler: CognitiveCompiler, hints: Hints
     ) -> Extraction:
         has_data = self.situation.data or "data" in request.metadata
-        situation = replace(self.situation, data=has_data, earlier=earlier)
-        index = compiler.capabilities
+        situation = replace(self.situation, data=has_data, earlier=hints.earlier)
         return extract(
-            request.input, index, given=request.goal, situation=situation, reading=reading
+            request.input,
+            compiler.capabilities,
+            given=request.goal,
+            situation=situation,
+            reading=hints.reading,
         )
 
     def _compiler(self, principal: Principal, known: Offers) -> CognitiveCompiler:
@@ -199,6 +182,29 @@ class _Compilers:
         default_factory=dict
     )
     """One revision is also looked at as if those were there who are away: then there are more."""
+
+
+def _chosen(routed: Routed, extraction: Extraction, index: CapabilityIndex) -> Chosen:
+    selected = routed.parts[0].selection if routed.parts else None
+    guidance = extraction.guidance if not routed.parts else None
+    guided = GUIDE if guidance is not None else None
+    choices = {
+        part.goal: part.selection
+        for part in routed.parts
+        if part.selection is not None and part.selection.method in ("rule_based", "learned")
+    }
+    return Chosen(
+        selected.protocol.id if selected is not None else guided,
+        events_of(routed, extraction),
+        plan=routed.plan,
+        plan_json=routed.plan_json,
+        error=routed.error,
+        lacking=guidance is not None and guidance.lacking,
+        choices=choices,
+        routed=routed,
+        extraction=extraction,
+        index=index,
+    )
 
 
 def _beside_fan_outs(node: Node) -> list[JsonValue]:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from router_service.execute import execute_run, prepare_run
-from router_service.routes import Chosen, Routes
+from router_service.routes import NO_HINTS, Chosen, Hints, Routes
 from tests.router_service.house import ANA, House, house
 from weft.bus import MemoryBus
 from weft.catalog import Offers
@@ -28,7 +28,6 @@ from weft.core import (
 from weft.events import Acceptance, RunAccepted
 from weft.loop import Peer, role_agents
 from weft.models import ModelRequest, ModelResponse, get_model
-from weft.routing import ModelReading
 from weft.runs import MESH_RUN, PLAN_STEP, Journal, RoutedRequest, RunOutcome, Runs, Worker
 from weft.testing import FunctionModel, ScriptedOpenAIServer
 
@@ -229,11 +228,10 @@ class Counting(Routes):
         request: RoutedRequest,
         principal: Principal,
         known: Offers,
-        earlier: tuple[str, ...] = (),
-        reading: ModelReading | None = None,
+        hints: Hints = NO_HINTS,
     ) -> Chosen:
         self.chosen += 1
-        return super().choose(request, principal, known, earlier, reading)
+        return super().choose(request, principal, known, hints)
 
 
 @pytest.mark.requirement("PLAN-10")

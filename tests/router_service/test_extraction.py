@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
+from router_service.choosing import Advisers
 from router_service.execute import execute_run, prepare_run
 from router_service.extraction import Extractor
 from router_service.main import Settings, _extractor
@@ -58,10 +59,10 @@ async def router(address: str, *, alone: bool = False) -> AsyncIterator[Runs]:
         runs, routes = Runs(store, MemoryBus(), pool="router"), Routes()
         worker = Worker(
             runs,
-            execute_run(store, members.peers, routes, extractor),
+            execute_run(store, members.peers, routes, Advisers(extractor)),
             name="router/1",
             operations=(MESH_RUN,),
-            prepare=prepare_run(members.peers, routes, extractor),
+            prepare=prepare_run(members.peers, routes, Advisers(extractor)),
         )
         await stack.enter_async_context(worker.working())
         await stack.enter_async_context(runs.listening())

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
+from router_service.choosing import Advisers
 from router_service.control import ControlService
 from router_service.execute import execute_run, prepare_run
 from router_service.main import Settings, _picker
@@ -59,10 +60,10 @@ async def routed(
             )  # fmt: skip
             worker = Worker(
                 runs,
-                execute_run(store, mesh.peers, routes, None, picker),
+                execute_run(store, mesh.peers, routes, Advisers(picker=picker)),
                 name="router/1",
                 operations=(MESH_RUN,),
-                prepare=prepare_run(mesh.peers, routes, None, picker),
+                prepare=prepare_run(mesh.peers, routes, Advisers(picker=picker)),
             )
             async with worker.working(), runs.listening():
                 made = new_run({"input": "Look into the till", "goal": goal})
@@ -91,7 +92,7 @@ async def test_a_model_may_choose_what_rules_rank_second_and_is_paid_for() -> No
     [
         (picking("plan_execute_validate"), 5.0, "not of the form"),
         (DOWN, 5.0, "503"),
-        (WireReply(fault="silence", when=When(contains="You choose how a team")), 0.3, ""),
+        (WireReply(fault="silence", when=When(contains="You choose how a team")), 2.0, ""),
     ],
 )
 async def test_an_unknown_id_an_error_and_silence_leave_it_to_the_rules_and_are_said(
@@ -120,12 +121,12 @@ async def test_an_explanation_shows_what_the_model_would_choose_and_why() -> Non
         model = get_model("openai:scripted", base_url=server.base_url, api_key="k")
         async with aclosing(model), house(role_agents(model)) as mesh:
             request = RoutedRequest(input="Look into the till", goal=RESEARCH)
-            service = ControlService(Routes(), mesh.peers, None, None, Picker(model))  # type: ignore[arg-type]
+            service = ControlService(Routes(), mesh.peers, None, Advisers(picker=Picker(model)))  # type: ignore[arg-type]
             told: Any = await service.explained(request, ANA, seconds=10)
 
     [part] = told["parts"]
     assert (part["selected_protocol"], part["method"]) == ("debate", "llm_picked")
-    assert part["picker_rationale"] == "it looks at both sides"
+    assert told["picker_rationale"] == "it looks at both sides"
 
 
 def test_a_picker_needs_a_model() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from router_service.guide import Guide
-from router_service.routes import Routes
+from router_service.routes import Hints, Routes
 from services.code_analyst.main import CARD as CODE
 from services.generalist.main import RUNBOOKS
 from services.log_analyst.main import CARD as LOGS
@@ -310,7 +310,7 @@ async def test_a_follow_up_is_about_what_its_thread_is_about() -> None:
         routes = Routes(situation=Situation(model=False))
         follow_up = RoutedRequest(input="and the ledger?")
         alone = routes.choose(follow_up, ANA, known)
-        after = routes.choose(follow_up, ANA, known, ("why is basket slow?",))
+        after = routes.choose(follow_up, ANA, known, Hints(("why is basket slow?",)))
 
     assert alone.protocol == GUIDE
     assert after.plan is not None

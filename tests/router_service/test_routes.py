@@ -1,12 +1,15 @@
 """From a request to a plan, given what the mesh offers to whoever asks."""
 
+from pathlib import Path
+
 import pytest
 
+from router_service.main import _policies
 from router_service.peers import MISSED_SECONDS
 from router_service.routes import NAMED, Routes
 from tests.router_service.house import ANA, House, house, may_call, skill
 from weft.core.edge_errors import UnknownAgentError
-from weft.core.errors import WeftError
+from weft.core.errors import ConfigError, WeftError
 from weft.plan import Call, Gate, Parallel, Plan
 from weft.routing import Policies, PolicyDeniedError, PolicyGate
 from weft.runs import RoutedRequest
@@ -185,7 +188,7 @@ async def test_explaining_says_what_choosing_does() -> None:
     async with house() as mesh:
         await joined(mesh)
         known = await mesh.peers.refresh()
-        told = Routes().explain(WHY, ANA, known)
+        told = Routes().choose(WHY, ANA, known).explanation()
         chosen = Routes().choose(WHY, ANA, known)
 
     parts = told["parts"]
@@ -202,10 +205,10 @@ async def test_what_nobody_can_read_of_a_card_is_told_and_lowers_no_risk() -> No
         await mesh.joins("log_analyst", typo)
         await mesh.joins("trace_analyst", TRACES)
         offers = await mesh.peers.refresh()
-        explained = Routes().explain(WHY, ANA, offers)
-        elsewhere = Routes().explain(WHY, may_call("trace_analyst"), offers)
+        explained = Routes().choose(WHY, ANA, offers).explanation()
+        elsewhere = Routes().choose(WHY, may_call("trace_analyst"), offers).explanation()
         lost = RoutedRequest(input="look", goal={"primary_goal": "diagnose", "domain": "astrology"})
-        general = Routes().explain(lost, ANA, offers)
+        general = Routes().choose(lost, ANA, offers).explanation()
 
     told = "card of log_analyst: skill 'log.analyze': malformed tag 'risk:lwo'"
     assert explained["warnings"] == [told]
@@ -222,7 +225,7 @@ async def test_explaining_says_how_much_of_a_long_request_was_read() -> None:
     long = RoutedRequest(input=f"Diagnose checkout. {paste} Then delete production")
     async with house() as mesh:
         await joined(mesh)
-        told = Routes().explain(long, ANA, await mesh.peers.refresh())
+        told = Routes().choose(long, ANA, await mesh.peers.refresh()).explanation()
 
     read = f"only the first 16384 of {len(long.input)} characters were searched for what is asked"
     assert told["extraction"] == {
@@ -251,8 +254,21 @@ async def test_a_tenants_policy_holds_for_its_requests_named_agents_included() -
         known = await mesh.peers.refresh()
         denied = [routes.choose(each, ANA, known) for each in (WHY, named)]
         allowed = [routes.choose(each, other, known) for each in (WHY, named)]
-        explained = routes.explain(WHY, ANA, known)
+        explained = routes.choose(WHY, ANA, known).explanation()
 
     assert all(isinstance(each.error, PolicyDeniedError) for each in denied)
     assert all(each.plan is not None for each in allowed)
     assert explained["error"] == {"code": "policy_denied", "message": str(denied[0].error)}
+
+
+@pytest.mark.requirement("RT-9")
+async def test_a_router_does_not_start_with_policies_that_it_cannot_keep(tmp_path: Path) -> None:
+    file = tmp_path / "policies.json"
+
+    with pytest.raises(ConfigError, match=r"ROUTER_POLICIES: .*policies.json"):
+        await _policies(file)
+    file.write_text('{"tenants": {"acme": {"require_approval_above": "high"}}}')
+    with pytest.raises(ConfigError, match=r"'acme' is looser .* high .at most medium."):
+        await _policies(file)
+    file.write_text('{"default": {"denied_protocols": ["agent", "debate"]}}')
+    assert (await _policies(file)).of("any").denied_protocols == ("agent", "debate")

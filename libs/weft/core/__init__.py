@@ -38,6 +38,7 @@ from weft.core.result import (
     Verdict,
     Window,
 )
+from weft.core.tally import NO_TALLY, Tally
 from weft.core.trace import TraceContext, logged_trace_id, logged_under
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "LOCAL",
     "MAX_DEPTH",
     "MAX_EXPIRY_S",
+    "NO_TALLY",
     "NO_USAGE",
     "ROUTER",
     "RUN_SCOPES",
@@ -86,6 +88,7 @@ __all__ = [
     "RunId",
     "StrictRecord",
     "SystemClock",
+    "Tally",
     "ToolCall",
     "ToolSpec",
     "TraceContext",

@@ -32,7 +32,7 @@ from weft.routing.protocols import Protocol, ProtocolRegistry, View
 from weft.routing.reach import Situation
 from weft.routing.routed import GoalRequest, Routed, RoutedPart
 from weft.routing.router import Router, RunnableResult
-from weft.routing.select import Candidate, Offered, Pick, Selection, select
+from weft.routing.select import Candidate, Offered, Pick, Selection
 
 __all__ = [
     "BUILTINS",
@@ -88,5 +88,4 @@ __all__ = [
     "extract",
     "frame_schema",
     "read_policies",
-    "select",
 ]

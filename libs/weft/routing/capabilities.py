@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from zlib import crc32
 
 from weft.catalog import Capability, Effects, Offers, RiskLevel
-from weft.core import Principal, ToolSpec
+from weft.core import JsonValue, Principal, ToolSpec, canonical
 from weft.core.errors import InputError, did_you_mean
 from weft.language.text import name_words, stems
 from weft.routing.frame import GENERAL, GoalFrame, Level, TaskType, highest
@@ -57,6 +58,19 @@ class CapabilityIndex:
         self.revision = revision
         self.problems = tuple(dict.fromkeys(problems))
         self._by_id = dict(sorted(merged.items()))
+
+    @property
+    def content_revision(self) -> int:
+        """Return a number that equal capabilities share, and others hardly ever."""
+        rows: list[JsonValue] = []
+        for capability in self._by_id.values():
+            fields = capability.to_json()
+            for name, value in fields.items():
+                if isinstance(value, list):
+                    # Sets come in another order in each process.
+                    fields[name] = [*sorted(map(str, value))]
+            rows.append(fields)
+        return crc32(canonical([*rows, *self.problems]))
 
     @classmethod
     def of(

@@ -24,7 +24,7 @@ from weft.routing.parts import GoalPart, notes_on, offered_to, part_of, used_by,
 from weft.routing.policy import PolicyGate
 from weft.routing.protocols import DELEGATE, ProtocolRegistry
 from weft.routing.routed import GoalRequest, Routed, RoutedPart
-from weft.routing.select import Selection, select
+from weft.routing.select import Advice, Selection, select
 
 
 class CognitiveCompiler:
@@ -75,7 +75,7 @@ class CognitiveCompiler:
             request,
             unknown=unknown,
             warnings=_warnings(frame, request),
-            revision=self.capabilities.revision,
+            policy_revision=self._policy.revision,
         )
         if unknown:
             error = UnknownCapabilityError(unknown, self.available_capabilities())
@@ -121,8 +121,7 @@ class CognitiveCompiler:
                 part.goal,
                 frame.complexity,
                 offered,
-                requested=protocol,
-                pick=request.picks.get(part.goal),
+                advice=_advice(request, part.goal, protocol),
             )
         except NoMatchingProtocolError as error:
             return RoutedPart(part.goal, part.risk, rejected=error.rejected), error
@@ -195,6 +194,11 @@ def _guiding(guidance: Guidance) -> Call:
     if guidance.refuses:
         said["code"] = NoCapabilityError.code
     return Call(id=GUIDE, role=GUIDE, arguments=said, retries=0, title=title)
+
+
+def _advice(request: GoalRequest, goal: TaskType, protocol: str | None) -> Advice:
+    tallies = None if request.tallies is None else request.tallies.get(goal, {})
+    return Advice(protocol, request.picks.get(goal), tallies)
 
 
 def _asks_approval(frame: GoalFrame, goal: TaskType) -> bool:

@@ -9,6 +9,7 @@ from weft.plan import PlanCompiled
 from weft.plan.events import Compiled
 from weft.routing.extract import Extraction
 from weft.routing.routed import Routed, RoutedPart
+from weft.routing.select import Selection
 
 __all__ = ["Failing", "Ruling"]
 
@@ -155,6 +156,7 @@ def _of_part(part: RoutedPart) -> Iterator[Event]:
             risk_max=protocol.risk_max,
             method=part.selection.method,
             rationale=part.selection.picker_rationale
+            or _learned(part.selection)
             or _rationale(chosen.complexity_distance, canonical=chosen.is_canonical),
         )
     )
@@ -169,6 +171,16 @@ def _of_part(part: RoutedPart) -> Iterator[Event]:
                 frame_risk=part.risk,
             )
         )
+
+
+def _learned(selection: Selection) -> str:
+    """Say what earlier runs have to do with the choice; "" if nothing."""
+    if selection.method != "learned":
+        return ""
+    score = next(s for s in selection.scores if s.protocol_id == selection.protocol.id)
+    tally = score.tally
+    went = f"{tally.successes} of its {tally.runs} earlier runs of this kind went well"
+    return f"{went}; with what rules say of it, its score {score.score:.2f} is the highest"
 
 
 def _rationale(distance: int, *, canonical: bool) -> str:

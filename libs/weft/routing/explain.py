@@ -1,5 +1,7 @@
 """Why a frame becomes the plan it becomes, for people and for tests."""
 
+from collections.abc import Iterator
+
 from weft.core import JsonObject, Path, Record
 from weft.plan import Call, Judge, Price, price
 from weft.routing.capabilities import CapabilityIndex
@@ -45,7 +47,6 @@ class PartView(Record):
     risk: str
     selected_protocol: str | None = None
     method: str | None = None
-    picker_rationale: str = ""
     candidates: tuple[CandidateView, ...] = ()
     rejected: tuple[RejectedView, ...] = ()
     modifiers: tuple[ModifierView, ...] = ()
@@ -68,6 +69,18 @@ class ExtractionView(Record):
     warnings: tuple[str, ...] = ()
 
 
+class LearningView(Record):
+    """What earlier runs say of a protocol for a part, beside where rules rank it."""
+
+    goal: TaskType
+    domain: str
+    protocol_id: str
+    prior: float
+    runs: int
+    successes: int
+    score: float
+
+
 class RoutingExplanation(Record):
     """Everything that led to a plan, or to the error that stands instead of one."""
 
@@ -83,9 +96,16 @@ class RoutingExplanation(Record):
     plan: JsonObject | None = None
     price: Price | None = None
     """What no run of the plan exceeds."""
+    picker_rationale: str = ""
+    """Why a model chose as it did, or why none did; empty where none was asked."""
+    learning: tuple[LearningView, ...] | None = None
+    """Of each part that several protocols could do; None where outcomes are not kept."""
     error: dict[str, str] | None = None
     """Code and message, where nothing would run."""
     revisions: dict[str, int]
+    """Of the catalogue as this replica counts it, of what the caller may call and of the policy that
+    holds for them. The last two are equal wherever these are: with them a run does what is said here.
+    """
 
 
 def explanation_of(
@@ -106,7 +126,13 @@ def explanation_of(
         plan=None if routed.plan is None else routed.plan_json,
         price=None if routed.plan is None else price(routed.plan),
         error=None if error is None else {"code": error.code, "message": str(error)},
-        revisions={"catalog": routed.revision},
+        picker_rationale=_picker_rationale(routed),
+        learning=None if routed.request.tallies is None else tuple(_learning(routed)),
+        revisions={
+            "catalog": index.revision,
+            "capabilities": index.content_revision,
+            "policy": routed.policy_revision,
+        },
     )
 
 
@@ -123,7 +149,6 @@ def _part(part: RoutedPart) -> PartView:
         risk=part.risk.value,
         selected_protocol=None if selection is None else selection.protocol.id,
         method=None if selection is None else selection.method,
-        picker_rationale="" if selection is None else selection.picker_rationale,
         candidates=() if selection is None else _candidates(selection),
         rejected=tuple(
             RejectedView(
@@ -148,6 +173,31 @@ def _candidates(selection: Selection) -> tuple[CandidateView, ...]:
         )
         for place, candidate in enumerate(selection.candidates, start=1)
     )
+
+
+def _picker_rationale(routed: Routed) -> str:
+    reasons = [
+        (part.goal, part.selection.picker_rationale)
+        for part in routed.parts
+        if part.selection is not None and part.selection.picker_rationale
+    ]
+    if len(reasons) == 1:
+        return reasons[0][1]
+    return "; ".join(f"{goal}: {why}" for goal, why in reasons)
+
+
+def _learning(routed: Routed) -> Iterator[LearningView]:
+    for part in routed.parts:
+        for score in part.selection.scores if part.selection is not None else ():
+            yield LearningView(
+                goal=part.goal,
+                domain=routed.frame.domain,
+                protocol_id=score.protocol_id,
+                prior=score.prior,
+                runs=score.tally.runs,
+                successes=score.tally.successes,
+                score=round(score.score, 6),
+            )
 
 
 def _peers(routed: Routed, index: CapabilityIndex) -> tuple[PeerView, ...]:

@@ -1,12 +1,14 @@
 """What may run, and what needs a person's yes."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import ClassVar
+from zlib import crc32
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from weft.core import JsonObject, Record, StrictRecord
-from weft.core.errors import ConfigError
+from weft.core.errors import ConfigError, did_you_mean
 from weft.routing.frame import Level, Risk
 
 
@@ -47,15 +49,23 @@ class PolicyGate:
             )
         return PolicyVerdict(allow=True)
 
+    @property
+    def revision(self) -> int:
+        """Return a number that equal rules share, and others hardly ever."""
+        levels = (self.max_risk.value, self.require_approval_above.value)
+        return crc32(" ".join((*levels, *sorted(set(self.denied_protocols)))).encode())
+
     def looser_than(self, other: "PolicyGate") -> list[str]:
-        """Return the names of the settings that allow more than `other` does."""
+        """Say which settings allow more than `other` does, and what would not."""
         fields = []
         if self.max_risk.rank > other.max_risk.rank:
-            fields.append("max_risk")
+            fields.append(f"max_risk {self.max_risk} (at most {other.max_risk})")
         if self.require_approval_above.rank > other.require_approval_above.rank:
-            fields.append("require_approval_above")
-        if not set(other.denied_protocols) <= set(self.denied_protocols):
-            fields.append("denied_protocols")
+            most = other.require_approval_above
+            fields.append(f"require_approval_above {self.require_approval_above} (at most {most})")
+        missing = sorted(set(other.denied_protocols) - set(self.denied_protocols))
+        if missing:
+            fields.append(f"denied_protocols without {', '.join(missing)} (name them, too)")
         return fields
 
 
@@ -75,8 +85,9 @@ class Policies:
             looser = gate.looser_than(self.default)
             if looser:
                 raise ConfigError(
-                    f"the policy of tenant {tenant!r} is looser than the default in "
-                    f"{', '.join(looser)}; a tenant can only tighten"
+                    f"the policy of tenant {tenant!r} is looser than the default: "
+                    f"{'; '.join(looser)}. A tenant's rules can only tighten: make these as strict "
+                    "as the default, or loosen the default and tighten other tenants"
                 )
 
     def of(self, tenant: str) -> PolicyGate:
@@ -90,11 +101,12 @@ class _Written(StrictRecord):
     tenants: dict[str, JsonObject] = Field(default_factory=dict)
 
 
-def read_policies(text: str | bytes) -> Policies:
-    """Return the policies that `text` writes down as JSON.
+def read_policies(text: str | bytes, protocols: Iterable[str]) -> Policies:
+    """Return the policies that `text` writes down as JSON, over these `protocols`.
 
     Raises:
-        ConfigError: It has another form, or a tenant's rules are looser than the default.
+        ConfigError: It has another form, denies a protocol that there is not, or a tenant's rules
+            are looser than the default.
     """
     try:
         written = _Written.model_validate_json(text)
@@ -108,4 +120,11 @@ def read_policies(text: str | bytes) -> Policies:
         first = error.errors(include_url=False, include_input=False)[0]
         place = "/".join(map(str, first["loc"]))
         raise ConfigError(f"the policies cannot be read: {place}: {first['msg']}") from error
+    names = sorted(protocols)
+    for rules in (written.default, *tenants.values()):
+        for name in rules.denied_protocols:
+            if name not in names:
+                # Nothing would be denied, and nobody told.
+                hint = did_you_mean(name, names)
+                raise ConfigError(f"denied_protocols: there is no protocol {name!r}{hint}")
     return Policies(written.default, tenants)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from weft.core import JsonObject
+from weft.core import JsonObject, Tally
 from weft.core.errors import WeftError
 from weft.plan import Node, Plan
 from weft.routing.errors import Rejected
@@ -35,6 +35,9 @@ class GoalRequest:
     """What is said in place of the plan's work, or before it."""
     picks: Mapping[TaskType, Pick] = field(default_factory=dict)
     """What a model chose where several protocols could do a part."""
+    tallies: Mapping[TaskType, Mapping[str, Tally]] | None = None
+    """What came of protocols before, by the part that several could do; None where nobody keeps
+    that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +67,4 @@ class Routed:
     unknown: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    revision: int = 0
+    policy_revision: int = 0

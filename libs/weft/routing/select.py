@@ -1,9 +1,10 @@
 """Which protocol does a part: a pure function of frame, view, registry and request."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from weft.core import Tally
 from weft.routing.errors import (
     NoCapabilityError,
     NoMatchingProtocolError,
@@ -11,9 +12,12 @@ from weft.routing.errors import (
     UnknownProtocolError,
 )
 from weft.routing.frame import Level, TaskType
+from weft.routing.learning import Score, best_of, scores_of
 from weft.routing.protocols import Protocol, ProtocolRegistry
 
-Method = Literal["single_candidate", "rule_based", "requested", "llm_picked", "rule_based_fallback"]
+Method = Literal[
+    "single_candidate", "rule_based", "requested", "learned", "llm_picked", "rule_based_fallback"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,19 @@ class Pick:
 
     protocol: str = ""
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What decides beside the rank: a protocol by its name, a model's choice, earlier outcomes."""
+
+    requested: str | None = None
+    pick: Pick | None = None
+    tallies: Mapping[str, Tally] | None = None
+    """What came of each protocol before; None where nobody keeps that."""
+
+
+NO_ADVICE = Advice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,8 @@ class Selection:
     rejected: tuple[Rejected, ...]
     picker_rationale: str = ""
     """Why a model chose it, or why none did; empty where none was asked."""
+    scores: tuple[Score, ...] = ()
+    """What earlier runs say of the candidates, in their order; empty where nobody was asked."""
 
     @property
     def runners_up(self) -> tuple[str, ...]:
@@ -76,18 +95,17 @@ def select(
     complexity: Level,
     offered: Offered,
     *,
-    requested: str | None = None,
-    pick: Pick | None = None,
+    advice: Advice = NO_ADVICE,
 ) -> Selection:
-    """Return the best protocol for `goal`; of several survivors the one that `pick` names.
+    """Return the best protocol for `goal`; of several survivors the one that `advice` is for.
 
     Raises:
-        UnknownProtocolError: There is no protocol named `requested`.
+        UnknownProtocolError: There is no protocol of the requested name.
         NoMatchingProtocolError: None survives.
         NoCapabilityError: None survives, because nothing can do the work.
     """
-    if requested is not None:
-        return _requested(registry, goal, complexity, offered, requested)
+    if advice.requested is not None:
+        return _requested(registry, goal, complexity, offered, advice.requested)
     rejected: list[Rejected] = []
     survivors = []
     for protocol in registry.all():
@@ -99,16 +117,29 @@ def select(
     if not survivors:
         raise _dead_end(goal, rejected)
     survivors.sort(key=lambda candidate: candidate.rank)
-    best, all_of_them = survivors[0].protocol, (tuple(survivors), tuple(rejected))
+    all_of_them = (tuple(survivors), tuple(rejected))
     if len(survivors) == 1:
-        return Selection(best, "single_candidate", *all_of_them)
+        return Selection(survivors[0].protocol, "single_candidate", *all_of_them)
+    return _advised(Selection(survivors[0].protocol, "rule_based", *all_of_them), advice)
+
+
+def _advised(by_rules: Selection, advice: Advice) -> Selection:
+    """Return the choice among several survivors: earlier outcomes order them, a model picks."""
+    protocols = {candidate.protocol.id: candidate.protocol for candidate in by_rules.candidates}
+    chosen, pick = by_rules, advice.pick
+    if advice.tallies is not None:
+        scores = scores_of(list(protocols), advice.tallies)
+        method: Method = "learned" if any(score.tally.runs for score in scores) else "rule_based"
+        best = protocols[best_of(scores).protocol_id]
+        chosen = replace(by_rules, protocol=best, method=method, scores=scores)
     if pick is None:
-        return Selection(best, "rule_based", *all_of_them)
-    picked = next((one.protocol for one in survivors if one.protocol.id == pick.protocol), None)
-    if picked is None:
+        return chosen
+    if pick.protocol not in protocols:
         why = f"there is no {pick.protocol!r} to choose" if pick.protocol else pick.why
-        return Selection(best, "rule_based_fallback", *all_of_them, picker_rationale=why)
-    return Selection(picked, "llm_picked", *all_of_them, picker_rationale=pick.why)
+        return replace(chosen, method="rule_based_fallback", picker_rationale=why)
+    return replace(
+        chosen, protocol=protocols[pick.protocol], method="llm_picked", picker_rationale=pick.why
+    )
 
 
 def _requested(

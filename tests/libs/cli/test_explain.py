@@ -30,7 +30,8 @@ def test_a_plan_is_shown_in_each_form_whole(drawing: Drawing, begins: str) -> No
 def test_what_led_to_the_plan_is_said_in_a_line_each() -> None:
     lines = why(explanation("diagnose", risk="high"))
 
-    assert lines[0] == "diagnose: specialist_fanout (single_candidate)"
+    assert lines[0] == "goal: primary_goal diagnose, domain general, complexity low, risk high"
+    assert lines[1] == "diagnose: specialist_fanout (single_candidate)"
     assert "policy: needs a yes: risk high is above medium" in lines
     assert any(line.startswith("left out: db.restart: ") for line in lines)
     assert any(line.startswith("at most: calls ") for line in lines)

@@ -9,6 +9,7 @@ from tests.libs.routing.frames import (
 )
 from weft.core.errors import ConfigError
 from weft.routing import (
+    BUILTINS,
     GoalRequest,
     Level,
     Policies,
@@ -16,6 +17,8 @@ from weft.routing import (
     PolicyGate,
     read_policies,
 )
+
+PROTOCOLS = [protocol.id for protocol in BUILTINS]
 
 
 @pytest.mark.requirement("RT-8")
@@ -69,7 +72,7 @@ def test_policies_are_read_from_json_and_a_tenants_say_what_differs() -> None:
     written = """{"default": {"max_risk": "medium", "denied_protocols": ["debate"]},
         "tenants": {"acme": {"max_risk": "low"}}}"""
 
-    found = read_policies(written)
+    found = read_policies(written, PROTOCOLS)
 
     assert found.of("other") == PolicyGate(Level.MEDIUM, Level.MEDIUM, ("debate",))
     assert found.of("acme") == PolicyGate(Level.LOW, Level.MEDIUM, ("debate",))
@@ -84,12 +87,21 @@ def test_policies_are_read_from_json_and_a_tenants_say_what_differs() -> None:
         ('{"default": {"max_rsik": "low"}}', "max_rsik"),
         ('{"default": {"max_risk": "severe"}}', "max_risk"),
         ('{"tenants": {"acme": {"max_rsik": "low"}}}', "max_rsik"),
-        ('{"default": {"max_risk": "low"}, "tenants": {"acme": {"max_risk": "high"}}}', "looser"),
+        (
+            '{"default": {"max_risk": "low"}, "tenants": {"acme": {"max_risk": "high"}}}',
+            r"'acme' is looser than the default: max_risk high \(at most low\)",
+        ),
+        (
+            '{"default": {"denied_protocols": ["debate"]}, "tenants": {"a": {"denied_protocols": []}}}',
+            r"denied_protocols without debate \(name them, too\)",
+        ),
+        ('{"default": {"denied_protocols": ["debates"]}}', "did you mean 'debate'"),
+        ('{"tenants": {"a": {"denied_protocols": ["all"]}}}', "no protocol 'all'"),
     ],
 )
 def test_policies_that_cannot_be_meant_are_refused_at_load(written: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        read_policies(written)
+        read_policies(written, PROTOCOLS)
 
 
 @pytest.mark.requirement("RT-10")
