@@ -247,3 +247,18 @@ async def test_what_is_no_card_is_the_only_fault() -> None:
         await runner.cleanup()
 
     assert wrong(checks) == {"card is there": "fault"}
+
+
+async def test_an_answer_that_is_cut_short_is_a_fault_of_that_call_alone() -> None:
+    class Cutting(PlainAgent):
+        async def rpc(self, request: web.Request) -> web.StreamResponse:
+            if b"NoSuchMethod" in await request.read():
+                assert request.transport is not None
+                request.transport.abort()
+            return await super().rpc(request)
+
+    async with served(Cutting()) as plain:
+        checks = await checks_of(plain.url)
+
+    assert wrong(checks) == {"unknown method": "fault"}
+    assert "cut" in next(check.words for check in checks if check.verdict == "fault")

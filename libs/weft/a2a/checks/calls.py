@@ -7,7 +7,7 @@ from typing import get_args
 
 import orjson
 
-from weft.a2a.checks.exchange import Exchange, RawReply
+from weft.a2a.checks.exchange import NO_STATUS, Exchange, RawReply
 from weft.a2a.checks.model import Check, judged
 from weft.a2a.wire.models import ENDED, TaskState
 from weft.core import JsonObject, JsonValue, new_id
@@ -212,6 +212,8 @@ def _shown(reply: RawReply) -> str:
     error = reply.document().get("error")
     if isinstance(error, dict):
         return f"error {error.get('code')}: {str(error.get('message'))[:120]}"
+    if reply.status == NO_STATUS:
+        return "no answer: the connection was cut"
     return f"HTTP {reply.status}" + ("" if reply.document() else ", no JSON object")
 
 

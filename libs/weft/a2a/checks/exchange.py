@@ -12,6 +12,8 @@ from weft.core.protocol_errors import PeerUnavailableError
 
 MAX_ANSWER = 8 * 1024 * 1024
 ONCE = 1024 * 64
+NO_STATUS = 0
+"""Of an answer that was cut short."""
 VERSION_HEADER = "A2A-Version"
 
 
@@ -83,7 +85,11 @@ class Exchange:
         Raises:
             PeerUnavailableError: Nobody answers there.
         """
-        headers = {"Content-Type": "application/json", VERSION_HEADER: version}
+        headers = {
+            "Content-Type": "application/json",
+            "Connection": "close",
+            VERSION_HEADER: version,
+        }
         return await self._request(
             "POST", url, body, headers if anonymous else {**headers, **self._credential}
         )
@@ -101,6 +107,9 @@ class Exchange:
                 shown = {name.lower(): value for name, value in response.headers.items()}
                 received, whole = await _read(response)
                 return RawReply(response.status, shown, received, whole)
+        except (aiohttp.ServerConnectionError, aiohttp.ClientPayloadError) as error:
+            # Cut short: a fault of this one answer, which its check names.
+            return RawReply(NO_STATUS, {"reason": type(error).__name__}, b"", whole=False)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise PeerUnavailableError(
                 f"{url} does not answer ({type(error).__name__}) within {self._seconds:g} s"
