@@ -110,7 +110,14 @@ class Reading:
             if word.sentence not in barred and not word.quoted and self._is_imperative(index)
         )
 
+    @cached_property
+    def spoken(self) -> frozenset[str]:
+        """Its words, each once."""
+        return frozenset([word.text for word in self.words])
+
     def has(self, phrases: Phrases) -> bool:
+        if phrases.firsts.isdisjoint(self.spoken):
+            return False
         return next(phrases.find(self.words), None) is not None
 
     @cached_property

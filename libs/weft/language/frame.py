@@ -71,16 +71,15 @@ def frame(
     capabilities: Sequence[Mapping[str, Any]] = (),
 ) -> JsonObject:
     """Return what `text` asks for, with the fields of a goal frame and no others."""
-    return frame_of(Reading.of(text), domains, capabilities)
+    return frame_of(Reading.of(text), domains, [*map(CapabilityWords.of, capabilities)])
 
 
 def frame_of(
     reading: Reading,
     domains: Iterable[str] = (),
-    capabilities: Sequence[Mapping[str, Any]] = (),
+    skills: Sequence[CapabilityWords] = (),
 ) -> JsonObject:
     """Return the frame of a text that was read already."""
-    skills = [CapabilityWords.of(listed) for listed in capabilities]
     is_read = reading.english or reading.gloss is not None
     goals = reading.in_english.goals if is_read else ("answer",)
     return {

@@ -130,6 +130,8 @@ class Phrases:
                 self._by_first.setdefault(first, []).append((tuple(rest), label))
         for candidates in self._by_first.values():
             candidates.sort(key=lambda candidate: -len(candidate[0]))
+        self.firsts = frozenset(self._by_first)
+        """The words that a phrase of the table begins with."""
 
     def find(self, text: list[Word]) -> Iterator[tuple[int, int, str]]:
         """Yield (index of the first word, length, label), the longest phrase at each place."""

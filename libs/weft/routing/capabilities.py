@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zlib import crc32
 
 from weft.catalog import Capability, Effects, Offers, RiskLevel
 from weft.core import JsonValue, Principal, ToolSpec, canonical
 from weft.core.errors import InputError, did_you_mean
-from weft.language.text import name_words, stems
+from weft.language.cues import Reading, topic_stems
+from weft.language.frame import CapabilityWords, vocabulary
+from weft.language.text import name_words, stem, stems
 from weft.routing.frame import GENERAL, GoalFrame, Level, TaskType, highest
 
 HUMAN = "$human"
@@ -18,6 +20,8 @@ EFFECTS_UNSAID = "it is not tagged effects:none, and this part only reads"
 PROPOSES = "proposes:"
 """Before the id of the skill of which a tagged one says what it would do."""
 _WORDS = re.compile(r"[A-Za-z0-9]+")
+_OWN_WORD = 2
+"""The least weight of a word that says what a skill is for: of its examples, tags or name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,16 @@ class Lookup:
 
     capabilities: tuple[Capability, ...]
     unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWords:
+    """Of a text, the words that cards of an index have, too: all that choosing among them reads."""
+
+    described: frozenset[str]
+    """Stems that some card describes a skill with, or that name a provider."""
+    overlapping: frozenset[str]
+    """Stems that rank skills by what they share with the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +143,30 @@ class CapabilityIndex:
                 capabilities.append(capability)
         return Lookup(tuple(capabilities), tuple(unknown))
 
+    @cached_property
+    def words(self) -> tuple[CapabilityWords, ...]:
+        """What the rules that read requests know each capability by."""
+        return tuple(map(words_of, self._by_id.values()))
+
+    def known_words(self, text: str) -> KnownWords:
+        """Return what of `text` says anything of anybody here.
+
+        Of two texts with the same known words, `in_own_words` and `by_overlap` say the same.
+        """
+        described, overlapping = self._known_words
+        return KnownWords(
+            _spoken(Reading.of(text)) & described, stems(_WORDS.findall(text.lower())) & overlapping
+        )
+
+    @cached_property
+    def _known_words(self) -> tuple[frozenset[str], frozenset[str]]:
+        described: set[str] = set()
+        overlapping: set[str] = set()
+        for capability in self._by_id.values():
+            described |= vocabulary(words_of(capability)).keys() | _named(capability)
+            overlapping |= _vocabulary(*_text_of(capability))
+        return frozenset(described), frozenset(overlapping)
+
     def for_domain(self, domain: str) -> tuple[Capability, ...]:
         """Return what works in `domain`, without what only plays roles."""
         return tuple(
@@ -179,6 +217,18 @@ def by_overlap(capabilities: Iterable[Capability], goal: str) -> list[Capability
         capabilities,
         key=lambda capability: (-len(wanted & _vocabulary(*_text_of(capability))), capability.id),
     )
+
+
+def in_own_words(capability: Capability, reading: Reading) -> bool:
+    """Tell whether a text says what the capability is for, or who provides it."""
+    weighted, spoken = vocabulary(words_of(capability)), _spoken(reading)
+    called = any(weighted.get(topic, 0) >= _OWN_WORD for topic in spoken)
+    return called or not spoken.isdisjoint(_named(capability))
+
+
+def words_of(capability: Capability) -> CapabilityWords:
+    """Return what the rules that read requests know `capability` by."""
+    return _words(*_text_of(capability), capability.domains)
 
 
 def is_harmless(capability: Capability) -> bool:
@@ -235,6 +285,16 @@ def _local(tool: ToolSpec) -> Capability:
     )
 
 
+def _named(capability: Capability) -> frozenset[str]:
+    return frozenset([stem(provider.lower()) for provider in capability.providers])
+
+
+def _spoken(reading: Reading) -> frozenset[str]:
+    return reading.topics | topic_stems(
+        part for word in reading.spoken for part in name_words(word)
+    )
+
+
 def _text_of(capability: Capability) -> tuple[str, str, tuple[str, ...], frozenset[str]]:
     return capability.id, capability.description, capability.examples, capability.tags
 
@@ -245,3 +305,14 @@ def _vocabulary(
 ) -> frozenset[str]:
     text = " ".join((description, *examples, *(tag for tag in tags if ":" not in tag)))
     return stems([*name_words(name), *_WORDS.findall(text.lower())])
+
+
+@lru_cache(maxsize=2048)
+def _words(
+    name: str,
+    description: str,
+    examples: tuple[str, ...],
+    tags: frozenset[str],
+    domains: frozenset[str],
+) -> CapabilityWords:
+    return CapabilityWords(name, description, tuple(sorted(tags)), examples, tuple(sorted(domains)))

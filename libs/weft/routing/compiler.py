@@ -1,14 +1,16 @@
 """From a frame to a plan: pure, the same for the same frame, catalogue, protocols and policy."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
+from typing import NamedTuple
 
 from weft.catalog import Capability
 from weft.core import JsonObject
 from weft.core.errors import WeftError
 from weft.plan import Call, Node, Plan, Sequence
 from weft.routing.builtins import builtin_protocols
-from weft.routing.capabilities import EFFECTS_UNSAID, CapabilityIndex
+from weft.routing.capabilities import EFFECTS_UNSAID, CapabilityIndex, KnownWords
 from weft.routing.errors import (
     NoCapabilityError,
     NoMatchingProtocolError,
@@ -26,6 +28,27 @@ from weft.routing.protocols import DELEGATE, ProtocolRegistry
 from weft.routing.routed import GoalRequest, Routed, RoutedPart
 from weft.routing.select import Advice, Selection, select
 
+KEPT = 256
+"""So many shapes of requests are remembered with what they were compiled to."""
+LONGEST_KEPT = 4096
+"""A longer goal is compiled for itself: what was found sound need not be with so much more in it."""
+
+
+_terms = attrgetter(
+    *(part.name for part in fields(GoalRequest) if part.name not in ("goal", "picks"))
+)
+
+
+class _Shape(NamedTuple):
+    """All that compiling reads: requests of one shape come to the same plan, but for the goal in it."""
+
+    frame: GoalFrame
+    words: KnownWords
+    terms: tuple[object, ...]
+    """What a request says beside its goal."""
+    protocols: int
+    """How many there are to choose from."""
+
 
 class CognitiveCompiler:
     """Compiles frames for one caller at one revision of the catalogue."""
@@ -40,6 +63,7 @@ class CognitiveCompiler:
         self.capabilities = capabilities
         self._protocols = protocols or builtin_protocols()
         self._policy = policy or PolicyGate()
+        self._kept: dict[_Shape, Routed] = {}
 
     def available_capabilities(self) -> tuple[str, ...]:
         return self.capabilities.ids()
@@ -68,6 +92,22 @@ class CognitiveCompiler:
     def route(self, frame: GoalFrame, request: GoalRequest | None = None) -> Routed:
         """Decide everything and keep the error, if there is one, beside what led to it."""
         request = request or GoalRequest()
+        if request.picks or len(request.goal) > LONGEST_KEPT:
+            return self._route(frame, request)
+        words = self.capabilities.known_words(request.goal)
+        shape = _Shape(frame, words, _terms(request), len(self._protocols))
+        routed = self._kept.get(shape)
+        if routed is not None:
+            return _reworded(routed, request)
+        routed = self._route(frame, request)
+        # An error is raised, which changes it: each request has its own.
+        if routed.error is None:
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            self._kept[shape] = routed
+        return routed
+
+    def _route(self, frame: GoalFrame, request: GoalRequest) -> Routed:
         lookup = self.capabilities.lookup(frame.required_capabilities)
         unknown = tuple(name for name in lookup.unknown if name != DELEGATE)
         routed = Routed(
@@ -151,6 +191,15 @@ class CognitiveCompiler:
         built = modify(frame, view, chosen.protocol, risk=part.risk, verdict=verdict)
         notes = (*built.modifiers, *notes_on(self.capabilities, built.node, view))
         return replace(done, node=built.node, modifiers=notes), None
+
+
+def _reworded(routed: Routed, request: GoalRequest) -> Routed:
+    """Return what was decided for a request of the same shape, as decided for `request`."""
+    if routed.plan is None:
+        return replace(routed, request=request)
+    goal = request.goal
+    plan = routed.plan.model_copy(update={"goal": goal})
+    return replace(routed, request=request, plan=plan, plan_json={**routed.plan_json, "goal": goal})
 
 
 def _assembled(routed: Routed) -> Routed:

@@ -13,7 +13,8 @@ from pydantic import JsonValue, ValidationError
 from weft.core import NO_USAGE, JsonObject, Usage
 from weft.core.messages import MAX_PROMPT, prompt_fits
 from weft.language import READ, risk_floor
-from weft.language import frame as read_frame
+from weft.language.cues import Reading
+from weft.language.frame import frame_of
 from weft.routing.capabilities import CapabilityIndex
 from weft.routing.errors import FrameExtractionError, FrameInvalidError
 from weft.routing.frame import GENERAL, MAX_SECONDARY, GoalFrame, Level, TaskType, highest
@@ -80,11 +81,7 @@ def extract(
     if not missing:
         whole = accept(text, {}, index, given=given, method="caller")
         return whole if reading is None else replace(whole, picks=reading.picks)
-    read = read_frame(
-        text,
-        domains=sorted(index.domains()),
-        capabilities=[_listed(capability.to_json()) for capability in index.all()],
-    )
+    read = frame_of(Reading.of(text), sorted(index.domains()), index.words)
     fields, unanswered = _by_model(reading, read)
     method: Source = "caller" if "primary_goal" in given else "model" if fields else "rules"
     guidance = None
@@ -191,8 +188,3 @@ def _validated(fields: JsonObject) -> GoalFrame:
         raise FrameInvalidError(
             f"this is no goal frame: {listed}", fields=[place for place, _ in problems]
         ) from None
-
-
-def _listed(capability: JsonObject) -> JsonObject:
-    names = ("id", "description", "tags", "examples", "domains")
-    return {name: capability[name] for name in names}

@@ -86,6 +86,10 @@ class ProtocolRegistry:
         for protocol in protocols:
             self.register(protocol)
 
+    def __len__(self) -> int:
+        """Return how many there are: two counts of one registry are equal only if it is."""
+        return len(self._by_id)
+
     def get(self, name: str) -> Protocol | None:
         return self._by_id.get(name)
 

@@ -11,12 +11,19 @@ from pydantic import JsonValue
 
 from weft.catalog import Capability
 from weft.language import lexicon
-from weft.language.cues import Reading, topic_stems
+from weft.language.cues import Reading
 from weft.language.entities import entities
-from weft.language.frame import CapabilityWords, vocabulary
+from weft.language.frame import vocabulary
 from weft.language.scope import Scope, scope_of
-from weft.language.text import name_words, stem, stems
-from weft.routing.capabilities import HUMAN, CapabilityIndex, is_harmless, proposed_by
+from weft.language.text import stem, stems
+from weft.routing.capabilities import (
+    HUMAN,
+    CapabilityIndex,
+    in_own_words,
+    is_harmless,
+    proposed_by,
+    words_of,
+)
 from weft.routing.frame import GENERAL, TaskType
 from weft.routing.guidance import Guidance, Stock, cannot_act, outside, what_it_can
 from weft.routing.operators import asks_for_repair, operator_for, orders_an_operation
@@ -24,8 +31,6 @@ from weft.routing.operators import asks_for_repair, operator_for, orders_an_oper
 __all__ = ["Reach", "Situation", "concerned", "reach_of"]
 
 _DIAGNOSIS = frozenset(map(stem, ("diagnose", "diagnosis", "incident", "anomaly")))
-_OWN_WORD = 2
-"""The least weight of a word that says what a skill is for: of its examples, tags or name."""
 _ANSWERED: Mapping[str, JsonValue] = {
     "primary_goal": "answer",
     "secondary_goals": [],
@@ -95,7 +100,7 @@ def _looked_into(
     undone = ordered if ordered and not _somebody_can(reading, index) else ()
     # A follow-up is for whom the thread was for.
     spoken = [reading, written, *map(Reading.of, situation.earlier)]
-    matched = [e for e in _others(index, analysts) if any(_in_own_words(e, r) for r in spoken)]
+    matched = [e for e in _others(index, analysts) if any(in_own_words(e, r) for r in spoken)]
     if scope == "mesh" and not matched:
         return Reach({}, what_it_can(stock))
     if undone and not (scope == "data" and _asks_too(goals)):
@@ -167,7 +172,7 @@ def concerned(capabilities: Iterable[Capability], goal: TaskType, text: str) -> 
         capability
         for capability in listed
         if capability in looking
-        or ("answer" not in capability.roles and _in_own_words(capability, reading))
+        or ("answer" not in capability.roles and in_own_words(capability, reading))
     ]
 
 
@@ -231,7 +236,7 @@ def _somebody_can(reading: Reading, index: CapabilityIndex) -> bool:
 
 def _does(capability: Capability, reading: Reading) -> bool:
     """Tell whether a capability with effects speaks of what is ordered."""
-    return not reading.topics.isdisjoint(_words_of(capability)) or _in_own_words(
+    return not reading.topics.isdisjoint(vocabulary(words_of(capability))) or in_own_words(
         capability, reading
     )
 
@@ -270,31 +275,7 @@ def _says_where(index: CapabilityIndex, reading: Reading) -> bool:
 
 
 def _looks_into_incidents(capability: Capability) -> bool:
-    return not _DIAGNOSIS.isdisjoint(_words_of(capability))
-
-
-def _in_own_words(capability: Capability, reading: Reading) -> bool:
-    weighted = vocabulary(_listed(capability))
-    spoken = reading.topics | topic_stems(
-        part for word in reading.words for part in name_words(word.text)
-    )
-    named = {stem(provider.lower()) for provider in capability.providers}
-    return any(weighted.get(topic, 0) >= _OWN_WORD for topic in spoken) or bool(named & spoken)
-
-
-def _words_of(capability: Capability) -> frozenset[str]:
-    return frozenset(vocabulary(_listed(capability)))
-
-
-def _listed(capability: Capability) -> CapabilityWords:
-    return CapabilityWords.of(
-        {
-            "id": capability.id,
-            "description": capability.description,
-            "tags": capability.tags,
-            "examples": capability.examples,
-        }
-    )
+    return not _DIAGNOSIS.isdisjoint(vocabulary(words_of(capability)))
 
 
 def _services_in(reading: Reading) -> tuple[str, ...]:

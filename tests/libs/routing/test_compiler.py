@@ -1,7 +1,7 @@
 """Selection, purity and explanations."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.libs.routing.frames import (
@@ -67,6 +67,27 @@ def test_each_field_changes_what_is_planned_or_said(base: JsonObject, change: Js
     assert said({**base, **change}) != said(base)
 
 
+SKILLED = (
+    capability("log.analyze", tags=["logs", "errors"], description="Finds errors in logs."),
+    capability("metric.read", examples=["is checkout slow?"], providers=["scout"]),
+    capability("incident.look", description="Diagnose an incident."),
+    capability("weather.tell", tags=["weather"], description="Tells the weather."),
+    RISKY,
+)
+WORDS = (
+    "logs",
+    "errors",
+    "checkout",
+    "slow",
+    "weather",
+    "shop 7",
+    "diagnose",
+    "Turin",
+    "in",
+    "scout",
+)
+wishes = st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join)
+READING = ("diagnose", "monitor", "research")
 frames = st.builds(
     GoalFrame,
     primary_goal=st.sampled_from(TaskType),
@@ -81,6 +102,39 @@ frames = st.builds(
     required_capabilities=st.sampled_from([(), ("log.analyze",), ("db.restart", "log.analyze")]),
 )
 shelves = st.lists(st.sampled_from([*FOUR, RISKY]), unique=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(READING),
+    st.lists(wishes, min_size=2, max_size=6),
+    st.sampled_from([None, "specialist_fanout"]),
+)
+@example("research", ["shop 7", "in"], "specialist_fanout")
+def test_what_was_asked_before_in_other_words_changes_no_plan(
+    kind: str, goals: list[str], protocol: str | None
+) -> None:
+    wanted, busy = frame(kind), compiler(*SKILLED)
+
+    for goal in goals:
+        request = GoalRequest(goal=goal, protocol=protocol)
+        alone = compiler(*SKILLED)
+        assert busy.explain(wanted, request) == alone.explain(wanted, request)
+        events, others = (events_of(mesh.route(wanted, request)) for mesh in (busy, alone))
+        assert events == others
+
+
+def test_a_protocol_that_comes_later_counts_from_the_next_request() -> None:
+    registry = ProtocolRegistry()
+    registry.register_many(BUILTINS[:1])
+    mesh = CognitiveCompiler(CapabilityIndex([ONE]), protocols=registry)
+    assert mesh.route(frame("research"), GoalRequest(goal="logs")).plan is not None
+
+    registry.register_many(BUILTINS[1:])
+    part = mesh.route(frame("research"), GoalRequest(goal="logs")).parts[0]
+
+    assert part.selection is not None
+    assert part.selection.runners_up
 
 
 @pytest.mark.requirement("RT-11")

@@ -1,14 +1,13 @@
 """The planner as a model: frame, match, bind, call, compose, label."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from weft.core import JsonObject, JsonValue, Message, ToolCall, ToolSpec, dumps
 from weft.core.errors import ConfigError
 from weft.language.cues import Reading
 from weft.language.entities import Entity, entities
-from weft.language.frame import frame_of
+from weft.language.frame import CapabilityWords, frame_of
 from weft.language.text import READ
 from weft.models.base import (
     FREE,
@@ -213,13 +212,13 @@ def _partly(reading: Reading) -> str:
     return NOT_WHOLLY_READ.format(read=len(reading.text), whole=reading.whole)
 
 
-def _vocabulary(request: ModelRequest) -> tuple[Sequence[str], Sequence[Mapping[str, Any]]]:
+def _vocabulary(request: ModelRequest) -> tuple[Sequence[str], Sequence[CapabilityWords]]:
     """Return the domains and capabilities that the caller named beside the request."""
     domains = request.metadata.get("domains")
     capabilities = request.metadata.get("capabilities")
     return (
         [str(domain) for domain in domains] if isinstance(domains, list) else [],
-        [entry for entry in capabilities if isinstance(entry, dict)]
+        [CapabilityWords.of(entry) for entry in capabilities if isinstance(entry, dict)]
         if isinstance(capabilities, list)
         else [],
     )
