@@ -244,7 +244,7 @@ async def test_a_reader_that_stalls_through_thousands_of_events_gets_the_last_on
         task_id: Any = (await anext(frames))[1]["task"]["id"]
         with anyio.fail_after(10):
             await served.runs.wait(LOCAL, task_id, seconds=9)
-            [open_stream] = served.server.jsonrpc.streams
+            [open_stream] = served.server.operations.streams
             unread = []
             for _ in range(40):
                 # A stall is time passing: nothing tells when a writer has given up writing.

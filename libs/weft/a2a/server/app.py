@@ -13,8 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from weft.a2a.server.binding import Operations
 from weft.a2a.server.callers import Authenticator, Callers
 from weft.a2a.server.http import loopback
+from weft.a2a.server.httpjson import HttpJson, no_route
 from weft.a2a.server.jsonrpc import JsonRpc
 from weft.a2a.server.tasks import TaskLimits, Tasks
 from weft.a2a.wire.cards import WELL_KNOWN, Card
@@ -47,7 +49,9 @@ class A2AServer:
         limits = limits or TaskLimits()
         self.tasks = Tasks(runs, card=card, limits=limits)
         self.callers = Callers(card.name, authenticator, limits)
-        self.jsonrpc = JsonRpc(self.tasks, self.callers, required=card.required_extensions)
+        self.operations = Operations(self.tasks, self.callers, required=card.required_extensions)
+        self.jsonrpc = JsonRpc(self.operations)
+        self.http_json = HttpJson(self.operations)
         self._open = authenticator is None
         self._url = url
         schemes = {} if authenticator is None else authenticator.schemes
@@ -77,10 +81,12 @@ class A2AServer:
         return [
             Route(WELL_KNOWN, self._show_card, methods=["GET"]),
             Route("/", self.jsonrpc.call, methods=["POST"]),
+            *self.http_json.routes(),
         ]
 
     def app(self) -> ASGIApp:
-        rest = Starlette(routes=self.routes())
+        missing = {404: _no_route, 405: _no_route}
+        rest = Starlette(routes=self.routes(), exception_handlers=missing)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             # Calls catch their own errors and need none of the layers that lie before a route.
@@ -106,10 +112,16 @@ class A2AServer:
 
     def drain(self) -> None:
         """End every open stream; their readers come back to another replica."""
-        for stream in tuple(self.jsonrpc.streams):
+        for stream in tuple(self.operations.streams):
             stream.stop()
 
     async def _show_card(self, request: Request) -> Response:
         if request.headers.get("if-none-match") == self._card_headers["ETag"]:
             return Response(status_code=304, headers=self._card_headers)
         return Response(self._card_bytes, media_type="application/json", headers=self._card_headers)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    words = f"{request.method} {request.url.path[:120]!r} is no operation of this agent"
+    return no_route(words, status, getattr(error, "headers", None))

@@ -8,10 +8,13 @@ from starlette.requests import Request
 
 from weft.a2a.wire import extensions, rpc
 from weft.a2a.wire.models import VERSION
+from weft.core.error_table import look
+from weft.core.errors import WeftError
 from weft.core.protocol_errors import MediaTypeError, VersionNotSupportedError
 from weft.core.request_body import check_type, collected, declared_length
 
 VERSION_HEADER = "A2A-Version"
+UNAUTHENTICATED = 401
 JSON_TYPES = frozenset({"application/json", "application/a2a+json"})
 
 
@@ -40,6 +43,13 @@ def check_version(headers: Mapping[str, str], query: Mapping[str, str]) -> None:
     version = (headers.get(VERSION_HEADER) or query.get(VERSION_HEADER) or VERSION).strip()
     if version != VERSION and not (version.startswith(f"{VERSION}.") and version[4:].isdigit()):
         raise VersionNotSupportedError(version, [VERSION])
+
+
+def refusal_headers(error: WeftError) -> dict[str, str]:
+    """Return what HTTP says beside a refusal: how to ask, or when to come back."""
+    if look(error).http == UNAUTHENTICATED:
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": "1"} if error.retryable else {}
 
 
 def echo(active: frozenset[str]) -> dict[str, str]:

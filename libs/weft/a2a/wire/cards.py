@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 WELL_KNOWN = "/.well-known/agent-card.json"
 TEXT_MODES = ("text/plain", "application/json")
 Modes = Annotated[tuple[str, ...], Field(min_length=1)]
+BINDINGS = ("JSONRPC", "HTTP+JSON")
+"""In the order in which clients shall try them."""
 MAX_CARD = 256 * 1024
 _RISKS: tuple[RiskLevel, ...] = ("low", "medium", "high")
 
@@ -93,7 +95,8 @@ class Card(Record):
             "description": self.description,
             "version": self.version,
             "supportedInterfaces": [
-                {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": VERSION}
+                {"url": url, "protocolBinding": binding, "protocolVersion": VERSION}
+                for binding in BINDINGS
             ],
             "capabilities": {
                 "streaming": True,

@@ -7,8 +7,8 @@ from weft.core.errors import WeftError
 DOMAIN = "a2a-protocol.org"
 SHOWN_IN_STATUS = frozenset({401, 403, 408, 413, 429, 503})
 """On JSON-RPC these show in the HTTP status too; everything else is a 200 with an error inside."""
-
-
+_OWN_STATUS = SHOWN_IN_STATUS | {404, 405, 431}
+"""Statuses that the HTTP+JSON binding shows as they are; the rest of what callers do wrong is 400."""
 _REASONS = {
     -32700: "PARSE_ERROR",
     -32600: "INVALID_REQUEST",
@@ -56,6 +56,29 @@ def rpc_error(error: WeftError) -> JsonObject:
             }
         )
     return {"code": look(error).a2a, "message": str(error), "data": data}
+
+
+def http_error(error: WeftError) -> tuple[int, JsonObject]:
+    """Return the status and the body that the HTTP+JSON binding has for the error."""
+    row = look(error)
+    status, grpc = row.http, row.grpc
+    if status not in _OWN_STATUS and row.a2a not in {A2A_INTERNAL, -32006}:
+        # What the front door tells apart by more statuses, A2A names by its reasons.
+        status = 400
+        grpc = grpc if grpc in {"INVALID_ARGUMENT", "UNIMPLEMENTED"} else "FAILED_PRECONDITION"
+    return status, http_body(status, grpc, rpc_error(error))
+
+
+def http_body(status: int, grpc: str, error: JsonObject) -> JsonObject:
+    """Return a JSON-RPC error object as the body of an HTTP+JSON answer."""
+    details = error["data"]
+    shown: JsonObject = {
+        "code": status,
+        "status": grpc,
+        "message": error["message"],
+        "details": details,
+    }
+    return {"error": shown}
 
 
 def _violations(error: WeftError) -> list[JsonValue]:
