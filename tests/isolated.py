@@ -38,6 +38,11 @@ DEPLOYABLES = {
         parts="services.operator.agent",
         settings=", target='http://127.0.0.1:9000'",
     ),
+    "coder": OPENED.format(
+        module="services.coder",
+        parts="services.coder.agent",
+        settings=", project='libs/incidents'",
+    ),
     **{
         f"{name}-analyst": OPENED.format(
             module=f"services.{name}_analyst",

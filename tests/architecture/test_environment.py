@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 from gateway.main import Settings as GatewaySettings
 from incidents.analyst import IncidentSettings
 from router_service.main import Settings as RouterSettings
+from services.coder.main import Settings as CoderSettings
 from services.generalist.main import Settings as GeneralistSettings
 from services.operator.main import Settings as OperatorSettings
 from weft.service import ServiceSettings, SpecialistSettings
@@ -19,6 +20,7 @@ ALL: Mapping[str, type[BaseSettings]] = {"router": RouterSettings, "gateway": Ga
 SPECIALISTS: Mapping[str, type[BaseSettings]] = {
     "specialists": SpecialistSettings,
     "analysts": IncidentSettings,
+    "coder": CoderSettings,
     "generalist": GeneralistSettings,
     "operator": OperatorSettings,
 }

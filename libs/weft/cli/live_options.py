@@ -1,4 +1,4 @@
-"""Options that name what a mesh may read beside data: live systems, runbooks; and what it may operate."""
+"""Options that name what a mesh has beside data: live systems, runbooks, a target, a project."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -12,10 +12,10 @@ from weft.cli.app import USAGE, fail
 from weft.core.private_files import resolved
 from weft.local.mesh import LIVE_SYSTEMS, OperatedTarget
 
-__all__ = ["live_of", "operated_of", "runbooks_of", "takes_live"]
+__all__ = ["code_of", "live_of", "operated_of", "runbooks_of", "takes_live"]
 
 _KEPT = "systems"
-_OPERATE, _TOKEN, _RUNBOOKS = "operate", "operate_token", "runbooks"
+_OPERATE, _TOKEN, _RUNBOOKS, _CODE = "operate", "operate_token", "runbooks", "code"
 _A_TARGET = "http://127.0.0.1:9000"
 _OPTIONS: Mapping[str, Any] = {
     **{
@@ -35,13 +35,18 @@ _OPTIONS: Mapping[str, Any] = {
         list[Path] | None,
         typer.Option(help="Directory of runbooks that the generalist answers from; repeatable."),
     ],
+    _CODE: Annotated[
+        Path | None,
+        typer.Option(help="Project for which the coder writes patches; nothing in it is changed."),
+    ],
 }
 
 
 def takes_live(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command`, whose first parameter is its context, one option per system.
 
-    They are gathered in the context, where `live_of`, `operated_of` and `runbooks_of` find them.
+    They are gathered in the context, where `live_of`, `operated_of`, `runbooks_of` and `code_of`
+    find them.
     """
 
     def taking(context: typer.Context, **values: object) -> None:
@@ -99,6 +104,14 @@ def runbooks_of(context: typer.Context) -> list[Path]:
     if missing := [str(root) for root in roots if not root.is_dir()]:
         raise SystemExit(fail(f"there is no directory {', '.join(missing)}", USAGE))
     return roots
+
+
+def code_of(context: typer.Context) -> Path | None:
+    """Return the coder's project; ends the program where it is no directory."""
+    project: Path | None = context.meta[_KEPT][_CODE]
+    if project is not None and not project.is_dir():
+        raise SystemExit(fail(f"there is no directory {project} for --code", USAGE))
+    return project
 
 
 def _check(option: str, url: str, *, usual: str, instead: str) -> None:

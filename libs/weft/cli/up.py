@@ -13,7 +13,7 @@ import weft
 from weft.cli.app import CANCELED, USAGE, Data, Json, MeshPlace, app, fail, run, tell
 from weft.cli.ask import Goal, print_answer, submitted, watch
 from weft.cli.client import gateway
-from weft.cli.live_options import live_of, operated_of, runbooks_of, takes_live
+from weft.cli.live_options import code_of, live_of, operated_of, runbooks_of, takes_live
 from weft.core.private_files import resolved
 from weft.local.credentials import Credentials
 from weft.local.mesh import RunningMesh, UpOptions, mesh_up, until_interrupted
@@ -41,7 +41,7 @@ def up(
     GATEWAY_CORS_ORIGINS=https://app.example.com the pages of a browser that may call it.
     WEFT_DATA_ZONE=Europe/Berlin is the zone of times in logs that tell none; else they are UTC.
     The operator is started only where --operate names what it may act on, the generalist only
-    where --runbooks names what it may answer from.
+    where --runbooks names what it may answer from, the coder only where --code names a project.
     """
     data = resolved(data) if data else None
     roots = [*(data_root or []), *([data] if data else [])]
@@ -57,6 +57,7 @@ def up(
         live=live_of(context),
         operated=operated_of(context),
         runbooks=runbooks_of(context),
+        code=code_of(context),
     )
     goal = Goal(question, data=data) if question else None
     raise SystemExit(run(_up(options, goal, command=place.command, as_json=as_json)))

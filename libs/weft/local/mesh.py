@@ -55,9 +55,9 @@ LIVE_SYSTEMS = {
     "tempo": "http://127.0.0.1:3200",
 }
 """What the analysts can read live, and where each usually answers."""
-OPERATOR, GENERALIST = "operator", "generalist"
-NEEDED = {OPERATOR: "TARGET", GENERALIST: "RUNBOOK_ROOTS"}
-"""The setting without which a service has nothing to act on, or to answer from: it is not started."""
+OPERATOR, GENERALIST, CODER = "operator", "generalist", "coder"
+NEEDED = {OPERATOR: "TARGET", GENERALIST: "RUNBOOK_ROOTS", CODER: "PROJECT"}
+"""The setting without which a service has nothing to work on, or to answer from: it is not started."""
 NATS_CONFIG = """\
 listen: "127.0.0.1:{port}"
 max_payload: 1MB
@@ -101,6 +101,8 @@ class UpOptions:
     """None starts no operator, unless the environment names a target for it."""
     runbooks: Sequence[Path] = ()
     """Where there are none, no generalist is started, unless the environment names some for it."""
+    code: Path | None = None
+    """The project of the coder; None starts none, unless the environment names one for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,8 @@ def _needed(options: UpOptions) -> dict[str, dict[str, str]]:
     operated = {} if options.operated is None else options.operated.settings()
     runbooks = [str(resolved(path)) for path in options.runbooks]
     read = {NEEDED[GENERALIST]: json.dumps(runbooks)} if runbooks else {}
-    return {OPERATOR: operated, GENERALIST: read}
+    worked_on = {} if options.code is None else {NEEDED[CODER]: str(resolved(options.code))}
+    return {OPERATOR: operated, GENERALIST: read, CODER: worked_on}
 
 
 def _services(project: Path, needed: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -19,6 +19,8 @@ HUMAN = "$human"
 EFFECTS_UNSAID = "it is not tagged effects:none, and this part only reads"
 PROPOSES = "proposes:"
 """Before the id of the skill of which a tagged one says what it would do."""
+TESTS = "tests:"
+"""Before the name of the tool with which a tagged one, who writes code, tests it."""
 _WORDS = re.compile(r"[A-Za-z0-9]+")
 _OWN_WORD = 2
 """The least weight of a word that says what a skill is for: of its examples, tags or name."""
@@ -238,8 +240,18 @@ def is_harmless(capability: Capability) -> bool:
 
 def proposed_by(capability: Capability) -> str | None:
     """Return the id of the skill for which `capability` proposes; None where it does something else."""
-    tags = (tag for tag in sorted(capability.tags) if tag.startswith(PROPOSES))
-    return next((tag.removeprefix(PROPOSES) for tag in tags), None)
+    return _tagged(capability, PROPOSES)
+
+
+def tested_with(capabilities: Iterable[Capability]) -> str | None:
+    """Return the tool with which whoever writes the code tests it; None unless all use that one."""
+    tools = {_tagged(capability, TESTS) for capability in capabilities}
+    return tools.pop() if len(tools) == 1 else None
+
+
+def _tagged(capability: Capability, kind: str) -> str | None:
+    tags = (tag for tag in sorted(capability.tags) if tag.startswith(kind))
+    return next((tag.removeprefix(kind) for tag in tags), None)
 
 
 def _unfit(capability: Capability, frame: GoalFrame, goal: TaskType) -> str | None:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from weft.catalog import Capability
 from weft.core import ROUTER
 from weft.plan import Node
-from weft.routing.capabilities import CapabilityIndex, Eligible, by_overlap, is_harmless
+from weft.routing.capabilities import (
+    CapabilityIndex,
+    Eligible,
+    by_overlap,
+    is_harmless,
+    tested_with,
+)
 from weft.routing.frame import GoalFrame, Level, TaskType, highest
 from weft.routing.modifiers import Modifier, calls_in, has_judge
 from weft.routing.operators import proposer_of
@@ -92,7 +98,7 @@ def view_of(
         earlier=earlier,
         proposer=proposer_of(index, part.required[0]) if len(part.required) == 1 else None,
         delegate=request.delegate,
-        test_tool=tools[0].tool_name if tools else None,
+        test_tool=tools[0].tool_name if tools else tested_with(index.for_role("code")),
         tests=any(capability.tool_name is None for capability in index.for_role("test")),
         code_loop=frame.requires_code_generation and part.goal is TaskType.BUILD,
         memory=frame.requires_memory or request.remembers,

@@ -263,7 +263,8 @@ def _others(index: CapabilityIndex, analysts: Sequence[Capability]) -> list[Capa
 def _someone_else_may(index: CapabilityIndex, goals: Sequence[str]) -> bool:
     """Tell whether somebody plays a role that the goals need, or may act."""
     acts = any(TaskType(goal).acts for goal in goals)
-    roles = index.roles() & {"answer", "plan", "execute", "code", "argue"}
+    codes = {"code"} if TaskType.GENERATE_CODE.value in goals else set[str]()
+    roles = index.roles() & {"answer", "plan", "execute", "argue", *codes}
     return bool(roles) or (acts and any(not is_harmless(e) for e in index.for_domain(GENERAL)))
 
 

@@ -152,6 +152,7 @@ def test_data_that_is_not_there_is_named_before_anything_starts(
         (["--operate-token", "token"], "--operate-token goes with --operate"),
         (["--operate", "http://127.0.0.1:1", "--operate-token", "none"], "there is no file none"),
         (["--runbooks", "nowhere"], "there is no directory nowhere"),
+        (["--code", "nowhere"], "there is no directory nowhere for --code"),
     ],
 )
 def test_what_cannot_be_operated_is_named_before_anything_starts(
@@ -171,13 +172,14 @@ def test_what_cannot_be_operated_is_named_before_anything_starts(
         ([], "nats, one, router"),
         (["--operate", "http://127.0.0.1:1"], "nats, one, operator, router"),
         (["--runbooks", "."], "nats, generalist, one, router"),
+        (["--code", "."], "nats, coder, one, router"),
     ],
 )
 def test_who_acts_or_reads_is_started_only_where_there_is_something_to_act_on_or_to_read(
     tmp_path: Path, options: list[str], started: str
 ) -> None:
     place = project(tmp_path, "import sys\nsys.exit('no model')\n")
-    for name in ("operator", "generalist"):
+    for name in ("operator", "generalist", "coder"):
         (place / "services" / name).mkdir()
         (place / "services" / name / "main.py").write_text(BROKEN)
 
