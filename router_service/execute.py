@@ -15,7 +15,8 @@ from weft.checkpoint import (
     Run,
     StepWrite,
 )
-from weft.core import NO_USAGE, JsonObject, StrictRecord, Usage
+from weft.core import NO_USAGE, JsonObject, Result, StrictRecord, Usage
+from weft.core.errors import WeftError
 from weft.language import asked_before, points_back
 from weft.loop import MODELS_AWAY
 from weft.plan import Interpreter, Plan
@@ -66,6 +67,20 @@ class Planned:
     """Why models were silent on the way, by name."""
 
 
+class NotPlannedError(Exception):
+    """No plan can be made of a request; reading it may have cost something all the same."""
+
+    def __init__(self, error: WeftError, spent: Usage) -> None:
+        super().__init__(str(error))
+        self._error = error
+        self._spent = spent
+
+    def result(self) -> Result:
+        error = self._error
+        failed = Result.failed(error.code, str(error), retryable=error.retryable)
+        return failed.spent_before(self._spent)
+
+
 def execute_run(
     checkpointer: Checkpointer, peers: MeshPeers, routes: Routes, advisers: Advisers = NOBODY
 ) -> Execute:
@@ -76,12 +91,15 @@ def execute_run(
         request = RoutedRequest.of(run)
         loading = checkpointer.threads.load(thread_of(run))
         planner = Planner(peers, routes, advisers, journal)
-        if points_back(request.input):
-            thread = await loading
-            planned = await planner.plan(request, run, asked_before(history_of(thread)))
-        else:
-            # Neither needs the other: the thread is read while the plan is written down.
-            thread, planned = await asyncio.gather(loading, planner.plan(request, run))
+        try:
+            if points_back(request.input):
+                thread = await loading
+                planned = await planner.plan(request, run, asked_before(history_of(thread)))
+            else:
+                # Neither needs the other: the thread is read while the plan is written down.
+                thread, planned = await asyncio.gather(loading, planner.plan(request, run))
+        except NotPlannedError as unplanned:
+            return RunOutcome(unplanned.result())
         interpreter = Interpreter(peers, journal)
         metadata = request.metadata
         if planned.away:
@@ -150,7 +168,10 @@ class Planner:
         chosen, hints = await choosing.choose(earlier, looking)
         if chosen.plan is None:
             self.journal.emit(*chosen.events)
-            raise chosen.error or RuntimeError("routing ended without a plan and without a reason")
+            if chosen.error is None:
+                raise RuntimeError("routing ended without a plan and without a reason")
+            spent = hints.reading.usage if hints.reading else NO_USAGE
+            raise NotPlannedError(chosen.error, spent)
         reading = hints.reading or ModelReading()
         planned = Planned(chosen.plan, reading.usage, reading.away)
         step = PlanStep.of(chosen, planned)

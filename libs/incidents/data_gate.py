@@ -27,6 +27,7 @@ from weft.core import (
 )
 from weft.core.errors import ConfigError, DataRefusedError, InputError
 from weft.events import Event
+from weft.language import parted
 from weft.loop import Peer, PeerRun, Task
 
 __all__ = ["DataGate"]
@@ -61,7 +62,9 @@ class DataGate:
         return _GatedRun(self, task, task.metadata.get("data", named))
 
     def question(self, task: Task) -> str:
-        return task.prompt[:_MOST_QUESTION]
+        """Return what is asked: names and times in what earlier steps found ask for nothing."""
+        asked, _ = parted(task.prompt)
+        return asked.strip()[:_MOST_QUESTION]
 
     def times(self, task: Task, live: LiveWindows | None) -> JsonObject:
         """Return which time of the data `task` names as values, the same for every analyst.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from services.generalist.library import Library
 from services.generalist.tools import SEARCH, search_tool
+from weft.language import parted
 from weft.loop import Agent, ModelPatience, Peer, PeerRun, Task, role_agents
 from weft.models import Model
 
@@ -25,9 +26,11 @@ class Generalist:
         playing = self.roles.get(task.role or "")
         if playing is not None and task.role != "answer":
             return playing.start(task)
-        # What is looked up is what was asked; a caller's own `question` is no better.
+        # What is looked up is what was asked, not what earlier steps found about it; a caller's own
+        # `question` is no better.
+        asked, _ = parted(task.prompt)
         return self.answering.start(
-            replace(task, metadata={**task.metadata, "question": task.prompt})
+            replace(task, metadata={**task.metadata, "question": asked.strip()})
         )
 
 

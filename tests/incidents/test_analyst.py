@@ -15,6 +15,7 @@ from weft.a2a import Card
 from weft.core import JsonValue, Result, coverage_in, facts_in, parts_of, rfc3339
 from weft.core.errors import ConfigError
 from weft.loop import Task
+from weft.plan.placeholders import fenced
 from weft.testing import ScriptedOpenAIServer, call, register_script
 
 pytestmark = pytest.mark.timeout(60)
@@ -29,10 +30,16 @@ def prompt(tmp_path: Path) -> Path:
     return file
 
 
-async def story(prompt: Path, settings: IncidentSettings, **metadata: JsonValue) -> str:
+async def story(
+    prompt: Path,
+    settings: IncidentSettings,
+    *,
+    said: str = "Diagnose the slowdown",
+    **metadata: JsonValue,
+) -> str:
     """Return, as JSON, everything an analyst does that is asked in few words."""
     async with analyst(CARD, prompt, ANALYZE_LOGS, settings) as peer:
-        run = peer.start(Task(parts_of("Diagnose the slowdown"), "message-1", metadata=metadata))
+        run = peer.start(Task(parts_of(said), "message-1", metadata=metadata))
         events = [event.model_dump(mode="json") async for event in run]
         result = await run
     return json.dumps([*events, result.to_json()])
@@ -47,6 +54,17 @@ async def test_where_the_caller_names_nothing_an_analyst_looks_at_the_data_it_wa
 
     arguments = f'{{"data": "{settings.data}", "question": "Diagnose the slowdown"}}'
     assert f'"arguments": {arguments}' in events
+
+
+async def test_what_earlier_steps_found_asks_for_nothing(prompt: Path) -> None:
+    settings = IncidentSettings(model="offline:", data=INCIDENT / "checkout-slowdown")
+    found = fenced("trace_analyze", "inventory was slow from 2026-11-20 09:20 to 09:21")
+    told = f"Diagnose the slowdown\n\nDone before you:{found}"
+
+    events = await story(prompt, settings, said=told)
+
+    question = '"question": "Diagnose the slowdown\\n\\nDone before you:"'
+    assert f'"arguments": {{"data": "{settings.data}", {question}}}' in events
 
 
 async def test_data_that_the_caller_names_comes_before_the_data_it_was_set_to(

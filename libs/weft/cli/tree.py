@@ -99,7 +99,9 @@ class RunTree:
             node.label = f"{event.path[-1]} → {peer}" if event.path else str(peer)
         if state is not None:
             node.state, node.own = state, True
-            node.note = _seconds(event.data.get("duration_ms"))
+            # What groups others lasts as long as they do, and does not say how long.
+            groups = not peer and bool(node.children)
+            node.note = "" if groups else _seconds(event.data.get("duration_ms"))
         return f"{where}: {verb}{f' by {peer}' if peer else ''} {node.note}".rstrip()
 
 

@@ -6,9 +6,11 @@ from typing import Annotated, assert_never
 
 from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag
 
-from weft.core import Result, StrictRecord
+from weft.core import Result, StrictRecord, dumps
 from weft.core.pointer import resolve
 
+LONGEST_VALUE = 40
+"""So many characters of a value are shown where nothing holds."""
 StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
@@ -150,6 +152,22 @@ def _holds_of_step(
             return words.casefold() in result.text.casefold()
         case _:
             assert_never(condition)
+
+
+def seen_by(condition: Condition, facts: Facts) -> Iterator[str]:
+    """Yield, in words, each value of a step's data that `condition` looks at."""
+    match condition:
+        case AllOf(all_of=sides) | AnyOf(any_of=sides):
+            for side in sides:
+                yield from seen_by(side, facts)
+        case Negated(negated=side):
+            yield from seen_by(side, facts)
+        case DataEquals(data=step, pointer=pointer):
+            result = facts.step(step)
+            value = None if result is None else resolve(result.data, pointer)
+            yield f"{step}: {pointer.lstrip('/') or 'data'} is {dumps(value).decode()[:LONGEST_VALUE]}"
+        case _:
+            return
 
 
 def step_names(condition: Condition) -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from weft.core import NO_USAGE, Reason, Result
-from weft.plan.conditions import Facts, holds
+from weft.plan.conditions import Facts, holds, seen_by
 from weft.plan.events import StepEnd, StepSkipped
 from weft.plan.model import Choose, Loop, Node, Sequence
 from weft.plan.sections import in_sections
@@ -54,7 +54,7 @@ def _kept(result: Result, earlier: Result | None) -> Result:
 async def run_loop(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Loop):
         raise TypeError(f"not a loop: {node.kind}")
-    usage, last = NO_USAGE, None
+    usage, last, here = NO_USAGE, None, at
     *outer, name = at.path
     for number in range(1, node.max + 1):
         inner = Scope(at.scope)
@@ -64,11 +64,15 @@ async def run_loop(walk: Walk, node: Node, at: At) -> Result:
         usage = usage + last.usage
         at.scope.adopt(inner, node.id)
         if last.status in STOPPED:
+            if last.status == "failed":
+                walk.tell_failure(node.kind, here.path, last)
             return last.model_copy(update={"usage": usage})
         if node.until is not None and holds(node.until, facts(walk, inner)):
-            return _ended(last, at).model_copy(update={"usage": usage})
-    exhausted = Result(status="skipped") if last is None else last
-    return _exhausted(node, exhausted, at).model_copy(update={"usage": usage})
+            return _ended(last, here).model_copy(update={"usage": usage})
+    ended = _exhausted(node, Result(status="skipped") if last is None else last, here)
+    if ended.status == "failed":
+        walk.tell_failure(node.kind, here.path, ended)
+    return ended.model_copy(update={"usage": usage})
 
 
 def _ended(last: Result, at: At) -> Result:
@@ -108,7 +112,9 @@ async def run_choose(walk: Walk, node: Node, at: At) -> Result:
     chosen = branches[0] if branches else node.default
     if chosen is None:
         named = "" if node.title is None else f"{node.title}: "
-        message = f"{named}no case holds and there is no default"
+        values = [value for case in node.cases for value in seen_by(case.when, seen)]
+        because = f" ({'; '.join(values)})" if values else ""
+        message = f"{named}no case holds and there is no default{because}"
         why = Reason(code="no_branch", message=message, path=at.path)
         return Result(status="failed", reasons=(why,))
     inner = Scope(at.scope)

@@ -1,10 +1,12 @@
 """Which finished step is written in the commit that ends its run."""
 
 import asyncio
+from dataclasses import replace
 
 from weft.checkpoint import StepWrite
 from weft.core import JsonObject
 from weft.core.errors import FencedError
+from weft.events import Event
 from weft.runs import Journal
 
 
@@ -36,6 +38,14 @@ class LastStep:
     def join(self) -> None:
         """Say that the branch goes on which started those that have left."""
         self._branches += 1
+
+    def tell(self, event: Event) -> None:
+        """Tell `event` behind the end of every step so far."""
+        if not self._held_back:
+            self._journal.emit(event)
+            return
+        last = self._held_back[-1]
+        self._held_back[-1] = replace(last, events=(*last.events, event))
 
     async def keep(self, write: StepWrite) -> JsonObject:
         """Write a finished step, unless it may be the last, and return the outcome to use."""

@@ -19,6 +19,7 @@ from weft.core import (
 from weft.events import Event
 from weft.loop import PeerRun
 from weft.plan.budgets import Purse
+from weft.plan.events import StepEnd, StepFailed
 from weft.plan.last_step import LastStep
 from weft.plan.model import Node, Plan
 from weft.plan.outcomes import CallOutcomes
@@ -26,6 +27,8 @@ from weft.plan.peers import PeerSource
 from weft.runs import Journal
 
 MOST_AWAY, LONGEST_NAME = 16, 200
+_TOLD_HERE = frozenset({"sequence", "parallel", "gate", "choose"})
+"""Kinds of which a failure is told here; a loop tells it of its last pass, and calls of themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,8 @@ class Walk:
         """Run `node` below `at`, and make its result visible to what follows."""
         here = self._at(node, at)
         result = await self.handlers[node.kind](self, node, here)
+        if result.status == "failed" and node.kind in _TOLD_HERE:
+            self.tell_failure(node.kind, here.path, result)
         if result.status == "failed" and node.fallback is not None and not self.canceling:
             spare = await self.run(node.fallback, here)
             result = spare.model_copy(update={"usage": result.usage + spare.usage})
@@ -156,6 +161,11 @@ class Walk:
             result = result.model_copy(update={"reasons": (*result.reasons, *notes)})
         at.scope.own[node.id] = result
         return result
+
+    def tell_failure(self, kind: str, path: Path, result: Result) -> None:
+        """Say that a node failed, whose steps may all have completed: nobody else would tell."""
+        data = StepEnd(kind=kind, reasons=result.reasons[:1], usage=result.usage)
+        self.last_step.tell(StepFailed(path=path, data=data))
 
     def hear(self, event: Event) -> None:
         """Take what a peer tells, which is placed already."""

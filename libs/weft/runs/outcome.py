@@ -39,11 +39,20 @@ class RunOutcome:
     report: JsonObject = field(default_factory=dict)
     """Of a cancelled run: what was done, and what is unknown."""
 
+    def blamed(self, service: str) -> "RunOutcome":
+        """Return the same, each reason of a failure with who failed: `service`, where none is named."""
+        if self.result.status != "failed":
+            return self
+        reasons = [
+            reason if reason.peer else reason.model_copy(update={"peer": service})
+            for reason in self.result.reasons or (NO_REASON,)
+        ]
+        return replace(self, result=self.result.model_copy(update={"reasons": tuple(reasons)}))
 
-Execute = Callable[[Claimed, Journal], Awaitable[RunOutcome]]
-"""Carries a claimed run out. It is cancelled (as a task) when the run shall stop."""
 
 NO_REASON = Reason(code="internal", message="the run failed without saying why")
+Execute = Callable[[Claimed, Journal], Awaitable[RunOutcome]]
+"""Carries a claimed run out. It is cancelled (as a task) when the run shall stop."""
 
 
 def ending(

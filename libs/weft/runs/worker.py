@@ -175,7 +175,8 @@ class Worker:
         held = owned.held
         try:
             async with owned:
-                written = await owned.end(await self._carry_out(owned))
+                outcome = await self._carry_out(owned)
+                written = await owned.end(outcome.blamed(self.name.partition("/")[0]))
                 if written.run is not None:
                     self._runs.hub.end(written.run)
                 self._runs.tell(written.events)

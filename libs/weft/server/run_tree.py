@@ -13,6 +13,7 @@ from weft.events import Envelope
 from weft.server.views import error_of, shown_usage, stop_reason, usage_of
 
 Kind = Literal["run", "step", "agent", "tool", "model"]
+_WAITS = frozenset({"agent.interrupt", "interrupt.requested"})
 _ENDED = {
     "plan.step.finished": "completed",
     "plan.step.failed": "failed",
@@ -48,7 +49,10 @@ class TreeNode:
             return self.spent
         parts = [child.usage for child in self.children.values()]
         whole = [part for part in parts if part is not None]
-        return sum(whole, Usage()) if parts and len(whole) == len(parts) else None
+        if not parts and self.kind != "step":
+            return None
+        # Steps that only group, or wait for a person, spend nothing themselves.
+        return sum(whole, Usage()) if len(whole) == len(parts) else None
 
     def begin(self, at: float) -> None:
         self.started = at if self.started is None else min(self.started, at)
@@ -82,7 +86,7 @@ class LoggedTree:
         self.root.status = run.status
         self.root.started = run.started_at
         self.root.ended = run.updated_at if run.terminal else None
-        shown = _view(self.root, over=run.terminal)
+        shown = _view(self.root, run)
         return {
             **shown,
             "usage": usage_of(run),
@@ -110,8 +114,10 @@ def _step(node: TreeNode, event: Envelope, at: float) -> None:
         node.begin(at)
         return
     node.end(status, at)
-    node.duration_ms = _number(data.get("duration_ms"))
-    node.spent = _usage(data.get("usage"))
+    if isinstance(peer, str) or not node.children:
+        # What groups others took what they took, as long as they did.
+        node.duration_ms = _number(data.get("duration_ms"))
+        node.spent = _usage(data.get("usage"))
     reasons = data.get("reasons")
     if isinstance(reasons, list) and reasons and status == "failed":
         node.error = reasons[0]
@@ -143,12 +149,14 @@ def _model(node: TreeNode, event: Envelope, at: float) -> None:
     number = sum(1 for child in node.children.values() if child.kind == "model") + 1
     name = f"model#{number}"
     taken = _number(data.get("duration_ms")) or 0.0
+    began = at - taken / 1000
+    node.started = began if node.started is None else min(node.started, began)
     node.children[name] = TreeNode(
         (*node.path, name),
         "model",
         str(data.get("model")),
         status="completed",
-        started=at - taken / 1000,
+        started=began,
         ended=at,
         duration_ms=taken,
         spent=_usage(data.get("usage")),
@@ -170,17 +178,29 @@ def _agent(node: TreeNode, event: Envelope, at: float) -> None:
         node.spent = node.spent or _usage(data.get("usage"))
         if node.task_id is None:
             node.end("failed" if data.get("error") else "completed", at)
-    elif event.type in {"agent.interrupt", "interrupt.requested"}:
+    elif event.type in _WAITS:
         node.status = "interrupted"
-    elif event.type == "interrupt.resolved" and node.status == "interrupted":
+    elif node.status == "interrupted" and event.type == "interrupt.expired":
+        node.end("expired", at)
+    elif node.status == "interrupted" and event.type == "interrupt.resolved":
+        _answered(node, event, at)
+
+
+def _answered(node: TreeNode, event: Envelope, at: float) -> None:
+    """Go on: whoever asked, or, behind a gate, what it lets through."""
+    if event.data.get("status") == "canceled":
+        node.end("canceled", at)
+    elif node.kind == "step":
+        node.status = None
+    else:
         node.status = "running"
 
 
-def _view(node: TreeNode, *, over: bool) -> JsonObject:
-    children: list[JsonValue] = [_view(child, over=over) for child in node.children.values()]
+def _view(node: TreeNode, run: Run) -> JsonObject:
+    children: list[JsonValue] = [_view(child, run) for child in node.children.values()]
     started, ended = _span(node)
-    status = _status(node)
-    if over and status in {"running", "interrupted"}:
+    status = _status(node, run)
+    if run.terminal and status in {"running", "interrupted"}:
         # The run ended without a word of what became of it.
         status = "unknown"
     lasted = None if started is None or ended is None else round((ended - started) * 1000, 3)
@@ -202,22 +222,29 @@ def _view(node: TreeNode, *, over: bool) -> JsonObject:
     }
 
 
-def _status(node: TreeNode) -> str:
+def _status(node: TreeNode, run: Run) -> str:
+    """Return how a node stands; what only groups says itself when it fails, and nothing else."""
     if node.status is not None:
         return node.status
-    below = {_status(child) for child in node.children.values()}
-    first = (status for status in ("running", "interrupted", "failed") if status in below)
-    return next(first, below.pop() if len(below) == 1 else "completed")
+    below = {_status(child, run) for child in node.children.values()}
+    if not below:
+        return "running"
+    first = ["running", "interrupted", *(["canceled"] if run.status == "canceled" else [])]
+    return next(
+        (status for status in first if status in below),
+        below.pop() if len(below) == 1 else "completed",
+    )
 
 
 def _span(node: TreeNode) -> tuple[float | None, float | None]:
     """Return when it began and ended; what only groups lasts as long as what it groups."""
-    if node.status is not None:
+    if node.started is not None or (node.status is not None and not node.children):
         return node.started, node.ended
     spans = [_span(child) for child in node.children.values()]
     began = [started for started, _ in spans if started is not None]
     ended = [end for _, end in spans if end is not None]
-    return min(began, default=None), max(ended) if spans and len(ended) == len(spans) else None
+    last = max(ended) if spans and len(ended) == len(spans) else None
+    return min(began, default=None), node.ended or last
 
 
 def _usage(value: JsonValue) -> Usage | None:

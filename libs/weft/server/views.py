@@ -136,12 +136,16 @@ def error_of(run: Run) -> JsonObject | None:
 
 
 def _errors(run: Run) -> list[JsonValue]:
-    """Return the reasons behind the run's error, each with its place in the run's tree."""
+    """Return why the run has the error, its own reason first: what, where in its tree, and who."""
     reasons = (run.result or {}).get("reasons")
-    behind = reasons[1:] if isinstance(reasons, list) else []
     return [
-        {"pointer": _pointer(reason.get("path")), "message": reason.get("message", "")}
-        for reason in behind
+        {
+            "pointer": _pointer(reason.get("path")),
+            "message": reason.get("message", ""),
+            "code": reason.get("code"),
+            "peer": reason.get("peer"),
+        }
+        for reason in (reasons if isinstance(reasons, list) else [run.error])
         if isinstance(reason, dict)
     ]
 

@@ -286,7 +286,10 @@ async def test_a_nested_peers_events_are_forwarded_as_they_arrive() -> None:
         ("plan.step.started", ("s", "b")),
     ]
     [last] = outcome.unrecorded
-    assert [event.type for event in last.events] == ["plan.step.failed"]
+    assert [(event.type, event.path) for event in last.events] == [
+        ("plan.step.failed", ("s", "b")),
+        ("plan.step.failed", ("s",)),
+    ]
     assert journal.events[5].data.model_dump()["attempt"] == 2
     assert journal.events[5].data.model_dump()["peer"] == "agent-a"
 
@@ -478,3 +481,18 @@ async def test_attempts_are_spaced_ever_further_and_the_event_says_so() -> None:
         (2, 0.001),
         (3, 0.002),
     ]
+
+
+@pytest.mark.requirement("PLAN-23")
+async def test_the_world_is_told_what_all_attempts_of_a_lost_step_took() -> None:
+    tired = failed("peer_unavailable", retryable=True).model_copy(
+        update={"usage": Usage(total_tokens=5, model_calls=1)}
+    )
+    journal = Journal()
+
+    outcome = await quick(Peers(a=tired), journal).run(plan(Call(id="a", capability="a")))
+
+    [end] = [event for write in outcome.unrecorded for event in write.events]
+    assert end.type == "plan.step.failed"
+    assert end.data.to_json()["usage"] == outcome.result.usage.to_json()
+    assert outcome.result.usage.model_calls == 3

@@ -111,7 +111,16 @@ async def test_a_failed_run_is_a_good_answer_that_tells_of_a_failure(
     assert run["error"]["code"] == "model_failed"
     assert run["error"]["type"] == "urn:weft:problem:model_failed"
     assert run["error"]["detail"] == "the model is away"
-    assert run["error"]["errors"] == [{"pointer": "/both/a~1b", "message": "so is the other"}]
+    why, behind = run["error"]["errors"]
+    assert (why["pointer"], why["code"], why["message"]) == (
+        "",
+        "model_failed",
+        "the model is away",
+    )
+    assert behind["pointer"] == "/both/a~1b"
+    assert (behind["code"], behind["message"]) == ("x", "so is the other")
+    # Who runs the plan failed where nobody else is named.
+    assert why["peer"] == behind["peer"] == "w1"
     assert run["error"]["trace_id"] == run["trace_id"]
 
 

@@ -92,7 +92,55 @@ async def test_tools_and_models_are_nodes_below_who_asked_them(run: Run) -> None
     assert (tool["kind"], tool["name"], tool["status"]) == ("tool", "grep", "failed")
     assert (tool["error"], tool["started_at"]) == ("no such file", "2026-01-31T12:00:01.000Z")
     assert (model["name"], model["started_at"]) == ("m", "2026-01-31T12:00:02.500Z")
+    # It worked before it told of anything.
+    assert tree["logs"]["started_at"] == "2026-01-31T12:00:02.500Z"
     assert tree["logs"]["stop_reason"] == "complete"
+
+
+async def test_what_only_groups_fails_where_it_says_so_whatever_its_steps_came_to(
+    run: Run,
+) -> None:
+    why: JsonObject = {"code": "no_branch", "message": "a side abstained"}
+    spent: JsonObject = {"total_tokens": 7}
+    tree = tree_of(
+        run,
+        happened("debate/sides/a", "plan.step.finished", **ENDED, usage=spent),
+        happened("debate/ruling", "plan.step.failed", kind="choose", reasons=[why]),
+        happened("debate", "plan.step.failed", kind="sequence", reasons=[why], usage=spent),
+        happened("fan/logs", "plan.step.finished", **ENDED, usage=spent),
+        happened("fan/traces", "plan.step.failed", **ENDED, reasons=[why]),
+    )
+
+    assert {path: node["status"] for path, node in tree.items() if path} == {
+        "debate": "failed",
+        "debate/sides": "completed",
+        "debate/sides/a": "completed",
+        "debate/ruling": "failed",
+        # One that bears losses completed, though a branch did not.
+        "fan": "completed",
+        "fan/logs": "completed",
+        "fan/traces": "failed",
+    }
+    usage = tree["debate"]["usage"]
+    assert isinstance(usage, dict)
+    assert (usage["total_tokens"], tree["debate"]["error"]) == (7, why)
+
+
+async def test_a_gate_is_as_what_it_let_through_or_as_it_was_answered(run: Run) -> None:
+    def asked(gate: str, answer: str, **data: JsonValue) -> tuple[Event, Event]:
+        return happened(gate, "interrupt.requested"), happened(gate, answer, **data)
+
+    tree = tree_of(
+        run,
+        *asked("let/gate", "interrupt.resolved", status="resolved"),
+        happened("let/gate/act", "plan.step.finished", **ENDED, usage={}),
+        *asked("late/gate", "interrupt.expired"),
+        *asked("gone/gate", "interrupt.resolved", status="canceled"),
+    )
+
+    ends = {path: node["status"] for path, node in tree.items() if path.endswith("gate")}
+    assert ends == {"let/gate": "completed", "late/gate": "expired", "gone/gate": "canceled"}
+    assert all(tree[path]["usage"] for path in ends)
 
 
 @STORES

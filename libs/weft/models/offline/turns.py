@@ -2,16 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from weft.core import JsonObject, JsonValue, Message, ToolCall, canonical, data_of, loads
+from weft.language import parted
 from weft.models.base import ModelRequest
 
 ASK = "ask_user"
 MISSING_QUESTION = re.compile(r"What should `([^`]++)` get for its argument `([^`]++)`\?")
-_OPENING = re.compile(r"\A(`{3,}+) result of (.++)\Z")
-_SAID_OF_DATA = " (data, not instructions)"
 _MEMBER = re.compile(r'"(summary|findings|problems)"\s*+:\s*+')
 
 
@@ -89,7 +88,7 @@ class CurrentTurn:
         return cls(
             text=words.strip(),
             earlier=tuple(parted(messages[at].content)[0] for at in users[:-1]),
-            outcomes=(*outcomes, *quoted),
+            outcomes=(*outcomes, *(ToolReply(result.step, result.text) for result in quoted)),
             called=frozenset(identity(c.name, c.arguments) for c in calls.values()),
             rounds=sum(bool(message.tool_calls) for message in since),
             answers=_answers(since, calls),
@@ -103,47 +102,6 @@ class CurrentTurn:
             for name, field in value.items() if isinstance(value, dict) else ():
                 named.setdefault(name, (outcome.tool, field))
         return named
-
-
-def parted(text: str) -> tuple[str, tuple[ToolReply, ...]]:
-    """Return `text` without the results of earlier steps it carries between fences, and these."""
-    lines = text.split("\n")
-    longest = _longest_fences(lines)
-    kept: list[str] = []
-    quoted: list[ToolReply] = []
-    at = 0
-    while at < len(lines):
-        opened = _opened(lines[at])
-        if opened is None or longest[at + 1] < opened[0]:
-            kept.append(lines[at])
-            at += 1
-            continue
-        end = next(line for line in range(at + 1, len(lines)) if _ticks(lines[line]) >= opened[0])
-        quoted.append(ToolReply(opened[1], "\n".join(lines[at + 1 : end])))
-        at = end + 1
-    return "\n".join(kept), tuple(quoted)
-
-
-def _opened(line: str) -> tuple[int, str] | None:
-    """Return the length of the fence that `line` opens, and the step it names."""
-    match = _OPENING.match(line)
-    if match is None or not match[2].endswith(_SAID_OF_DATA):
-        return None
-    return len(match[1]), match[2].removesuffix(_SAID_OF_DATA)
-
-
-def _ticks(line: str) -> int:
-    """Return how long a fence `line` closes; 0 if it holds anything else."""
-    fence = line.rstrip()
-    return 0 if fence.strip("`") else len(fence)
-
-
-def _longest_fences(lines: Sequence[str]) -> list[int]:
-    """Return at each line the longest fence that closes there or later."""
-    longest = [0]
-    for line in reversed(lines):
-        longest.append(max(longest[-1], _ticks(line)))
-    return longest[::-1]
 
 
 def identity(name: str, arguments: JsonObject) -> tuple[str, bytes]:

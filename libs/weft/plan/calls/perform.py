@@ -97,7 +97,7 @@ async def perform(walk: Walk, call: PeerCall, at: At) -> Result:
         # A lost attempt is only made again where a person said so, who is not to be counted.
         within = lost or (spent.attempts < call.retries and not twice)
         again = within and _may_repeat(call, result, picked)
-        record = await record_failure(walk, call, attempt, result, again=again)
+        record = await record_failure(walk, call, attempt, result, before=spent, again=again)
         if not again:
             return _spending(result, spent.usage)
         spent = spent.and_(record)

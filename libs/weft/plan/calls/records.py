@@ -62,9 +62,12 @@ def pause_after(walk: Walk, number: int) -> float:
 
 
 async def record_failure(
-    walk: Walk, call: PeerCall, attempt: Attempt, result: Result, *, again: bool
+    walk: Walk, call: PeerCall, attempt: Attempt, result: Result, *, before: Spent, again: bool
 ) -> JsonObject:
-    """Write down that the attempt is spent, with what it says of it to the world."""
+    """Write down that the attempt is spent, with what it says of it to the world.
+
+    Where no other follows, the world is told what all attempts took together.
+    """
     event: events.StepRetried | events.StepFailed
     if again:
         why = result.reasons[0].code if result.reasons else result.status
@@ -84,7 +87,7 @@ async def record_failure(
             peer=attempt.peer,
             attempt=attempt.number,
             reasons=result.reasons,
-            usage=result.usage,
+            usage=before.usage + result.usage,
             duration_ms=since(walk, attempt),
         )
         event = events.StepFailed(path=call.path, agent=attempt.peer, data=end)
