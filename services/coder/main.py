@@ -25,7 +25,14 @@ from weft.core.errors import ConfigError
 from weft.core.private_files import make_private_directory, resolved
 from weft.loop import Peer
 from weft.models import get_model
-from weft.service import SpecialistSettings, agent_app, opened_model, patience_of, serve
+from weft.service import (
+    SpecialistSettings,
+    agent_app,
+    opened_model,
+    patience_of,
+    serve,
+    settings_from,
+)
 
 NAME = "coder"
 PROMPT = Path(__file__).parent / "prompts" / "code.md"
@@ -141,7 +148,7 @@ async def opened(settings: Settings) -> AsyncIterator[Peer]:
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = Settings()
+    settings = settings_from(Settings)
     card = card_of(settings, footing_of(settings))
     serve(agent_app(card, partial(opened, settings), settings), settings, name=NAME)
 
