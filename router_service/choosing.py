@@ -1,15 +1,17 @@
 """How a request becomes a choice, for a run as for an explanation: rules, and whoever advises them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from router_service.extraction import Extractor
 from router_service.peers import MeshPeers
 from router_service.picker import Picker
 from router_service.routes import Chosen, Hints, Routes
 from weft.catalog import Offers
-from weft.core import Authority
-from weft.routing import ModelReading
+from weft.checkpoint import OutcomeBook
+from weft.core import Authority, Tally
+from weft.routing import ModelReading, TaskType
 from weft.runs import Journal, RoutedRequest
 
 Choose = Callable[[Offers], Chosen]
@@ -25,16 +27,20 @@ class Advisers:
     """Reads requests with a model; without one rules read alone."""
     picker: Picker | None = None
     """Chooses with a model where several protocols could do a part; without one rules choose."""
+    book: OutcomeBook | None = None
+    """What came of protocols before; without it nothing is kept or heard of that."""
 
     def reads(self, request: RoutedRequest) -> bool:
         return self.extractor is not None and self.extractor.is_for(request)
 
     def hears(self, chosen: Chosen) -> bool:
         """Tell whether somebody may choose otherwise than rules did."""
-        return chosen.plan is not None and bool(chosen.choices) and self.picker is not None
+        asks = self.picker is not None or self.book is not None
+        return asks and chosen.plan is not None and bool(chosen.choices)
 
 
 NOBODY = Advisers()
+NO_TALLIES: Mapping[TaskType, Mapping[str, Tally]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,14 @@ class Choosing:
 
     async def choose(self, earlier: tuple[str, ...], looking: Looking) -> tuple[Chosen, Hints]:
         """Return the choice and what was known for it; `earlier` was asked on the thread before."""
-        hints = Hints(earlier, await self._read(earlier))
+        kept = None if self.advisers.book is None else NO_TALLIES
+        hints = Hints(earlier, await self._read(earlier), kept)
         chosen = await looking(lambda offers: self._chosen(offers, hints))
         if not self.advisers.hears(chosen):
             return chosen, hints
-        hints = await self._picked(chosen, hints)
-        return self._chosen(self.peers.offers, hints), hints
+        learned = replace(hints, tallies=await self._tallies(chosen))
+        advised = await self._picked(self._chosen(self.peers.offers, learned), learned)
+        return self._chosen(self.peers.offers, advised), advised
 
     def _chosen(self, offers: Offers, hints: Hints) -> Chosen:
         return self.routes.choose(self.request, self.authority.principal, offers, hints)
@@ -70,6 +78,19 @@ class Choosing:
         return await extractor.read(
             self.request, index, self.authority, journal=self.journal, earlier=earlier
         )
+
+    async def _tallies(self, chosen: Chosen) -> Mapping[TaskType, Mapping[str, Tally]] | None:
+        """Return what came before of those that could do each part; None where that is not kept."""
+        book, routed = self.advisers.book, chosen.routed
+        if book is None or routed is None:
+            return None
+        tenant, domain = self.authority.principal.tenant, routed.frame.domain
+        return {
+            goal: await book.tallies(
+                tenant, goal, domain, [one.protocol.id for one in selection.candidates]
+            )
+            for goal, selection in chosen.choices.items()
+        }
 
     async def _picked(self, chosen: Chosen, hints: Hints) -> Hints:
         picker, reading = self.advisers.picker, hints.reading or ModelReading()

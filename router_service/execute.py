@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from router_service.choosing import NOBODY, Advisers, Choosing
+from router_service.outcomes import PlannedPart, entries_of, planned_parts
 from router_service.peers import MeshPeers
 from router_service.routes import Chosen, Routes
 from router_service.waiting import choose_patiently
@@ -41,6 +42,8 @@ class StoredPlan(StrictRecord):
     plan: JsonObject
     spent: Usage = NO_USAGE
     """On reading the request."""
+    parts: tuple[PlannedPart, ...] = ()
+    """What its outcome is kept for, where outcomes are kept."""
 
 
 class PlanStep(JsonObject):
@@ -53,6 +56,8 @@ class PlanStep(JsonObject):
         step = cls(protocol=chosen.protocol, plan=chosen.plan_json)
         if planned.spent != NO_USAGE:
             step["spent"] = planned.spent.to_json()
+        if planned.parts:
+            step["parts"] = [part.to_json() for part in planned.parts]
         step.planned = planned
         return step
 
@@ -65,6 +70,7 @@ class Planned:
     spent: Usage = NO_USAGE
     away: JsonObject = field(default_factory=dict)
     """Why models were silent on the way, by name."""
+    parts: tuple[PlannedPart, ...] = ()
 
 
 class NotPlannedError(Exception):
@@ -112,11 +118,19 @@ def execute_run(
         finally:
             journal.report = interpreter.report
         result = read_or_failed(outcome.result.spent_before(planned.spent))
+        book = entries_of(
+            planned.parts,
+            planned.plan,
+            result,
+            steps=journal.steps,
+            last=outcome.unrecorded,
+        )
         return RunOutcome(
             result=result,
             steps=outcome.unrecorded,
             turn=turn_of(run, result, thread),
             report=outcome.report or {},
+            book=book,
         )
 
     return execute
@@ -139,7 +153,8 @@ def prepare_run(peers: MeshPeers, routes: Routes, advisers: Advisers = NOBODY) -
         chosen = routes.choose(request, run.principal, peers.offers)
         if chosen.plan is None or chosen.lacking or advisers.hears(chosen):
             return None
-        step = PlanStep.of(chosen, Planned(chosen.plan))
+        parts = () if advisers.book is None else planned_parts(chosen)
+        step = PlanStep.of(chosen, Planned(chosen.plan, parts=parts))
         return StepWrite(PLAN_STEP, step, tuple(chosen.events))
 
     return prepare
@@ -173,7 +188,8 @@ class Planner:
             spent = hints.reading.usage if hints.reading else NO_USAGE
             raise NotPlannedError(chosen.error, spent)
         reading = hints.reading or ModelReading()
-        planned = Planned(chosen.plan, reading.usage, reading.away)
+        parts = () if self.advisers.book is None else planned_parts(chosen)
+        planned = Planned(chosen.plan, reading.usage, reading.away, parts)
         step = PlanStep.of(chosen, planned)
         stored = await self.journal.record(PLAN_STEP, step, chosen.events)
         return planned if stored == step else _read(stored)
@@ -183,4 +199,4 @@ def _read(stored: JsonObject) -> Planned:
     if isinstance(stored, PlanStep):
         return stored.planned
     step = StoredPlan.model_validate(stored)
-    return Planned(Plan.from_json(step.plan), step.spent)
+    return Planned(Plan.from_json(step.plan), step.spent, parts=step.parts)

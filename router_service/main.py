@@ -68,6 +68,8 @@ class Settings(ModelSettings, env_prefix="ROUTER_"):
     picker: Literal["off", "model"] = "off"
     """Whether a model chooses where several protocols could do a part; the rules' choice stands
     where it names none within 5 s."""
+    learning: bool = False
+    """Whether what came of protocols is kept, by tenant, and orders those that could do a part."""
     policies: Path | None = None
     """What may run, and what a person must approve first, for everybody and by tenant; JSON."""
 
@@ -83,7 +85,11 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         minter = Minter(self.key)
         patience = patience_of(settings)
         spare = {**role_agents(model, **patience), GUIDE: Guide()}
-        advisers = Advisers(_extractor(settings, model, patience), _picker(settings, model))
+        advisers = Advisers(
+            _extractor(settings, model, patience),
+            _picker(settings, model),
+            self.checkpointer.book if settings.learning else None,
+        )
         peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
         situation = Situation(
             data=settings.data is not None or settings.live,

@@ -27,6 +27,7 @@ from weft.checkpoint.base import (
     ThreadStore,
     Turn,
 )
+from weft.checkpoint.book import BookEntry, OutcomeBook
 from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectScope, EffectStore, Intent
 from weft.checkpoint.faults import Faults
@@ -46,6 +47,7 @@ __all__ = [
     "TERMINAL",
     "Accepted",
     "Backlog",
+    "BookEntry",
     "Checkpointer",
     "Claimed",
     "Durability",
@@ -62,6 +64,7 @@ __all__ = [
     "LogState",
     "NewRun",
     "OnBusy",
+    "OutcomeBook",
     "Page",
     "Prepare",
     "Pruned",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from weft.checkpoint.backlog import Backlog
+from weft.checkpoint.book import BookEntry
 from weft.checkpoint.inbound import Answers, Inbound, Received
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.core import (
@@ -196,6 +197,8 @@ class Ending:
     events: tuple[Event, ...] = ()
     recorded: Mapping[Path, JsonObject] = field(default_factory=dict)
     """Steps that are stored already: what of the result stands there is not kept again."""
+    book: tuple[BookEntry, ...] = ()
+    """What it says of protocols, where outcomes are kept."""
 
 
 @dataclass(frozen=True, slots=True)

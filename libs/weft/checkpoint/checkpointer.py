@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 
 from weft.checkpoint.base import RunStore, ThreadStore
+from weft.checkpoint.book import OutcomeBook
 from weft.checkpoint.effects import EffectStore
 from weft.checkpoint.index import RunIndex
 
 
 class Checkpointer(ABC):
-    """One database that holds runs, threads and effects; `aclose` closes it."""
+    """One database that holds runs with what came of them, threads and effects; `aclose` closes it."""
 
     @property
     @abstractmethod
@@ -25,6 +26,10 @@ class Checkpointer(ABC):
     @property
     @abstractmethod
     def index(self) -> RunIndex: ...
+
+    @property
+    @abstractmethod
+    def book(self) -> OutcomeBook: ...
 
     @abstractmethod
     async def ping(self) -> None:

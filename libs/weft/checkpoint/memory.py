@@ -20,6 +20,7 @@ from weft.checkpoint.tables import (
     ListedThread,
     MessageRow,
     Numbered,
+    OutcomeRow,
     RequestKey,
     RunRow,
     ThreadRow,
@@ -27,7 +28,7 @@ from weft.checkpoint.tables import (
 )
 from weft.checkpoint.text import EventRow
 from weft.checkpoint.undo import Undo
-from weft.core import SYSTEM_CLOCK, Clock
+from weft.core import SYSTEM_CLOCK, Clock, Tally
 from weft.core.errors import StoreFullError, StoreUnavailableError
 
 __all__ = ["MAX_THREADS", "from_url", "memory_checkpointer"]
@@ -56,6 +57,7 @@ class MemoryTables:
         self._threads: dict[ThreadKey, ThreadRow] = {}
         self._entries: dict[ThreadKey, list[tuple[str, bytes]]] = {}
         self._effects: dict[str, dict[int, EffectRow]] = {}
+        self._outcomes: dict[str, tuple[OutcomeRow, ...]] = {}
         self._last = {"position": 0}
 
     def restart(self) -> None:
@@ -256,7 +258,27 @@ class MemoryTables:
     def read_steps(self, request: ask.ReadSteps) -> tuple[tuple[str, str], ...]:
         return tuple(self._steps.get(request.run_id, {}).items())
 
+    def add_outcome(self, request: ask.AddOutcome) -> None:
+        position = self._runs[request.run_id].position
+        row = OutcomeRow(position, request.goal, request.cell, request.success, 0)
+        rows = self._outcomes.get(request.run_id, ())
+        self.undo.put(self._outcomes, request.run_id, (*rows, row))
+
+    def read_tally(self, request: ask.ReadTally) -> Tally:
+        kept = (row for rows in self._outcomes.values() for row in rows)
+        rows = sorted((row for row in kept if row.cell == request.cell), reverse=True)
+        newest = rows[: request.limit]
+        return Tally(len(newest), sum(row.success * (1 - row.bad) for row in newest))
+
+    def rate_run(self, request: ask.RateRun) -> bool:
+        rows = self._outcomes.get(request.run_id, ())
+        if rows:
+            rated = tuple([row._replace(bad=request.bad) for row in rows])
+            self.undo.put(self._outcomes, request.run_id, rated)
+        return bool(rows)
+
     def erase_run(self, request: ask.EraseRun) -> None:
+        self.undo.drop(self._outcomes, request.run_id)
         self.undo.drop(self._steps, request.run_id)
         self.undo.drop(self._events, request.run_id)
         for attempts in self._effects.values():
@@ -278,6 +300,7 @@ class MemoryTables:
             self.undo.drop(self._of_thread, row.key)
         self.undo.drop(self._runs, row.run_id)
         self.undo.drop(self._keys, row.request_key)
+        self.undo.drop(self._outcomes, row.run_id)
         for key in [key for key, sent in self._messages.items() if sent.run_id == row.run_id]:
             self.undo.drop(self._messages, key)
         for name, attempts in list(self._effects.items()):
@@ -386,6 +409,7 @@ class MemoryTables:
             self.undo.drop(self._keys, row.request_key)
             self.undo.drop(self._steps, run_id)
             self.undo.drop(self._events, run_id)
+            self.undo.drop(self._outcomes, run_id)
         for sent in [it for it, row in self._messages.items() if row.run_id in run_ids]:
             self.undo.drop(self._messages, sent)
         for name in [it for it in self._effects if self._from(it, run_ids)]:

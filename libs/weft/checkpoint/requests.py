@@ -23,6 +23,7 @@ from weft.checkpoint.tables import (
     WorkRow,
 )
 from weft.checkpoint.text import EventRow
+from weft.core import Tally
 
 
 @request
@@ -289,7 +290,7 @@ class ReadSteps(Request[tuple[tuple[str, str], ...]]):
 
 @request
 class EraseRun(Request[None]):
-    """Delete its request, steps, events and recorded effect contents; keys stay."""
+    """Delete its request, steps, events, outcomes and recorded effect contents; keys stay."""
 
     run_id: str
 
@@ -303,9 +304,35 @@ class PruneRun(Request[None]):
 
 @request
 class ForgetRun(Request[None]):
-    """Delete its row and its keys, and of its effects those whose outcome is known."""
+    """Delete its row, keys and outcomes, and of its effects those whose outcome is known."""
 
     run_id: str
+
+
+@request
+class AddOutcome(Request[None]):
+    """Insert what a part of the run came to; `cell` is what it is counted under."""
+
+    run_id: str
+    goal: str
+    cell: str
+    success: int
+
+
+@request
+class ReadTally(Request[Tally]):
+    """Count the newest `limit` outcomes under `cell`; one that was rated bad is no success."""
+
+    cell: str
+    limit: int
+
+
+@request
+class RateRun(Request[bool]):
+    """Say of all the run's outcomes whether they were bad; False if there are none."""
+
+    run_id: str
+    bad: int
 
 
 @request

@@ -26,6 +26,7 @@ from weft.checkpoint.base import (
     ThreadKey,
     ThreadStore,
 )
+from weft.checkpoint.book import OutcomeBook
 from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectStore, Intent
 from weft.checkpoint.folding import is_foldable
@@ -33,6 +34,7 @@ from weft.checkpoint.inbound import Answers, Inbound, Received
 from weft.checkpoint.index import Page, Pruned, RunFilter, RunIndex, ThreadSummary
 from weft.checkpoint.rules import (
     admission,
+    book,
     ledger,
     listing,
     log,
@@ -47,7 +49,7 @@ from weft.checkpoint.rules.claimant import Claimant
 from weft.checkpoint.script import Script
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.text import checked, encode, encode_events
-from weft.core import Interrupt, JsonObject, Path, Principal, RunId
+from weft.core import Interrupt, JsonObject, Path, Principal, RunId, Tally
 from weft.events import Envelope, Event
 
 T = TypeVar("T")
@@ -330,8 +332,27 @@ class DatabaseIndex(RunIndex):
         )
 
 
+class DatabaseBook(OutcomeBook):
+    """What came of protocols, in a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def tallies(
+        self, tenant: str, goal: str, domain: str, protocols: Collection[str]
+    ) -> Mapping[str, Tally]:
+        checked(tenant, goal, domain, *protocols)
+        return await self._database.read(
+            partial(book.tallies, tenant, goal, domain, tuple(protocols))
+        )
+
+    async def rate(self, principal: Principal, run_id: RunId, *, bad: bool) -> None:
+        checked(run_id)
+        await self._database.write(partial(book.rate, principal, run_id, bad=bad))
+
+
 class DatabaseCheckpointer(Checkpointer):
-    """Runs, threads and effects of one `Database`, which it closes."""
+    """All contracts over one `Database`, which it closes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -339,6 +360,7 @@ class DatabaseCheckpointer(Checkpointer):
         self._threads = DatabaseThreads(database)
         self._effects = DatabaseEffects(database)
         self._index = DatabaseIndex(database)
+        self._book = DatabaseBook(database)
 
     @property
     def runs(self) -> RunStore:
@@ -355,6 +377,10 @@ class DatabaseCheckpointer(Checkpointer):
     @property
     def index(self) -> RunIndex:
         return self._index
+
+    @property
+    def book(self) -> OutcomeBook:
+        return self._book
 
     async def ping(self) -> None:
         await self._database.read(reading.ping)

@@ -157,6 +157,18 @@ class MessageRow(NamedTuple):
         return RequestKey(self.tenant, self.subject, self.operation, self.key)
 
 
+class OutcomeRow(NamedTuple):
+    """What a part of a run came to."""
+
+    position: int
+    """Of its run."""
+    goal: str
+    cell: str
+    success: int
+    bad: int
+    """1 once its run was rated so."""
+
+
 class ThreadRow(NamedTuple):
     """A thread without its entries."""
 

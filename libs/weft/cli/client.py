@@ -96,6 +96,10 @@ class Gateway:
     async def cancel(self, run_id: str, *, reason: str) -> JsonObject:
         return await self._call("POST", f"/v1/runs/{run_id}/cancel", body={"reason": reason})
 
+    async def rate(self, run_id: str, *, rating: str) -> JsonObject:
+        path = f"/v1/runs/{quote(run_id, safe='')}/rating"
+        return await self._call("POST", path, body={"rating": rating})
+
     async def events(self, run_id: str) -> AsyncGenerator[Envelope, None]:
         """Yield the run's events, each once, reconnecting while the gateway is not away too long.
 

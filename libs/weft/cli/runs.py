@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -68,6 +68,18 @@ def cancel_run(
     """Stop a run and say what was done, what was not, and of what nobody can tell."""
     canceling = partial(_canceled, run_id=run_id, reason=reason)
     raise SystemExit(run(shown(context.obj, canceling, _cancel_report, as_json=as_json)))
+
+
+@app.command(name="rate")
+def rate_run(
+    context: typer.Context,
+    run_id: RunId,
+    rating: Annotated[Literal["good", "bad"], typer.Argument(help="What came of it.")],
+    as_json: Json = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Say whether a run of yours came to something good; the router hears it where it learns."""
+    rated = partial(_rated, run_id=run_id, rating=rating)
+    raise SystemExit(run(shown(context.obj, rated, _rating, as_json=as_json)))
 
 
 @runs.command(name="tree")
@@ -207,6 +219,15 @@ async def _replayed(home: Path, run_id: str, *, as_json: bool) -> int:
         ):
             sys.stdout.write(one_line(line) + "\n")
     return 0 if difference is None else FAILED
+
+
+async def _rated(front: Gateway, *, run_id: str, rating: str) -> JsonObject:
+    return await front.rate(run_id, rating=rating)
+
+
+def _rating(document: object) -> list[str]:
+    rating = document.get("rating") if isinstance(document, dict) else None
+    return [f"Rated {rating}."]
 
 
 async def _canceled(gateway: Gateway, *, run_id: str, reason: str) -> JsonObject:

@@ -35,6 +35,7 @@ __all__ = [
     "RunFailedError",
     "RunFinishedError",
     "RunNotInterruptedError",
+    "RunNotRateableError",
     "StaleThreadError",
     "StoreError",
     "StoreFullError",
@@ -172,6 +173,18 @@ class RunNotInterruptedError(WeftError):
     """The run waits for nothing; nothing was resumed."""
 
     code = "run_not_interrupted"
+
+
+class RunNotRateableError(WeftError):
+    """Nothing is kept of what the run came to."""
+
+    code = "run_not_rateable"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"run {run_id} has no outcome that could be rated: those are kept of goals that were "
+            "carried out to an end, while the router has ROUTER_LEARNING=true"
+        )
 
 
 class NothingToResumeError(WeftError):

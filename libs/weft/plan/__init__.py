@@ -23,6 +23,7 @@ from weft.plan.events import (
     StepSkipped,
     StepStarted,
 )
+from weft.plan.flow import ABSTAIN
 from weft.plan.interpreter import Approver, Interpreter, PlanOutcome
 from weft.plan.model import (
     Call,
@@ -45,6 +46,7 @@ from weft.plan.replaying import Difference, RecordedRun, replayed
 from weft.plan.walk import Scope, StepPatience
 
 __all__ = [
+    "ABSTAIN",
     "AllOf",
     "AnyOf",
     "Approver",

@@ -34,8 +34,10 @@ LONGEST_KEPT = 4096
 """A longer goal is compiled for itself: what was found sound need not be with so much more in it."""
 
 
+_ADVISED = ("picks", "tallies")
+"""What others say of one request: another one comes to the same plan only by chance."""
 _terms = attrgetter(
-    *(part.name for part in fields(GoalRequest) if part.name not in ("goal", "picks"))
+    *(part.name for part in fields(GoalRequest) if part.name not in ("goal", *_ADVISED))
 )
 
 
@@ -92,7 +94,8 @@ class CognitiveCompiler:
     def route(self, frame: GoalFrame, request: GoalRequest | None = None) -> Routed:
         """Decide everything and keep the error, if there is one, beside what led to it."""
         request = request or GoalRequest()
-        if request.picks or len(request.goal) > LONGEST_KEPT:
+        advised = request.picks or request.tallies is not None
+        if advised or len(request.goal) > LONGEST_KEPT:
             return self._route(frame, request)
         words = self.capabilities.known_words(request.goal)
         shape = _Shape(frame, words, _terms(request), len(self._protocols))

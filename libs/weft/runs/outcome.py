@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from weft.checkpoint import Claimed, Ending, Run, StepWrite, TerminalStatus, Turn
+from weft.checkpoint import BookEntry, Claimed, Ending, Run, StepWrite, TerminalStatus, Turn
 from weft.core import Interrupt, JsonObject, Path, Reason, Result
 from weft.events import (
     Cancellation,
@@ -38,6 +38,8 @@ class RunOutcome:
     events: tuple[Event, ...] = ()
     report: JsonObject = field(default_factory=dict)
     """Of a cancelled run: what was done, and what is unknown."""
+    book: tuple[BookEntry, ...] = ()
+    """What the run says of the protocols that it used."""
 
     def blamed(self, service: str) -> "RunOutcome":
         """Return the same, each reason of a failure with who failed: `service`, where none is named."""
@@ -79,6 +81,7 @@ def ending(
         recorded=recorded,
         turn=outcome.turn,
         events=(*pending, *outcome.events, last),
+        book=outcome.book,
     )
 
 

@@ -123,7 +123,7 @@ class OwnedRun:
             # Somebody asked for the end while the work ended by itself: it stopped, and is told so.
             refusal: WeftError = error
             stopped = self.canceled()
-            other = replace(outcome, result=stopped.result, report=stopped.report, turn=None)
+            other = replace(stopped, steps=outcome.steps, events=outcome.events)
         except StaleThreadError as error:
             refusal = error
             other = RunOutcome(Result.failed(error.code, str(error)), steps=outcome.steps)

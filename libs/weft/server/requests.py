@@ -172,6 +172,12 @@ class CancelRequest(Body):
     grace_s: float = Field(default=5.0, ge=0, le=30, allow_inf_nan=False)
 
 
+class RatingRequest(Body):
+    """What who asked thinks of a run's outcome."""
+
+    rating: Literal["good", "bad"]
+
+
 class InterruptResponse(Body):
     """What a person says to one interrupt."""
 

@@ -30,6 +30,7 @@ from weft.server.admission import (
 )
 from weft.server.requests import (
     CancelRequest,
+    RatingRequest,
     ResumeRequest,
     RunRequest,
     body_of,
@@ -83,6 +84,12 @@ def run_routes(admission: Admission) -> APIRouter:
         door.cancel,
         methods=["POST"],
         **described("cancelRun", body=CancelRequest, optional=True, errors=(404, 409, 422)),
+    )
+    routes.add_api_route(
+        f"{run}/rating",
+        door.rate,
+        methods=["POST"],
+        **described("rateRun", body=RatingRequest, errors=(404, 409, 422)),
     )
     routes.add_api_route(
         f"{run}/resume",
@@ -175,6 +182,14 @@ class _Door:
         if run.terminal:
             raise RunFinishedError(run_id, run.status)
         return json_response({"run_id": run_id, "status": "canceling"}, status=202)
+
+    async def rate(self, request: Request) -> Response:
+        """Say whether the outcome was good; a bad one counts as no success of its protocol."""
+        run_id, principal = run_id_of(request), principal_of(request, "runs:write")
+        rating = body_of(request, RatingRequest).rating
+        book = self._runs.checkpointer.book
+        await book.rate(principal, run_id, bad=rating == "bad")
+        return json_response({"run_id": run_id, "rating": rating})
 
     async def resume(self, request: Request) -> Response:
         """Answer the run's interrupts; then as for a new run."""

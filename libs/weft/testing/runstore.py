@@ -11,6 +11,7 @@ from weft.core.errors import StoreUnavailableError
 from weft.testing.effectstore import EffectStoreContract
 from weft.testing.runstore_admission import AdmissionContract
 from weft.testing.runstore_backlog import BacklogContract
+from weft.testing.runstore_book import BookContract
 from weft.testing.runstore_claims import ClaimContract
 from weft.testing.runstore_content import ContentContract
 from weft.testing.runstore_dead import DeadRunsContract
@@ -30,6 +31,7 @@ __all__ = ["CheckpointerContract", "RunStoreContract"]
 class RunStoreContract(
     AdmissionContract,
     BacklogContract,
+    BookContract,
     ClaimContract,
     ContentContract,
     DeadRunsContract,

@@ -249,3 +249,20 @@ def test_asking_needs_nothing_that_serving_does() -> None:
     )  # fmt: skip
 
     assert done.stderr == ""
+
+
+@pytest.mark.requirement("RT-34")
+def test_who_asked_rates_what_came_of_it(front: Shop) -> None:
+    run_id = asked(front, "count", "it")
+
+    bad = front.weft("rate", run_id, "bad")
+    good = json.loads(front.weft("rate", run_id, "good", "--json").stdout)
+    other = front.weft("rate", run_id, "bad", key="bob")
+    unkept = front.weft("rate", asked(front, "hello"), "bad")
+    odd = front.weft("rate", run_id, "fair")
+
+    assert (bad.exit_code, bad.stdout) == (0, "Rated bad.\n")
+    assert good == {"run_id": run_id, "rating": "good"}
+    assert (other.exit_code, "no such run" in other.stderr) == (5, True)
+    assert (unkept.exit_code, "ROUTER_LEARNING=true" in unkept.stderr) == (5, True)
+    assert odd.exit_code == 2

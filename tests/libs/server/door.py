@@ -11,7 +11,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from weft.bus import MemoryBus
-from weft.checkpoint import Checkpointer, Claimed
+from weft.checkpoint import BookEntry, Checkpointer, Claimed
 from weft.core import (
     ALL_SCOPES,
     Allowance,
@@ -108,6 +108,9 @@ class Script:
                 return self._ask(claimed)
             case "crash":
                 raise RuntimeError("SELECT secret FROM prompts")
+            case "count":
+                entry = BookEntry("answer", "general", "direct_response", success=True)
+                return RunOutcome(Result(status="completed", text="counted"), book=(entry,))
             case "talk":
                 await self._talk(journal)
             case _:

@@ -37,6 +37,7 @@ NEEDS: dict[tuple[str, str], str | frozenset[str]] = {
     ("POST", "/v1/runs"): WRITE,
     ("POST", f"{THREAD}/runs"): WRITE,
     ("POST", f"{RUN}/cancel"): WRITE,
+    ("POST", f"{RUN}/rating"): WRITE,
     ("POST", f"{RUN}/resume"): WRITE | {"approve"},
     ("GET", RUN): READ,
     ("GET", f"{RUN}/stream"): READ,
@@ -60,6 +61,7 @@ BODIES: dict[str, JsonObject] = {
     "/v1/runs": {"prompt": "x"},
     f"{THREAD}/runs": {"prompt": "x"},
     f"{RUN}/cancel": {},
+    f"{RUN}/rating": {"rating": "bad"},
     f"{RUN}/resume": {"responses": [{"interrupt_id": "a" * 32, "payload": "yes"}]},
     "/v1/explain": {"input": "x"},
     "/v1/alerts": {

@@ -8,7 +8,7 @@ import pytest
 
 from tests.libs.server.door import CALLER, STORES, House, finished, opened
 from weft.checkpoint import Checkpointer, Run
-from weft.core import new_id
+from weft.core import Tally, new_id
 from weft.server.admission import ApiOptions
 
 pytestmark = STORES
@@ -337,3 +337,24 @@ async def test_an_unknown_run_is_not_found_everywhere(ana: httpx.AsyncClient) ->
         await ana.post(f"{place}/resume", json={"responses": [{"interrupt_id": "x"}]}),
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.requirement("RT-34")
+async def test_a_rating_is_kept_of_what_counts_and_is_the_owners(
+    house: House, ana: httpx.AsyncClient
+) -> None:
+    prefer = {"prefer": "wait=5"}
+    run = (await ana.post("/v1/runs", json={"input": "count it"}, headers=prefer)).json()
+    rating = f"/v1/runs/{run['run_id']}/rating"
+
+    said = await ana.post(rating, json={"rating": "bad"})
+    odd = await ana.post(rating, json={"rating": "so-so"})
+    other = await ana.post(
+        rating, json={"rating": "good"}, headers={"authorization": "Bearer chief"}
+    )
+
+    book = house.runs.checkpointer.book
+    tallies = await book.tallies("acme", "answer", "general", ["direct_response"])
+    assert (said.status_code, said.json()) == (200, {"run_id": run["run_id"], "rating": "bad"})
+    assert (odd.status_code, other.status_code) == (422, 404)
+    assert tallies == {"direct_response": Tally(1, 0)}

@@ -3,7 +3,7 @@
 from weft.checkpoint.postgres.link import Link
 from weft.core.errors import LayoutError
 
-LAYOUT = 2
+LAYOUT = 3
 
 
 def _digest(*columns: str) -> str:
@@ -140,7 +140,19 @@ _LAYOUT_2 = (
     "CREATE INDEX threads_old ON threads (created)",
     "CREATE INDEX received_run ON received USING hash (run_id)",
 )
-_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2}
+_LAYOUT_3 = (
+    # What is counted together has one short key, whatever tenants and domains are called.
+    """CREATE TABLE outcomes (
+        position bigint NOT NULL,
+        goal text NOT NULL,
+        cell text NOT NULL,
+        success integer NOT NULL,
+        bad integer NOT NULL,
+        PRIMARY KEY (position, goal)
+    )""",
+    "CREATE INDEX outcomes_cell ON outcomes (cell, position)",
+)
+_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2, 3: _LAYOUT_3}
 _OPENING = 0x77656674
 """The lock under which one process lays out while others wait."""
 

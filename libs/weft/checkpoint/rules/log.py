@@ -15,6 +15,7 @@ from weft.checkpoint.requests import (
     ReadStep,
     SaveRun,
 )
+from weft.checkpoint.rules.book import add as add_outcomes
 from weft.checkpoint.rules.rows import checked_held, held_run, write, write_numbered
 from weft.checkpoint.rules.threads import add_turn
 from weft.checkpoint.script import Script
@@ -64,7 +65,7 @@ def record_step(held: Held, step: StepText) -> Script[Recorded]:
 class EndingText:
     """An ending ready to be stored."""
 
-    __slots__ = ("error", "events", "last", "result", "status", "steps", "turn")
+    __slots__ = ("book", "error", "events", "last", "result", "status", "steps", "turn")
 
     def __init__(self, ending: Ending) -> None:
         kinds = [event.type for event in ending.events]
@@ -80,6 +81,7 @@ class EndingText:
             for step in ending.steps
         ]
         self.turn: Turn | None = ending.turn
+        self.book = ending.book
         self.events = encode_events(ending.events)
         self.last: str | None = None
         """The data of the last event as it is told, where less of it is kept."""
@@ -118,6 +120,7 @@ def finish(held: Held, ending: EndingText) -> Script[tuple[Envelope, ...]]:
         return (yield from _finish_carefully(held, ending, texts))
     if ending.turn is not None:
         yield from add_turn(held, place, ending.turn)
+    yield from add_outcomes(held.run_id, place.tenant, ending.book)
     texts = (*texts, *ending.events)
     return ending.told((yield from write_numbered(held.run_id, place, texts)))
 

@@ -30,6 +30,7 @@ from weft.checkpoint.tables import (
     WorkRow,
 )
 from weft.checkpoint.text import EventRow
+from weft.core import Tally
 
 T = TypeVar("T")
 
@@ -274,6 +275,17 @@ class SqlTables:
     def forget_run(self, request: ask.ForgetRun) -> Statements[None]:
         for text in texts.FORGET:
             yield Change(text, (request.run_id,))
+
+    def add_outcome(self, request: ask.AddOutcome) -> Statements[None]:
+        values = (request.goal, request.cell, request.success, request.run_id)
+        yield Change(texts.ADD_OUTCOME, values)
+
+    def read_tally(self, request: ask.ReadTally) -> Statements[Tally]:
+        rows = yield Statement(texts.TALLY, (request.cell, request.limit))
+        return Tally(*cast("tuple[int, int]", rows[0]))
+
+    def rate_run(self, request: ask.RateRun) -> Statements[bool]:
+        return (yield Change(texts.RATE, (request.bad, request.run_id)))[0][0] != 0
 
     def read_thread(self, request: ask.ReadThread) -> Statements[ThreadRow | None]:
         rows = yield Statement(texts.THREAD, _thread(request.thread))

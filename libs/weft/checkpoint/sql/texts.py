@@ -152,18 +152,27 @@ ADD_ANSWER = """INSERT INTO steps (run_id, path, outcome) VALUES (?, ?, ?)
     ON CONFLICT DO NOTHING"""
 STEP = "SELECT outcome FROM steps WHERE run_id = ? AND path = ?"
 STEPS = "SELECT path, outcome FROM steps WHERE run_id = ? ORDER BY rowid"
+_NO_OUTCOMES = "DELETE FROM outcomes WHERE position = (SELECT position FROM runs WHERE run_id = ?)"
 ERASE = (
     "DELETE FROM requests WHERE position = (SELECT position FROM runs WHERE run_id = ?)",
     "DELETE FROM steps WHERE run_id = ?",
     "DELETE FROM events WHERE run_id = ?",
     "UPDATE ledger SET arguments = '{}', outcome = NULL WHERE run_id = ?",
+    _NO_OUTCOMES,
 )
 PRUNE = ERASE[:3]
 FORGET = (
+    _NO_OUTCOMES,
     "DELETE FROM received WHERE run_id = ?",
     "DELETE FROM ledger WHERE run_id = ? AND state IN ('done', 'not_done')",
     "DELETE FROM runs WHERE run_id = ?",
 )
+ADD_OUTCOME = """INSERT INTO outcomes (position, goal, cell, success, bad)
+    SELECT position, ?, ?, ?, 0 FROM runs WHERE run_id = ?"""
+TALLY = """SELECT count(*), coalesce(sum(success * (1 - bad)), 0) FROM
+    (SELECT success, bad FROM outcomes WHERE cell = ? ORDER BY position DESC LIMIT ?) newest"""
+RATE = """UPDATE outcomes SET bad = ?
+    WHERE position = (SELECT position FROM runs WHERE run_id = ?)"""
 THREAD = """SELECT number, version, created, updated FROM threads
     WHERE tenant = ? AND subject = ? AND thread_id = ?"""
 NEW_THREAD = """INSERT INTO threads (tenant, subject, thread_id, version, created, updated)

@@ -10,7 +10,7 @@ from weft.core.private_files import FILE_MODE, create_private
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 5
+LAYOUT = 6
 
 _LAYOUT_1 = (
     """CREATE TABLE runs (
@@ -145,7 +145,21 @@ _LAYOUT_5 = (
     "CREATE INDEX threads_old ON threads (created)",
     "CREATE INDEX received_run ON received (run_id)",
 )
-_STEPS_TO = {1: _LAYOUT_1, 2: _LAYOUT_2, 3: _LAYOUT_3, 4: _LAYOUT_4, 5: _LAYOUT_5}
+_LAYOUT_6 = (
+    # What is counted together has one short key, whatever tenants and domains are called.
+    """CREATE TABLE outcomes (
+        position INTEGER NOT NULL,
+        goal TEXT NOT NULL,
+        cell TEXT NOT NULL,
+        success INTEGER NOT NULL,
+        bad INTEGER NOT NULL,
+        PRIMARY KEY (position, goal)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX outcomes_cell ON outcomes (cell, position)",
+)
+_STEPS_TO = {
+    1: _LAYOUT_1, 2: _LAYOUT_2, 3: _LAYOUT_3, 4: _LAYOUT_4, 5: _LAYOUT_5, 6: _LAYOUT_6,
+}  # fmt: skip
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PATIENCE = 1.5
 """Seconds to wait for another process's transaction."""
