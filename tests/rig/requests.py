@@ -2,9 +2,10 @@
 
     nice python -m tests.rig.requests --data DIR
 
-DIR holds the sets as JSON lines. Labels reach the scorer only. Beside the rules stand the most
-frequent label and a plain learner, which is trained on the labels (`requests_floor.py`). Every
-request is also routed by a mesh of the four analysts, with rules and with a model: it becomes a
+DIR holds the sets as JSON lines. The label of a request reaches the scorer only. Beside the rules stand
+the most frequent label and a plain learner, which is trained on the labels (`requests_floor.py`). Where
+skills are offered, both are shown the same requests for them: the learner to learn from, the rules as
+the examples on a card; of an unseen skill both are shown none, and the card says its name. Every request is also routed by a mesh of the four analysts, with rules and with a model: it becomes a
 plan, or a refusal that says what to do next.
 """
 
@@ -23,7 +24,7 @@ from services.code_analyst.main import CARD as CODE
 from services.log_analyst.main import CARD as LOGS
 from services.metrics_analyst.main import CARD as METRICS
 from services.trace_analyst.main import CARD as TRACES
-from tests.rig.requests_floor import learned, majority
+from tests.rig.requests_floor import folds, learned, majority
 from tests.router_service.house import ANA, house
 from weft.catalog import Capability
 from weft.core.errors import WeftError
@@ -47,10 +48,10 @@ class Question:
     source: str
     label: Callable[[Row], str]
     read: Callable[[Extraction], str]
-    index: Callable[[Sequence[Row]], CapabilityIndex] = lambda _: CapabilityIndex()
-    """Who is there: of some sets, the skills that the requests are for."""
+    index: Callable[[Sequence[Row], Sequence[Row]], CapabilityIndex] = lambda *_: CapabilityIndex()
+    """Who is there, by all requests and by those that are shown: of some sets, skills for them."""
     group: Callable[[Row], str] | None = None
-    """What the learner is not to have seen either: it is told of the skills no more than the rules."""
+    """Whose requests are shown together or not at all."""
 
 
 def _writes(row: Row) -> str:
@@ -63,13 +64,31 @@ def _only_plots(calls: str) -> bool:
     return all(part.strip("'[ ").startswith("analytics.") for part in calls.split("', '"))
 
 
-def _intents(rows: Sequence[Row]) -> CapabilityIndex:
+def _names(rows: Sequence[Row], _: Sequence[Row]) -> CapabilityIndex:
     """Return an agent with one skill for each intent, of which nothing but the name is told."""
+    return _desk(rows, ())
+
+
+def _desk(rows: Sequence[Row], shown: Sequence[Row]) -> CapabilityIndex:
+    """Return the same agent with a card that shows requests for each skill, as cards do."""
+    examples: dict[str, list[str]] = {}
+    for row in shown:
+        examples.setdefault(str(row["intent"]), []).append(str(row["text"]))
     names = sorted({str(row["intent"]) for row in rows} - {"oos"})
     return CapabilityIndex(
-        Capability(id=name, description=name.replace("_", " "), providers=("desk",))
+        Capability(
+            id=name,
+            description=name.replace("_", " "),
+            examples=tuple(examples.get(name, ())),
+            providers=("desk",),
+        )
         for name in names
     )
+
+
+def _is_lacking(made: Extraction) -> str:
+    """Who asks what can be asked is answered; out of scope is what nobody there serves."""
+    return str(made.guidance is not None and made.guidance.lacking)
 
 
 QUESTIONS = (
@@ -78,9 +97,9 @@ QUESTIONS = (
     Question("tool needed", "metatool-awareness", lambda row: str(row["needs_tool"]),
              lambda made: str(made.frame.requires_tools)),
     Question("out of scope", "clinc150", lambda row: str(row["intent"] == "oos"),
-             lambda made: str(made.guidance is not None), _intents),
+             _is_lacking, _desk),
     Question("  unseen skill", "clinc150", lambda row: str(row["intent"] == "oos"),
-             lambda made: str(made.guidance is not None), _intents,
+             _is_lacking, _names,
              lambda row: str(row["intent"] if row["intent"] != "oos" else row["id"])),
     Question("write", "workbench", _writes,
              lambda made: "none" if made.frame.risk.value == "low" else "write"),
@@ -95,10 +114,8 @@ def rows_of(data: Path, name: str) -> list[Row]:
 def score(question: Question, rows: Sequence[Row]) -> bool:
     """Print one line of the table; return whether the rules come near enough to the learner."""
     texts, labels = [str(row["text"]) for row in rows], [question.label(row) for row in rows]
-    index = question.index(rows)
-    situation = Situation(model=False)
-    read = [question.read(extract(text, index, situation=situation)) for text in texts]
     groups = [] if question.group is None else [question.group(row) for row in rows]
+    read = readings(question, rows, labels, groups)
     rules, floor = _right(read, labels), _right(learned(texts, labels, groups=groups), labels)
     near = rules >= floor - _BELOW
     print(
@@ -106,6 +123,19 @@ def score(question: Question, rows: Sequence[Row]) -> bool:
         f"{_balanced(read, labels):9.3f}  {'yes' if near else 'NO'}"
     )
     return near
+
+
+def readings(
+    question: Question, rows: Sequence[Row], labels: Sequence[str], groups: Sequence[str] = ()
+) -> list[str]:
+    """Return what the rules read of each request, among skills with the examples they are shown."""
+    read = [""] * len(rows)
+    for shown, held in folds(labels, groups=groups):
+        index = question.index(rows, [rows[int(at)] for at in shown])
+        for at in map(int, held):
+            made = extract(str(rows[at]["text"]), index, situation=Situation(model=False))
+            read[at] = question.read(made)
+    return read
 
 
 def _right(guesses: Sequence[str], labels: Sequence[str]) -> float:

@@ -5,13 +5,13 @@ It is trained on the labels, four fifths at a time; the rules never see one.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["learned", "majority"]
+__all__ = ["folds", "learned", "majority"]
 
 _WORD = re.compile(r"\w\w+")
 _FOLDS = 5
@@ -29,22 +29,29 @@ def learned(
     texts: Sequence[str], labels: Sequence[str], *, groups: Sequence[str] = (), seed: int = 0
 ) -> list[str]:
     """Return a label for each text, by a line that was drawn without it, and without its group."""
-    order = np.random.default_rng(seed).permutation(len(texts))
-    fold = np.empty(len(texts), dtype=int)
+    guesses = [""] * len(texts)
+    for train, test in folds(labels, groups=groups, seed=seed):
+        made = _guessed([texts[int(at)] for at in train], [labels[int(at)] for at in train],
+                        [texts[int(at)] for at in test])  # fmt: skip
+        for at, guess in zip(test, made, strict=True):
+            guesses[at] = guess
+    return guesses
+
+
+def folds(
+    labels: Sequence[str], *, groups: Sequence[str] = (), seed: int = 0
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield what is shown and what is held out, until each was held out once; a group stays together."""
+    fold = np.empty(len(labels), dtype=int)
+    order = np.random.default_rng(seed).permutation(len(labels))
     for label in sorted(set(labels)):
         mine = [at for at in map(int, order) if labels[at] == label]
         fold[mine] = np.arange(len(mine)) % _FOLDS
     if groups:
         places = {group: at for at, group in enumerate(dict.fromkeys(groups))}
         fold = np.array([places[group] % _FOLDS for group in groups])
-    guesses = [""] * len(texts)
     for held in range(_FOLDS):
-        train, test = np.flatnonzero(fold != held), np.flatnonzero(fold == held)
-        made = _guessed([texts[int(at)] for at in train], [labels[int(at)] for at in train],
-                        [texts[int(at)] for at in test])  # fmt: skip
-        for at, guess in zip(test, made, strict=True):
-            guesses[at] = guess
-    return guesses
+        yield np.flatnonzero(fold != held), np.flatnonzero(fold == held)
 
 
 def _guessed(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str]) -> list[str]:

@@ -278,7 +278,9 @@ HELPING = words("help usage options capabilities manual hello hi hey")
 HELP = """
     what can you do; what do you do; what can i ask; what can i do here; who are you; what are you;
     how do i use; how does this work; how do you work; what can this; what are you able; what do you know;
-    what else can you; which questions can; what questions can; what can we ask; what is this
+    what else can you; which questions can; what questions can; what can we ask; what is this;
+    what you can do; what you can help; you can help with; can you help with; who you are; are you a bot;
+    are you a robot; are you a human; are you human; are you a person; are you an ai; are you good at
 """
 
 GENERIC = words("""

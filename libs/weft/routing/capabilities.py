@@ -22,8 +22,10 @@ PROPOSES = "proposes:"
 TESTS = "tests:"
 """Before the name of the tool with which a tagged one, who writes code, tests it."""
 _WORDS = re.compile(r"[A-Za-z0-9]+")
-_OWN_WORD = 2
-"""The least weight of a word that says what a skill is for: of its examples, tags or name."""
+_OWN_WORD, _EXAMPLE_WORD = 3, 2
+"""The least weights of a word that says what a skill is for, of its tags or name, and of one of its examples."""
+_HALF = 0.5
+"""Of what a request is about, so much stands in the examples of a skill that it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class KnownWords:
 
     described: frozenset[str]
     """Stems that some card describes a skill with, or that name a provider."""
+    topics: frozenset[str]
+    """Those of them that the text is about."""
+    about: int
+    """How many stems the text is about, unknown ones included."""
     overlapping: frozenset[str]
     """Stems that rank skills by what they share with the text."""
 
@@ -156,8 +162,12 @@ class CapabilityIndex:
         Of two texts with the same known words, `in_own_words` and `by_overlap` say the same.
         """
         described, overlapping = self._known_words
+        reading = Reading.of(text)
         return KnownWords(
-            _spoken(Reading.of(text)) & described, stems(_WORDS.findall(text.lower())) & overlapping
+            _spoken(reading) & described,
+            reading.topics & described,
+            len(reading.topics),
+            stems(_WORDS.findall(text.lower())) & overlapping,
         )
 
     @cached_property
@@ -222,10 +232,16 @@ def by_overlap(capabilities: Iterable[Capability], goal: str) -> list[Capability
 
 
 def in_own_words(capability: Capability, reading: Reading) -> bool:
-    """Tell whether a text says what the capability is for, or who provides it."""
+    """Tell whether a text names the capability or who provides it, or is like its examples."""
     weighted, spoken = vocabulary(words_of(capability)), _spoken(reading)
-    called = any(weighted.get(topic, 0) >= _OWN_WORD for topic in spoken)
-    return called or not spoken.isdisjoint(_named(capability))
+    if any(weighted.get(topic, 0) >= _OWN_WORD for topic in spoken):
+        return True
+    if not spoken.isdisjoint(_named(capability)):
+        return True
+    # Examples are sentences: one word in common says nothing, half of what is said does.
+    topics = reading.topics
+    shown = sum(weighted.get(topic, 0) >= _EXAMPLE_WORD for topic in topics)
+    return bool(topics) and shown >= _HALF * len(topics)
 
 
 def words_of(capability: Capability) -> CapabilityWords:

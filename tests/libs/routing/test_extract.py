@@ -7,12 +7,14 @@ from tests.libs.routing.frames import (
     compiler,
     frame,
 )
+from weft.catalog import Capability
 from weft.core import JsonObject
 from weft.core.messages import MAX_PROMPT
 from weft.routing import (
     CapabilityIndex,
     FrameInvalidError,
     Level,
+    Situation,
     TaskType,
     UnknownCapabilityError,
     extract,
@@ -62,6 +64,42 @@ def test_the_rules_risk_is_a_floor_under_everybody() -> None:
     assert extract(text, index).frame.risk is Level.HIGH
     assert given.frame.primary_goal is TaskType.ANSWER
     assert given.warnings
+
+
+@pytest.mark.requirement("RT-39")
+@pytest.mark.parametrize(
+    ("text", "is_served"),
+    [
+        ("will you be quiet at four on monday", True),
+        ("somebody has to lend me a bicycle", True),
+        ("is the moon full on monday", False),
+        ("how quiet is the sea off norway in winter", False),
+    ],
+)
+def test_a_skill_is_reached_by_its_name_or_by_what_is_like_its_examples(
+    text: str,
+    is_served: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    lend = Capability(
+        id="bicycle.lend",
+        description="Lends things.",
+        examples=("I want it quiet from four until six on monday",),
+        providers=("desk",),
+    )
+
+    made = extract(text, CapabilityIndex([lend]), situation=Situation(model=False))
+
+    assert (made.guidance is None) is is_served
+    assert made.guidance is None or made.guidance.lacking
+
+
+@pytest.mark.requirement("RT-39")
+@pytest.mark.parametrize("text", ["can you tell me what you can help with", "are you a bot?"])
+def test_who_asks_about_the_mesh_is_not_told_that_it_cannot_answer(text: str) -> None:
+    made = extract(text, CapabilityIndex(FOUR), situation=Situation(model=False))
+
+    assert made.guidance is not None
+    assert not made.guidance.lacking
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "x" * (MAX_PROMPT + 1)])
