@@ -78,11 +78,11 @@ class NotPlannedError(Exception):
 
     def __init__(self, error: WeftError, spent: Usage) -> None:
         super().__init__(str(error))
-        self._error = error
+        self.error = error
         self._spent = spent
 
     def result(self) -> Result:
-        error = self._error
+        error = self.error
         failed = Result.failed(error.code, str(error), retryable=error.retryable)
         return failed.spent_before(self._spent)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from router_service.choosing import NOBODY
 from router_service.control import ControlService
-from router_service.execute import Planner, prepare_run
+from router_service.execute import NotPlannedError, Planner, prepare_run
 from router_service.routes import Routes
 from tests.libs.routing.frames import frame
 from tests.libs.routing.test_compiler import frames
@@ -21,7 +21,6 @@ from tests.router_service.house import ANA, House, house, skill
 from tests.router_service.test_execute import new_run
 from weft.checkpoint import Checkpointer, memory_checkpointer
 from weft.core import JsonObject, RunId, new_id
-from weft.core.errors import WeftError
 from weft.events import Event
 from weft.plan import Call, Judge, Plan, price
 from weft.routing import BUILTINS, GoalFrame, Level, Policies, PolicyGate, TaskType
@@ -69,7 +68,8 @@ class Router:
         planner = Planner(self.mesh.peers, routes, NOBODY, journal)
         try:
             planned = await planner.plan(request, run)
-        except WeftError as error:
+        except NotPlannedError as unplanned:
+            error = unplanned.error
             shown: JsonObject = {"code": error.code, "message": str(error)}
             return {**_told(None, events), "error": shown}
         return _told(planned.plan.to_json(), events)
