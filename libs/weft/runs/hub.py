@@ -17,7 +17,8 @@ class Listener:
 
     def __init__(self) -> None:
         self._unread: list[Envelope] = []
-        self._news = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None
+        """What `next` waits for, while it waits."""
         self._last = 0
         self._asked = False
         self._hinted = 0
@@ -33,7 +34,7 @@ class Listener:
             self._unread = []
         self._unread.extend(events[-PLACES:])
         self._last = max(self._last, events[-1].seq)
-        self._news.set()
+        self._wake()
 
     def look(self, last: int, *, end: bool) -> None:
         """Hear that the store holds events up to number `last`; what was not told is read there.
@@ -43,14 +44,14 @@ class Listener:
         if last > self._last and (end or not self._end):
             self._last = last
             self._asked = True
-            self._news.set()
+            self._wake()
 
     def hint(self, seq: int, *, end: bool) -> None:
         """Hear that the store may hold more, up to `seq`, and perhaps the run's end or question."""
         self._hinted = max(self._hinted, seq)
         self._hinted_end |= end
         if self._due():
-            self._news.set()
+            self._wake()
 
     async def next(
         self, *, within: float, after: int = 0, end: bool = False
@@ -61,17 +62,28 @@ class Listener:
         speaks of an end.
         """
         self._after, self._end = after, end
-        try:
-            async with asyncio.timeout(within):
-                while not self._due():
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
+        if not (self._due() or await self._woken(within)):
             return None
         # Read once, a hint has served: one that was made up cannot make its reader spin.
         self._hinted, self._hinted_end, self._asked = 0, False, False
         unread, self._unread = self._unread, []
         return unread
+
+    async def _woken(self, within: float) -> bool:
+        """Tell whether there were news within so many seconds: a future and a timer, and no more."""
+        loop = asyncio.get_running_loop()
+        self._news = news = loop.create_future()
+        timer = loop.call_later(within, _resolve, news)
+        try:
+            await news
+        finally:
+            timer.cancel()
+            self._news = None
+        return self._due()
+
+    def _wake(self) -> None:
+        if self._news is not None:
+            _resolve(self._news)
 
     def _due(self) -> bool:
         hinted = self._hinted_end if self._end else self._hinted > self._after
@@ -129,3 +141,8 @@ class Hub:
         """Hand on what somebody says was committed; only the store is believed."""
         for listener in self._listeners.get(run_id, ()):
             listener.hint(seq, end=end)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

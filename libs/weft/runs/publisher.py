@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from weft.bus import Bus, subjects
-from weft.core import Record, RunId, new_id
+from weft.core import SYSTEM_CLOCK, Clock, Record, RunId, new_id
 from weft.core.supervision import guarded
 from weft.events import TERMINAL_EVENTS, Envelope
 
 BATCH_SECONDS = 0.02
 """How long an event may wait for others, of any run: what leaves together is one write."""
 MAX_SEQ = 2**53
+LISTENED_SECONDS = 3.0
+"""How long a replica is taken to listen after it was heard; it says so more often while it does."""
 _AT_ONCE = TERMINAL_EVENTS | {"run.interrupted"}
 
 
@@ -25,8 +27,12 @@ class Publisher(Protocol):
 
     def tell(self, events: Sequence[Envelope]) -> None: ...
 
-    def sent(self, payload: bytes) -> bool:
-        """Tell whether this publisher sent the message: its own process knows more already."""
+    def listen(self) -> None:
+        """Say that this process follows a run which another one may be at work on."""
+        ...
+
+    def heard(self, payload: bytes) -> bool:
+        """Take a message in; tell whether it says anything that this process cannot know."""
         ...
 
 
@@ -63,8 +69,11 @@ class EventPublisher:
             self._soon = True
             _later(self._publish_all)
 
-    def sent(self, payload: bytes) -> bool:  # noqa: ARG002 - a hint does not say who gave it
-        return False
+    def listen(self) -> None:
+        """Nothing: hints of a run are for anybody who may follow it."""
+
+    def heard(self, payload: bytes) -> bool:  # noqa: ARG002 - a hint does not say who gave it
+        return True
 
     def _publish_all(self) -> None:
         self._soon = False
@@ -83,22 +92,30 @@ class EventPublisher:
 class TaskPublisher:
     """Wakes the streams on a specialist's other replicas, which share its store; says no more.
 
-    The specialist's caller hears of the events over A2A, so nobody else needs them.
+    The specialist's caller hears of the events over A2A, so nobody else needs them: while no
+    replica has said that it listens, nothing is sent. What is told before one is heard, its next
+    look in the store finds.
     """
 
-    def __init__(self, bus: Bus, service: str) -> None:
+    def __init__(self, bus: Bus, service: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._bus = bus
         self._service = service
+        self._clock = clock
         # The bus brings our own wake-ups back to us, and each would make a stream read the store.
-        self._mark = new_id().encode()
+        self._self = RunId(new_id())
+        """Stands where a run's id does in what is said of none, and in all that is said by us."""
+        self._mark = self._self.encode()
         self._waiting: set[RunId] = set()
         self._soon = False
+        self._needed_until = 0.0
 
     @property
     def heard_at(self) -> str:
         return subjects.all_tasks(self._service)
 
     def tell(self, events: Sequence[Envelope]) -> None:
+        if self._clock.monotonic() >= self._needed_until:
+            return
         run_id = RunId(events[0].run_id)
         if events[-1].type in _AT_ONCE:
             self._publish(run_id)
@@ -108,8 +125,14 @@ class TaskPublisher:
             self._soon = True
             _later(self._publish_all)
 
-    def sent(self, payload: bytes) -> bool:
-        return payload == self._mark
+    def listen(self) -> None:
+        self._publish(self._self)
+
+    def heard(self, payload: bytes) -> bool:
+        if payload == self._mark:
+            return False
+        self._needed_until = self._clock.monotonic() + LISTENED_SECONDS
+        return True
 
     def _publish_all(self) -> None:
         self._soon = False

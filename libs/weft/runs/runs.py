@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Protocol
 
@@ -151,18 +151,21 @@ class Runs:
         run_id: RunId,
         *,
         after: int = 0,
-        first: Sequence[Envelope] = (),
+        listener: Listener | None = None,
     ) -> AsyncGenerator[Sequence[Envelope], None]:
         """As `follow`, several events at a time, and an empty page while nothing comes.
 
-        `first` are the first events behind `after`, where the caller has them at hand.
+        `listener` is one that has heard of everything behind `after`, where the caller has one.
 
         Raises:
             NotFoundError: No such run of this principal.
         """
-        with self.hub.listen(run_id) as listener:
-            last, page, look, due = after, first, not first, 0.0
-            checked = False
+        page: Sequence[Envelope] = ()
+        with self.hub.listen(run_id) if listener is None else nullcontext(listener) as ears:
+            last, look = after, listener is None
+            if look:
+                self._publisher.listen()
+            due, checked = self._now() + self._patience(), not look
             while True:
                 if not page and (look or self._now() >= due):
                     page = await self.checkpointer.runs.events(
@@ -175,7 +178,7 @@ class Runs:
                     if told_all(await self.read(principal, run_id), last):
                         return
                 if not page:
-                    page, look = await _heard(listener, last)
+                    page, look = await _heard(ears, last)
                     if not page:
                         yield ()
                 while page:
@@ -183,7 +186,25 @@ class Runs:
                     last = page[-1].seq
                     if page[-1].type in TERMINAL_EVENTS:
                         return
-                    page, look = ((), True) if look else await _heard(listener, last)
+                    page, look = ((), True) if look else await _heard(ears, last)
+
+    async def beginning(
+        self, listener: Listener, first: Sequence[Envelope], *, within: float
+    ) -> tuple[Sequence[Envelope], bool]:
+        """Return `first` and what is told here behind it until the run settles or time is over.
+
+        That it settled is seen by the last one. Else `pages` tells the rest: to the same listener
+        unless, as the second value says, something is missing from what it heard.
+        """
+        until, hole = self._now() + within, False
+        events = [*first]
+        while not (hole or _settles(events[-1]) or len(events) >= PAGE):
+            left = until - self._now()
+            news, hole = await _heard(listener, events[-1].seq, within=left)
+            events += news
+            if not news:
+                break
+        return events, hole
 
     async def wait(self, principal: Principal, run_id: RunId, *, seconds: float) -> Run:
         """Return the run once it is terminal or waits for a person, or as it is when time is over.
@@ -274,6 +295,7 @@ class Runs:
         try:
             while True:
                 if listened := self.hub.listened:
+                    self._publisher.listen()
                     states = await self.checkpointer.runs.log_states(listened)
                     for run_id, state in states.items():
                         self.hub.look(run_id, state.last_seq, end=state.settled)
@@ -293,7 +315,7 @@ class Runs:
     async def _hear(self, messages: AsyncGenerator[tuple[str, bytes], None]) -> None:
         async for subject, payload in messages:
             run_id = subjects.run_of(subject)
-            if run_id is None or not self.hub.has(run_id) or self._publisher.sent(payload):
+            if not self._publisher.heard(payload) or run_id is None or not self.hub.has(run_id):
                 continue
             with guarded("run event"):
                 self._pass_on(run_id, payload)
@@ -311,11 +333,13 @@ def _settles(event: Envelope) -> bool:
     return event.type in TERMINAL_EVENTS or event.type == "run.interrupted"
 
 
-async def _heard(listener: Listener, last: int) -> tuple[Sequence[Envelope], bool]:
+async def _heard(
+    listener: Listener, last: int, *, within: float = POLL_SECONDS
+) -> tuple[Sequence[Envelope], bool]:
     """Return what follows number `last` without a hole, and whether the store must be asked next."""
     page: list[Envelope] = []
     while not page:
-        news = await listener.next(within=POLL_SECONDS, after=last)
+        news = await listener.next(within=within, after=last)
         if not news:
             return page, news is not None
         for event in news:

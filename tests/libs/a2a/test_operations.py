@@ -55,7 +55,7 @@ async def test_an_update_is_a_value_of_json_whatever_is_in_force(active: frozens
         updates = Updates(tasks, context, start)
         shown = [await updates.first()]
         async for page in tasks.runs.pages(LOCAL, start.run.run_id, after=0):
-            shown += [update async for update in updates.of(page)]
+            shown += await updates.of(page)
 
     bodies = [update.body for update in shown if update is not None]
     assert json.loads(json.dumps(bodies)) == bodies

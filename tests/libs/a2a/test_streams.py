@@ -106,6 +106,31 @@ async def test_the_log_can_be_rebuilt_from_the_stream_and_from_any_point_of_it(a
     assert rest[-1][1]["statusUpdate"]["status"]["state"] == "TASK_STATE_COMPLETED"
 
 
+async def test_a_task_that_ends_at_once_is_one_answer_whose_length_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "COALESCE_SECONDS", 5.0)
+    async with agent(ScriptedPeer(burst)) as served:
+        stream = await served.stream("SendStreamingMessage", message("3"))
+        frames = await stream.all()
+
+    assert stream.response.content_length is not None
+    assert state(frames[0]) == "TASK_STATE_SUBMITTED"
+    assert state(frames[-1]) == "TASK_STATE_COMPLETED"
+
+
+@pytest.mark.requirement("A2A-72")
+async def test_of_more_than_a_listener_keeps_the_rest_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "COALESCE_SECONDS", 5.0)
+    async with agent(ScriptedPeer(burst)) as served:
+        frames = await (await served.stream("SendStreamingMessage", message("700"), EVENTS)).all()
+        log = await log_of(served, frames[0][1]["task"]["id"])
+
+    assert [Envelope.model_validate(each) for each in told(frames)] == log
+
+
 async def test_events_that_are_there_together_share_a_frame() -> None:
     async with agent(ScriptedPeer(burst)) as served:
         frames = await (await served.stream("SendStreamingMessage", message("50"), EVENTS)).all()

@@ -91,7 +91,8 @@ async def test_a_wake_up_reaches_a_replica_after_odd_messages(
         ]
         front = Runs(store, ours, pool="logs", publisher=TaskPublisher(ours, "logs"))
         back = Runs(store, theirs, pool="logs", publisher=TaskPublisher(theirs, "logs"))
-        await stack.enter_async_context(front.listening())
+        for replica in (front, back):
+            await stack.enter_async_context(replica.listening())
         await stack.enter_async_context(worker(back, blocker).working())
         await _settled(ours, theirs)
         with anyio.fail_after(20):

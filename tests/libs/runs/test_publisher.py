@@ -7,10 +7,11 @@ import orjson
 import pytest
 
 from weft.bus import MemoryBus, subjects
-from weft.core import new_run_id
+from weft.core import Clock, new_run_id
 from weft.events import Envelope
 from weft.runs import EventPublisher, Listener, TaskPublisher
 from weft.runs.hub import PLACES
+from weft.runs.publisher import LISTENED_SECONDS
 
 RUN = new_run_id()
 
@@ -26,6 +27,19 @@ class Recorder(MemoryBus):
     def publish(self, subject: str, payload: bytes) -> None:
         self.sent.append((subject, payload))
         self.news.set()
+
+
+class ByHand(Clock):
+    """Stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
 
 
 def event(seq: int, kind: str = "agent.custom", *, filler: str = "") -> Envelope:
@@ -70,16 +84,39 @@ async def test_of_an_end_and_of_a_question_the_hint_travels_at_once(kind: str) -
 
 async def test_a_specialist_only_wakes_its_replicas() -> None:
     bus = Recorder()
-    publisher = TaskPublisher(bus, "logs")
+    publisher, replica = TaskPublisher(bus, "logs"), TaskPublisher(bus, "logs")
 
+    replica.listen()
+    [(_, greeting)] = bus.sent
+    assert publisher.heard(greeting)
     publisher.tell([event(1)])
     publisher.tell([event(2)])
     publisher.tell([event(3, "run.completed")])
 
-    [(subject, payload)] = bus.sent
+    [_, (subject, payload)] = bus.sent
     assert subject == subjects.task("logs", RUN)
-    assert publisher.sent(payload)
-    assert not TaskPublisher(bus, "logs").sent(payload)
+    assert not publisher.heard(payload)
+    assert replica.heard(payload)
+
+
+@pytest.mark.parametrize("listened", [False, True])
+async def test_where_no_replica_listens_or_none_does_any_more_nothing_is_sent(
+    *, listened: bool
+) -> None:
+    bus, clock = Recorder(), ByHand()
+    publisher = TaskPublisher(bus, "logs", clock=clock)
+    # One's own words come back from the bus.
+    publisher.listen()
+    [(_, own)] = bus.sent
+    publisher.heard(own)
+    if listened:
+        publisher.heard(b"another's")
+        clock.at += LISTENED_SECONDS
+
+    publisher.tell([event(1)])
+    publisher.tell([event(2, "run.completed")])
+
+    assert len(bus.sent) == 1
 
 
 async def test_a_listener_keeps_at_most_its_places_and_the_newest() -> None:
@@ -117,9 +154,10 @@ async def test_who_waits_for_the_end_is_woken_by_no_other_hint() -> None:
             await anyio.wait_all_tasks_blocked()
             listener.hint(5, end=False)
             # Not even to look for itself: in a front door a request and all around it would run.
-            assert not listener._news.is_set()
+            assert listener._news is not None
+            assert not listener._news.done()
             listener.look(6, end=False)
-            assert not listener._news.is_set()
+            assert not listener._news.done()
             await anyio.wait_all_tasks_blocked()
             assert not woken.is_set()
             listener.hint(6, end=True)

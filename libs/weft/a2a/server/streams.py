@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 
 from weft.a2a.server.updates import Update, Updates
 from weft.core.errors import WeftError
@@ -43,32 +43,41 @@ class TaskStream:
         self._headers = [*HEADERS, *headers]
 
     async def run(self, receive: Receive, send: Send) -> None:
-        with self._updates.listening():
-            await self._stream(receive, send)
+        task = b"" if self._first is None else self._event(self._first)
+        with self._updates.listening() as listener:
+            # A task that ends meanwhile is one write, and needs no task beside this one.
+            begun = await self._log.beginning(listener, COALESCE_SECONDS)
+            body, more = await self._piece(begun)
+            if more:
+                async with asyncio.TaskGroup() as tasks:
+                    await self._follow(task + body, tasks, receive, send, begun=bool(begun))
+            else:
+                length = (b"content-length", b"%d" % len(task + body))
+                await send(_start([*self._headers, length]))
+                await send({"type": "http.response.body", "body": task + body})
 
-    async def _stream(self, receive: Receive, send: Send) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            helpers = [tasks.create_task(self._log.read())]
-            try:
-                body, more = await self._beginning()
-                await send({"type": "http.response.start", "status": 200, "headers": self._headers})
-                await send({"type": "http.response.body", "body": body, "more_body": more})
-                if more:
-                    helpers.append(tasks.create_task(self._until_gone(receive)))
-                    await self._write(send)
-            finally:
-                for helper in helpers:
-                    helper.cancel()
+    async def _follow(
+        self, body: bytes, tasks: asyncio.TaskGroup, receive: Receive, send: Send, *, begun: bool
+    ) -> None:
+        """Send the stream as it comes, behind its beginning where there was one."""
+        helpers = [tasks.create_task(self._log.read())]
+        try:
+            more = True
+            if not begun:
+                piece, more = await self._piece(await self._log.gathered(COALESCE_SECONDS))
+                body += piece
+            await send(_start(self._headers))
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+            if more:
+                helpers.append(tasks.create_task(self._until_gone(receive)))
+                await self._write(send)
+        finally:
+            for helper in helpers:
+                helper.cancel()
 
     def stop(self) -> None:
         """End the response soon and cleanly; its reader may come back for the rest."""
         self._log.stop()
-
-    async def _beginning(self) -> tuple[bytes, bool]:
-        """Return the first piece, which of a short task is all, and whether more follows."""
-        task = b"" if self._first is None else self._event(self._first)
-        body, more = await self._piece(await self._log.beginning(COALESCE_SECONDS))
-        return task + body, more
 
     async def _write(self, send: Send) -> None:
         more = True
@@ -82,7 +91,7 @@ class TaskStream:
         if not batch:
             return b"", batch is not None
         try:
-            frames = [self._event(update) async for update in self._updates.of(batch)]
+            frames = [self._event(update) for update in await self._updates.of(batch)]
         except WeftError as error:
             log.warning("a2a_stream_cut", extra={"code": error.code})
             return b"", False
@@ -96,3 +105,7 @@ class TaskStream:
         while (await receive())["type"] != "http.disconnect":
             continue
         self.stop()
+
+
+def _start(headers: Sequence[tuple[bytes, bytes]]) -> Message:
+    return {"type": "http.response.start", "status": 200, "headers": headers}

@@ -6,7 +6,7 @@ log, and the store keeps the rest.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ from weft.a2a.server.operations import StreamStart
 from weft.a2a.server.tasks import CallContext, Tasks
 from weft.a2a.wire import extensions
 from weft.a2a.wire.models import TaskState
-from weft.core import JsonObject
+from weft.core import JsonObject, Principal
 from weft.core.errors import WeftError
 from weft.events import TERMINAL_EVENTS, Envelope
-from weft.runs import Listener
+from weft.runs import Listener, Runs
 
 log = logging.getLogger(__name__)
 
@@ -43,20 +43,43 @@ class Update:
 
 
 class Log:
-    """Reads a run's log ahead of its reader, by pages, until `UNREAD` events are unread."""
+    """Reads a run's log ahead of its reader, by pages, until `UNREAD` events are unread.
 
-    def __init__(self, source: AsyncGenerator[Sequence[Envelope], None]) -> None:
-        self._source = source
+    A run that ends soon in this process is told by `beginning` alone, with no task beside.
+    """
+
+    def __init__(self, runs: Runs, principal: Principal, start: StreamStart) -> None:
+        self._runs = runs
+        self._principal = principal
+        self._run_id = start.run.run_id
+        self._after = start.after
+        self._first = start.first
+        self._listener: Listener | None = None
+        """Where the log was begun to be told here, so that nothing behind it is missed."""
         self._unread: list[Envelope] = []
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._over = False
         self._stopped = False
 
+    async def beginning(self, listener: Listener, within: float) -> Sequence[Envelope]:
+        """Return what is told here until the run settles, for so many seconds at most.
+
+        () where nothing is known of how it began.
+        """
+        if not self._first:
+            return ()
+        events, hole = await self._runs.beginning(listener, self._first, within=within)
+        self._after, self._listener = events[-1].seq, None if hole else listener
+        return events
+
     async def read(self) -> None:
         """Read to the end; what cannot be read ends the stream, and its reader comes back."""
+        pages = self._runs.pages(
+            self._principal, self._run_id, after=self._after, listener=self._listener
+        )
         try:
-            async with aclosing(self._source) as source:
+            async with aclosing(pages) as source:
                 async for page in source:
                     if not page:
                         continue
@@ -86,7 +109,7 @@ class Log:
         self._room.set()
         return batch
 
-    async def beginning(self, within: float) -> Sequence[Envelope] | None:
+    async def gathered(self, within: float) -> Sequence[Envelope] | None:
         """As `batch`, but what is there waits for the end of the log, or for a full frame."""
         try:
             async with asyncio.timeout(within):
@@ -115,11 +138,7 @@ class Updates:
         self._events = extensions.EVENTS in context.extensions
         self._growing = Growing(start.run.run_id)
         self.over = False
-        self.log = Log(
-            tasks.runs.pages(
-                context.caller.principal, start.run.run_id, after=start.after, first=start.first
-            )
-        )
+        self.log = Log(tasks.runs, context.caller.principal, start)
 
     def listening(self) -> AbstractContextManager[Listener]:
         """Let a run that ends in this process be at hand for as long as the context lasts."""
@@ -134,29 +153,30 @@ class Updates:
             task = {**task, "artifacts": [*grown]}
         return Update({"task": task}, self._start.after or None)
 
-    async def of(self, batch: Sequence[Envelope]) -> AsyncIterator[Update]:
-        """Yield what these events of the log show."""
+    async def of(self, batch: Sequence[Envelope]) -> list[Update]:
+        """Return what these events of the log show."""
+        shown: list[Update] = []
         held: list[str] = []
         last: Envelope | None = None
         for event in batch:
             text = event.model_dump_json(exclude_none=True) if self._events else ""
             if held and last and sum(map(len, held)) + len(text) > FRAME_BYTES:
-                yield self._working(last, held)
+                shown.append(self._working(last, held))
                 held = []
             held.append(text)
             last = event
             if event.type in TERMINAL_EVENTS or event.type == "run.interrupted":
-                for update in await self._settled(event, held):
-                    yield update
+                shown += await self._settled(event, held)
                 held = []
             elif not self._events:
                 chunk = self._growing.take(event)
                 if chunk is not None:
-                    yield Update(views.artifact_update(self._run, chunk), event.seq)
+                    shown.append(Update(views.artifact_update(self._run, chunk), event.seq))
                 elif event.type in views.SHOWN:
-                    yield self._working(event, ())
+                    shown.append(self._working(event, ()))
         if held and last and self._events:
-            yield self._working(last, held)
+            shown.append(self._working(last, held))
+        return shown
 
     async def _catch_up(self, after: int) -> Sequence[JsonObject]:
         """Read the log up to event `after`; return the artifacts as they had grown until then."""
