@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from weft.a2a import provider_of, read_card
+from weft.a2a.outside import outside_provider
 from weft.catalog import Capability, Catalog, Entry, Provider
 from weft.checkpoint import Page
 from weft.core import ROUTER, JsonObject, JsonValue, Principal, rfc3339
@@ -15,6 +16,7 @@ from weft.core.errors import InputError, NotFoundError
 from weft.core.protocol_errors import CardRefusedError
 from weft.identity import Trust
 from weft.server import json_response, page_response, page_wanted, principal_of
+from weft.service import OutsideFile
 
 
 @dataclass(slots=True)
@@ -23,6 +25,7 @@ class Agents:
 
     catalog: Catalog
     trust: Trust
+    outside: OutsideFile
     _read: dict[Entry, Provider | None] = field(default_factory=dict)
 
     async def there(self, principal: Principal) -> Mapping[str, Sequence[Provider]]:
@@ -36,6 +39,10 @@ class Agents:
         for provider in self._read.values():
             if provider is not None and principal.may_call(provider.service):
                 by_name.setdefault(provider.service, []).append(provider)
+        for agent in await self.outside.current():
+            provider = outside_provider(agent)
+            if provider.serves(principal):
+                by_name.setdefault(provider.service, [provider])
         for instances in by_name.values():
             instances.sort(key=lambda each: each.started_at, reverse=True)
         return by_name
@@ -103,8 +110,8 @@ def _view(instances: Sequence[Provider]) -> JsonObject:
         "name": newest.service,
         "description": str(card.get("description") or ""),
         "version": str(card.get("version") or ""),
-        "status": "there",
-        "instances": listed,
+        "status": "there" if newest.outside is None else "outside",
+        "instances": listed if newest.outside is None else [],
         "skills": [_skill(capability) for capability in newest.capabilities],
     }
 

@@ -26,6 +26,7 @@ from weft.server import (
 from weft.service import (
     KeyFile,
     Listening,
+    OutsideFile,
     Served,
     ServiceSettings,
     front_member,
@@ -51,6 +52,8 @@ class Settings(ServiceSettings, env_prefix="GATEWAY_"):
 
     None where they stand elsewhere.
     """
+    outside_agents: Path | None = None
+    """The file of agents outside the mesh, to list them; None is the one in `home`."""
     self_approval: bool = False
     """Whether who asked for an action may approve it; `weft up` allows it on one machine."""
 
@@ -75,13 +78,15 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         keys = KeyFile(settings.home / "keys.json")
         overload = Overload(self.checkpointer.runs, MESH_RUN, OverloadBounds())
         gate = RequestGate(Rates(Allowance()), overload)
+        outside = OutsideFile.of(settings.outside_agents, settings.home)
+        agents = Agents(self.catalog, self.trust, outside)
         app = api(
             runs,
             keys,
             gate,
             options=options,
             rules=EdgeRules(hosts=hosts),
-            extra_routes=[explain_routes(router), agent_routes(Agents(self.catalog, self.trust))],
+            extra_routes=[explain_routes(router), agent_routes(agents)],
         )
         async with runs.listening(), gate.watching():
             yield Served(app, unannounced)

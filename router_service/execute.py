@@ -9,15 +9,18 @@ from router_service.outcomes import PlannedPart, entries_of, planned_parts
 from router_service.peers import MeshPeers
 from router_service.routes import Chosen, Routes
 from router_service.waiting import choose_patiently
+from weft.a2a.client import contexts_in, kept_contexts
 from weft.checkpoint import (
     Checkpointer,
     Claimed,
     Prepare,
     Run,
     StepWrite,
+    Thread,
 )
-from weft.core import NO_USAGE, JsonObject, Result, StrictRecord, Usage
+from weft.core import NO_USAGE, JsonObject, Message, Result, StrictRecord, Usage
 from weft.core.errors import WeftError
+from weft.core.messages import PEER_CONTEXTS
 from weft.language import asked_before, points_back
 from weft.loop import MODELS_AWAY
 from weft.plan import Interpreter, Plan
@@ -128,12 +131,21 @@ def execute_run(
         return RunOutcome(
             result=result,
             steps=outcome.unrecorded,
-            turn=turn_of(run, result, thread),
+            turn=turn_of(run, result, thread, _contexts(thread, journal)),
             report=outcome.report or {},
             book=book,
         )
 
     return execute
+
+
+def _contexts(thread: Thread | None, journal: Journal) -> dict[str, str]:
+    """Return the conversations with agents outside the mesh, this run's before those of earlier ones."""
+    last = thread.entries[-1:] if thread is not None else ()
+    # The last turn tells of all that there are, and few threads ever leave the mesh.
+    turns = [entry for entry in last if PEER_CONTEXTS.encode() in entry]
+    earlier = kept_contexts(map(Message.model_validate_json, turns))
+    return earlier | contexts_in(journal.steps)
 
 
 def prepare_run(peers: MeshPeers, routes: Routes, advisers: Advisers = NOBODY) -> Prepare:

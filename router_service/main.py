@@ -19,6 +19,7 @@ from router_service.erasures import Erasures
 from router_service.execute import execute_run, prepare_run
 from router_service.extraction import Extractor
 from router_service.guide import Guide
+from router_service.outside import outside_agents
 from router_service.peers import MeshPeers
 from router_service.picker import Picker
 from router_service.routes import NAMED, Routes
@@ -37,6 +38,7 @@ from weft.service import (
     FrontMember,
     Listening,
     ModelSettings,
+    OutsideFile,
     Served,
     announced,
     front_member,
@@ -72,6 +74,9 @@ class Settings(ModelSettings, env_prefix="ROUTER_"):
     """Whether what came of protocols is kept, by tenant, and orders those that could do a part."""
     policies: Path | None = None
     """What may run, and what a person must approve first, for everybody and by tenant; JSON."""
+    outside_agents: Path | None = None
+    """The file of agents outside the mesh that requests may be handed to; None is the one in `home`
+    that `weft agents add` writes."""
 
 
 @asynccontextmanager
@@ -81,6 +86,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
     async with (
         front_member(ROUTER, settings, checkpointer=shared) as self,
         opened_model(settings) as model,
+        outside_agents(OutsideFile.of(settings.outside_agents, settings.home)) as outside,
     ):
         minter = Minter(self.key)
         patience = patience_of(settings)
@@ -90,7 +96,9 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             _picker(settings, model),
             self.checkpointer.book if settings.learning else None,
         )
-        peers = MeshPeers(self.catalog, self.session, self.trust, minter, builtin=spare)
+        peers = MeshPeers(
+            self.catalog, self.session, self.trust, minter, builtin=spare, outside=outside
+        )
         situation = Situation(
             data=settings.data is not None or settings.live,
             model=not model.capabilities.by_rules,
@@ -114,6 +122,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             ) as address,
             worker.working(),
             kept_going(peers.keep_fresh, name="peers"),
+            kept_going(outside.keep, name="outside agents"),
             kept_going(Pruner(self.checkpointer, settings.keep_days).keep, name="pruning"),
             kept_going(Erasures(self.checkpointer.threads, peers).keep, name="erasures"),
         ):

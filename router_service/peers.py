@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import aiohttp
 
+from router_service.outside import OutsideAgents
 from weft.a2a import provider_of, read_card
 from weft.a2a.client import A2AClient
 from weft.catalog import Capability, Catalog, Effects, Entry, Offers, Provider, RiskLevel, Snapshot
@@ -81,9 +82,12 @@ class MeshPeers:
     trust: Trust
     minter: Minter
     builtin: Mapping[str, Peer] = field(default_factory=dict)
+    outside: OutsideAgents | None = None
+    """Who is no member and may be called; a member of the same name is meant before him."""
     clock: Clock = SYSTEM_CLOCK
     _known: dict[tuple[str, str], _Known] = field(default_factory=dict)
     _revision: int = -1
+    _outside_revision: int = 0
     _offers: Offers = field(default_factory=lambda: Offers(0, ()))
     _refused: dict[tuple[str, str], Entry] = field(default_factory=dict)
     """Cards that were refused, tried again soon: their keys may be published in a moment."""
@@ -180,6 +184,8 @@ class MeshPeers:
     def _outdated(self, snapshot: Snapshot) -> bool:
         if snapshot.revision != self._revision:
             return True
+        if self.outside is not None and self.outside.revision != self._outside_revision:
+            return True
         now = self.clock.monotonic()
         if any(now - away.since >= MISSED_SECONDS for away in self._left.values()):
             return True
@@ -200,7 +206,7 @@ class MeshPeers:
             if known is None or known.entry != entry:
                 await self._learn(key, entry)
         self._revision = snapshot.revision
-        providers = tuple(known.provider for known in self._known.values())
+        providers = (*(known.provider for known in self._known.values()), *self._from_outside())
         self._note_left(providers, snapshot)
         away = tuple(
             provider
@@ -214,6 +220,13 @@ class MeshPeers:
             self._changed.set()
             self._changed = asyncio.Event()
 
+    def _from_outside(self) -> tuple[Provider, ...]:
+        if self.outside is None:
+            return ()
+        self._outside_revision = self.outside.revision
+        members = {known.entry.service for known in self._known.values()}
+        return tuple(each for each in self.outside.providers if each.service not in members)
+
     def _note_left(self, providers: tuple[Provider, ...], snapshot: Snapshot) -> None:
         now = self.clock.monotonic()
         here = {each.service for each in providers}
@@ -222,7 +235,8 @@ class MeshPeers:
             for name, away in self._left.items()
             if name not in here and now - away.since < MISSED_SECONDS
         }
-        for name in {each.service for each in self._offers.providers} - here:
+        before = {each.service for each in self._offers.providers if each.outside is None}
+        for name in before - here:
             gone = tuple(each for each in self._offers.providers if each.service == name)
             hangs = name in snapshot.hanging
             since = snapshot.hanging.get(name, now)
@@ -253,6 +267,10 @@ class MeshPeers:
             ForbiddenError: The principal may call none of them.
         """
         fitting = [each for each in self._known.values() if _fits(each.provider, target)]
+        if not fitting and self.outside is not None:
+            picked = self.outside.pick(target, principal)
+            if picked is not None:
+                return picked
         allowed = [each for each in fitting if principal.may_call(each.entry.service)]
         if fitting and not allowed:
             raise ForbiddenError(f"agents:{fitting[0].entry.service}")
@@ -265,7 +283,8 @@ class MeshPeers:
 
     def describe(self, capability: str, principal: Principal) -> Capability | None:
         """Return what the providers of `capability` that the principal may call say of it."""
-        rights = principal.agents
+        outside = (each.service for each in self._offers.outside(principal))
+        rights = principal.agents.union(outside)
         if rights not in self._indexes:
             self._indexes[rights] = CapabilityIndex.of(self._offers, principal)
         return next(iter(self._indexes[rights].lookup([capability]).capabilities), None)

@@ -12,9 +12,11 @@ from weft.language import in_context
 from weft.plan import Call, Gate, Node, Parallel, Plan, PlanCompiled
 from weft.plan.events import Compiled
 from weft.routing import (
+    A2A_DELEGATE,
     GUIDE,
     CapabilityIndex,
     CognitiveCompiler,
+    Delegate,
     Extraction,
     GoalFrame,
     GoalRequest,
@@ -27,6 +29,7 @@ from weft.routing import (
     Selection,
     Situation,
     TaskType,
+    delegate_of,
     extract,
 )
 from weft.routing.events import Failing, FrameFailed, PolicyDecided, Ruling, events_of
@@ -118,27 +121,58 @@ class Routes:
     ) -> Chosen:
         compiler = self._compiler(principal, known)
         try:
-            extraction = self._extracted(request, compiler, hints)
+            extraction, delegate = self._read(request, principal, known, hints)
         except WeftError as error:
             failing = Failing(error={"code": error.code, "message": str(error)})
             return Chosen(None, (FrameFailed(data=failing),), error=error)
-        if request.agent is not None:
+        if request.agent is not None and delegate is None:
             gate = self.policies.of(principal.tenant)
             return _named(request, extraction.frame, principal, known, gate=gate)
         # A run always belongs to a thread; only an explanation may have none.
-        routed = compiler.route(extraction.frame, self._goal(request, extraction, hints))
-        return _chosen(routed, extraction, compiler.capabilities)
+        goal = self._goal(request, extraction, hints, delegate)
+        return _chosen(compiler.route(extraction.frame, goal), extraction, compiler.capabilities)
 
     def index(self, principal: Principal, known: Offers) -> CapabilityIndex:
         """Return what the mesh offers to who asks."""
         return self._compiler(principal, known).capabilities
 
-    def _goal(self, request: RoutedRequest, extraction: Extraction, hints: Hints) -> GoalRequest:
+    def _read(
+        self, request: RoutedRequest, principal: Principal, known: Offers, hints: Hints
+    ) -> tuple[Extraction, Delegate | None]:
+        """Return what is wanted, and who outside the mesh may do all of it."""
+        extraction = self._extracted(request, self._compiler(principal, known), hints)
+        delegate = delegate_of(
+            request.input,
+            extraction.frame,
+            known.outside(principal),
+            principal,
+            agent=request.agent,
+        )
+        if delegate is None:
+            return extraction, None
+        if delegate.named:
+            return replace(
+                extraction, frame=delegate.doing(extraction.frame), guidance=None
+            ), delegate
+        if extraction.frame.primary_goal in A2A_DELEGATE.handles:
+            # Somebody is there for it, whatever nobody here can do.
+            extraction = replace(extraction, guidance=None)
+        return extraction, delegate
+
+    def _goal(
+        self,
+        request: RoutedRequest,
+        extraction: Extraction,
+        hints: Hints,
+        delegate: Delegate | None,
+    ) -> GoalRequest:
+        named = delegate is not None and delegate.named
         # Who names a protocol wants it used, whatever there is to be said.
         guidance = None if request.protocol else extraction.guidance
         return GoalRequest(
             goal=in_context(request.input, hints.earlier),
-            protocol=request.protocol,
+            protocol=A2A_DELEGATE.id if named else request.protocol,
+            delegate=None if delegate is None else delegate.name,
             guidance=guidance,
             remembers=True,
             explained=self.situation.model,
@@ -164,7 +198,8 @@ class Routes:
         if compilers.revision != known.revision:
             compilers = self._compilers = _Compilers(known.revision)
         gate = self.policies.of(principal.tenant)
-        rights = (principal.agents, gate, len(known.providers))
+        outside = frozenset(provider.service for provider in known.outside(principal))
+        rights = (principal.agents | outside, gate, len(known.providers))
         compiler = compilers.by_rights.get(rights)
         if compiler is None:
             compiler = CognitiveCompiler(CapabilityIndex.of(known, principal), policy=gate)
@@ -230,7 +265,7 @@ def _named(
     affair, so the riskiest counts.
     """
     name = request.agent or ""
-    callable_now = {each.service for each in known.providers if principal.may_call(each.service)}
+    callable_now = {each.service for each in known.providers if each.serves(principal)}
     if name not in callable_now:
         return Chosen(NAMED, (), error=UnknownAgentError(name, sorted(callable_now)))
     skills = [

@@ -15,6 +15,7 @@ from weft.a2a import Card, Skill
 from weft.bus import MemoryBus
 from weft.catalog import Entry, Snapshot
 from weft.catalog.memory import MemoryCatalog
+from weft.catalog.outside import OutsideAgent
 from weft.checkpoint.memory import memory_checkpointer
 from weft.core import ALL_SCOPES, Principal, dumps
 from weft.core.errors import UnauthenticatedError
@@ -22,6 +23,7 @@ from weft.identity import SigningKey, Trust, Verifier, open_key, publish
 from weft.identity.signatures import sign
 from weft.runs import Runs
 from weft.server.api import api
+from weft.service import OutsideFile
 
 ANA = Principal(tenant="acme", subject="ana", scopes=ALL_SCOPES)
 SKILL = Skill(
@@ -76,10 +78,13 @@ async def entry(
 
 
 @asynccontextmanager
-async def door(catalog: Listed, trust: Trust, who: str = "ana") -> AsyncIterator[httpx.AsyncClient]:
+async def door(
+    catalog: Listed, trust: Trust, who: str = "ana", outside: Path = Path("none")
+) -> AsyncIterator[httpx.AsyncClient]:
     async with aclosing(memory_checkpointer()) as checkpointer:
         runs = Runs(checkpointer, MemoryBus(), pool="router")
-        app = api(runs, Names(), gate_of(runs), extra_routes=[agent_routes(Agents(catalog, trust))])
+        agents = Agents(catalog, trust, OutsideFile(outside))
+        app = api(runs, Names(), gate_of(runs), extra_routes=[agent_routes(agents)])
         async with httpx.AsyncClient(
             transport=Bounded(app),
             base_url="http://localhost",
@@ -146,3 +151,28 @@ async def test_a_card_that_nobody_vouches_for_is_no_agent(tmp_path: Path, trust:
         assert (await client.get("/v1/agents")).json()["data"] == []
         assert (await client.get("/v1/agents?cursor=cDE")).status_code == 422
         assert (await client.get("/v1/agents?colour=red")).status_code == 422
+
+
+async def test_agents_of_others_are_listed_for_their_tenants_and_not_said_to_be_there(
+    tmp_path: Path, trust: Trust
+) -> None:
+    desk = OutsideAgent(
+        name="desk",
+        card_url="https://desk.example/.well-known/agent-card.json",
+        card={"description": "Plans.", "skills": [{"id": "journeys", "tags": ["role:judge"]}]},
+        tenants=("acme",),
+    )
+    others = desk.model_copy(update={"name": "others", "tenants": ("elsewhere",)})
+    file = OutsideFile(tmp_path / "outside.json")
+    await asyncio.to_thread(file.change, lambda before: (*before, desk, others))
+
+    async with door(Listed(), trust, outside=file.path) as client:
+        listed = (await client.get("/v1/agents")).json()["data"]
+        missing = await client.get("/v1/agents/others")
+
+    assert [(one["name"], one["status"], one["instances"]) for one in listed] == [
+        ("desk", "outside", []),
+    ]
+    assert listed[0]["skills"][0]["id"] == "desk/journeys"
+    assert listed[0]["skills"][0]["roles"] == []
+    assert missing.status_code == 404

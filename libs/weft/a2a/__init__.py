@@ -15,7 +15,6 @@ from weft.a2a.wire.cards import (
     provider_of,
     read_card,
     read_control_card,
-    read_foreign_card,
 )
 
 __all__ = [
@@ -30,6 +29,5 @@ __all__ = [
     "provider_of",
     "read_card",
     "read_control_card",
-    "read_foreign_card",
     "read_seal",
 ]

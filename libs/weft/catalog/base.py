@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from weft.core import Record, name_digest
+from weft.core import Principal, Record, name_digest
 
 Effects = Literal["none", "unknown"]
 RiskLevel = Literal["low", "medium", "high"]
@@ -45,12 +45,29 @@ class Entry(Record):
         return f"{name_digest(self.service)}.{name_digest(self.instance)}"
 
 
+class OutsideTerms(Record):
+    """For whom an agent outside the mesh is there, and for what."""
+
+    tenants: frozenset[str]
+    default_for: frozenset[str] = frozenset()
+    """Tenants whose work is handed to it where no other agent is named."""
+    domains: frozenset[str] = frozenset()
+    risk: RiskLevel = "medium"
+
+
 class Provider(Entry):
     """An instance whose card was verified, with what that card offers."""
 
     capabilities: tuple[Capability, ...] = ()
     problems: tuple[str, ...] = ()
     """What its card says of them and nobody can read: it counts as not said, and a risk as high."""
+    outside: OutsideTerms | None = None
+    """None of a member of the mesh; nobody vouches for the card of any other."""
+
+    def serves(self, principal: Principal) -> bool:
+        """Tell whether its service may be called on behalf of `principal`."""
+        at_home = self.outside is None or principal.tenant in self.outside.tenants
+        return at_home and principal.may_call(self.service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,14 @@ class Offers:
     providers: tuple[Provider, ...]
     away: tuple[Provider, ...] = ()
     """Those of services that were there a moment ago and of which nobody answers now."""
+
+    def outside(self, principal: Principal) -> tuple[Provider, ...]:
+        """Return the agents outside the mesh that may be called on behalf of `principal`."""
+        return tuple(
+            provider
+            for provider in self.providers
+            if provider.outside is not None and provider.serves(principal)
+        )
 
     def with_away(self) -> "Offers":
         """Return the same as if who is away were there."""

@@ -65,7 +65,9 @@ def _agent_lines(agent: JsonObject) -> Iterator[str]:
     yield f"{words(agent.get('name'))}: {words(agent.get('description'))}"
     instances = agent.get("instances")
     count = len(instances) if isinstance(instances, list) else 0
-    yield f"{words(agent.get('status'))}, {count} instance{'' if count == 1 else 's'}"
+    outside = agent.get("status") == "outside"
+    instances_of = f", {count} instance{'' if count == 1 else 's'}"
+    yield f"{words(agent.get('status'))}{' the mesh' if outside else instances_of}"
     for skill in _skills(agent):
         yield ""
         yield f"{words(skill.get('id'))}: {words(skill.get('description'))}"

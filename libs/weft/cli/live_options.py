@@ -1,7 +1,6 @@
 """Options that name what a mesh has beside data: live systems, runbooks, a target, a project."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -9,12 +8,12 @@ from urllib.parse import urlsplit
 import typer
 
 from weft.cli.app import USAGE, fail
+from weft.cli.gathered import gathering, options_of
 from weft.core.private_files import resolved
 from weft.local.mesh import LIVE_SYSTEMS, OperatedTarget
 
 __all__ = ["code_of", "live_of", "operated_of", "runbooks_of", "takes_live"]
 
-_KEPT = "systems"
 _OPERATE, _TOKEN, _RUNBOOKS, _CODE = "operate", "operate_token", "runbooks", "code"
 _A_TARGET = "http://127.0.0.1:9000"
 _OPTIONS: Mapping[str, Any] = {
@@ -42,33 +41,13 @@ _OPTIONS: Mapping[str, Any] = {
 }
 
 
-def takes_live(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command`, whose first parameter is its context, one option per system.
-
-    They are gathered in the context, where `live_of`, `operated_of`, `runbooks_of` and `code_of`
-    find them.
-    """
-
-    def taking(context: typer.Context, **values: object) -> None:
-        context.meta[_KEPT] = {name: values.pop(name) for name in _OPTIONS}
-        command(context, **values)
-
-    signature = inspect.signature(command)
-    options = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in _OPTIONS.items()
-    ]
-    parameters = [*signature.parameters.values(), *options]
-    taking.__name__, taking.__doc__ = command.__name__, command.__doc__
-    taking.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    # A command line is read off a function's signature.
-    vars(taking)["__signature__"] = inspect.Signature(parameters)
-    return taking
+takes_live = gathering({name: (annotation, None) for name, annotation in _OPTIONS.items()})
+"""Gives a command one option per system, which `live_of`, `operated_of`, `runbooks_of` and `code_of` read."""
 
 
 def live_of(context: typer.Context) -> Mapping[str, str]:
     """Return the URLs that were given, by kind; ends the program where one is none."""
-    given: Mapping[str, str | None] = context.meta[_KEPT]
+    given = options_of(context)
     urls = {kind: url for kind in LIVE_SYSTEMS if (url := given[kind])}
     for kind, url in urls.items():
         _check(
@@ -82,7 +61,7 @@ def live_of(context: typer.Context) -> Mapping[str, str]:
 
 def operated_of(context: typer.Context) -> OperatedTarget | None:
     """Return what the mesh may operate; ends the program where that is no address, or no file."""
-    given: Mapping[str, Any] = context.meta[_KEPT]
+    given = options_of(context)
     url, token = given[_OPERATE], given[_TOKEN]
     if url is None:
         if token is not None:
@@ -100,7 +79,7 @@ def operated_of(context: typer.Context) -> OperatedTarget | None:
 
 def runbooks_of(context: typer.Context) -> list[Path]:
     """Return the directories of runbooks; ends the program where one is none."""
-    roots: list[Path] = context.meta[_KEPT][_RUNBOOKS] or []
+    roots: list[Path] = options_of(context)[_RUNBOOKS] or []
     if missing := [str(root) for root in roots if not root.is_dir()]:
         raise SystemExit(fail(f"there is no directory {', '.join(missing)}", USAGE))
     return roots
@@ -108,7 +87,7 @@ def runbooks_of(context: typer.Context) -> list[Path]:
 
 def code_of(context: typer.Context) -> Path | None:
     """Return the coder's project; ends the program where it is no directory."""
-    project: Path | None = context.meta[_KEPT][_CODE]
+    project: Path | None = options_of(context)[_CODE]
     if project is not None and not project.is_dir():
         raise SystemExit(fail(f"there is no directory {project} for --code", USAGE))
     return project

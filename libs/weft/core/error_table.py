@@ -67,7 +67,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
         tool_process_failed tool_crashed condition_failed subagent_failed extraction_failed""",
     ),
     (500, "INTERNAL", -32006, "", "peer_failed"),
-    (500, "PERMISSION_DENIED", A2A_INTERNAL, "", "card_refused"),
+    (500, "PERMISSION_DENIED", A2A_INTERNAL, "", "card_refused credential_missing delegate_refused"),
     (500, "DEADLINE_EXCEEDED", A2A_INTERNAL, "", "deadline_exceeded"),
     (
         500, "RESOURCE_EXHAUSTED", A2A_INTERNAL, "",

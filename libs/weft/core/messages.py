@@ -7,11 +7,14 @@ from pydantic import Field, JsonValue, model_validator
 from weft.core.parts import Part, Parts, in_parts, text_of
 from weft.core.record import JsonObject, Record
 
-__all__ = ["MAX_PROMPT", "prompt_fits"]
+__all__ = ["MAX_PROMPT", "PEER_CONTEXTS", "prompt_fits"]
 
 Role = Literal["system", "user", "assistant", "tool"]
 MAX_PROMPT = 256 * 1024
 """Bytes that a person may ask with; the door and the router hold the same bound."""
+
+PEER_CONTEXTS = "contexts"
+"""In the metadata of an answer: the conversations that its thread has with agents outside the mesh."""
 
 
 def prompt_fits(text: str) -> bool:

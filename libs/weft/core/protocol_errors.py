@@ -8,6 +8,8 @@ __all__ = [
     "AnswerLostError",
     "BodyTooLargeError",
     "CardRefusedError",
+    "CredentialMissingError",
+    "DelegateRefusedError",
     "ExtensionRequiredError",
     "InvalidJsonError",
     "InvalidPeerAnswerError",
@@ -19,6 +21,7 @@ __all__ = [
     "PushNotSupportedError",
     "TaskNotCancelableError",
     "TooManyCallsError",
+    "UnexpectedStatusError",
     "UnknownMethodError",
     "UnsupportedOperationError",
     "VersionNotSupportedError",
@@ -119,10 +122,30 @@ class CardRefusedError(WeftError):
     code = "card_refused"
 
 
+class DelegateRefusedError(WeftError):
+    """An agent outside the mesh may not be called, or not at its address; nothing was sent to it."""
+
+    code = "delegate_refused"
+
+
+class CredentialMissingError(WeftError):
+    """An agent outside the mesh wants a credential that is not there; it was not asked to do anything."""
+
+    code = "credential_missing"
+
+
 class InvalidPeerAnswerError(WeftError):
     """A peer answered outside the protocol or beyond the limits."""
 
     code = "peer_failed"
+
+
+class UnexpectedStatusError(InvalidPeerAnswerError):
+    """A peer answered with an HTTP status that the protocol does not mean there."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the peer answered with HTTP status {status}")
+        self.status = status
 
 
 class PeerUnavailableError(WeftError):

@@ -1,8 +1,9 @@
 """GoalFrame, protocols, policy: from a request to a plan, without any I/O."""
 
-from weft.routing.builtins import BUILTINS, builtin_protocols
+from weft.routing.builtins import A2A_DELEGATE, BUILTINS, builtin_protocols
 from weft.routing.capabilities import HUMAN, CapabilityIndex, Eligible, Lookup
 from weft.routing.compiler import CognitiveCompiler
+from weft.routing.delegates import Delegate, delegate_of
 from weft.routing.errors import (
     FrameExtractionError,
     FrameInvalidError,
@@ -35,6 +36,7 @@ from weft.routing.router import Router, RunnableResult
 from weft.routing.select import Candidate, Offered, Pick, Selection
 
 __all__ = [
+    "A2A_DELEGATE",
     "BUILTINS",
     "GUIDE",
     "HUMAN",
@@ -42,6 +44,7 @@ __all__ = [
     "CapabilityIndex",
     "CognitiveCompiler",
     "Complexity",
+    "Delegate",
     "Eligible",
     "Extraction",
     "FrameExtracted",
@@ -84,6 +87,7 @@ __all__ = [
     "View",
     "accept",
     "builtin_protocols",
+    "delegate_of",
     "events_of",
     "extract",
     "frame_schema",

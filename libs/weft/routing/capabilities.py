@@ -99,7 +99,7 @@ class CapabilityIndex:
         cls, offers: Offers, principal: Principal, *, tools: Iterable[ToolSpec] = ()
     ) -> "CapabilityIndex":
         """Return the index of what `principal` may call."""
-        callable_now = [p for p in offers.providers if principal.may_call(p.service)]
+        callable_now = [p for p in offers.providers if p.serves(principal)]
         allowed = [
             capability.model_copy(update={"providers": (provider.service,)})
             for provider in callable_now

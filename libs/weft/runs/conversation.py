@@ -1,7 +1,10 @@
 """What a thread says to a run that was asked of it, and what the run adds."""
 
+from collections.abc import Mapping
+
 from weft.checkpoint import Run, Thread, ThreadKey, Turn
 from weft.core import Message, Result
+from weft.core.messages import PEER_CONTEXTS
 from weft.runs.requests import RoutedRequest
 
 HISTORY = 40
@@ -19,10 +22,18 @@ def history_of(thread: Thread | None) -> tuple[Message, ...]:
     return tuple(Message.model_validate_json(entry) for entry in entries)
 
 
-def turn_of(run: Run, result: Result, thread: Thread | None) -> Turn | None:
-    """Return what was asked and answered, to stand behind `thread`; nothing of a failure."""
+def turn_of(
+    run: Run, result: Result, thread: Thread | None, contexts: Mapping[str, str] | None = None
+) -> Turn | None:
+    """Return what was asked and answered, to stand behind `thread`; nothing of a failure.
+
+    `contexts` are the conversations that the thread has with agents outside the mesh, by their names.
+    """
     if not result.ok:
         return None
-    said = (Message.user(RoutedRequest.of(run).input), Message.assistant(result.text))
+    answer = Message.assistant(result.text)
+    if contexts:
+        answer = answer.model_copy(update={"metadata": {PEER_CONTEXTS: {**contexts}}})
+    said = (Message.user(RoutedRequest.of(run).input), answer)
     entries = tuple(message.model_dump_json(exclude_defaults=True).encode() for message in said)
     return Turn(thread_of(run), entries, expected=thread.version if thread is not None else 0)

@@ -13,6 +13,7 @@ _PUBLIC = {
     "weft.service.keys": ("KeyFile", "KeyRecord", "NewKey", "new_key"),
     "weft.service.language_model": ("opened_model",),
     "weft.service.mesh": ("Member", "announced", "member"),
+    "weft.service.outside_file": ("OutsideFile",),
     "weft.service.patience": ("patience_of",),
     "weft.service.presence": ("proving",),
     "weft.service.serving": ("Listening", "Opening", "Served", "serve", "unannounced"),

@@ -12,6 +12,7 @@ from weft.service.language_model import opened_model as opened_model
 from weft.service.mesh import Member as Member
 from weft.service.mesh import announced as announced
 from weft.service.mesh import member as member
+from weft.service.outside_file import OutsideFile as OutsideFile
 from weft.service.patience import patience_of as patience_of
 from weft.service.presence import proving as proving
 from weft.service.serving import Listening as Listening
@@ -33,6 +34,7 @@ __all__ = [
     "ModelSettings",
     "NewKey",
     "Opening",
+    "OutsideFile",
     "Served",
     "ServiceSettings",
     "SpecialistSettings",

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from google.protobuf.json_format import ParseDict
 
 from tests.libs.a2a.harness import CARD, Mesh, ScriptedPeer, a_task, agent
-from weft.a2a import Card, Skill, capabilities_of, provider_of, read_card, read_foreign_card
+from weft.a2a import Card, Skill, capabilities_of, provider_of, read_card
 from weft.a2a.client import A2AClient, fetch_card, open_session
+from weft.a2a.wire.foreign_cards import read_foreign_card
 from weft.core import JsonObject
 from weft.core.protocol_errors import CardRefusedError
 from weft.identity import Caller, Minter, SigningKey, Trust, Verifier

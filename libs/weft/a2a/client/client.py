@@ -8,14 +8,17 @@ from collections.abc import Sequence
 import aiohttp
 
 from weft.a2a import erasure
+from weft.a2a.client.access import ForeignAccess
+from weft.a2a.client.foreign import ForeignRun
 from weft.a2a.client.remote import RemoteRun
-from weft.a2a.client.transport import OK, STREAMS, OpenReply, get_bounded, post
+from weft.a2a.client.transport import OK, STREAMS, OpenReply, Outgoing, get_bounded, send
 from weft.a2a.wire import extensions
-from weft.a2a.wire.cards import MAX_CARD, WELL_KNOWN, PeerCard, read_card, read_foreign_card
+from weft.a2a.wire.cards import MAX_CARD, WELL_KNOWN, PeerCard, read_card
+from weft.a2a.wire.foreign_cards import read_foreign_card
 from weft.a2a.wire.models import VERSION
 from weft.core import Authority, Deadline, JsonObject, Principal, dumps, new_id
 from weft.core import trace as tracing
-from weft.core.errors import DeadlineExceededError
+from weft.core.errors import DeadlineExceededError, WeftError
 from weft.core.protocol_errors import (
     AnswerLostError,
     CardRefusedError,
@@ -36,15 +39,22 @@ CARD_SECONDS = 5.0
 class A2AClient:
     """A peer behind a card; keep one per peer, it holds no connection of its own.
 
-    `minter` makes the tokens of a member of the mesh; any other peer is called without one.
+    `minter` makes the tokens of a member of the mesh; any other peer is called without one, as its
+    `access` says.
     """
 
     def __init__(
-        self, card: PeerCard, session: aiohttp.ClientSession, *, minter: Minter | None = None
+        self,
+        card: PeerCard,
+        session: aiohttp.ClientSession,
+        *,
+        minter: Minter | None = None,
+        access: ForeignAccess | None = None,
     ) -> None:
         self.card = card
         self._session = session
         self._minter = minter if card.trusted else None
+        self._foreign = None if card.trusted else access or ForeignAccess(card)
 
     @classmethod
     async def connect(
@@ -73,7 +83,7 @@ class A2AClient:
         return self.card.service
 
     def start(self, task: Task) -> RemoteRun:
-        return RemoteRun(self, task)
+        return RemoteRun(self, task) if self._foreign is None else ForeignRun(self, task)
 
     def until(self, authority: Authority) -> float:
         """Return when a call made with `authority` is over, as a time of the running loop.
@@ -107,8 +117,9 @@ class A2AClient:
     ) -> OpenReply:
         """Send one call, repeated while it is certain that the peer did not take it.
 
-        A member of the mesh deduplicates, so it is also asked again when an answer got lost.
-        Raises what `weft.a2a.client.transport.post` raises; once an answer got lost, never that the call
+        A member of the mesh deduplicates, so it is also asked again when an answer got lost; any
+        other is only asked again what begins nothing.
+        Raises what `weft.a2a.client.transport.send` raises; once an answer got lost, never that the call
         was not taken.
         """
         lost: AnswerLostError | None = None
@@ -117,10 +128,28 @@ class A2AClient:
                 return await self._call(method, params, authority, until=until, seen=last_event_id)
             except PeerUnavailableError as error:
                 lost = error if isinstance(error, AnswerLostError) else lost
-                if attempt == TRIES or (lost is not None and not self.card.trusted):
+                repeats = self._foreign is None or self._foreign.repeats(method)
+                if attempt == TRIES or (lost is not None and not repeats):
                     raise (lost or error) from error.__cause__
                 await self._pause(attempt, error.retry_after, until)
         raise AssertionError("unreachable")
+
+    async def _call_foreign(
+        self,
+        foreign: ForeignAccess,
+        call: tuple[str, JsonObject],
+        headers: dict[str, str],
+        *,
+        until: float,
+    ) -> OpenReply:
+        """Send one call to an agent outside the mesh, by an interface of its card that it serves."""
+        while True:
+            outgoing = await foreign.outgoing(*call, headers)
+            try:
+                return await _held(await send(self._session, outgoing, until=until), until)
+            except WeftError as error:
+                if not foreign.falls_back(call[0], error):
+                    raise foreign.explained(error) from error
 
     async def _call(
         self,
@@ -131,20 +160,19 @@ class A2AClient:
         until: float,
         seen: int | None,
     ) -> OpenReply:
+        if self._foreign is not None:
+            traced = _traced(authority)
+            if seen is not None:
+                traced["Last-Event-ID"] = str(seen)
+            return await self._call_foreign(self._foreign, (method, params), traced, until=until)
         if self.card.tenant:
             params = {**params, "tenant": self.card.tenant}
         call = dumps({"jsonrpc": "2.0", "id": new_id(), "method": method, "params": params})
         headers = self._headers(authority, call)
         if seen is not None:
             headers["Last-Event-ID"] = str(seen)
-        return await post(
-            self._session,
-            self.card.url,
-            call,
-            streams=method in STREAMS,
-            headers=headers,
-            until=until,
-        )
+        outgoing = Outgoing(self.card.url, call, headers, method in STREAMS)
+        return await send(self._session, outgoing, until=until)
 
     def _headers(self, authority: Authority, body: bytes) -> dict[str, str]:
         headers = {
@@ -160,9 +188,7 @@ class A2AClient:
                 authority, audience=self.card.service, at=self.card.url, body=body
             )
             headers["Authorization"] = f"Bearer {token}"
-        if authority.trace is not None:
-            headers[tracing.HEADER] = authority.trace.child().header
-        return headers
+        return headers | _traced(authority)
 
     async def _pause(self, attempt: int, retry_after: float | None, until: float) -> None:
         ceiling = min(FIRST_DELAY * 4**attempt, MAX_DELAY)
@@ -170,6 +196,23 @@ class A2AClient:
         if asyncio.get_running_loop().time() + delay >= until:
             raise DeadlineExceededError("the peer could not be reached in the time left")
         await asyncio.sleep(delay)
+
+
+async def _held(answer: OpenReply, until: float) -> OpenReply:
+    """Return an answer of which it is known that it is no refusal; a stream's may follow yet."""
+    try:
+        await answer.hold(until)
+    except BaseException:
+        answer.close()
+        raise
+    return answer
+
+
+def _traced(authority: Authority) -> dict[str, str]:
+    """Return the header that makes a call a span of the run's trace."""
+    if authority.trace is None:
+        return {}
+    return {tracing.HEADER: authority.trace.child().header}
 
 
 async def _pinned(text: str | bytes, *, service: str, origin: str, trust: Trust) -> PeerCard:

@@ -9,7 +9,7 @@ from weft.a2a.events import ArtifactChunk, ArtifactUpdated
 from weft.a2a.wire.models import ENDED, WAITING
 from weft.a2a.wire.outcomes import interrupts_of, read_artifact, result_of
 from weft.a2a.wire.parts import from_wire, joined
-from weft.core import Interrupt, JsonObject, JsonValue, Parts, Reason, Result
+from weft.core import Interrupt, JsonObject, JsonValue, Parts, Reason, Result, name_digest
 from weft.core.protocol_errors import InvalidPeerAnswerError
 from weft.events import Envelope, Event, Origin
 
@@ -20,10 +20,22 @@ _ITS_OWN = ("run.", "interrupt.", "thread.")
 
 
 class Picture:
-    """Task, artifacts and status so far; shown one result after the other."""
+    """Task, artifacts and status so far; shown one result after the other.
 
-    def __init__(self) -> None:
+    A `plain` one believes nothing beyond plain A2A: what an agent outside the mesh says in the form
+    of our own extensions is not taken for more than words.
+    """
+
+    def __init__(self, *, plain: bool = False, counts: bool = True, most: int = MAX_ANSWER) -> None:
+        """`counts` tells whether the agent says in our form what it spent."""
         self.task_id: str | None = None
+        self.context_id: str | None = None
+        """As the agent calls the conversation that the task belongs to."""
+        self.old_question: str | None = None
+        """One that was answered: while the task shows it still, it is not waiting for anybody."""
+        self._plain = plain
+        self._counts = counts
+        self._most = most
         self.state = ""
         self.seen: int | None = None
         """The number of the last event shown, to go on from."""
@@ -42,7 +54,37 @@ class Picture:
     @property
     def settled(self) -> bool:
         """Whether the task ended, waits for somebody, or never was one."""
+        if self.state in WAITING and self.old_question is not None:
+            return self.question != self.old_question
         return self._message is not None or self.state in ENDED or self.state in WAITING
+
+    @property
+    def question(self) -> str:
+        """What tells one question of the task from the next, as far as it marks them."""
+        message = self._status.get("message")
+        said = message.get("messageId") if isinstance(message, dict) else None
+        marks = (self.task_id, self._status.get("timestamp"), said, self.words)
+        return name_digest("\n".join(map(str, marks)))
+
+    @property
+    def words(self) -> str:
+        """What the task's status says."""
+        return _text_of(self._status_parts())
+
+    @property
+    def outcomes(self) -> list[JsonValue]:
+        """What a task that was stopped says of its parts."""
+        outcomes = None if self._plain else self._metadata.get("outcomes")
+        return outcomes if isinstance(outcomes, list) else []
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was said, by whatever way an agent may choose."""
+        return self._message is None and not (self._artifacts or self._spoken or self._history)
+
+    def adopt(self, task_id: str, context_id: str | None) -> None:
+        """Go on with a task that was begun before."""
+        self.task_id, self.context_id = task_id, context_id
 
     def show(
         self, result: JsonObject, number: int | None = None, *, size: int = 0
@@ -57,17 +99,23 @@ class Picture:
         )
         if kind != "statusUpdate":
             self._grow(size)
+        if self._plain and self.task_id is None and kind in ("statusUpdate", "artifactUpdate"):
+            # Some begin with how the task is, and never show it whole.
+            task_id = body.get("taskId")
+            self.task_id = task_id if isinstance(task_id, str) else None
+            self._note_context(body)
         if kind == "task":
             self._show_task(body)
         elif kind == "message":
             self._message = body
+            self._note_context(body)
         elif kind == "artifactUpdate" and self._mine(body):
             return iter(self._show_artifact(body))
         elif kind == "statusUpdate" and self._mine(body):
             self._show_status(body)
         if number is not None:
             self.seen = number
-        metadata = body.get("metadata") if kind == "statusUpdate" else None
+        metadata = body.get("metadata") if kind == "statusUpdate" and not self._plain else None
         listed = metadata.get("events") if isinstance(metadata, dict) else None
         return iter(self._events(listed)) if isinstance(listed, list) else iter(())
 
@@ -83,7 +131,7 @@ class Picture:
         if not self.settled or self.task_id is None:
             raise InvalidPeerAnswerError("the peer's task neither ended nor asks for anything")
         try:
-            result = result_of(self.state, self._whole(), self._metadata)
+            result = result_of(self.state, self._whole(), self._believed())
             questions = self._questions()
             said = self._said_last() if result.blank and not self._artifacts else ()
         except ValueError as error:
@@ -91,7 +139,7 @@ class Picture:
         if self.state in WAITING:
             return result.model_copy(update={"status": "interrupted", "interrupts": questions})
         if result.status == "failed" and not result.reasons:
-            reason = Reason(code="peer_failed", message=self._said() or "the peer failed")
+            reason = Reason(code="peer_failed", message=self.words or "the peer failed")
             return result.model_copy(update={"reasons": (reason,)})
         if said and result.status == "completed":
             return result.model_copy(update={"parts": said})
@@ -108,8 +156,19 @@ class Picture:
 
     def _grow(self, size: int) -> None:
         self._size += size
-        if self._size > MAX_ANSWER:
-            raise InvalidPeerAnswerError(f"the peer's answer is over {MAX_ANSWER} bytes")
+        if self._size > self._most:
+            raise InvalidPeerAnswerError(f"the peer's answer is over {self._most} bytes")
+
+    def _believed(self) -> JsonObject:
+        """Return what the task's metadata counts for."""
+        if not self._plain:
+            return self._metadata
+        usage = self._metadata.get("usage") if self._counts else None
+        return {} if usage is None else {"usage": usage}
+
+    def _note_context(self, body: JsonObject) -> None:
+        if isinstance(context_id := body.get("contextId"), str):
+            self.context_id = context_id
 
     def _show_task(self, task: JsonObject) -> None:
         task_id, status = task.get("id"), task.get("status")
@@ -118,6 +177,7 @@ class Picture:
         if self.task_id not in (None, task_id):
             raise InvalidPeerAnswerError("the peer showed another task than the one asked for")
         self.task_id = task_id
+        self._note_context(task)
         metadata, artifacts = task.get("metadata"), task.get("artifacts")
         history = task.get("history")
         self._history = history if isinstance(history, list) else self._history
@@ -195,15 +255,12 @@ class Picture:
         return events
 
     def _questions(self) -> tuple[Interrupt, ...]:
-        questions = interrupts_of(self._status_parts())
+        questions = () if self._plain else interrupts_of(self._status_parts())
         if questions:
             return questions
         reason = "credentials" if self.state == "TASK_STATE_AUTH_REQUIRED" else "question"
-        text = self._said() or "the peer needs an answer"
+        text = self.words or "the peer needs an answer"
         return (Interrupt(id=f"{self.task_id}", reason=reason, message=text),)
-
-    def _said(self) -> str:
-        return _text_of(self._status_parts())
 
     def _said_last(self) -> Parts:
         """Return what the agent said in its status, else last in the history, else on the way.

@@ -57,10 +57,10 @@ class Calls(Protocol):
 class RemoteRun:
     """A `PeerRun`: iterate over its events, await its result, or cancel it."""
 
-    def __init__(self, client: Calls, task: Task) -> None:
+    def __init__(self, client: Calls, task: Task, picture: Picture | None = None) -> None:
         self._client = client
         self._task = task
-        self._picture = Picture()
+        self._picture = picture or Picture()
         self._result: Result | None = None
         self._iterator: AsyncGenerator[Event, None] | None = None
         self._until = 0.0
@@ -86,19 +86,10 @@ class RemoteRun:
             return {"outcome": "unknown", "taskId": self._picture.task_id}
 
     async def _cancel(self, reason: str, grace_s: float) -> JsonObject:
-        task_id = self._picture.task_id
+        task_id = self._picture.task_id or await self._under_way()
         if task_id is None:
-            if not self._client.card.trusted:
-                return {"outcome": "unknown"}
-            # The send is under way: the same message again tells the id, whichever comes first.
-            task_id = await self._find()
-        metadata: JsonObject = {
-            "reason": reason,
-            "graceSeconds": grace_s,
-            "requestedBy": self._task.authority.principal.subject,
-            "rootRunId": self._task.authority.root_id,
-        }
-        params: JsonObject = {"id": task_id, "metadata": metadata}
+            return {"outcome": "unknown"}
+        params: JsonObject = {"id": task_id, **self._stopping(reason, grace_s)}
         until = asyncio.get_running_loop().time() + CANCEL_SECONDS
         # Stopping has time of its own: the task may be stopped because its time is over.
         authority = self._task.authority
@@ -109,11 +100,26 @@ class RemoteRun:
         except PeerRefusedError as error:
             ended = error.rpc_code == _NOT_CANCELABLE
             return {"outcome": "done" if ended else "unknown", "taskId": task_id}
-        stopped = task.get("metadata")
-        outcomes = stopped.get("outcomes") if isinstance(stopped, dict) else None
         self._picture.show({"task": task})
         outcome = "canceled" if self._picture.state == "TASK_STATE_CANCELED" else "unknown"
-        return {"outcome": outcome, "taskId": task_id, "outcomes": outcomes or []}
+        return {"outcome": outcome, "taskId": task_id, "outcomes": self._picture.outcomes}
+
+    async def _under_way(self) -> str | None:
+        """Return the id of the task whose message is being sent, if the peer can be asked for it.
+
+        A member of the mesh is sent the same again, and tells the id whichever comes first.
+        """
+        return await self._find()
+
+    def _stopping(self, reason: str, grace_s: float) -> JsonObject:
+        """Return what else a peer is told that shall stop."""
+        metadata: JsonObject = {
+            "reason": reason,
+            "graceSeconds": grace_s,
+            "requestedBy": self._task.authority.principal.subject,
+            "rootRunId": self._task.authority.root_id,
+        }
+        return {"metadata": metadata}
 
     def _once(self) -> AsyncGenerator[Event, None]:
         if self._iterator is None:
@@ -137,11 +143,21 @@ class RemoteRun:
             self._patience = Patience(self._until)
             async for event in self._followed():
                 yield event
-            self._result = self._picture.result()
-        except (PeerRefusedError, InvalidPeerAnswerError) as error:
-            self._result = _failed(error)
+            self._result = await self._concluded()
         except WeftError as error:
-            self._result = Result.failed(error.code, str(error), retryable=error.retryable)
+            self._result = self._ended_by(error)
+
+    async def _concluded(self) -> Result:
+        """Return the outcome, once the task ended or waits."""
+        return self._picture.result()
+
+    def _ended_by(self, error: WeftError) -> Result:
+        if isinstance(error, PeerRefusedError | InvalidPeerAnswerError):
+            return _failed(error)
+        return Result.failed(error.code, str(error), retryable=error.retryable)
+
+    async def _noted(self) -> None:
+        """Hear that the peer showed something."""
 
     async def _followed(self) -> AsyncGenerator[Event, None]:
         """Yield events until the task ended or waits, whatever connections break on the way."""
@@ -153,6 +169,7 @@ class RemoteRun:
                     for frame in frames:
                         for event in self._shown(frame):
                             yield event
+                    await self._noted()
                     if self._picture.settled:
                         return
             except AnswerLostError:
@@ -185,6 +202,7 @@ class RemoteRun:
         task = await self._result_of("GetTask", {"id": task_id}, self._until)
         self._patience.alive()
         self._picture.show({"task": task})
+        await self._noted()
 
     async def _begin(self) -> OpenReply | None:
         """Send the message; a peer that may have taken it is sent it again until it answers.
@@ -198,8 +216,6 @@ class RemoteRun:
                 return await self._send()
             except AnswerLostError:
                 self._perhaps_taken = True
-                if not self._client.card.trusted:
-                    raise
             except PeerUnavailableError:
                 if not self._perhaps_taken:
                     raise
@@ -212,10 +228,8 @@ class RemoteRun:
         else:
             message = self._message()
         method = "SendStreamingMessage" if self._client.card.streaming else "SendMessage"
-        params: JsonObject = {"message": message}
-        if self._client.card.trusted:
-            # What a member of the mesh answers stands in its artifacts, and what was said is known.
-            params["configuration"] = {"historyLength": 0}
+        # What a member of the mesh answers stands in its artifacts, and what was said is known.
+        params: JsonObject = {"message": message, "configuration": {"historyLength": 0}}
         return await self._open(method, params)
 
     async def _open(
@@ -230,6 +244,7 @@ class RemoteRun:
             self._picture.show(await answer.result(self._until))
         finally:
             answer.close()
+        await self._noted()
         return None
 
     async def _again(self) -> OpenReply | None:
@@ -241,8 +256,6 @@ class RemoteRun:
         task_id = self._picture.task_id
         if task_id is None:
             self._perhaps_taken = True
-            if not self._client.card.trusted:
-                raise AnswerLostError("the peer's answer broke off before it named a task")
             await self._patience.pause()
             return await self._begin()
         while not self._picture.settled:
@@ -307,9 +320,7 @@ class RemoteRun:
             answer.close()
 
     def _message(self) -> JsonObject:
-        # Only a member of the mesh is known to keep a caller's own context ids.
-        context = context_of(self._task) if self._client.card.trusted else None
-        return message_of(self._task, context_id=context)
+        return message_of(self._task, context_id=context_of(self._task))
 
 
 def _failed(error: PeerRefusedError | InvalidPeerAnswerError) -> Result:

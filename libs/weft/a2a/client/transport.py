@@ -1,8 +1,9 @@
 """JSON-RPC calls to one peer over a shared session: bounded, deadlined, never repeated here."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import aiohttp
 
@@ -14,6 +15,7 @@ from weft.core.protocol_errors import (
     InvalidPeerAnswerError,
     PeerRefusedError,
     PeerUnavailableError,
+    UnexpectedStatusError,
 )
 from weft.core.storable import received
 
@@ -54,11 +56,28 @@ class Frame:
     size: int
 
 
+class Outgoing(NamedTuple):
+    """One call as it is sent, and how its answer is read."""
+
+    url: str
+    body: bytes | None
+    headers: Mapping[str, str]
+    streams: bool = False
+    """Silence of the answer means something."""
+    verb: str = "POST"
+    read: "Callable[[bytes], JsonObject] | None" = None
+    """Returns the result that an answer, or an event of one, holds; None is JSON-RPC's."""
+    most: int = MAX_ANSWER
+
+
 class OpenReply:
     """An open answer, read piece by piece; `close` it."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, call: Outgoing) -> None:
         self._response = response
+        self._read = call.read or rpc_result
+        self._most = call.most
+        self._held: JsonObject | None = None
         self._unread = bytearray()
         self._size = 0
         self.streamed = response.content_type == "text/event-stream"
@@ -84,7 +103,7 @@ class OpenReply:
         while (end := self._unread.find(b"\n\n", start)) >= 0:
             if end > MAX_EVENT:
                 raise InvalidPeerAnswerError(f"the peer sent an event over {MAX_EVENT} bytes")
-            if (frame := _frame(bytes(self._unread[:end]))) is not None:
+            if (frame := _frame(bytes(self._unread[:end]), self._read)) is not None:
                 frames.append(frame)
             del self._unread[: end + 2]
             start = 0
@@ -92,12 +111,19 @@ class OpenReply:
             raise InvalidPeerAnswerError(f"the peer sent an event over {MAX_EVENT} bytes")
         return frames
 
+    async def hold(self, until: float) -> None:
+        """Read an answer that is no stream, so that a refusal is known; raises what `frames` raises."""
+        if not self.streamed:
+            self._held = await self.result(until)
+
     async def result(self, until: float) -> JsonObject:
-        """Return the whole answer's JSON-RPC result; raises what `frames` raises."""
+        """Return the whole answer's result; raises what `frames` raises."""
+        if self._held is not None:
+            return self._held
         chunks: list[bytes] = []
         while chunk := await self._chunk(until):
             chunks.append(chunk)
-        return _result(b"".join(chunks))
+        return self._read(b"".join(chunks))
 
     def close(self) -> None:
         """Let go of the connection; one that was not read to its end is not used again."""
@@ -117,7 +143,7 @@ class OpenReply:
         except (aiohttp.ClientError, OSError) as error:
             raise AnswerLostError("the connection to the peer broke") from error
         self._size += len(chunk)
-        limit = MAX_STREAM if self.streamed else MAX_ANSWER
+        limit = MAX_STREAM if self.streamed else self._most
         if self._size > limit:
             raise InvalidPeerAnswerError(f"the peer's answer is over {limit} bytes")
         return chunk
@@ -136,48 +162,56 @@ async def get_bounded(
     Raises:
         aiohttp.ClientError, OSError, TimeoutError: It cannot be fetched within so many seconds.
     """
+    headers = {"Accept-Encoding": "identity"}
     async with (
         asyncio.timeout(within),
-        session.get(
-            url,
-            params=params,
-            headers={"Accept-Encoding": "identity"},
-            allow_redirects=False,
-        ) as response,
+        session.get(url, params=params, headers=headers, allow_redirects=False) as response,
     ):
-        if response.status != OK:
-            return response.status, b""
-        body = await response.content.read(most + 1)
-        while len(body) <= most and (more := await response.content.readany()):
-            body += more
-        return response.status, body
+        return response.status, await _bounded(response, most)
 
 
-async def post(
-    session: aiohttp.ClientSession,
-    url: str,
-    call: bytes,
-    *,
-    streams: bool,
-    headers: Mapping[str, str],
-    until: float,
-) -> OpenReply:
-    """Send one call and return its answer, unread; `streams` tells that silence means something.
+async def get_marked(
+    session: aiohttp.ClientSession, url: str, *, most: int, within: float, etag: str | None
+) -> tuple[int, Mapping[str, str], bytes]:
+    """Return the same with the answer's headers; what is still marked `etag` need not be sent again."""
+    headers = {"Accept-Encoding": "identity", "Accept": "application/json"}
+    if etag is not None:
+        headers["If-None-Match"] = etag
+    async with (
+        asyncio.timeout(within),
+        session.get(url, headers=headers, allow_redirects=False) as response,
+    ):
+        return response.status, response.headers, await _bounded(response, most)
+
+
+async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:
+    if response.status != OK:
+        return b""
+    body = await response.content.read(most + 1)
+    while len(body) <= most and (more := await response.content.readany()):
+        body += more
+    return body
+
+
+async def send(session: aiohttp.ClientSession, call: Outgoing, *, until: float) -> OpenReply:
+    """Send one call and return its answer, unread.
 
     Raises:
         PeerUnavailableError: It was not taken: nobody listens, or the peer refuses for now.
         AnswerLostError: It may have been taken.
         PeerRefusedError: It was refused for good.
+        UnexpectedStatusError: It was answered outside the protocol.
         DeadlineExceededError: It is past `until`.
     """
     try:
         async with asyncio.timeout_at(until):
-            response = await session.post(
-                url,
-                data=call,
-                headers=headers,
+            response = await session.request(
+                call.verb,
+                call.url,
+                data=call.body,
+                headers=call.headers,
                 allow_redirects=False,
-                timeout=TIMEOUT if streams else PATIENT,
+                timeout=TIMEOUT if call.streams else PATIENT,
             )
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise PeerUnavailableError("the peer cannot be reached") from error
@@ -187,14 +221,14 @@ async def post(
         raise DeadlineExceededError("the peer did not answer in time") from error
     except (aiohttp.ClientError, OSError) as error:
         raise AnswerLostError("the connection to the peer broke") from error
-    answer = OpenReply(response)
+    answer = OpenReply(response, call)
     if response.status == OK:
         return answer
     try:
         await _refused(response, answer, until)
     finally:
         answer.close()
-    raise InvalidPeerAnswerError(f"the peer answered with HTTP status {response.status}")
+    raise UnexpectedStatusError(response.status)
 
 
 async def _refused(response: aiohttp.ClientResponse, answer: OpenReply, until: float) -> None:
@@ -209,7 +243,7 @@ async def _refused(response: aiohttp.ClientResponse, answer: OpenReply, until: f
         await answer.result(until)
 
 
-def _frame(block: bytes) -> Frame | None:
+def _frame(block: bytes, read: Callable[[bytes], JsonObject]) -> Frame | None:
     number: int | None = None
     data: list[bytes] = []
     for line in block.split(b"\n"):
@@ -221,17 +255,33 @@ def _frame(block: bytes) -> Frame | None:
             number = whole_number(value.decode("latin-1"), least=0, most=2**53) or number
     if not data:
         return None
-    return Frame(number, _result(b"\n".join(data)), len(block))
+    return Frame(number, read(b"\n".join(data)), len(block))
 
 
-def _result(text: bytes) -> JsonObject:
+def object_of(text: bytes) -> JsonObject:
+    """Return the object that a peer sent.
+
+    Raises:
+        InvalidPeerAnswerError: It is none.
+    """
     try:
         # Here a peer's words become values: from here on every database can keep them.
         value = received(text)
     except ValueError as error:
         raise InvalidPeerAnswerError("the peer's answer is not JSON") from error
     if not isinstance(value, dict):
-        raise InvalidPeerAnswerError("the peer's answer is no JSON-RPC answer")
+        raise InvalidPeerAnswerError("the peer's answer is no object")
+    return value
+
+
+def rpc_result(text: bytes) -> JsonObject:
+    """Return the result of a JSON-RPC answer.
+
+    Raises:
+        InvalidPeerAnswerError: It is none.
+        PeerRefusedError: It is an error.
+    """
+    value = object_of(text)
     if isinstance(refused := value.get("error"), dict):
         raise _refusal(refused)
     result = value.get("result")

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urljoin, urlsplit
 
 import orjson
@@ -123,18 +123,33 @@ def _modes(
 
 
 @dataclass(frozen=True, slots=True)
+class Interface:
+    """One place where an agent is spoken to, and how."""
+
+    url: str
+    binding: Literal["JSONRPC", "HTTP+JSON"] = "JSONRPC"
+    version: Literal["1.0", "0.3"] = "1.0"
+    tenant: str | None = None
+    """To be copied into every request, where the interface names one."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerCard:
     """A card as its reader may use it."""
 
     service: str
     url: str
-    """Where JSON-RPC 1.0 is served."""
+    """Where it is called: of an agent outside the mesh the first of `interfaces`."""
     trusted: bool
     """A key pinned for this service signed the card, so tokens may go there."""
     extensions: frozenset[str]
     streaming: bool
     tenant: str | None = None
-    """To be copied into every request, where the interface names one."""
+    """As an interface's."""
+    interfaces: tuple[Interface, ...] = ()
+    """Of an agent outside the mesh: those that are spoken here, as its card orders them."""
+    protected: bool = False
+    """It says that its callers need a credential."""
 
 
 async def read_card(text: str | bytes, *, service: str, origin: str, trust: Trust) -> PeerCard:
@@ -144,18 +159,9 @@ async def read_card(text: str | bytes, *, service: str, origin: str, trust: Trus
         CardRefusedError: It is no card, not signed by a pinned key of `service`, or its interface
             lies elsewhere than at `origin`.
     """
-    card = _object(text, service)
+    card = object_in(text, service)
     await signatures.check(card, service=service, trust=trust)
-    return _peer_card(card, service, origin, trusted=True)
-
-
-def read_foreign_card(text: str | bytes, *, service: str, origin: str) -> PeerCard:
-    """Return the card of an agent outside the mesh: callable, but never given a token.
-
-    Raises:
-        CardRefusedError: It is no card, or its interface lies elsewhere than at `origin`.
-    """
-    return _peer_card(_object(text, service), service, origin, trusted=False)
+    return _peer_card(card, service, origin)
 
 
 CONTROL = "WEFT-CONTROL"
@@ -179,12 +185,12 @@ async def read_control_card(text: str, *, service: str, origin: str, trust: Trus
         CardRefusedError: It is no such card, not signed by a pinned key of `service`, or the
             address lies on another host than `origin`.
     """
-    card = _object(text, service)
+    card = object_in(text, service)
     await signatures.check(card, service=service, trust=trust)
-    for interface in _objects(card.get("supportedInterfaces")):
-        scheme, host, port = _origin(str(interface.get("url")))
+    for interface in objects(card.get("supportedInterfaces")):
+        scheme, host, port = origin_of(str(interface.get("url")))
         if interface.get("protocolBinding") == CONTROL and scheme == "grpc" and port is not None:
-            if host != _origin(origin)[1]:
+            if host != origin_of(origin)[1]:
                 raise CardRefusedError(f"the card of {service!r} points to another host")
             return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     raise CardRefusedError(f"the card of {service!r} names no control calls")
@@ -192,7 +198,7 @@ async def read_control_card(text: str, *, service: str, origin: str, trust: Trus
 
 def provider_of(entry: Entry) -> Provider:
     """Return the entry with what its card offers; the card was verified before."""
-    capabilities, problems = capabilities_of(_object(entry.card, entry.service))
+    capabilities, problems = capabilities_of(object_in(entry.card, entry.service))
     problems = problems[:_MOST_PROBLEMS]
     if problems:
         log.warning("card_tags", extra={"peer": entry.service, "problems": list(problems)})
@@ -208,7 +214,7 @@ def capabilities_of(card: JsonObject) -> tuple[tuple[Capability, ...], tuple[str
     service = str(card.get("name", ""))
     capabilities = [
         _capability(skill, service, problems)
-        for skill in _objects(card.get("skills"))
+        for skill in objects(card.get("skills"))
         if isinstance(skill.get("id"), str) and skill["id"]
     ]
     return tuple(capabilities), tuple(problems)
@@ -247,11 +253,11 @@ def _risk(value: str) -> RiskLevel | None:
     return next((level for level in _RISKS if level == value), None)
 
 
-def _peer_card(card: JsonObject, service: str, origin: str, *, trusted: bool) -> PeerCard:
+def _peer_card(card: JsonObject, service: str, origin: str) -> PeerCard:
     interface = next(
         (
             interface
-            for interface in _objects(card.get("supportedInterfaces"))
+            for interface in objects(card.get("supportedInterfaces"))
             if interface.get("protocolBinding") == "JSONRPC"
             and ".".join(str(interface.get("protocolVersion", "")).split(".")[:2]) == VERSION
         ),
@@ -263,22 +269,28 @@ def _peer_card(card: JsonObject, service: str, origin: str, *, trusted: bool) ->
         url = urljoin(origin, str(interface.get("url", "")))
     except ValueError as error:
         raise CardRefusedError(f"the card of {service!r} has an address that is none") from error
-    if _origin(url) != _origin(origin):
+    if origin_of(url) != origin_of(origin):
         raise CardRefusedError(f"the card of {service!r} points to another host")
-    offered = card.get("capabilities")
-    able = offered if isinstance(offered, dict) else {}
-    uris = {str(extension.get("uri")) for extension in _objects(able.get("extensions"))}
+    uris, streaming = abilities_in(card)
     return PeerCard(
         service=service,
         url=url,
-        trusted=trusted,
-        extensions=frozenset(uris).intersection(extensions.ALL),
-        streaming=able.get("streaming") is True,
+        trusted=True,
+        extensions=uris.intersection(extensions.ALL),
+        streaming=streaming,
         tenant=str(interface["tenant"]) if interface.get("tenant") else None,
     )
 
 
-def _object(text: str | bytes, service: str) -> JsonObject:
+def abilities_in(card: JsonObject) -> tuple[frozenset[str], bool]:
+    """Return the extensions that a card declares, and whether its agent streams."""
+    offered = card.get("capabilities")
+    able = offered if isinstance(offered, dict) else {}
+    uris = frozenset(str(extension.get("uri")) for extension in objects(able.get("extensions")))
+    return uris, able.get("streaming") is True
+
+
+def object_in(text: str | bytes, service: str) -> JsonObject:
     if len(text) > MAX_CARD:
         raise CardRefusedError(f"the card of {service!r} is larger than {MAX_CARD} bytes")
     try:
@@ -290,7 +302,7 @@ def _object(text: str | bytes, service: str) -> JsonObject:
     return card
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
+def origin_of(url: str) -> tuple[str, str, int | None]:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -299,7 +311,7 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", port
 
 
-def _objects(value: JsonValue) -> Sequence[JsonObject]:
+def objects(value: JsonValue) -> Sequence[JsonObject]:
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 

@@ -4,7 +4,8 @@ import hashlib
 
 from weft.a2a.wire.models import LIMIT_MEMBERS, OWN_METADATA, RESERVED_METADATA, SKILL
 from weft.a2a.wire.parts import to_wire
-from weft.core import JsonObject, JsonValue
+from weft.core import JsonObject, JsonValue, Message
+from weft.core.messages import PEER_CONTEXTS
 from weft.loop import Task
 from weft.tools import Tool
 
@@ -72,12 +73,18 @@ def _metadata(task: Task) -> JsonObject:
         "role": task.role,
         "grants": [_grant(tool) for tool in task.grants],
         "outputSchema": task.output_schema,
-        "history": [message.to_json() for message in task.history],
+        "history": [_turn(message) for message in task.history],
         "metadata": hidden,
     }
     if any(own.values()):
         metadata[OWN_METADATA] = {name: value for name, value in own.items() if value}
     return metadata
+
+
+def _turn(message: Message) -> JsonObject:
+    """Return an earlier turn; what a thread says to others is no affair of a peer's."""
+    kept = {name: value for name, value in message.metadata.items() if name != PEER_CONTEXTS}
+    return {**message.to_json(), "metadata": kept}
 
 
 def _grant(tool: Tool) -> JsonObject:

@@ -25,7 +25,7 @@ BUILTINS: tuple[Protocol, ...] = (
     HANDOFF_CHAIN,
 )
 
-__all__ = ["BUILTINS", "builtin_protocols"]
+__all__ = ["A2A_DELEGATE", "BUILTINS", "builtin_protocols"]
 
 
 def builtin_protocols() -> ProtocolRegistry:

@@ -71,7 +71,13 @@ def _chain(_: GoalFrame, view: View) -> Node:
 
 
 def _delegate(_: GoalFrame, view: View) -> Node:
-    return Call(id=view.name, peer=view.delegate, prompt=asking(view))
+    return Call(
+        id=view.name,
+        peer=view.delegate,
+        prompt=asking(view),
+        risk=Level.MEDIUM.value,
+        context="thread" if view.memory else "none",
+    )
 
 
 DIRECT_RESPONSE = Protocol(
