@@ -96,6 +96,7 @@ async def test_a_caller_without_the_agents_scope_is_forbidden_and_its_body_unrea
     assert len(peer.runs) == 1
 
 
+@pytest.mark.requirement("A2A-6")
 async def test_a_required_extension_must_be_declared() -> None:
     uri = "urn:weft:a2a:budget:v1"
     card = CARD.model_copy(update={"required_extensions": (uri,)})

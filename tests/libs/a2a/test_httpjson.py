@@ -249,7 +249,12 @@ async def test_the_card_lists_both_bindings_on_its_own_origin() -> None:
     ):
         interfaces = (await card.json())["supportedInterfaces"]
 
-    assert [entry["protocolBinding"] for entry in interfaces] == ["JSONRPC", "HTTP+JSON"]
+    # Clients of 0.3 find theirs behind those of 1.0.
+    assert [(entry["protocolBinding"], entry["protocolVersion"]) for entry in interfaces] == [
+        ("JSONRPC", "1.0"),
+        ("HTTP+JSON", "1.0"),
+        ("JSONRPC", "0.3"),
+    ]
     assert {entry["url"] for entry in interfaces} == {served.url}
 
 

@@ -58,7 +58,7 @@ async def refused(served: Served, body: bytes, **headers: str) -> dict[str, Any]
         (b'{"id": 7, ' + GET + b"}", -32600, 7),
         (b'{"jsonrpc": "2.0", "id": 7, "method": 3}', -32600, 7),
         (b'{"jsonrpc": "2.0", "id": "q", "method": "NoSuch"}', -32601, "q"),
-        (b'{"jsonrpc": "2.0", "id": "q", "method": "tasks/get", "params": {}}', -32601, "q"),
+        (b'{"jsonrpc": "2.0", "id": "q", "method": "tasks/list", "params": {}}', -32601, "q"),
         pytest.param(
             b'{"jsonrpc": "2.0", "id": "q", "method": "__init__"}', -32601, "q",
             marks=pytest.mark.requirement("SEC-94"),

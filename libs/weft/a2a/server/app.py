@@ -20,6 +20,7 @@ from weft.a2a.server.httpjson import HttpJson, no_route
 from weft.a2a.server.jsonrpc import JsonRpc
 from weft.a2a.server.tasks import TaskLimits, Tasks
 from weft.a2a.wire.cards import WELL_KNOWN, Card
+from weft.a2a.wire.legacy_cards import dual
 from weft.catalog import Entry
 from weft.core import JsonObject
 from weft.core.errors import ConfigError
@@ -58,8 +59,9 @@ class A2AServer:
         self.show(card.to_wire(url, schemes=schemes), key)
 
     def show(self, card: JsonObject, key: SigningKey | None) -> None:
-        """Serve `card` from now on, signed by `key` where there is one."""
-        self.card = signatures.sign(card, key) if key else card
+        """Serve `card` from now on: signed by `key`, or without one readable for 0.3, too."""
+        # A signature holds for one form of a card only: members of the mesh read that of 1.0.
+        self.card = signatures.sign(card, key) if key else dual(card)
         self._card_bytes = orjson.dumps(self.card)
         self._card_headers = {
             "ETag": f'"{hashlib.sha256(self._card_bytes).hexdigest()[:32]}"',

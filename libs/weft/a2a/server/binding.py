@@ -4,7 +4,7 @@ A binding reads the name and the parameters of an operation in its own form, and
 puts results into bytes again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Protocol
 
@@ -28,6 +28,16 @@ from weft.identity.leases import AuthorityWatch, Lease
 
 class Form(Protocol):
     """How a binding writes what came of one call."""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Return the versions of A2A that such a call may be made under."""
+        ...
+
+    @property
+    def header(self) -> str:
+        """Return what the header is called that names the extensions in force."""
+        ...
 
     def reply(self, result: JsonObject, headers: dict[str, str]) -> Response: ...
 
@@ -61,41 +71,41 @@ class Operations:
         Raises:
             WeftError: It is refused, or cannot be carried out.
         """
-        context = self._context(caller, request)
+        context = self._context(caller, request, form.versions)
         if (unary := UNARY.get(name)) is not None:
             with Lease(self._callers.standing(caller)) as lease:
                 result = await unary(self._tasks, context, params)
-                return form.reply(result, http.echo(context.extensions))
+                return form.reply(result, http.echo(context.extensions, form.header))
             if lease.lost:
                 raise UnauthenticatedError("the authority ended while the call was answered")
         if (streaming := STREAMS.get(name)) is not None:
             with ExitStack() as counted:
                 counted.enter_context(self._callers.stream(caller))
                 start = await streaming(self._tasks, context, params)
-                stream = await _stream(Updates(self._tasks, context, start), context, form.frame)
+                stream = await _stream(Updates(self._tasks, context, start), context, form)
                 watch = AuthorityWatch(self._callers.standing(caller), stream.stop)
                 trace = caller.authority.trace
                 return StreamReply(stream, self.streams, counted.pop_all(), watch, trace=trace)
         raise unserved(name)
 
-    def _context(self, caller: Caller, request: Request) -> CallContext:
+    def _context(self, caller: Caller, request: Request, versions: tuple[str, ...]) -> CallContext:
         # Parsing an empty query would cost as much as all the checks here.
         query = request.query_params if request.scope.get("query_string") else {}
-        http.check_version(request.headers, query)
-        declared = request.headers.get(extensions.HEADER)
+        http.check_version(request.headers, query, versions)
+        declared = request.headers.get(extensions.HEADER) or request.headers.get(
+            extensions.LEGACY_HEADER
+        )
         extensions.check_required(declared, self._required)
         cursor = request.headers.get("last-event-id")
         return CallContext(caller, extensions.in_force(declared), cursor)
 
 
-async def _stream(
-    updates: Updates, context: CallContext, frame: Callable[[Update], bytes]
-) -> TaskStream:
+async def _stream(updates: Updates, context: CallContext, form: Form) -> TaskStream:
     headers = [
         (name.lower().encode(), value.encode())
-        for name, value in http.echo(context.extensions).items()
+        for name, value in http.echo(context.extensions, form.header).items()
     ]
-    return TaskStream(updates, await updates.first(), frame, headers=headers)
+    return TaskStream(updates, await updates.first(), form.frame, headers=headers)
 
 
 class StreamReply(Response):

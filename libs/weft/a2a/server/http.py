@@ -1,7 +1,7 @@
 """What A2A asks of HTTP, by any binding on it: bounded bodies, versions, extensions, hosts."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -34,15 +34,20 @@ async def read_body(request: Request) -> bytes:
     return await collected(request.stream(), most=rpc.MAX_BODY, declared=length)
 
 
-def check_version(headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+def check_version(
+    headers: Mapping[str, str], query: Mapping[str, str], served: Sequence[str] = (VERSION,)
+) -> None:
     """Return if the request speaks a version served here; saying none is taken for that.
 
     Raises:
         VersionNotSupportedError: It says another.
     """
-    version = (headers.get(VERSION_HEADER) or query.get(VERSION_HEADER) or VERSION).strip()
-    if version != VERSION and not (version.startswith(f"{VERSION}.") and version[4:].isdigit()):
-        raise VersionNotSupportedError(version, [VERSION])
+    version = (headers.get(VERSION_HEADER) or query.get(VERSION_HEADER) or served[0]).strip()
+    if version in served:
+        return
+    major_minor, _, patch = version.rpartition(".")
+    if major_minor not in served or not patch.isdigit():
+        raise VersionNotSupportedError(version, [*served])
 
 
 def refusal_headers(error: WeftError) -> dict[str, str]:
@@ -52,11 +57,11 @@ def refusal_headers(error: WeftError) -> dict[str, str]:
     return {"Retry-After": "1"} if error.retryable else {}
 
 
-def echo(active: frozenset[str]) -> dict[str, str]:
+def echo(active: frozenset[str], header: str) -> dict[str, str]:
     """Return the header that names the extensions in force, in one fixed order."""
     if not active:
         return {}
-    return {extensions.HEADER: ",".join(uri for uri in extensions.ALL if uri in active)}
+    return {header: ",".join(uri for uri in extensions.ALL if uri in active)}
 
 
 def named_here(host: str) -> bool:

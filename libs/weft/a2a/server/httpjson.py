@@ -12,7 +12,8 @@ from starlette.routing import Route
 from weft.a2a.server import http
 from weft.a2a.server.binding import Operations, encoded
 from weft.a2a.server.updates import Update
-from weft.a2a.wire import errors
+from weft.a2a.wire import errors, extensions
+from weft.a2a.wire.models import VERSION
 from weft.core import JsonObject, TraceContext, logged_under, new_id
 from weft.core import trace as tracing
 from weft.core.errors import InputError, WeftError
@@ -84,6 +85,9 @@ class HttpJson:
 
 class _HttpForm:
     """Results as they are, each the whole of a body."""
+
+    versions = (VERSION,)
+    header = extensions.HEADER
 
     def reply(self, result: JsonObject, headers: dict[str, str]) -> Response:
         return _json(result, headers=headers)

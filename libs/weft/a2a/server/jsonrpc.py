@@ -7,10 +7,11 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from weft.a2a.server import http
-from weft.a2a.server.binding import Operations, encoded
+from weft.a2a.server import http, legacy
+from weft.a2a.server.binding import Form, Operations, encoded
 from weft.a2a.server.updates import Update
-from weft.a2a.wire import errors, rpc
+from weft.a2a.wire import errors, extensions, rpc
+from weft.a2a.wire.models import SPOKEN, VERSION
 from weft.core import JsonObject, TraceContext, logged_under, new_id
 from weft.core import trace as tracing
 from weft.core.error_table import look
@@ -38,9 +39,8 @@ class JsonRpc:
             body = await http.read_body(request)
             caller.check_body(body)
             call_id, value = rpc.read(body)
-            call = rpc.call_in(value)
-            form = RpcForm(call.id)
-            return await self._operations.answer(caller, request, call.method, call.params, form)
+            name, params, form = _read(rpc.call_in(value))
+            return await self._operations.answer(caller, request, name, params, form)
         except WeftError as error:
             return refusal(call_id, error)
         except ClientDisconnect:
@@ -51,10 +51,24 @@ class JsonRpc:
             return _failure(call_id, errors.crash(correlation))
 
 
+def _read(call: rpc.RpcCall) -> tuple[str, object, Form]:
+    """Return the operation that is called, its parameters, and the form that its answer has."""
+    name = legacy.NAMES.get(call.method)
+    if name is None:
+        return call.method, call.params, RpcForm(call.id)
+    if not legacy.answers_as_0_3(call.params):
+        return name, call.params, RpcForm(call.id, versions=SPOKEN)
+    form = legacy.LegacyForm(call.id, subscription=name == "SubscribeToTask")
+    return name, legacy.params_from(name, call.params), form
+
+
 class RpcForm:
     """Results as replies to one call."""
 
-    def __init__(self, call_id: rpc.RpcId) -> None:
+    header = extensions.HEADER
+
+    def __init__(self, call_id: rpc.RpcId, *, versions: tuple[str, ...] = (VERSION,)) -> None:
+        self.versions = versions
         self._prefix = b'{"jsonrpc":"2.0","id":' + orjson.dumps(call_id) + b',"result":'
 
     def reply(self, result: JsonObject, headers: dict[str, str]) -> Response:

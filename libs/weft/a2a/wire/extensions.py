@@ -12,6 +12,8 @@ EVENTS = "urn:weft:a2a:events:v1"
 
 ALL: tuple[str, ...] = (DELEGATION, BUDGET, CANCELLATION, INTERRUPT, EVENTS)
 HEADER = "A2A-Extensions"
+LEGACY_HEADER = f"X-{HEADER}"
+"""What 0.3 calls it."""
 ALL_HEADER = ",".join(ALL)
 
 

@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from weft.core import JsonObject, JsonValue
+from weft.a2a.wire.legacy_values import (
+    artifact_from,
+    message_from,
+    message_to,
+    status_from,
+    task_from,
+    without_kind,
+)
+from weft.core import JsonObject
 
 __all__ = ["METHODS", "params_of", "result_from"]
 
@@ -15,14 +23,13 @@ METHODS: Mapping[str, str] = {
 }
 _BARE = frozenset({"GetTask", "CancelTask"})
 """Their result is the task itself."""
-_ROLES = {"ROLE_USER": "user", "ROLE_AGENT": "agent"}
 
 
 def params_of(params: JsonObject) -> JsonObject:
     """Return the parameters of a call as 0.3 has them."""
     shown = {name: value for name, value in params.items() if name != "tenant"}
     if isinstance(message := shown.get("message"), dict):
-        shown["message"] = _message(message)
+        shown["message"] = message_to(message)
     if isinstance(configuration := shown.get("configuration"), dict):
         renamed = dict(configuration)
         blocking = renamed.pop("returnImmediately", None) is not True
@@ -34,16 +41,16 @@ def result_from(method: str, result: JsonObject) -> JsonObject:
     """Return what 0.3 answered to `method` as 1.0 would; what is neither says nothing."""
     match _kind(result):
         case "task":
-            task = _task(result)
+            task = task_from(result)
             return task if method in _BARE else {"task": task}
         case "message":
-            return {"message": _said(result)}
+            return {"message": message_from(result)}
         case "status-update":
-            status = _status(result.get("status"))
-            return {"statusUpdate": {**_without_kind(result), "status": status}}
+            status = status_from(result.get("status"))
+            return {"statusUpdate": {**without_kind(result), "status": status}}
         case "artifact-update":
-            artifact = _artifact(result.get("artifact"))
-            return {"artifactUpdate": {**_without_kind(result), "artifact": artifact}}
+            artifact = artifact_from(result.get("artifact"))
+            return {"artifactUpdate": {**without_kind(result), "artifact": artifact}}
         case _:
             return {}
 
@@ -60,76 +67,3 @@ def _kind(result: JsonObject) -> str:
     if "status" in result:
         return "status-update" if "taskId" in result else "task"
     return ""
-
-
-def _message(message: JsonObject) -> JsonObject:
-    role = _ROLES.get(str(message.get("role")), "user")
-    parts = [_part(part) for part in _objects(message.get("parts"))]
-    return {**message, "kind": "message", "role": role, "parts": [*parts]}
-
-
-def _part(part: JsonObject) -> JsonObject:
-    about: JsonObject = {} if not part.get("metadata") else {"metadata": part["metadata"]}
-    if "text" in part:
-        return {"kind": "text", "text": part["text"], **about}
-    if "data" in part:
-        data = part["data"]
-        # 0.3 knows no data but objects.
-        return {
-            "kind": "data",
-            "data": data if isinstance(data, dict) else {"value": data},
-            **about,
-        }
-    content: JsonObject = {"bytes": part["raw"]} if "raw" in part else {"uri": part.get("url")}
-    named = {"mimeType": part.get("mediaType"), "name": part.get("filename")}
-    file = {**content, **{name: value for name, value in named.items() if value is not None}}
-    return {"kind": "file", "file": file, **about}
-
-
-def _task(task: JsonObject) -> JsonObject:
-    shown = {**_without_kind(task), "status": _status(task.get("status"))}
-    if isinstance(task.get("artifacts"), list):
-        shown["artifacts"] = [_artifact(artifact) for artifact in _objects(task["artifacts"])]
-    if isinstance(task.get("history"), list):
-        shown["history"] = [_said(message) for message in _objects(task["history"])]
-    return shown
-
-
-def _status(status: JsonValue) -> JsonObject:
-    if not isinstance(status, dict):
-        return {}
-    state = str(status.get("state", "")).upper().replace("-", "_")
-    shown: JsonObject = {**status, "state": f"TASK_STATE_{state}"}
-    if isinstance(message := status.get("message"), dict):
-        shown["message"] = _said(message)
-    return shown
-
-
-def _artifact(artifact: JsonValue) -> JsonObject:
-    if not isinstance(artifact, dict):
-        return {}
-    return {**artifact, "parts": [_read(part) for part in _objects(artifact.get("parts"))]}
-
-
-def _said(message: JsonObject) -> JsonObject:
-    role = "ROLE_AGENT" if message.get("role") == "agent" else "ROLE_USER"
-    parts = [_read(part) for part in _objects(message.get("parts"))]
-    return {**_without_kind(message), "role": role, "parts": [*parts]}
-
-
-def _read(part: JsonObject) -> JsonObject:
-    file = part.get("file")
-    if not isinstance(file, dict):
-        return _without_kind(part)
-    shown: JsonObject = {"raw": file["bytes"]} if "bytes" in file else {"url": file.get("uri")}
-    named = {"mediaType": file.get("mimeType"), "filename": file.get("name")}
-    shown |= {name: value for name, value in named.items() if value is not None}
-    return shown if not part.get("metadata") else {**shown, "metadata": part["metadata"]}
-
-
-def _without_kind(value: JsonObject) -> JsonObject:
-    return {name: member for name, member in value.items() if name != "kind"}
-
-
-def _objects(value: JsonValue) -> list[JsonObject]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

@@ -24,6 +24,8 @@ from weft.core.edge_errors import InvalidFieldsError
 from weft.core.faults import faults_of
 
 VERSION = "1.0"
+SPOKEN = (VERSION, "0.3")
+"""The versions that a method of 0.3 may be called under."""
 Role = Literal["ROLE_USER", "ROLE_AGENT"]
 TaskState = Literal[
     "TASK_STATE_SUBMITTED",
