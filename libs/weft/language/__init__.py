@@ -1,6 +1,5 @@
 """What a request says, read by rules: words, cues, entities, and the frame as a mapping."""
 
-from weft.language.addressed import addressed_to
 from weft.language.fences import parted
 from weft.language.follow_ups import asked_before, in_context, points_back
 from weft.language.frame import frame, risk_floor
@@ -14,7 +13,6 @@ __all__ = [
     "READ",
     "Question",
     "QuestionKind",
-    "addressed_to",
     "asked_before",
     "frame",
     "in_context",

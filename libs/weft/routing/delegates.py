@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from weft.catalog import Provider
 from weft.core import Principal
 from weft.core.protocol_errors import DelegateRefusedError
-from weft.language import addressed_to
+from weft.language.addressed import addressed_to
 from weft.routing.frame import GENERAL, GoalFrame, Level, highest
 
 __all__ = ["Delegate", "delegate_of"]

@@ -145,7 +145,7 @@ class Outsider:
             await self.canceled.wait()
         if self.canceled.is_set():
             task["status"] = {"state": "TASK_STATE_CANCELED"}
-        elif "ask" in text and "answer" not in task:
+        elif "question" in text and "answer" not in task:
             task["status"] = _said("INPUT_REQUIRED", "Which city?")
         elif "fail" in text:
             task["status"] = _said("FAILED", "no such city")

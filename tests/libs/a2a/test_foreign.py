@@ -86,7 +86,7 @@ async def test_a_question_is_answered_on_the_same_task_in_plain_words(
     form: str, *, streaming: bool
 ) -> None:
     async with outsider(form, streaming=streaming) as agent, calling(agent) as client:
-        task = a_task("ask me", journal=LocalJournal())
+        task = a_task("question me", journal=LocalJournal())
         with anyio.fail_after(15):
             first = await client.start(task)
             question = first.interrupts[0]
@@ -283,7 +283,6 @@ async def test_an_interface_that_is_not_what_the_card_says_gives_way_to_the_next
     assert agent.methods() == ["message/stream", "SendStreamingMessage", "SendStreamingMessage"]
 
 
-@pytest.mark.requirement("A2A-31")
 async def test_a_card_is_asked_for_by_its_mark_and_at_its_old_place() -> None:
     async with outsider(V03) as agent, guarded_session([network_of(HERE[0])]) as session:
         first = await fetch_foreign_card(session, agent.url)

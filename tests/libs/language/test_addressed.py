@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft.language import addressed_to
+from weft.language.addressed import addressed_to
 
 NAMES = ("partner", "travel-desk", "payment")
 

@@ -14,8 +14,8 @@ from weft.a2a.client.transport import OpenReply
 from weft.a2a.wire.extensions import BUDGET, CANCELLATION
 from weft.a2a.wire.models import WAITING
 from weft.a2a.wire.plain_messages import plain_answer_of, plain_message_of
-from weft.core import Interrupt, JsonObject, Result, name_digest
-from weft.core.errors import WeftError
+from weft.core import Interrupt, JsonObject, Result, Usage, name_digest
+from weft.core.errors import DeadlineExceededError, WeftError
 from weft.core.protocol_errors import (
     AnswerLostError,
     CredentialMissingError,
@@ -38,12 +38,15 @@ class ForeignRun(RemoteRun):
         counts = BUDGET in card.extensions
         super().__init__(client, task, Picture(plain=True, counts=counts, most=MAX_FOREIGN))
         self._agent = card.service
-        self._trail = Trail(task, self._agent)
-        self._remote = self._trail.remote
+        self._said = False
+        """Whether anything was sent that may have cost something."""
         self._believe_at = 0.0
         """When a question that still stands is one that is asked once more."""
         own = {self._credential_question(number) for number in range(len(task.answers))}
         self._credentials_given = len(own & task.answers.keys())
+        # Who was refused for want of a credential did not get the message.
+        self._trail = Trail(task, self._agent, tries=self._credentials_given)
+        self._remote = self._trail.remote
         self._answers = sorted(task.answers.keys() - own)
         """The agent's own questions that have an answer."""
 
@@ -83,6 +86,7 @@ class ForeignRun(RemoteRun):
         return await self._say(plain_answer_of(self._task, task_id, question, context_id=context))
 
     async def _say(self, message: JsonObject) -> OpenReply | None:
+        self._said = True
         configuration: JsonObject = {"acceptedOutputModes": ["text/plain", "application/json"]}
         params: JsonObject = {"message": message, "configuration": configuration}
         if self._client.card.streaming:
@@ -135,9 +139,13 @@ class ForeignRun(RemoteRun):
         own = {"id": self._question_id(len(self._trail.answered)), "agent": self._agent}
         return result.model_copy(update={"interrupts": (question.model_copy(update=own),)})
 
-    def _ended_by(self, error: WeftError) -> Result:
+    async def _ended_by(self, error: WeftError) -> Result:
         if not isinstance(error, CredentialMissingError):
-            return super()._ended_by(error)
+            if isinstance(error, DeadlineExceededError) and self._picture.task_id is not None:
+                # It was told no deadline, or need not keep one.
+                await self.cancel("the time is over")
+            result = await super()._ended_by(error)
+            return result.model_copy(update={"usage": Usage(unknown=self._said)})
         question = Interrupt(
             id=self._credential_question(self._credentials_given),
             reason="credentials",

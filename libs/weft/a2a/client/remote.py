@@ -145,13 +145,13 @@ class RemoteRun:
                 yield event
             self._result = await self._concluded()
         except WeftError as error:
-            self._result = self._ended_by(error)
+            self._result = await self._ended_by(error)
 
     async def _concluded(self) -> Result:
         """Return the outcome, once the task ended or waits."""
         return self._picture.result()
 
-    def _ended_by(self, error: WeftError) -> Result:
+    async def _ended_by(self, error: WeftError) -> Result:
         if isinstance(error, PeerRefusedError | InvalidPeerAnswerError):
             return _failed(error)
         return Result.failed(error.code, str(error), retryable=error.retryable)

@@ -28,12 +28,13 @@ class RemoteTask:
 class Trail:
     """The steps of one attempt below its call, in the journal of the run that makes it."""
 
-    def __init__(self, task: Task, agent: str) -> None:
+    def __init__(self, task: Task, agent: str, *, tries: int = 0) -> None:
+        """`tries` were certainly not taken, and are over."""
         self._journal: Journal | None = task.journal
         self._agent = agent
         # What a person wants tried once more after its outcome stayed unknown is another message.
         lost = 0 if task.journal is None else _attempts(task.journal.steps)
-        self._place: Path = (_MARK + name_digest(f"{task.message_id}\n{lost}"),)
+        self._place: Path = (_MARK + name_digest(f"{task.message_id}\n{lost}\n{tries}"),)
 
     @property
     def remote(self) -> RemoteTask | None:
