@@ -27,7 +27,15 @@ class Purse:
         return not (limit.tokens is None and limit.cost_usd is None and limit.calls is None)
 
     def left(self) -> Budget:
-        return self.limit.minus(self.spent, calls=self.calls) if self.bounded else self.limit
+        """Return what may still be spent here: no more than is left in any purse around."""
+        if not self.bounded:
+            return self.limit
+        left = self.limit.minus(self.spent, calls=self.calls)
+        for purse in self._outwards():
+            # What another branch overspent is missing here, too.
+            if purse is not self and purse.bounded:
+                left = left.within(purse.limit.minus(purse.spent, calls=purse.calls))
+        return left
 
     def spend(self, usage: Usage) -> None:
         """Count one peer call with what it reported."""
@@ -61,7 +69,8 @@ class Purse:
         """Return the next branch's part: what is free, over the branches not yet started."""
         parts, self.waiting = max(self.waiting, 1), self.waiting - 1
         if not self.bounded:
-            return self
+            # What it spends is its own all the same: it may be stopped before it says so.
+            return Purse(self.limit, self)
         free = self.left()
         for branch in self.lent:
             held = branch.left()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from weft.core import NO_USAGE, JsonValue, Part, Path, Reason, Result, parts_of, unchecked
+from weft.core import NO_USAGE, JsonValue, Part, Path, Reason, Result, Usage, parts_of, unchecked
 from weft.loop import MODEL_REPLACED
 from weft.plan.contested import without
 from weft.plan.model import Parallel
@@ -30,6 +30,8 @@ class EndedBranches:
     done: tuple[int, ...]
     """Completed branches in the order they ended."""
     scopes: Sequence[Scope]
+    stopped: Usage = NO_USAGE
+    """What branches took that were stopped before they ended."""
     passes: tuple["LaterPass", ...] = ()
     """In which some were asked again about what was contested."""
 
@@ -66,7 +68,8 @@ def joined(ended: EndedBranches) -> Result:
     return result.model_copy(
         update={
             "usage": sum(
-                (branch.usage for branch in everything if branch.usage is not NO_USAGE), NO_USAGE
+                (branch.usage for branch in everything if branch.usage is not NO_USAGE),
+                sum((race.stopped for race in (ended, *later)), NO_USAGE),
             ),
             "partial": result.partial or partial,
             "reasons": result.reasons or losses,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from weft.checkpoint import StepWrite
-from weft.core import JsonObject, Result
+from weft.core import NO_USAGE, JsonObject, Result, Usage
 from weft.core.errors import FencedError
 from weft.plan.budgets import Purse, reserve
 from weft.plan.contested import contested
@@ -50,7 +50,13 @@ async def _raced(walk: Walk, node: Parallel, at: At) -> EndedBranches:
     for scope in race.scopes:
         at.scope.adopt(scope, node.id)
     return EndedBranches(
-        node, at.path, walk.plan.goal, tuple(results), tuple(race.done), race.scopes
+        node,
+        at.path,
+        walk.plan.goal,
+        tuple(results),
+        tuple(race.done),
+        race.scopes,
+        stopped=race.stopped,
     )
 
 
@@ -67,6 +73,8 @@ class _Race:
     """Completed branches in the order they ended."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     decided: bool = False
+    stopped: Usage = NO_USAGE
+    """What branches took that were stopped."""
     gone: set[int] = field(default_factory=set)
     """Branches that ended, or never began; none of them is active any more."""
 
@@ -103,6 +111,9 @@ class _Race:
             here = replace(self.at, scope=self.scopes[index], purse=share)
             try:
                 result = await self.walk.run(self.node.branches[index], here)
+            except asyncio.CancelledError:
+                self.stopped += share.spent
+                raise
             finally:
                 purse.give_back(share)
         # Now, not once the loop says so: the last branch would not know that it is the last.

@@ -32,7 +32,7 @@ def price(plan: Plan) -> Price:
     calls, seconds = _calls(plan.root), _seconds(plan.root)
     if plan.budget is not None:
         calls = _least(calls, plan.budget.calls)
-        seconds = _least(seconds, plan.budget.seconds)
+        seconds = _least(seconds, _ended_after(plan.budget.seconds))
     spends: Bound = 0.0 if calls == 0 else UNBOUNDED
     return Price(calls=calls, seconds=seconds, tokens=spends, cost_usd=spends)
 
@@ -61,12 +61,21 @@ def _seconds(node: Node) -> Bound:
     seconds = _own_seconds(node)
     if node.fallback is not None:
         seconds = _sum((seconds, _seconds(node.fallback)))
-    return _least(seconds, None if node.timeout is None else node.timeout + STOP_SECONDS)
+    budget = None if node.budget is None else node.budget.seconds
+    return _least(_least(seconds, _ended_after(node.timeout)), _ended_after(budget))
+
+
+def _ended_after(limit: float | None) -> float | None:
+    """Return when what has so many seconds is over: a peer at work gets a moment to end in."""
+    return None if limit is None else limit + STOP_SECONDS
 
 
 def _own_seconds(node: Node) -> Bound:
     below = [_seconds(child) for child in node.children()]
-    if isinstance(node, Call | Judge):
+    if isinstance(node, Call | Judge) or (
+        isinstance(node, Parallel) and node.synthesize == "model"
+    ):
+        # Nothing says how long a peer takes.
         return UNBOUNDED
     if isinstance(node, Synthesize):
         return 0.0

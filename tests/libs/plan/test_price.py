@@ -1,12 +1,14 @@
 """What a plan may cost at most: no run goes beyond it, and what has no bound says so."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.libs.plan.doubles import FakePeer, Peers, done, failed, interpreter
+from tests.libs.plan.random_plans import PEERS, check, walked
 from weft.core import Authority, Budget
 from weft.plan import Call, Loop, Node, Parallel, Plan, Sequence, price
 from weft.runs import LocalJournal
@@ -98,7 +100,7 @@ def test_time_adds_up_in_sequence_and_overlaps_in_parallel() -> None:
     bounded = price(plan_of(call("a"), Budget(seconds=7)))
 
     assert [each.seconds for each in (one_by_one, together, in_turns, again, bounded)] == [
-        16, 11, 16, 33, 7,
+        16, 11, 16, 33, 8,
     ]  # fmt: skip
 
 
@@ -107,3 +109,34 @@ def test_every_attempt_and_every_fallback_counts() -> None:
     spare = call("b", retries=1)
 
     assert price(plan_of(call("a", retries=2, fallback=spare.to_json()))).calls == 5
+
+
+@pytest.mark.requirement("PLAN-31")
+def test_the_words_of_a_model_take_as_long_as_it_likes() -> None:
+    timed = (call("a", timeout=10),)
+    worded = Parallel(id="p", branches=timed, join="synthesize", synthesize="model")
+
+    assert price(plan_of(worded)).seconds == "unbounded"
+    assert price(plan_of(worded.model_copy(update={"timeout": 5.0}))).seconds == 6
+    assert price(plan_of(worded.model_copy(update={"budget": Budget(seconds=3)}))).seconds == 4
+
+
+@pytest.mark.requirement("PLAN-6", "PLAN-8", "PLAN-9", "PLAN-23", "PLAN-31")
+@pytest.mark.parametrize("block", range(4))
+def test_no_limit_is_exceeded_by_plans_of_all_kinds_over_peers_of_all_sorts(block: int) -> None:
+    for seed in range(block * 250, (block + 1) * 250):
+        check(walked(seed))
+
+
+@pytest.mark.requirement("PLAN-31")
+def test_what_is_held_to_its_limits_is_many_and_various() -> None:
+    walks = [walked(seed) for seed in range(100)]
+
+    kinds = Counter(node.kind for walk in walks for _, node in walk.plan.nodes())
+    peers = Counter(told.peer for walk in walks for told in walk.crowd.log)
+    codes = {reason.code for walk in walks for reason in walk.result.reasons}
+    assert min(kinds.values()) >= 20
+    assert len(kinds) == 8
+    assert set(peers) == set(PEERS)
+    assert {"budget_exhausted", "deadline_exceeded", "depth_exceeded"} <= codes
+    assert {walk.result.status for walk in walks} == {"completed", "failed"}

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import anyio
 
-from weft.core import APPROVAL, JsonObject, JsonValue, Parts, Path, Reason, Result, parts_of
+from weft.core import APPROVAL, JsonObject, JsonValue, Parts, Path, Reason, Result, Usage, parts_of
 from weft.core.contained import contained
 from weft.core.errors import FencedError, StoreUnavailableError, WeftError
+from weft.core.protocol_errors import PeerAwayError, PeerUnavailableError
 from weft.loop import MODELS_AWAY, PeerRun, Task
 from weft.plan import events
 from weft.plan.calls.call import Attempt, PeerCall, failed
@@ -19,6 +20,9 @@ from weft.plan.walk import At, PlanCancel, Walk
 from weft.runs import NestedJournal
 
 log = logging.getLogger(__name__)
+
+UNREPORTED = Usage(unknown=True)
+NOT_THERE = frozenset({PeerUnavailableError.code, PeerAwayError.code})
 
 STOP_SECONDS = 1.0
 """What a peer gets to end in once its step's time is over."""
@@ -45,24 +49,33 @@ async def attempt_once(
                 result = await uses_made(walk, task, await follow(task.answers), follow)
     except asyncio.CancelledError:
         if not walk.journal.handed_over:
-            await _cancel(walk, run, call, attempt)
+            await _cancel(walk, run, call, at, attempt)
+        if run is not None:
+            # It was called, and nobody says what it took.
+            at.purse.spend(UNREPORTED)
         raise
     except (FencedError, StoreUnavailableError):
         raise
     except WeftError as error:
-        return failed(
+        refused = failed(
             error.code, str(error), call.path, peer=attempt.peer, retryable=error.retryable
         )
+        return refused if run is None or error.code in NOT_THERE else _unreported(refused)
     except Exception as error:
         # A peer may be anybody's code: its bug fails its own step.
         if run is not None and limit.expired() and isinstance(error, TimeoutError):
-            return await _stopped(run, call, attempt)
+            return _unreported(await _stopped(run, call, attempt))
         log.exception("peer_crashed", extra={"peer": attempt.peer, "path": call.path})
         message = "the peer raised an unexpected error"
-        return failed("peer_failed", message, call.path, peer=attempt.peer)
+        return _unreported(failed("peer_failed", message, call.path, peer=attempt.peer))
     finally:
         walk.open.pop(call.path, None)
     return _placed(_sensible(walk, result), call.path, peer=attempt.peer)
+
+
+def _unreported(result: Result) -> Result:
+    """Say of a peer that was called, and ended without an outcome, that nobody knows what it took."""
+    return result.model_copy(update={"usage": UNREPORTED})
 
 
 async def _followed(walk: Walk, run: PeerRun, path: Path) -> Result:
@@ -72,25 +85,42 @@ async def _followed(walk: Walk, run: PeerRun, path: Path) -> Result:
 
 
 async def _stopped(run: PeerRun, call: PeerCall, attempt: Attempt) -> Result:
-    await run.cancel("deadline exceeded", grace_s=STOP_SECONDS)
+    await _told_to_stop(run, call, attempt, "deadline exceeded", grace_s=STOP_SECONDS)
     return failed("deadline_exceeded", "the step's time is over", call.path, peer=attempt.peer)
 
 
-async def _cancel(walk: Walk, run: PeerRun | None, call: PeerCall, attempt: Attempt) -> None:
+async def _told_to_stop(
+    run: PeerRun, call: PeerCall, attempt: Attempt, why: str, *, grace_s: float
+) -> JsonValue:
+    """Tell the peer to stop and return its report; None where it gives none in time, or fails at it."""
+    try:
+        # Telling takes a moment, also where nothing gets time to end in.
+        async with asyncio.timeout(max(grace_s, STOP_SECONDS)):
+            return await run.cancel(why, grace_s=grace_s)
+    except Exception:  # noqa: BLE001 - whatever the peer answers, its step ends
+        log.warning("cancel_failed", extra={"peer": attempt.peer, "path": call.path})
+    return None
+
+
+async def _cancel(
+    walk: Walk, run: PeerRun | None, call: PeerCall, at: At, attempt: Attempt
+) -> None:
     """Tell the peer to stop although this task is being cancelled itself."""
     report: JsonValue = None
     if run is not None:
         request = walk.canceling or PlanCancel()
         why, grace_s = walk.journal.stopping(request.reason, request.grace_s)
+        if at.deadline is not None:
+            # Who is cancelled gets no more time than who goes on.
+            grace_s = min(grace_s, max(at.deadline.remaining(walk.clock), 0.0) + STOP_SECONDS)
+        stopping = _told_to_stop(run, call, attempt, why, grace_s=grace_s)
         # Inside an agent that is cancelled, every wait that is not shielded ends at once.
         with anyio.CancelScope(shield=True):
-            stop = asyncio.ensure_future(run.cancel(why, grace_s=grace_s))
+            stop = asyncio.ensure_future(stopping)
             try:
                 report = await asyncio.shield(stop)
             except asyncio.CancelledError:
                 report = await stop
-            except Exception:  # noqa: BLE001 - whatever the peer answers, the cancellation goes on
-                log.warning("cancel_failed", extra={"peer": attempt.peer, "path": call.path})
     walk.outcomes.stop(call.path, report)
     data = events.StepEnd(
         kind=call.kind,

@@ -101,7 +101,7 @@ async def perform(walk: Walk, call: PeerCall, at: At) -> Result:
         if not again:
             return _spending(result, spent.usage)
         spent = spent.and_(record)
-        await asyncio.sleep(pause_after(walk, spent.attempts))
+        await _rest(walk, at, pause_after(walk, spent.attempts))
         call = replace(call, target=_next_target(call.target, attempt.peer, lost=lost))
 
 
@@ -152,7 +152,9 @@ async def _reached(
                 started = attempt.peer
                 _tell_start(walk, call, attempt)
             result = await attempt_once(walk, call, at, picked, attempt)
-            at.purse.spend(result.usage)
+            if not unreached(result) or result.usage != NO_USAGE:
+                # What reached nobody costs nothing.
+                at.purse.spend(result.usage)
         last = picked is None or spent.attempts >= call.retries
         in_doubt = _perhaps_done(walk, call, picked, spent)
         # Who has been away for longer than a restart takes is waited for only where it may have the task.
@@ -160,8 +162,17 @@ async def _reached(
         late = walk.clock.monotonic() + pause >= give_up_at
         if not waits or late or walk.refusal(at) is not None:
             return result, picked, attempt
-        await asyncio.sleep(pause)
+        await _rest(walk, at, pause)
+        if walk.refusal(at) is not None:
+            # What was left before may have gone elsewhere meanwhile.
+            return result, picked, attempt
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _rest(walk: Walk, at: At, seconds: float) -> None:
+    """Wait, but not beyond the step's time."""
+    left = seconds if at.deadline is None else at.deadline.remaining(walk.clock)
+    await asyncio.sleep(max(min(seconds, left), 0.0))
 
 
 def _picked(walk: Walk, call: PeerCall) -> tuple[PickedPeer | None, Result]:
