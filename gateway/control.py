@@ -3,16 +3,18 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from weft.a2a import read_control_card
 from weft.catalog import Catalog, Entry
-from weft.core import ROUTER, Authority, Deadline, JsonObject, dumps, loads_object
+from weft.core import ROUTER, Authority, Deadline, JsonObject, RunId, dumps, loads_object
 from weft.core import trace as tracing
-from weft.core.edge_errors import RouterUnavailableError
-from weft.core.errors import ForbiddenError, InputError
+from weft.core.edge_errors import NotReplayableError, RouterUnavailableError
+from weft.core.errors import ForbiddenError, InputError, NotFoundError
 from weft.core.protocol_errors import CardRefusedError
 from weft.identity import Minter, Trust
 from weftapi.v1 import control_pb2, control_pb2_grpc
@@ -20,6 +22,8 @@ from weftapi.v1 import control_pb2, control_pb2_grpc
 log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 10.0
+REPLAY_SECONDS = 30.0
+"""Longer than one service may take to walk its part."""
 MAX_MESSAGE = 1024 * 1024
 
 
@@ -46,7 +50,35 @@ class ControlClient:
         request = control_pb2.ExplainRequest(
             input=text, goal=dumps(goal) if goal is not None else b"", protocol=protocol or ""
         )
-        authority = authority.narrowed(deadline=Deadline.after(DEADLINE_SECONDS))
+        try:
+            reply = await self._call("Explain", request, authority, seconds=DEADLINE_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise _refusal(error) from error
+        return loads_object(reply.explanation)
+
+    async def replay(self, authority: Authority, run_id: RunId) -> JsonObject:
+        """Return what comes of a finished run now, over what is recorded of it.
+
+        Raises:
+            NotFoundError: There is no such run of whoever has `authority`.
+            NotReplayableError: It did not end by what its calls brought, or too long ago.
+            RouterUnavailableError: No router answers.
+        """
+        request = control_pb2.ReplayRequest(run_id=run_id)
+        try:
+            reply = await self._call("Replay", request, authority, seconds=REPLAY_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise NotFoundError("run", run_id) from error
+            if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+                raise NotReplayableError(error.details() or "it cannot be replayed") from error
+            raise _refusal(error) from error
+        return loads_object(reply.replay)
+
+    async def _call(
+        self, name: str, request: Message, authority: Authority, *, seconds: float
+    ) -> Any:  # noqa: ANN401 - the reply of the call, whose stubs have no types
+        authority = authority.narrowed(deadline=Deadline.after(seconds))
         entry, channel = await self._router()
         body = request.SerializeToString(deterministic=True)
         token = self._minter.mint(authority, audience=ROUTER, at=entry.url, body=body)
@@ -54,15 +86,7 @@ class ControlClient:
         if authority.trace is not None:
             metadata.append((tracing.HEADER, authority.trace.child().header))
         stub = control_pb2_grpc.ControlStub(channel)  # type: ignore[no-untyped-call]  # generated without types
-        try:
-            reply = await stub.Explain(
-                request,
-                timeout=DEADLINE_SECONDS,
-                metadata=tuple(metadata),
-            )
-        except grpc.aio.AioRpcError as error:
-            raise _refusal(error) from error
-        return loads_object(reply.explanation)
+        return await getattr(stub, name)(request, timeout=seconds, metadata=tuple(metadata))
 
     async def _router(self) -> tuple[Entry, grpc.aio.Channel]:
         entries = self._catalog.snapshot().of(ROUTER)

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.agents import Agents, agent_routes
 from gateway.control import control
 from gateway.explain import explain_routes
+from gateway.replay import replay_routes
 from weft.core import ROUTER, Allowance
 from weft.identity import Minter
 from weft.runs import MESH_RUN, Runs
@@ -86,7 +87,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             gate,
             options=options,
             rules=EdgeRules(hosts=hosts),
-            extra_routes=[explain_routes(router), agent_routes(agents)],
+            extra_routes=[explain_routes(router), replay_routes(router), agent_routes(agents)],
         )
         async with runs.listening(), gate.watching():
             yield Served(app, unannounced)

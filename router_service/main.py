@@ -22,6 +22,7 @@ from router_service.guide import Guide
 from router_service.outside import outside_agents
 from router_service.peers import MeshPeers
 from router_service.picker import Picker
+from router_service.replaying import Replayer
 from router_service.routes import NAMED, Routes
 from weft.a2a import Sealer, control_card
 from weft.catalog import Entry
@@ -30,7 +31,7 @@ from weft.core.errors import ConfigError, system_words
 from weft.core.supervision import kept_going
 from weft.identity import Minter, Verifier
 from weft.identity.signatures import sign
-from weft.loop import ModelPatience, role_agents
+from weft.loop import ModelPatience, Peer, role_agents
 from weft.models import Model
 from weft.routing import BUILTINS, GUIDE, Policies, Situation, read_policies
 from weft.runs import KEEP_DAYS, MESH_RUN, Pruner, Runs, Worker
@@ -90,7 +91,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
     ):
         minter = Minter(self.key)
         patience = patience_of(settings)
-        spare = {**role_agents(model, **patience), GUIDE: Guide()}
+        spare: dict[str, Peer] = {**role_agents(model, **patience), GUIDE: Guide()}
         advisers = Advisers(
             _extractor(settings, model, patience),
             _picker(settings, model),
@@ -116,7 +117,9 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
         verifier = Verifier(self.trust, audience=ROUTER, at=listening.url)
         async with (
             control_server(
-                ControlService(routes, peers, verifier, advisers),
+                ControlService(
+                    routes, peers, verifier, Replayer(self.checkpointer, peers), advisers
+                ),
                 host=settings.host,
                 port=settings.control_port,
             ) as address,

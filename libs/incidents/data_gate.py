@@ -28,10 +28,12 @@ from weft.core import (
 from weft.core.errors import ConfigError, DataRefusedError, InputError
 from weft.events import Event
 from weft.language import parted
-from weft.loop import Peer, PeerRun, Task
+from weft.loop import PeerRun, Replayable, ReplayJournal, Task
 
 __all__ = ["DataGate"]
 
+RECORDING = "recording"
+"""The argument that names what was read of live systems."""
 _MOST_QUESTION = 2000
 """So many characters of what is asked reach the analysis."""
 
@@ -44,7 +46,7 @@ class DataGate:
     it. A result that says of no reading gets a coverage that says so.
     """
 
-    peer: Peer
+    peer: Replayable
     source: str
     """Of what the peer's coverage would be."""
     roots: DataRoots
@@ -58,8 +60,14 @@ class DataGate:
         return self.peer.name
 
     def start(self, task: Task) -> PeerRun:
+        return _GatedRun(self, task, self._named(task))
+
+    def replay(self, task: Task) -> PeerRun:
+        return _ReplayedRun(self, task, self._named(task))
+
+    def _named(self, task: Task) -> JsonValue:
         named: JsonValue = None if self.data is None else str(self.data)
-        return _GatedRun(self, task, task.metadata.get("data", named))
+        return task.metadata.get("data", named)
 
     def question(self, task: Task) -> str:
         """Return what is asked: names and times in what earlier steps found ask for nothing."""
@@ -84,16 +92,16 @@ class DataGate:
             times["alert"] = named_alert(alert)
         return times
 
-    def begun(self, task: Task, named: JsonValue, recording: str, times: JsonObject) -> PeerRun:
-        """Return the peer's run, told what it is about."""
+    def about(self, task: Task, named: JsonValue, recording: str, times: JsonObject) -> Task:
+        """Return the task, told what it is about."""
         if named is None and not recording:
-            return self.peer.start(task)
+            return task
         about: JsonObject = {"data": named or "", "question": self.question(task)}
         if recording:
-            about["recording"] = recording
+            about[RECORDING] = recording
         if times:
             about["window"] = times
-        return self.peer.start(replace(task, metadata={**task.metadata, **about}))
+        return replace(task, metadata={**task.metadata, **about})
 
     def windows(self, task: Task) -> LiveWindows | None:
         """Return when live systems are looked at for `task`; None where they are not.
@@ -192,7 +200,10 @@ class _GatedRun:
         return self._run
 
     def _begun(self) -> PeerRun:
-        return self._gate.begun(self._task, self._named, self._recording, self._times)
+        return self._gate.peer.start(self._about())
+
+    def _about(self) -> Task:
+        return self._gate.about(self._task, self._named, self._recording, self._times)
 
     async def _look(self) -> None:
         try:
@@ -207,3 +218,27 @@ class _GatedRun:
             self._refusal = Result.failed(error.code, words)
         except (ConfigError, InputError) as error:
             self._refusal = Result.failed(error.code, str(error))
+
+
+class _ReplayedRun(_GatedRun):
+    """A run that looks at nothing: what was read, and of which time, its first call tells."""
+
+    def _begun(self) -> PeerRun:
+        return self._gate.peer.replay(self._about())
+
+    async def _look(self) -> None:
+        journal = self._task.journal
+        brought = journal.argument if isinstance(journal, ReplayJournal) else None
+        recording = None if brought is None else brought(RECORDING)
+        if isinstance(recording, str) and brought is not None:
+            window = brought("window")
+            self._recording = recording
+            self._times = window if isinstance(window, dict) else {}
+            return
+        try:
+            self._times = self._gate.times(self._task, None)
+        except InputError as error:
+            self._refusal = Result.failed(error.code, str(error))
+
+    async def _forget(self) -> None:
+        """Leave what was read alone: it is long gone."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from services.generalist.library import Library
 from services.generalist.tools import SEARCH, search_tool
+from weft.core import JsonObject
 from weft.language import parted
-from weft.loop import Agent, ModelPatience, Peer, PeerRun, Task, role_agents
+from weft.loop import Agent, ModelPatience, PeerRun, Task, role_agents
 from weft.models import Model
 
 ROLES = ("answer", "plan", "argue", "judge", "validate", "synthesize")
@@ -19,19 +20,27 @@ class Generalist:
     """Looks into the runbooks before it answers; plays any other role as the task names it."""
 
     name: str
-    answering: Peer
-    roles: Mapping[str, Peer]
+    answering: Agent
+    roles: Mapping[str, Agent]
 
     def start(self, task: Task) -> PeerRun:
+        agent, task = self._assigned(task)
+        return agent.start(task)
+
+    def replay(self, task: Task) -> PeerRun:
+        agent, task = self._assigned(task)
+        return agent.replay(task)
+
+    def _assigned(self, task: Task) -> tuple[Agent, Task]:
+        """Return who does the task, and what he is given."""
         playing = self.roles.get(task.role or "")
         if playing is not None and task.role != "answer":
-            return playing.start(task)
+            return playing, task
         # What is looked up is what was asked, not what earlier steps found about it; a caller's own
         # `question` is no better.
         asked, _ = parted(task.prompt)
-        return self.answering.start(
-            replace(task, metadata={**task.metadata, "question": asked.strip()})
-        )
+        about: JsonObject = {**task.metadata, "question": asked.strip()}
+        return self.answering, replace(task, metadata=about)
 
 
 def generalist(

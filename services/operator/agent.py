@@ -4,7 +4,7 @@ A proposal may be a language model's; what a person approved is carried out by r
 proposed it, since there is nothing left to decide.
 """
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import dataclass, field, replace
 
 from services.operator.actions import ACTIONS, DryRun
@@ -50,16 +50,22 @@ class Operator:
     patience: ModelPatience = field(default_factory=ModelPatience)
 
     def start(self, task: Task) -> PeerRun:
+        return self._worked(task, Agent.start)
+
+    def replay(self, task: Task) -> PeerRun:
+        return self._worked(task, Agent.replay)
+
+    def _worked(self, task: Task, way: Callable[[Agent, Task], PeerRun]) -> PeerRun:
         if task.authority.act[-1:] != (ROUTER,):
             # Its own gates are the mesh's; what any other member says of an approval is its word.
             metadata = {name: value for name, value in task.metadata.items() if name != APPROVAL}
             task = replace(task, metadata=metadata)
         approved = approved_by_gate(task.metadata)
         if task.capability == PROPOSE:
-            return _Proposing(self._chooser(proposes=True).start(_told(task)), task)
+            return _Proposing(way(self._chooser(proposes=True), _told(task)), task)
         if approved is not None:
-            return _Acting(self._doer(approved).start(replace(task, grants=())), task)
-        return _Acting(self._chooser(proposes=False).start(_told(task)), task)
+            return _Acting(way(self._doer(approved), replace(task, grants=())), task)
+        return _Acting(way(self._chooser(proposes=False), _told(task)), task)
 
     def _chooser(self, *, proposes: bool) -> Agent:
         """Return an agent that looks, and proposes; or that acts once a person answered it."""

@@ -91,7 +91,7 @@ def test_a_model_answers_by_what_a_specialist_of_the_mesh_found(
     tree = checked_tree(mesh, run)
     (granted,) = [node for node in tree.values() if node["name"] == "sleeper"]
     assert (granted["kind"], granted["path"][0]) == ("agent", "explain")
-    assert mesh.weft("replay", run).stdout == "It comes out the same.\n"
+    assert mesh.weft("replay", run).stdout.startswith("It comes out the same: the plan, and inside")
 
 
 @pytest.mark.requirement("PLAN-12", "PLAN-13")

@@ -102,7 +102,7 @@ def test_models_that_call_nothing_and_see_nothing_leave_the_diagnosis_as_it_is(
     assert all("coverage" in json.dumps(body["messages"]) for body in rest)
 
 
-@pytest.mark.requirement("GW-3", "GW-4")
+@pytest.mark.requirement("GW-3", "GW-4", "CLI-5")
 def test_the_tree_of_a_run_adds_up_and_its_plan_comes_out_the_same_again(
     mesh: UpProcess, server: ScriptedOpenAIServer
 ) -> None:
@@ -118,10 +118,13 @@ def test_the_tree_of_a_run_adds_up_and_its_plan_comes_out_the_same_again(
     # One more reads the request, and one puts the report into words.
     assert tree[""]["usage"]["model_calls"] == len(SOURCES) + 2
     assert logs["started_at"] <= logs["children"][0]["started_at"] <= logs["ended_at"]
-    # What calls and models said is recorded: nobody is asked again.
+    # What models said and tools brought is recorded: nobody is asked again, inside the agents neither.
     before = len(server.requests)
-    assert mesh.weft("replay", run).stdout == "It comes out the same.\n"
-    assert len(server.requests) == before
+    again = mesh.weft("replay", run)
+    assert again.stdout.startswith("It comes out the same: the plan, and inside"), again.stdout
+    [logs_again] = [line for line in again.stdout.splitlines() if "diagnose/log_analyze" in line]
+    assert logs_again.split(maxsplit=2)[1:] == ["log_analyst", "the same: 2 replies, 1 tool call"]
+    assert (again.returncode, len(server.requests)) == (0, before)
 
 
 @pytest.mark.requirement("DIAG-31")

@@ -1,7 +1,7 @@
 """The gateway's control calls against a real gRPC server, and what of its refusals a caller sees."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,16 +10,26 @@ import grpc
 import grpc.aio
 import pytest
 
-from gateway.control import DEADLINE_SECONDS, MAX_MESSAGE, ControlClient, control
+from gateway.control import (
+    DEADLINE_SECONDS,
+    MAX_MESSAGE,
+    REPLAY_SECONDS,
+    ControlClient,
+    control,
+)
 from router_service.control import ControlService, control_server
+from router_service.replaying import Replayer
 from router_service.routes import Routes
 from tests.router_service.house import ANA, ROUTER_KEY, House, house, skill
+from tests.router_service.test_execute import new_run
 from weft.a2a import control_card
 from weft.catalog import Entry
 from weft.catalog.memory import MemoryCatalog
-from weft.core import Authority, Principal, dumps
-from weft.core.edge_errors import RouterUnavailableError
-from weft.core.errors import ConfigError, ForbiddenError, InputError
+from weft.checkpoint import Checkpointer
+from weft.checkpoint.memory import memory_checkpointer
+from weft.core import Authority, Principal, RunId, dumps
+from weft.core.edge_errors import NotReplayableError, RouterUnavailableError
+from weft.core.errors import ConfigError, ForbiddenError, InputError, NotFoundError
 from weft.identity import Minter, SigningKey, Trust, Verifier
 from weft.identity.signatures import sign
 from weft.local.ports import free_port
@@ -78,6 +88,14 @@ class Scripted(control_pb2_grpc.ControlServicer):
             await context.abort(self.code, "the router's own words")
         return control_pb2.ExplainReply(explanation=dumps({"input": request.input}))
 
+    async def Replay(  # noqa: N802
+        self,
+        request: control_pb2.ReplayRequest,
+        context: Any,  # noqa: ANN401
+    ) -> control_pb2.ReplayReply:
+        self.seconds.append(context.time_remaining())
+        return control_pb2.ReplayReply(replay=dumps({"run_id": request.run_id}))
+
 
 @asynccontextmanager
 async def scripted(servicer: Scripted) -> AsyncIterator[str]:
@@ -92,11 +110,16 @@ async def scripted(servicer: Scripted) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def real(mesh: House) -> AsyncIterator[str]:
+async def real(mesh: House, kept: Checkpointer | None = None) -> AsyncIterator[str]:
     verifier = Verifier(TRUST, audience="router", at=URL)
-    async with control_server(
-        ControlService(Routes(), mesh.peers, verifier), host="127.0.0.1", port=0
-    ) as address:
+    async with (
+        aclosing(memory_checkpointer()) as store,
+        control_server(
+            ControlService(Routes(), mesh.peers, verifier, Replayer(kept or store, mesh.peers)),
+            host="127.0.0.1",
+            port=0,
+        ) as address,
+    ):
         yield address
 
 
@@ -206,9 +229,10 @@ async def test_a_taken_control_port_is_a_clear_error() -> None:
     async with house() as mesh, real(mesh) as address:
         host, _, port = address.rpartition(":")
         verifier = Verifier(TRUST, audience="router")
+        replayer = Replayer(memory_checkpointer(), mesh.peers)
         with pytest.raises(ConfigError, match=port):
             async with control_server(
-                ControlService(Routes(), mesh.peers, verifier), host=host, port=int(port)
+                ControlService(Routes(), mesh.peers, verifier, replayer), host=host, port=int(port)
             ):
                 raise AssertionError("it listens on a taken port")
 
@@ -260,3 +284,28 @@ async def test_a_token_for_one_explanation_buys_no_other() -> None:
             await stub.Explain(control_pb2.ExplainRequest(input="x"), timeout=5, metadata=stolen)
 
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.requirement("CLI-5")
+async def test_a_replay_is_answered_by_the_router_and_refused_in_words() -> None:
+    servicer, waiting = Scripted(), new_run({"input": "hi"})
+    stranger = READER.model_copy(update={"subject": "eve"})
+    async with scripted(servicer) as address, calling(address) as calls:
+        answer = await calls.replay(Authority(READER), RunId("r1"))
+    async with (
+        aclosing(memory_checkpointer()) as store,
+        house() as mesh,
+        real(mesh, store) as address,
+        calling(address) as calls,
+    ):
+        await store.runs.accept(waiting, on_busy="reject")
+        with pytest.raises(NotReplayableError, match="the run is queued"):
+            await calls.replay(Authority(READER), waiting.run_id)
+        with pytest.raises(NotFoundError):
+            await calls.replay(Authority(READER), RunId("unknown"))
+        with pytest.raises(NotFoundError):
+            await calls.replay(Authority(stranger), waiting.run_id)
+
+    assert answer == {"run_id": "r1"}
+    assert servicer.seconds[0] is not None
+    assert 0 < servicer.seconds[0] < REPLAY_SECONDS + 1

@@ -47,7 +47,7 @@ async def mesh_with(model: Model, second: Agent | None = None) -> AsyncIterator[
         worker = Worker(runs, execute, name="router/1", operations=(MESH_RUN,))
         await stack.enter_async_context(worker.working())
         await stack.enter_async_context(runs.listening())
-        yield Mesh(runs)
+        yield Mesh(runs, members)
 
 
 async def explained(*script: WireReply, second: Agent | None = None) -> tuple[Result, Any]:

@@ -14,7 +14,7 @@ from tests.libs.a2a.harness import bound_socket, serving
 from tests.router_service.house import ANA, ROUTER_KEY, House, house
 from tests.router_service.test_execute import new_run
 from weft.a2a import Card, Skill
-from weft.a2a.server import A2AServer, execute_task
+from weft.a2a.server import A2AServer, execute_task, replay_task
 from weft.bus import MemoryBus
 from weft.checkpoint import Run
 from weft.checkpoint.memory import memory_checkpointer
@@ -53,6 +53,7 @@ class Mesh:
     """A router's runs, with specialists behind real sockets."""
 
     runs: Runs
+    members: House
 
     async def ask(self, text: str) -> tuple[Run, list[Envelope]]:
         made = new_run({"input": text})
@@ -68,7 +69,7 @@ async def mesh_of(model: Model, *specialists: tuple[Skill, Peer]) -> AsyncIterat
         members = await stack.enter_async_context(house(role_agents(model)))
         store = await stack.enter_async_context(aclosing(memory_checkpointer()))
         runs = Runs(store, MemoryBus(), pool="router")
-        mesh = Mesh(runs)
+        mesh = Mesh(runs, members)
         for skill, peer in specialists:
             await stack.enter_async_context(served(members, skill, peer))
         worker = Worker(
@@ -94,7 +95,7 @@ async def served(members: House, skill: Skill, peer: Peer) -> AsyncIterator[None
         await stack.enter_async_context(worker.working())
         verifier = Verifier(Trust((ROUTER_KEY.trusted(),)), audience=peer.name)
         card = Card(name=peer.name, description=peer.name, skills=(skill,))
-        server = A2AServer(card, runs, url=url, authenticator=verifier)
+        server = A2AServer(card, runs, url=url, authenticator=verifier, replays=replay_task(peer))
         await stack.enter_async_context(serving(server.app(), bound))
         await members.joins(peer.name, skill, url=url)
         yield

@@ -121,7 +121,8 @@ async def test_an_explanation_shows_what_the_model_would_choose_and_why() -> Non
         model = get_model("openai:scripted", base_url=server.base_url, api_key="k")
         async with aclosing(model), house(role_agents(model)) as mesh:
             request = RoutedRequest(input="Look into the till", goal=RESEARCH)
-            service = ControlService(Routes(), mesh.peers, None, Advisers(picker=Picker(model)))  # type: ignore[arg-type]
+            advisers = Advisers(picker=Picker(model))
+            service = ControlService(Routes(), mesh.peers, None, None, advisers)  # type: ignore[arg-type]
             told: Any = await service.explained(request, ANA, seconds=10)
 
     [part] = told["parts"]

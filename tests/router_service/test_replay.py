@@ -13,7 +13,7 @@ from tests.router_service.test_execute import new_run
 from tests.router_service.test_grants import Mesh, mesh_of
 from tests.router_service.test_models_away import LOGS, TRACES, look
 from weft.core import JsonObject, Path, Result, RunId
-from weft.core.errors import ConfigError
+from weft.core.edge_errors import NotReplayableError
 from weft.loop import Agent
 from weft.models import get_model
 from weft.plan import RecordedRun, replayed
@@ -54,7 +54,7 @@ async def test_what_its_calls_brought_makes_the_same_of_a_run_without_asking_any
     async with mesh_with(second) as mesh:
         record = await recorded(mesh)
 
-    assert await replayed(record) is None
+    assert (await replayed(record)).difference is None
 
 
 async def test_the_first_thing_that_is_otherwise_is_said_with_its_path() -> None:
@@ -69,9 +69,9 @@ async def test_the_first_thing_that_is_otherwise_is_said_with_its_path() -> None
     other: dict[Path, JsonObject] = {**record.steps, TRACE_PATH: traces}
     odd = {**record.steps, ("diagnose", "more"): record.steps[LOG_PATH]}
 
-    lost = await replayed(replace(record, steps=without))
-    changed = await replayed(replace(record, steps=other))
-    beyond = await replayed(replace(record, steps=odd))
+    lost = (await replayed(replace(record, steps=without))).difference
+    changed = (await replayed(replace(record, steps=other))).difference
+    beyond = (await replayed(replace(record, steps=odd))).difference
 
     assert lost is not None
     assert (lost.path, lost.event) == (LOG_PATH, "plan.step.failed")
@@ -88,7 +88,7 @@ async def test_what_did_not_end_by_itself_is_not_replayed() -> None:
         record = await recorded(mesh)
         nobody = await recorded(mesh, agent="nobody")
 
-    with pytest.raises(ConfigError, match="the run is canceled"):
+    with pytest.raises(NotReplayableError, match="the run is canceled"):
         await replayed(replace(record, run=replace(record.run, status="canceled")))
-    with pytest.raises(ConfigError, match="before it had a plan"):
+    with pytest.raises(NotReplayableError, match="before it had a plan"):
         await replayed(nobody)

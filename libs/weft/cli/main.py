@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from weft.cli import agent, agents, keys, outside, runs, threads, up
+from weft.cli import agent, agents, keys, outside, replay, runs, threads, up
 from weft.cli.answer import Answer
 from weft.cli.app import (
     FAILED,
@@ -48,7 +48,7 @@ from weft.local.attachments import drop_old
 from weft.local.upkeep import is_running, prune_databases
 from weft.runs import KEEP_DAYS
 
-__all__ = ["agent", "agents", "app", "keys", "main", "outside", "runs", "threads", "up"]
+__all__ = ["agent", "agents", "app", "keys", "main", "outside", "replay", "runs", "threads", "up"]
 
 evaluation = group("eval", "How good the mesh's answers are.")
 Files = Annotated[

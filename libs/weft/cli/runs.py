@@ -1,26 +1,20 @@
 """`weft runs`: those that were accepted, what became of them, and their end."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from weft.cli.answer import Answer
 from weft.cli.answer import lines as answer_lines
-from weft.cli.app import FAILED, Json, MeshPlace, answered, app, group, run, shown
+from weft.cli.app import Json, MeshPlace, answered, app, group, run, shown
 from weft.cli.ask import tail
 from weft.cli.client import Gateway
 from weft.cli.lists import columns, entries, own_or_all, words
 from weft.cli.run_tree import drawn, flowchart
-from weft.cli.text import json_text, one_line
 from weft.cli.trace import trace_lines
 from weft.core import JsonObject, JsonValue
-from weft.local.recorded import recorded_run
-from weft.plan import replayed
 
 RunId = Annotated[str, typer.Argument(help="As `weft ask` printed it.")]
 runs = group("runs", "Runs that were accepted.")
@@ -108,20 +102,6 @@ def trace_run(
     raise SystemExit(run(shown(context.obj, reading, _trace, as_json=as_json)))
 
 
-@app.command(name="replay")
-def replay_run(
-    context: typer.Context,
-    run_id: RunId,
-    as_json: Json = False,  # noqa: FBT002 - an option of the command line
-) -> None:
-    """Walk a finished run's plan again over what its calls brought, asking nobody.
-
-    Says where it first comes out otherwise than it did, and ends with 1 then. It reads the database
-    of the mesh on this machine; what went on inside each agent is taken as it was.
-    """
-    raise SystemExit(run(_replayed(context.obj.home, run_id, as_json=as_json)))
-
-
 @runs.command(name="tail")
 def tail_run(
     context: typer.Context,
@@ -199,26 +179,6 @@ def _trace(document: object) -> list[str]:
     if not isinstance(document, dict) or not isinstance(tree, dict):
         return []
     return trace_lines(tree, document.get("accepted"))
-
-
-async def _replayed(home: Path, run_id: str, *, as_json: bool) -> int:
-    difference = await replayed(await recorded_run(home, run_id))
-    if as_json:
-        shown_as: JsonObject = {"run_id": run_id, "same": difference is None}
-        if difference is not None:
-            shown_as["difference"] = {**asdict(difference), "path": list(difference.path)}
-        sys.stdout.write(json_text(shown_as) + "\n")
-    elif difference is None:
-        sys.stdout.write("It comes out the same.\n")
-    else:
-        where = "/".join(difference.path) or "the end of the run"
-        for line in (
-            f"It differs at {where} ({difference.event}), {difference.what}:",
-            f"  recorded  {difference.recorded}",
-            f"  replayed  {difference.replayed}",
-        ):
-            sys.stdout.write(one_line(line) + "\n")
-    return 0 if difference is None else FAILED
 
 
 async def _rated(front: Gateway, *, run_id: str, rating: str) -> JsonObject:

@@ -15,6 +15,7 @@ __all__ = [
     "InvalidRequestLineError",
     "InvalidResponseError",
     "MethodNotAllowedError",
+    "NotReplayableError",
     "OverloadedError",
     "QuotaExceededError",
     "RouterUnavailableError",
@@ -111,6 +112,12 @@ class RouterUnavailableError(WeftError):
 
     code = "router_unavailable"
     retryable = True
+
+
+class NotReplayableError(WeftError):
+    """The run did not end by what its calls brought: there is nothing to hold a replay against."""
+
+    code = "run_not_replayable"
 
 
 class DrainingError(WeftError):

@@ -44,7 +44,9 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (409, "CANCELLED", -32004, "", "canceled"),
     (
         409, "FAILED_PRECONDITION", -32004,
-        "thread_interrupted run_finished run_not_interrupted run_not_rateable nothing_to_resume", "",
+        """thread_interrupted run_finished run_not_interrupted run_not_rateable run_not_replayable
+        nothing_to_resume""",
+        "",
     ),
     (409, "FAILED_PRECONDITION", -32602, "interrupt_already_resolved", ""),
     (410, "FAILED_PRECONDITION", -32602, "interrupt_expired events_expired", ""),

@@ -4,14 +4,17 @@ from weft.loop.agent import Agent
 from weft.loop.carrying import carried_out
 from weft.loop.citing import HOW_TO_CITE, CheckedAnswer, Citable, held_against
 from weft.loop.config import AgentConfig, ModelPatience
+from weft.loop.differing import Difference, difference_in, first_difference
 from weft.loop.events import ModelRetried
 from weft.loop.handles import AgentRun, TaskRun
 from weft.loop.model_in_use import MODEL_REPLACED, MODELS_AWAY
 from weft.loop.output import output_form
-from weft.loop.peer import Peer, PeerRun, Task
+from weft.loop.peer import Peer, PeerRun, Replayable, Task
+from weft.loop.replaying import NOT_BY_ITSELF, LoopRecord, LoopReplay, ReplayJournal, replayed_loop
 from weft.loop.result import OUTPUT_INVALID, AgentResult, ExecutionMetrics, RunError
 from weft.loop.roles import ROLE_PROMPTS, ROLES, role_agents
 from weft.loop.state import AgentState, ReasoningStep
+from weft.loop.steps import answers_in
 from weft.loop.stream import (
     EffectIntendedEvent,
     EffectSettledEvent,
@@ -33,6 +36,7 @@ __all__ = [
     "HOW_TO_CITE",
     "MODELS_AWAY",
     "MODEL_REPLACED",
+    "NOT_BY_ITSELF",
     "OUTPUT_INVALID",
     "ROLES",
     "ROLE_PROMPTS",
@@ -43,11 +47,14 @@ __all__ = [
     "AgentState",
     "CheckedAnswer",
     "Citable",
+    "Difference",
     "EffectIntendedEvent",
     "EffectSettledEvent",
     "ExecutionMetrics",
     "InterruptEvent",
     "LoopEvent",
+    "LoopRecord",
+    "LoopReplay",
     "ModelChunkEvent",
     "ModelCompleteEvent",
     "ModelPatience",
@@ -57,6 +64,8 @@ __all__ = [
     "PeerRun",
     "ReasoningStep",
     "ReflectEvent",
+    "ReplayJournal",
+    "Replayable",
     "RunError",
     "SubagentFailedError",
     "Task",
@@ -66,8 +75,12 @@ __all__ = [
     "ToolCompleteEvent",
     "ToolProgressEvent",
     "ToolStartEvent",
+    "answers_in",
     "carried_out",
+    "difference_in",
+    "first_difference",
     "held_against",
     "output_form",
+    "replayed_loop",
     "role_agents",
 ]

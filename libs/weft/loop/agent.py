@@ -35,6 +35,8 @@ from weft.loop.invocation import Invocation, Setup
 from weft.loop.opening import checked_openings
 from weft.loop.output import OutputForm, output_form
 from weft.loop.peer import Task
+from weft.loop.recorded_steps import RecordedSteps
+from weft.loop.replaying import ReplayJournal
 from weft.loop.result import AgentResult, as_peer_result
 from weft.loop.run_options import RunOptions, checked, kept
 from weft.loop.steps import answers_in
@@ -153,6 +155,10 @@ class Agent:
         run_id = own if task.journal is None else task.journal.run_id
         control = RunControl(run_id=run_id, thread_id=task.thread_id)
         return TaskRun(control, partial(self._perform, task, control))
+
+    def replay(self, task: Task) -> TaskRun:
+        """Return a walk of `task` over its journal, a `ReplayJournal`: no model or tool is called."""
+        return self.start(task)
 
     def cancel(self, *, run_id: str | None = None, thread_id: str | None = None) -> int:
         """Stop the matching runs in progress, all without arguments; return their number."""
@@ -360,7 +366,10 @@ class Agent:
     async def _driven(
         self, invocation: Invocation, control: RunControl, outlet: Outlet
     ) -> AgentResult:
-        driver = Driver(self._setup(invocation.grants), invocation, outlet, control.stopping)
+        setup, steps, journal = self._setup(invocation.grants), None, invocation.journal
+        if isinstance(journal, ReplayJournal):
+            setup, steps = journal.restaged(setup), RecordedSteps(journal, setup.tools)
+        driver = Driver(setup, invocation, outlet, control.stopping, steps)
         control.attach(driver)
         self._active.add(control)
         try:

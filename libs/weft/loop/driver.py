@@ -27,10 +27,11 @@ from weft.loop.model_in_use import ModelInUse
 from weft.loop.opening import FIRST, opening_reply
 from weft.loop.output import ParsedOutput
 from weft.loop.reflect import Memory, reflect
+from weft.loop.request_digest import RequestDigest, RunDigests
 from weft.loop.result import OUTPUT_INVALID, AgentResult
 from weft.loop.start import UNKNOWN_OUTCOME, blank_state, first_state
 from weft.loop.state import AgentState
-from weft.loop.steps import OpenQuestion, Steps
+from weft.loop.steps import CLOSING, OpenQuestion, Steps, repair_place, think_place
 from weft.loop.stopping import Stopping
 from weft.loop.terminate import (
     LIMITS,
@@ -80,8 +81,14 @@ class Driver:
     """One run of an agent, from its prompt or its last durable step to its end."""
 
     def __init__(
-        self, setup: Setup, invocation: Invocation, outlet: Outlet, stopping: Stopping
+        self,
+        setup: Setup,
+        invocation: Invocation,
+        outlet: Outlet,
+        stopping: Stopping,
+        steps: Steps | None = None,
     ) -> None:
+        """`steps` are those of a run that is walked again; None are the ones of its journal."""
         self._setup = setup
         self._invocation = invocation
         self._outlet = outlet
@@ -90,7 +97,8 @@ class Driver:
         self._stopping = stopping
         self._generated_by: GeneratedBy = setup.model.capabilities.generated_by
         self._model = ModelInUse(setup.model, setup.config, invocation.metadata)
-        self._steps = Steps(invocation.journal)
+        self._steps = steps or Steps(invocation.journal)
+        self._digests = RunDigests()
         self._limits = AgentLimits.of(setup.config, invocation, setup.clock)
         self._memory = Memory(
             setup.config.tool_loop_threshold,
@@ -203,35 +211,56 @@ class Driver:
         return await terminate(limits, self._moment())
 
     async def _think(self, state: AgentState) -> Thought:
-        stored = self._steps.reply(state.iteration)
-        if stored is not None:
-            self._generated_by = stored.generated_by
-            return with_reply(state, stored)
         opening = self._opening(state)
-        if opening is not None:
-            thought = with_reply(state, opening)
-            tell_thought(thought, self._outlet.tell)
-        else:
-            thought = await self._asked(state, self._ask())
+        place = think_place(state.iteration)
+        if opening is None or self._steps.reply(place) is not None:
+            return await self._replied(state, self._ask(), place)
+        thought = with_reply(state, opening)
+        tell_thought(thought, self._outlet.tell)
         self._generated_by = thought.response.generated_by
-        explicit = self._setup.config.completion_mode == "explicit"
-        if thought.reply.tool_calls or (explicit and not thought.empty):
-            kept = await self._steps.keep_reply(state.iteration, thought.response)
-            if kept is not thought.response:
-                thought = with_reply(state, kept)
+        return await self._kept(thought, state, self._ask(), place, None)
+
+    async def _replied(self, state: AgentState, ask: ThinkOptions, place: str) -> Thought:
+        """Return the reply that an earlier owner of the run got at `place`, or a new one."""
+        stored = self._steps.reply(place)
+        if stored is None:
+            thought = await self._asked(state, ask, place)
+        else:
+            thought = with_reply(state, stored, ask.check)
+        self._generated_by = thought.response.generated_by
         return thought
 
-    async def _asked(self, state: AgentState, ask: ThinkOptions) -> Thought:
+    async def _asked(self, state: AgentState, ask: ThinkOptions, place: str) -> Thought:
         """Ask the model, or, once it gives no answer, who stands in for it."""
         tell = self._outlet.tell
         while True:
+            now = self._model.asked(ask, tell)
+            by_rules = now.model.capabilities.by_rules
+            digest = None if by_rules else self._digests.of(now, state)
             try:
-                thought = await think(state, self._model.asked(ask, tell), tell)
+                now = self._steps.asked(place, now, digest, state)
+                thought = await think(state, now, tell)
             except ModelError as error:
                 state = self._model.gave_up(error, state, tell)
             else:
                 self._model.answered()
-                return thought
+                return await self._kept(thought, state, ask, place, digest)
+
+    async def _kept(
+        self,
+        thought: Thought,
+        state: AgentState,
+        ask: ThinkOptions,
+        place: str,
+        digest: RequestDigest | None,
+    ) -> Thought:
+        """Make the reply durable where it must not be lost, and return the stored one."""
+        explicit = self._setup.config.completion_mode == "explicit"
+        again = not thought.reply.tool_calls and thought.response.generated_by == "rules"
+        if thought.empty or (again and not explicit):
+            return thought
+        kept = await self._steps.keep_reply(place, thought.raw, digest)
+        return thought if kept is thought.raw else with_reply(state, kept, ask.check)
 
     def _opening(self, state: AgentState) -> ModelResponse | None:
         """Return the calls that are made before the model is asked, in the first turn only."""
@@ -292,7 +321,7 @@ class Driver:
         ask = self._ask()
         ask = replace(ask, tools=(), guidance=(*ask.guidance, ANSWER_NOW), insist=False)
         try:
-            self._state = (await self._asked(self._state, ask)).state
+            self._state = (await self._replied(self._state, ask, CLOSING)).state
         except WeftError as error:
             logger.warning("agent.closing_call_failed", extra={"code": error.code})
         return stop
@@ -309,10 +338,6 @@ class Driver:
                 return not_by_rules(fault, instead=self._model.replaced is not None)
             if number == retries:
                 return not_of_form(fault, replies=number + 1)
-            if number:
-                await self._steps.keep_repair(number, thought.response)
-            elif not thought.reply.tool_calls:
-                await self._steps.keep_reply(self._state.iteration, thought.response)
             if over := await self._exhausted():
                 return over
             number += 1
@@ -324,8 +349,8 @@ class Driver:
 
     async def _repaired(self, number: int) -> Thought:
         """Return the answer that went back to its model for the `number`th time."""
-        stored = self._steps.repair(number)
-        if stored is None:
+        place = repair_place(number)
+        if self._steps.reply(place) is None:
             retry = ModelRetryData(
                 attempt=number + 1,
                 max_retries=self._setup.config.output_schema_retries,
@@ -333,10 +358,7 @@ class Driver:
                 model=self._setup.model.name,
             )
             self._outlet.tell(ModelRetried(data=retry))
-            thought = await self._asked(self._state, replace(self._ask(), tools=()))
-        else:
-            thought = with_reply(self._state, stored)
-        self._generated_by = thought.response.generated_by
+        thought = await self._replied(self._state, replace(self._ask(), tools=()), place)
         if not thought.reply.tool_calls:
             return thought
         # Nobody offered any; a call without its result would spoil the conversation.

@@ -1,6 +1,7 @@
 """Whom a run asks: its agent's model, or, once that gives no answer, who stands in for it."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 
 from weft.core import JsonObject, Reason
@@ -18,6 +19,7 @@ MODELS_AWAY = "models_away"
 """The metadata member that says of models why they gave no answer to an earlier step of a run."""
 MODEL_REPLACED = "model_replaced"
 """The code of a reason: somebody else answered than was meant to."""
+_IN_ITS_PLACE = " did not answer, so rules went on in its place: "
 EARLIER = "it gave no answer to an earlier step of this run"
 
 
@@ -36,7 +38,7 @@ class ModelInUse:
         """Why another model answers than was meant to; None while none does."""
         if self._why is None:
             return None
-        message = f"{self._own.name} did not answer, so rules went on in its place: {self._why}"
+        message = f"{self._own.name}{_IN_ITS_PLACE}{self._why}"
         return Reason(code=MODEL_REPLACED, message=message)
 
     def asked(self, ask: ThinkOptions, tell: Tell) -> ThinkOptions:
@@ -99,3 +101,9 @@ class ModelInUse:
             why=preview(why),
         )
         tell(ModelRetried(data=data))
+
+
+def why_replaced(reasons: Iterable[Reason]) -> str | None:
+    """Return why rules went on in place of a model, as the reasons of its run say it."""
+    replaced = (reason.message for reason in reasons if reason.code == MODEL_REPLACED)
+    return next((message.partition(_IN_ITS_PLACE)[2] for message in replaced), None)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from weft.core import Authority, JsonObject, JsonValue, Message, Parts, Path, Result, text_of
 from weft.events import Event
@@ -79,3 +79,12 @@ class Peer(Protocol):
     def name(self) -> str: ...
 
     def start(self, task: Task) -> PeerRun: ...
+
+
+@runtime_checkable
+class Replayable(Peer, Protocol):
+    """A peer that can walk a task again over what is recorded of it."""
+
+    def replay(self, task: Task) -> PeerRun:
+        """Return a walk of `task` over its journal, a `ReplayJournal`; nobody and nothing is called."""
+        ...

@@ -11,7 +11,6 @@ from typing_extensions import Unpack
 
 from weft.loop.agent import Agent
 from weft.loop.config import ModelPatience
-from weft.loop.peer import Peer
 from weft.models import Model
 
 __all__ = ["ROLES", "ROLE_PROMPTS", "role_agents"]
@@ -29,7 +28,7 @@ ROLE_PROMPTS = MappingProxyType(
 """What an agent in each role is told; read with the module, since a running loop must not wait."""
 
 
-def role_agents(model: Model, **options: Unpack[ModelPatience]) -> Mapping[str, Peer]:
+def role_agents(model: Model, **options: Unpack[ModelPatience]) -> Mapping[str, Agent]:
     """Return an agent per role over `model`, which stays the caller's to close."""
     return {
         role: Agent(

@@ -1,13 +1,38 @@
-"""The durable steps of a run: each reply before its tools start, their results before the next."""
+"""The durable steps of a run: each reply before its tools start, their results before the next.
+
+What a language model says is kept in any case: nobody pays for it twice, and a replay has it. What rules
+say is kept where tools are called; the rest they say again.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from weft.core import JsonObject, JsonValue, Path
+from weft.loop.request_digest import ASKED, RequestDigest
+from weft.loop.state import AgentState
+from weft.loop.think import ThinkOptions
 from weft.models import ModelResponse
 from weft.runs import Journal
 from weft.tools import ToolExecution
 from weft.tools.rendering import as_text
+
+CLOSING = "closing"
+"""Where the last word of a run stands that a condition ended without one."""
+
+
+def think_place(iteration: int) -> str:
+    """Return where the reply of an iteration stands."""
+    return f"think#{iteration}"
+
+
+def repair_place(number: int) -> str:
+    """Return where the answer stands that was sent back for the `number`th time."""
+    return f"repair#{number}"
+
+
+def results_place(iteration: int) -> str:
+    """Return where stands what the calls of an iteration brought."""
+    return f"execute#{iteration}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +53,48 @@ class Steps:
 
     def was_replied(self, iteration: int) -> bool:
         """Tell whether an earlier owner of the run recorded the reply."""
-        return (f"think#{iteration}",) in self._earlier
+        return (think_place(iteration),) in self._earlier
 
-    def reply(self, iteration: int) -> ModelResponse | None:
-        return self._reply_at(f"think#{iteration}")
+    def reply(self, place: str) -> ModelResponse | None:
+        """Return the reply that an earlier owner of the run got at `place`."""
+        stored = self._earlier.get((place,))
+        return None if stored is None else ModelResponse.model_validate(stored)
 
-    async def keep_reply(self, iteration: int, response: ModelResponse) -> ModelResponse:
+    def asked(
+        self, place: str, ask: ThinkOptions, digest: RequestDigest | None, state: AgentState
+    ) -> ThinkOptions:
+        """Return `ask` as it is made at `place` in `state`; None for `digest` where rules reply."""
+        del place, digest, state
+        return ask
+
+    async def keep_reply(
+        self, place: str, response: ModelResponse, digest: RequestDigest | None
+    ) -> ModelResponse:
         """Make the reply durable and return the stored one."""
-        return await self._keep_at(f"think#{iteration}", response)
-
-    def repair(self, number: int) -> ModelResponse | None:
-        """Return the reply that an earlier owner got when it sent an answer back."""
-        return self._reply_at(f"repair#{number}")
-
-    async def keep_repair(self, number: int, response: ModelResponse) -> None:
-        """Make durable a repaired answer that is no better than the one before it."""
-        await self._keep_at(f"repair#{number}", response)
+        outcome = response.to_json()
+        if digest is not None:
+            outcome[ASKED] = digest.to_json()
+        stored = await self._journal.record((place,), outcome)
+        return response if stored == outcome else ModelResponse.model_validate(stored)
 
     def results(self, iteration: int) -> tuple[ToolExecution, ...] | None:
-        stored = self._earlier.get((f"execute#{iteration}",))
-        return None if stored is None else _executions(stored)
+        stored = self._earlier.get((results_place(iteration),))
+        return None if stored is None else executions_in(stored)
 
     async def keep_results(
         self, iteration: int, executions: Sequence[ToolExecution]
     ) -> tuple[ToolExecution, ...]:
         """Make the results durable and return the stored ones."""
         outcome: JsonObject = {"results": [_plain(execution) for execution in executions]}
-        stored = await self._journal.record((f"execute#{iteration}",), outcome)
-        return tuple(executions) if stored == outcome else _executions(stored)
+        stored = await self._journal.record((results_place(iteration),), outcome)
+        return tuple(executions) if stored == outcome else executions_in(stored)
 
     def question(self, iteration: int) -> OpenQuestion:
         """Return what the calls of a reply came to before each question so far."""
         results: dict[str, ToolExecution] = {}
         asking: frozenset[str] = frozenset()
         for stored in self._questions(iteration):
-            results |= {execution.tool_call_id: execution for execution in _executions(stored)}
+            results |= {execution.tool_call_id: execution for execution in executions_in(stored)}
             named = stored.get("asking")
             asking = frozenset(map(str, named)) if isinstance(named, list) else frozenset()
         return OpenQuestion(results, asking)
@@ -85,15 +117,6 @@ class Steps:
     def was_begun_again(self, iteration: int) -> bool:
         """Tell whether an earlier owner of the run made the calls which asked once more."""
         return self._again(iteration) in self._earlier
-
-    def _reply_at(self, place: str) -> ModelResponse | None:
-        stored = self._earlier.get((place,))
-        return None if stored is None else ModelResponse.model_validate(stored)
-
-    async def _keep_at(self, place: str, response: ModelResponse) -> ModelResponse:
-        outcome = response.to_json()
-        stored = await self._journal.record((place,), outcome)
-        return response if stored == outcome else ModelResponse.model_validate(stored)
 
     def _again(self, iteration: int) -> Path:
         return (f"answered#{iteration}", str(len(self._questions(iteration))))
@@ -124,7 +147,8 @@ def _plain(execution: ToolExecution) -> JsonValue:
     return plain
 
 
-def _executions(stored: JsonObject) -> tuple[ToolExecution, ...]:
+def executions_in(stored: JsonObject) -> tuple[ToolExecution, ...]:
+    """Return the results that a step holds."""
     results = stored.get("results")
     return tuple(map(_execution, results)) if isinstance(results, list) else ()
 

@@ -92,6 +92,8 @@ class Thought:
 
     state: AgentState
     response: ModelResponse
+    raw: ModelResponse
+    """As the model gave it, before it was checked."""
 
     @property
     def reply(self) -> Message:
@@ -113,12 +115,12 @@ async def think(state: AgentState, ask: ThinkOptions, tell: Tell) -> Thought:
     Raises:
         ModelError: There is no reply.
     """
-    response = await _called(state, ask, tell)
+    raw, response = await _called(state, ask, tell)
     if ask.insist and is_empty(response.message):
         state = state.with_token_usage(response.usage, calls=calls_of(response))
         again = replace(ask, guidance=(*ask.guidance, ASK_AGAIN))
-        response = await _called(state, again, tell)
-    thought = with_reply(state, response)
+        raw, response = await _called(state, again, tell)
+    thought = _with_reply(state, response, raw)
     tell_thought(thought, tell)
     return thought
 
@@ -136,17 +138,23 @@ def tell_thought(thought: Thought, tell: Tell) -> None:
     tell(AgentThought(data=data))
 
 
-def with_reply(state: AgentState, response: ModelResponse) -> Thought:
-    """Return the state with a reply, fresh or recorded."""
+def with_reply(
+    state: AgentState, raw: ModelResponse, check: Callable[[str], str] | None = None
+) -> Thought:
+    """Return the state with a reply as it was given, once `check` made an answer of its words."""
+    return _with_reply(state, _checked(raw, check), raw)
+
+
+def _with_reply(state: AgentState, response: ModelResponse, raw: ModelResponse) -> Thought:
     state = state.with_token_usage(response.usage, calls=calls_of(response))
     if response.provider_state:
         state = state.with_provider_state(response.provider_state)
     if is_empty(response.message):
-        return Thought(state, response)
+        return Thought(state, response, raw)
     state = state.with_message(response.message)
     if response.message.content:
         state = state.with_reasoning_step(response.message.content)
-    return Thought(state, response)
+    return Thought(state, response, raw)
 
 
 def calls_of(response: ModelResponse) -> int:
@@ -158,11 +166,14 @@ def is_empty(reply: Message) -> bool:
     return not reply.tool_calls and says_nothing(reply.parts)
 
 
-async def _called(state: AgentState, ask: ThinkOptions, tell: Tell) -> ModelResponse:
+async def _called(
+    state: AgentState, ask: ThinkOptions, tell: Tell
+) -> tuple[ModelResponse, ModelResponse]:
+    """Return the reply as it was given, and as it is taken."""
     began = ask.clock.monotonic()
-    response = ask.given.filled(await _replied(ask, ask.request(state), tell))
+    raw = ask.given.filled(await _replied(ask, ask.request(state), tell))
+    response = _checked(raw, ask.check)
     if ask.check is not None:
-        response = _checked(response, ask.check)
         shown = _Shown(ask, tell)
         shown.add(ModelChunk(content=response.message.content, done=True))
     usage = response.usage.as_run_usage(calls=calls_of(response))
@@ -188,7 +199,7 @@ async def _called(state: AgentState, ask: ThinkOptions, tell: Tell) -> ModelResp
             )
         )
     )
-    return response
+    return raw, response
 
 
 async def _replied(ask: ThinkOptions, request: ModelRequest, tell: Tell) -> ModelResponse:
@@ -210,10 +221,10 @@ async def _replied(ask: ThinkOptions, request: ModelRequest, tell: Tell) -> Mode
     return joiner.response()
 
 
-def _checked(response: ModelResponse, check: Callable[[str], str]) -> ModelResponse:
+def _checked(response: ModelResponse, check: Callable[[str], str] | None) -> ModelResponse:
     """Return the reply with its last words checked; what rules say needs no check."""
     message = response.message
-    if message.tool_calls or response.generated_by != "model" or is_empty(message):
+    if check is None or message.tool_calls or response.generated_by != "model" or is_empty(message):
         return response
     other = tuple(part for part in message.parts if part.kind != "text")
     said = message.model_copy(update={"parts": (*parts_of(check(message.content)), *other)})

@@ -16,6 +16,7 @@ from weft.models.base import (
 )
 from weft.models.chunks import ChunkJoiner, joined
 from weft.models.errors import (
+    MODEL_ERRORS,
     AllModelsFailedError,
     CircuitOpenError,
     ContentFilterError,
@@ -38,6 +39,7 @@ from weft.models.structured import schema_in_words
 
 __all__ = [
     "FREE",
+    "MODEL_ERRORS",
     "NO_TOKENS",
     "AllModelsFailedError",
     "Capabilities",

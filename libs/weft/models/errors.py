@@ -121,6 +121,22 @@ class NoApplicableToolError(ModelError):
     code = "no_applicable_tool"
 
 
+MODEL_ERRORS: tuple[type[ModelError], ...] = (
+    ModelError,
+    ModelAuthError,
+    ModelRequestError,
+    ContextLengthError,
+    ContentFilterError,
+    RateLimitedError,
+    ModelUnavailableError,
+    ModelTimeoutError,
+    AllModelsFailedError,
+    CircuitOpenError,
+    NoApplicableToolError,
+)
+"""All ways in which a model gives no reply."""
+
+
 class UnknownProviderError(ConfigError):
     """No provider of this name is registered."""
 

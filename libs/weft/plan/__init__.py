@@ -42,7 +42,7 @@ from weft.plan.model import (
 from weft.plan.peers import PeerSource, PickedPeer, Target
 from weft.plan.placeholders import fenced
 from weft.plan.price import Price, price
-from weft.plan.replaying import Difference, RecordedRun, replayed
+from weft.plan.replaying import PlanReplay, RecordedRun, replayed
 from weft.plan.walk import Scope, StepPatience
 
 __all__ = [
@@ -55,7 +55,6 @@ __all__ = [
     "Choose",
     "Condition",
     "DataEquals",
-    "Difference",
     "Fault",
     "Gate",
     "Interpreter",
@@ -71,6 +70,7 @@ __all__ = [
     "PlanCompiled",
     "PlanInvalidError",
     "PlanOutcome",
+    "PlanReplay",
     "Predicate",
     "Price",
     "RecordedRun",

@@ -16,6 +16,7 @@ from weft.core import (
     Reason,
     Result,
 )
+from weft.loop import Task
 from weft.plan.budgets import Purse
 from weft.plan.calls import run_call
 from weft.plan.conditions import predicate_names
@@ -87,8 +88,11 @@ class Interpreter:
         *,
         metadata: JsonObject | None = None,
         history: tuple[Message, ...] = (),
+        on_adopted: Callable[[Task], None] | None = None,
     ) -> PlanOutcome:
         """Carry `plan` out and return what it came to; a failure is a result too.
+
+        `on_adopted` hears what the peers of recorded steps would be asked.
 
         Cancelling the task tells every open peer and then re-raises; `report` says what became of
         the calls.
@@ -97,7 +101,7 @@ class Interpreter:
             FencedError: Another owner has the run.
         """
         walk = self._open(plan, authority or Authority())
-        walk.metadata, walk.history = metadata or {}, history
+        walk.metadata, walk.history, walk.on_adopted = metadata or {}, history, on_adopted
         unbound = self._unbound(plan)
         if unbound is not None:
             return PlanOutcome(Result(status="failed", reasons=(unbound,)))

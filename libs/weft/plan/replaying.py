@@ -5,14 +5,17 @@ what it says in the end) is made anew and held against what the run made of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from weft.catalog import Capability
 from weft.checkpoint import Run
-from weft.core import NO_USAGE, JsonObject, JsonValue, Path, Principal, Result, Usage, dumps
-from weft.core.errors import ConfigError, ForbiddenError, WeftError
+from weft.core import NO_USAGE, Authority, JsonObject, Message, Path, Principal, Result, Usage
+from weft.core.edge_errors import NotReplayableError
+from weft.core.errors import ForbiddenError, WeftError
 from weft.core.protocol_errors import PeerAwayError, PeerUnavailableError
 from weft.events import Envelope, Event
+from weft.loop import NOT_BY_ITSELF, Difference, Task, difference_in
+from weft.models import MODEL_ERRORS
 from weft.plan.interpreter import Interpreter
 from weft.plan.model import Call, Plan
 from weft.plan.peers import PickedPeer, Target
@@ -20,26 +23,12 @@ from weft.plan.walk import StepPatience
 from weft.report import read_or_failed
 from weft.runs import PLAN_STEP, LocalJournal, RoutedRequest
 
-__all__ = ["Difference", "RecordedRun", "replayed"]
+__all__ = ["PlanReplay", "RecordedRun", "replayed"]
 
-_BY_THE_CLOCK = frozenset(
-    {"deadline_exceeded", "budget_exhausted", "internal", "owner_lost", "poison"}
-)
-"""Why a run failed that would not fail so again, or not for what its calls brought."""
+Describe = Callable[[str, Principal], Capability | None]
+_NOT_ITS_OWN_END = NOT_BY_ITSELF - {error.code for error in MODEL_ERRORS}
+"""Of a run: that a model was silent is recorded with its step."""
 _AT_ONCE = StepPatience(retry_seconds=0.0, restart_seconds=0.0)
-LONGEST = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The first thing that is otherwise than it was."""
-
-    path: Path
-    event: str
-    """The type of the event that tells of it."""
-    what: str
-    recorded: str
-    replayed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,41 +43,75 @@ class RecordedRun:
         """Return the plan it had.
 
         Raises:
-            ConfigError: It ended without one, or not by what its calls brought.
+            NotReplayableError: It ended without one, or not by what its calls brought.
         """
         run, stored = self.run, self.steps.get(PLAN_STEP)
         code = str((run.error or {}).get("code"))
-        if run.status not in {"completed", "failed"} or code in _BY_THE_CLOCK:
+        if run.status not in {"completed", "failed"} or code in _NOT_ITS_OWN_END:
             why = run.status if run.status != "failed" else code
-            raise ConfigError(f"only what ended by itself can be replayed; the run is {why}")
+            raise NotReplayableError(f"only what ended by itself can be replayed; the run is {why}")
         plan = None if stored is None else stored.get("plan")
         if not isinstance(plan, dict):
-            raise ConfigError("the run ended before it had a plan: there is nothing to replay")
+            raise NotReplayableError(
+                "the run ended before it had a plan: there is nothing to replay"
+            )
         return Plan.from_json(plan)
 
 
-async def replayed(recorded: RecordedRun) -> Difference | None:
-    """Walk the run's plan again and return the first difference; None where it comes out the same.
+@dataclass(frozen=True, slots=True)
+class PlanReplay:
+    """What came of walking a run's plan again."""
+
+    difference: Difference | None
+    tasks: Mapping[Path, Task]
+    """What its recorded calls would be asked now."""
+
+
+async def replayed(
+    recorded: RecordedRun,
+    *,
+    history: tuple[Message, ...] = (),
+    describe: Describe | None = None,
+) -> PlanReplay:
+    """Walk the run's plan again, with what was said on its thread before.
+
+    `describe` says of a capability what is known of it now; None knows none.
 
     Raises:
-        ConfigError: There is nothing to replay.
+        NotReplayableError: There is nothing to replay.
     """
     plan, events = recorded.plan(), list[Event]()
-    steps = _NotedSteps(recorded.steps)
+    steps, tasks = _NotedSteps(recorded.steps, plan.root.id), dict[Path, Task]()
     interpreter = Interpreter(
-        _RecordedPeers(plan, recorded.log),
-        _RecordedJournal(steps, events.append),
+        _RecordedPeers(plan, recorded.log, describe or _unknown),
+        _RecordedJournal(recorded.run, steps, events.append),
         approvals=True,
         pace=_AT_ONCE,
     )
-    metadata = RoutedRequest.of(recorded.run).metadata
     spent = _spent_on_reading(recorded.steps)
-    authority = recorded.run.authority().spent(spent, calls=spent.model_calls)
-    outcome = await interpreter.run(plan, authority, metadata=metadata)
+    outcome = await interpreter.run(
+        plan,
+        _untimed(recorded.run).spent(spent, calls=spent.model_calls),
+        metadata=RoutedRequest.of(recorded.run).metadata,
+        history=history,
+        on_adopted=lambda task: tasks.update({task.path: task}),
+    )
     result = read_or_failed(outcome.result.spent_before(spent))
     log, run = recorded.log, recorded.run
     differences = (*_of_events(events, log), *_of_steps(steps), *_of_result(run, result))
-    return next(iter(differences), None)
+    return PlanReplay(next(iter(differences), None), tasks)
+
+
+def _unknown(capability: str, principal: Principal) -> Capability | None:
+    del capability, principal
+    return None
+
+
+def _untimed(run: Run) -> Authority:
+    """Return what the run might do, with all the time it wants: its own is over."""
+    authority = run.authority()
+    budget = authority.budget.model_copy(update={"seconds": None})
+    return replace(authority, budget=budget, deadline=None)
 
 
 def _spent_on_reading(steps: Mapping[Path, JsonObject]) -> Usage:
@@ -100,8 +123,10 @@ def _spent_on_reading(steps: Mapping[Path, JsonObject]) -> Usage:
 class _NotedSteps(dict[Path, JsonObject]):
     """The recorded steps, and which of them the walk looked up."""
 
-    def __init__(self, steps: Mapping[Path, JsonObject]) -> None:
+    def __init__(self, steps: Mapping[Path, JsonObject], root: str) -> None:
+        """`root` is the plan's: what stands elsewhere was done before there was a plan."""
         super().__init__(steps)
+        self._root = root
         self.seen: set[Path] = set()
 
     def get(self, path: Path, default: object = None) -> JsonObject | None:  # type: ignore[override]
@@ -112,7 +137,7 @@ class _NotedSteps(dict[Path, JsonObject]):
         """Yield the calls that were made and are not asked for any more, in the order they ended."""
         for path in self:
             inside = any(self._ended(path[:length]) for length in range(1, len(path)))
-            if path and path[0] != "interrupt" and path not in self.seen and not inside:
+            if path[:1] == (self._root,) and path not in self.seen and not inside:
                 yield path
 
     def _ended(self, path: Path) -> bool:
@@ -123,8 +148,8 @@ class _NotedSteps(dict[Path, JsonObject]):
 class _RecordedJournal(LocalJournal):
     """Knows every step of the run, and keeps nothing of what is said now."""
 
-    def __init__(self, steps: _NotedSteps, tell: Callable[[Event], None]) -> None:
-        super().__init__(tell=tell)
+    def __init__(self, run: Run, steps: _NotedSteps, tell: Callable[[Event], None]) -> None:
+        super().__init__(run_id=run.run_id, thread_id=run.thread_id, tell=tell)
         self._steps = steps
 
 
@@ -134,6 +159,7 @@ class _RecordedPeers:
 
     plan: Plan
     log: Sequence[Envelope]
+    describes: Describe
     _failures: dict[str, list[JsonObject]] = field(init=False)
     """By the target's name, in order."""
 
@@ -158,8 +184,7 @@ class _RecordedPeers:
         raise _as_then(waiting.pop(0) if waiting else {}, target)
 
     def describe(self, capability: str, principal: Principal) -> Capability | None:
-        del capability, principal
-        return None
+        return self.describes(capability, principal)
 
     def bound(self, target: Target) -> bool:
         del target
@@ -187,43 +212,31 @@ def _of_events(events: Sequence[Event], log: Sequence[Envelope]) -> Iterator[Dif
         now = _codes(event.data.to_json())
         if not any(_codes(entry.data) == now for entry in then):
             before = "; ".join(_codes(entry.data) for entry in then) or "nothing of it"
-            yield Difference(event.path, event.type, "the log has", before, now or event.type)
+            yield Difference(
+                path=event.path,
+                event=event.type,
+                what="the log has",
+                recorded=before,
+                replayed=now or event.type,
+            )
 
 
 def _of_steps(steps: _NotedSteps) -> Iterator[Difference]:
     for path in steps.unseen():
-        yield Difference(path, "plan.step.finished", "the call", "made", "not made")
+        yield Difference(
+            path=path,
+            event="plan.step.finished",
+            what="the call",
+            recorded="made",
+            replayed="not made",
+        )
 
 
 def _of_result(run: Run, result: Result) -> Iterator[Difference]:
-    then, now = Result.model_validate(run.result).to_json(), result.to_json()
-    for name in then:
-        if then[name] != now.get(name):
-            before, after = _first_difference(then[name], now.get(name))
-            yield Difference((), f"run.{run.status}", name, before, after)
-
-
-def _first_difference(then: JsonValue, now: JsonValue) -> tuple[str, str]:
-    """Return what stands where two values first differ."""
-    if isinstance(then, dict) and isinstance(now, dict):
-        for name in sorted({*then, *now}):
-            if then.get(name) != now.get(name):
-                before, after = _first_difference(then.get(name), now.get(name))
-                return f"{name}: {before}", f"{name}: {after}"
-    if isinstance(then, list) and isinstance(now, list):
-        for one, other in zip(then, now, strict=False):
-            if one != other:
-                return _first_difference(one, other)
-        return f"{len(then)} entries", f"{len(now)} entries"
-    if isinstance(then, str) and isinstance(now, str):
-        pairs = zip((*then.split("\n"), ""), (*now.split("\n"), ""), strict=False)
-        then, now = next(((one, other) for one, other in pairs if one != other), (then, now))
-    return _short(then), _short(now)
-
-
-def _short(value: JsonValue) -> str:
-    text = value if isinstance(value, str) else dumps(value).decode()
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    then = Result.model_validate(run.result)
+    difference = difference_in(then, result, event=f"run.{run.status}")
+    if difference is not None:
+        yield difference
 
 
 def _codes(data: JsonObject) -> str:

@@ -17,7 +17,7 @@ from weft.core import (
     earliest,
 )
 from weft.events import Event
-from weft.loop import PeerRun
+from weft.loop import PeerRun, Task
 from weft.plan.budgets import Purse
 from weft.plan.events import StepEnd, StepFailed
 from weft.plan.last_step import LastStep
@@ -136,6 +136,8 @@ class Walk:
     canceling: PlanCancel | None = None
     """Set once no further step may begin."""
     outcomes: CallOutcomes = field(init=False)
+    on_adopted: Callable[[Task], None] | None = None
+    """Hears what the peer of a step would be asked whose outcome is recorded."""
     models_away: JsonObject = field(default_factory=dict)
     """Why models gave no answer, by name: what follows does not wait for them again."""
 

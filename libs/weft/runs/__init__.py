@@ -1,7 +1,7 @@
 """The durable run: asked for, admitted, owned, journalled, interrupted, resumed, cancelled, ended."""
 
 from weft.runs.admission import new_run
-from weft.runs.conversation import history_of, thread_of, turn_of
+from weft.runs.conversation import history_before, history_of, thread_of, turn_of
 from weft.runs.cursors import cursor_in, event_number, told_all
 from weft.runs.hub import Hub, Listener
 from weft.runs.journal import Journal, LocalJournal, NestedJournal, RunJournal
@@ -53,6 +53,7 @@ __all__ = [
     "Worker",
     "cursor_in",
     "event_number",
+    "history_before",
     "history_of",
     "new_run",
     "thread_of",

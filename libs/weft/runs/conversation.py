@@ -37,3 +37,17 @@ def turn_of(
     said = (Message.user(RoutedRequest.of(run).input), answer)
     entries = tuple(message.model_dump_json(exclude_defaults=True).encode() for message in said)
     return Turn(thread_of(run), entries, expected=thread.version if thread is not None else 0)
+
+
+def history_before(run: Run, result: Result, thread: Thread | None) -> tuple[Message, ...] | None:
+    """Return what was handed on to a run that has ended; None where its place is not to be found."""
+    if thread is None or not thread.entries:
+        return ()
+    turn = turn_of(run, result, None)
+    entries = thread.entries
+    if turn is None:
+        return None
+    places = [at for at in range(len(entries)) if entries[at : at + 2] == turn.entries]
+    if len(places) != 1:
+        return None
+    return tuple(map(Message.model_validate_json, entries[: places[0]][-HISTORY:]))

@@ -12,6 +12,7 @@ from weft.server.overload import Overload, OverloadBounds
 from weft.server.paging import page_response, page_wanted
 from weft.server.rates import Rates
 from weft.server.requests import principal_of, validated
+from weft.server.run_paths import run_id_of
 from weft.server.streams import StreamPace
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "page_response",
     "page_wanted",
     "principal_of",
+    "run_id_of",
     "validated",
 ]

@@ -7,7 +7,7 @@ from functools import partial
 from starlette.types import ASGIApp
 
 from weft.a2a import Card, Sealer
-from weft.a2a.server import A2AServer, execute_task
+from weft.a2a.server import A2AServer, execute_task, replay_task
 from weft.core import SYSTEM_CLOCK
 from weft.core.supervision import kept_going
 from weft.loop import Peer
@@ -51,8 +51,14 @@ async def _open(
             operations=(A2A_SEND,),
             slots=settings.slots,
         )
-        key = None if site.member is None else site.member.key
-        server = A2AServer(card, runs, url=listening.url, authenticator=site.authenticator, key=key)
+        server = A2AServer(
+            card,
+            runs,
+            url=listening.url,
+            authenticator=site.authenticator,
+            key=None if site.member is None else site.member.key,
+            replays=replay_task(peer),
+        )
         server.check_bind(settings.host)
         app, announcing = _shown(site, server, settings.instance, leaving=worker.leave)
         pruner = Pruner(site.checkpointer, settings.keep_days)

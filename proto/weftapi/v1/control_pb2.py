@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18weftapi/v1/control.proto\x12\nweftapi.v1\"?\n\x0e\x45xplainRequest\x12\r\n\x05input\x18\x01 \x01(\t\x12\x0c\n\x04goal\x18\x02 \x01(\x0c\x12\x10\n\x08protocol\x18\x03 \x01(\t\"#\n\x0c\x45xplainReply\x12\x13\n\x0b\x65xplanation\x18\x01 \x01(\x0c\x32J\n\x07\x43ontrol\x12?\n\x07\x45xplain\x12\x1a.weftapi.v1.ExplainRequest\x1a\x18.weftapi.v1.ExplainReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18weftapi/v1/control.proto\x12\nweftapi.v1\"?\n\x0e\x45xplainRequest\x12\r\n\x05input\x18\x01 \x01(\t\x12\x0c\n\x04goal\x18\x02 \x01(\x0c\x12\x10\n\x08protocol\x18\x03 \x01(\t\"#\n\x0c\x45xplainReply\x12\x13\n\x0b\x65xplanation\x18\x01 \x01(\x0c\"\x1f\n\rReplayRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\x1d\n\x0bReplayReply\x12\x0e\n\x06replay\x18\x01 \x01(\x0c\x32\x88\x01\n\x07\x43ontrol\x12?\n\x07\x45xplain\x12\x1a.weftapi.v1.ExplainRequest\x1a\x18.weftapi.v1.ExplainReply\x12<\n\x06Replay\x12\x19.weftapi.v1.ReplayRequest\x1a\x17.weftapi.v1.ReplayReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINREQUEST']._serialized_end=103
   _globals['_EXPLAINREPLY']._serialized_start=105
   _globals['_EXPLAINREPLY']._serialized_end=140
-  _globals['_CONTROL']._serialized_start=142
-  _globals['_CONTROL']._serialized_end=216
+  _globals['_REPLAYREQUEST']._serialized_start=142
+  _globals['_REPLAYREQUEST']._serialized_end=173
+  _globals['_REPLAYREPLY']._serialized_start=175
+  _globals['_REPLAYREPLY']._serialized_end=204
+  _globals['_CONTROL']._serialized_start=207
+  _globals['_CONTROL']._serialized_end=343
 # @@protoc_insertion_point(module_scope)

@@ -19,3 +19,15 @@ class ExplainReply(_message.Message):
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     explanation: bytes
     def __init__(self, explanation: _Optional[bytes] = ...) -> None: ...
+
+class ReplayRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class ReplayReply(_message.Message):
+    __slots__ = ("replay",)
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    replay: bytes
+    def __init__(self, replay: _Optional[bytes] = ...) -> None: ...

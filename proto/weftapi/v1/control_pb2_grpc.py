@@ -39,6 +39,11 @@ class ControlStub(object):
                 request_serializer=weftapi_dot_v1_dot_control__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=weftapi_dot_v1_dot_control__pb2.ExplainReply.FromString,
                 _registered_method=True)
+        self.Replay = channel.unary_unary(
+                '/weftapi.v1.Control/Replay',
+                request_serializer=weftapi_dot_v1_dot_control__pb2.ReplayRequest.SerializeToString,
+                response_deserializer=weftapi_dot_v1_dot_control__pb2.ReplayReply.FromString,
+                _registered_method=True)
 
 
 class ControlServicer(object):
@@ -52,6 +57,14 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Replay(self, request, context):
+        """Walks a finished run again over what is recorded of it, calling no model, tool or effect. The
+        caller's authority travels as for Explain; it must be one that may read the run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +72,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=weftapi_dot_v1_dot_control__pb2.ExplainRequest.FromString,
                     response_serializer=weftapi_dot_v1_dot_control__pb2.ExplainReply.SerializeToString,
+            ),
+            'Replay': grpc.unary_unary_rpc_method_handler(
+                    servicer.Replay,
+                    request_deserializer=weftapi_dot_v1_dot_control__pb2.ReplayRequest.FromString,
+                    response_serializer=weftapi_dot_v1_dot_control__pb2.ReplayReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -88,6 +106,33 @@ class Control(object):
             '/weftapi.v1.Control/Explain',
             weftapi_dot_v1_dot_control__pb2.ExplainRequest.SerializeToString,
             weftapi_dot_v1_dot_control__pb2.ExplainReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Replay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weftapi.v1.Control/Replay',
+            weftapi_dot_v1_dot_control__pb2.ReplayRequest.SerializeToString,
+            weftapi_dot_v1_dot_control__pb2.ReplayReply.FromString,
             options,
             channel_credentials,
             insecure,

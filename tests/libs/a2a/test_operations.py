@@ -39,7 +39,7 @@ async def test_a_binding_needs_a_name_and_values_and_gets_values() -> None:
 
 @pytest.mark.parametrize("name", sorted({*UNARY, *STREAMS}))
 async def test_no_operation_is_done_for_a_tenant_that_is_not_the_callers(name: str) -> None:
-    params = {**message("hello"), "id": "t", "runs": ["r"], "tenant": "another"}
+    params = {**message("hello"), "id": "t", "runs": ["r"], "run": "r", "tenant": "another"}
     async with agent(ScriptedPeer()) as served:
         with pytest.raises(InputError, match="tenant is not the caller's"):
             await (UNARY.get(name) or STREAMS[name])(

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -86,13 +85,6 @@ def test_a_run_is_drawn_and_traced(front: Shop) -> None:
     assert "What the end of it waited for:" in trace.stdout
     assert (document["kind"], document["status"], document["children"]) == ("run", "completed", [])
     assert front.weft("runs", "tree", run_id, key="ana").exit_code == 5
-
-
-def test_a_replay_needs_the_database_of_the_mesh(tmp_path: Path) -> None:
-    nowhere = CliRunner().invoke(app, ["--home", str(tmp_path / "none"), "replay", "a" * 32])
-
-    assert (nowhere.exit_code, nowhere.stdout) == (2, "")
-    assert "say --home of the one that has the run" in nowhere.stderr
 
 
 def test_an_administrators_list_says_whose_runs_they_are(front: Shop) -> None:

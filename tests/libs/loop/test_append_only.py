@@ -13,7 +13,7 @@ from weft.tools import tool
 
 
 @pytest.mark.requirement("LOOP-14")
-async def test_an_iteration_handles_no_message_beside_its_request(
+async def test_an_iteration_handles_beside_its_request_only_what_is_new(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     handled, at_request = 0, [0]
@@ -47,4 +47,5 @@ async def test_an_iteration_handles_no_message_beside_its_request(
 
     await Agent(FunctionModel(reply), [look], max_iterations=450).arun("go")
 
-    assert beside[400] == beside[10] == 0
+    # What is new since the turn before: a reply and what its call brought.
+    assert beside[400] == beside[10] == 2

@@ -171,7 +171,7 @@ async def test_replies_before_a_crash_are_neither_lost_nor_asked_for_again() -> 
     result = await Agent(recovering, output_schema=Invoice).start(task)
 
     assert lost.reasons[0].code == "model_unavailable"
-    assert [*journal.steps] == [("think#1",), ("repair#1",)]
+    assert [*journal.steps] == [("think#1",), ("repair#1",), ("repair#2",)]
     assert [message.content for message in recovering.requests[0].messages].count(BAD) == 2
     # Two of three were spent before the crash, and stay spent.
     recovering.assert_exhausted()

@@ -283,7 +283,7 @@ async def test_the_reply_is_durable_before_its_tools_and_the_results_before_the_
         "agent.model.completed", "agent.tokens.used", "agent.think", "step think#1",
         "agent.tool.started", "agent.tool.completed", "step execute#1",
         "agent.model.chunk", "agent.model.completed", "agent.tokens.used", "agent.think",
-        "agent.terminate",
+        "step think#2", "agent.terminate",
     ]  # fmt: skip
 
 

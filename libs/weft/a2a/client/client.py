@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import aiohttp
 
-from weft.a2a import erasure
+from weft.a2a import erasure, replays
 from weft.a2a.client.access import ForeignAccess
 from weft.a2a.client.foreign import ForeignRun
 from weft.a2a.client.remote import RemoteRun
 from weft.a2a.client.transport import OK, STREAMS, OpenReply, Outgoing, get_bounded, send
+from weft.a2a.replays import TaskReplay, tasks_in
 from weft.a2a.wire import extensions
 from weft.a2a.wire.cards import MAX_CARD, WELL_KNOWN, PeerCard, read_card
 from weft.a2a.wire.foreign_cards import read_foreign_card
@@ -105,6 +107,24 @@ class A2AClient:
             await answer.result(until)
         finally:
             answer.close()
+
+    async def replay(
+        self, authority: Authority, said: Mapping[str, str], *, within: float
+    ) -> tuple[TaskReplay, ...]:
+        """Return what comes of what the peer did for the mesh-wide run of `authority`, walked again.
+
+        `said` is what its messages would say now, as digests by their ids. Raises what `call` raises,
+        and `PeerRefusedError` where it does not know how.
+        """
+        until = asyncio.get_running_loop().time() + within
+        authority = replace(authority, deadline=Deadline.after(within))
+        params: JsonObject = {"run": authority.root_id, "said": {**said}}
+        answer = await self.call(replays.METHOD, params, authority, until=until)
+        try:
+            result = await answer.result(until)
+        finally:
+            answer.close()
+        return tasks_in(result)
 
     async def call(
         self,

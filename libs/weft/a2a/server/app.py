@@ -5,6 +5,7 @@ It executes nothing: it submits runs to the agent's own store and follows their 
 
 import hashlib
 from email.utils import formatdate
+from typing import TypedDict
 
 import orjson
 from starlette.applications import Starlette
@@ -12,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import Unpack
 
+from weft.a2a.replays import Replays
 from weft.a2a.server.binding import Operations
 from weft.a2a.server.callers import Authenticator, Callers
 from weft.a2a.server.http import loopback
@@ -31,6 +34,16 @@ from weft.runs import Runs
 CARD_SECONDS = 60
 
 
+class ServerOptions(TypedDict, total=False):
+    """What a server is given besides its card, its runs and its address."""
+
+    authenticator: Authenticator | None
+    key: SigningKey | None
+    limits: TaskLimits | None
+    replays: Replays | None
+    """Walks a task again; None says that this agent cannot."""
+
+
 class A2AServer:
     """Serves one agent; `app()` is an ASGI application, `routes()` fits into another.
 
@@ -43,12 +56,11 @@ class A2AServer:
         runs: Runs,
         *,
         url: str,
-        authenticator: Authenticator | None = None,
-        key: SigningKey | None = None,
-        limits: TaskLimits | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        limits = limits or TaskLimits()
-        self.tasks = Tasks(runs, card=card, limits=limits)
+        authenticator, key = options.get("authenticator"), options.get("key")
+        limits = options.get("limits") or TaskLimits()
+        self.tasks = Tasks(runs, card=card, limits=limits, replays=options.get("replays"))
         self.callers = Callers(card.name, authenticator, limits)
         self.operations = Operations(self.tasks, self.callers, required=card.required_extensions)
         self.jsonrpc = JsonRpc(self.operations)

@@ -1,18 +1,29 @@
 """The other end of a task: a claimed run, carried out by this agent."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from pydantic import ValidationError
 
 from weft.a2a.events import ArtifactUpdated
+from weft.a2a.replays import Replays
 from weft.a2a.server.grants import granted
 from weft.a2a.wire.models import OWN_METADATA, RESERVED_METADATA, SKILL
 from weft.a2a.wire.parts import from_wire, joined, to_wire
-from weft.checkpoint import Claimed
+from weft.checkpoint import Claimed, Run
 from weft.core import Artifact, JsonObject, JsonValue, Message, Path, Result
 from weft.core.errors import InputError
 from weft.events import Event
-from weft.loop import Peer, Task, carried_out
+from weft.loop import (
+    LoopRecord,
+    LoopReplay,
+    Peer,
+    Task,
+    answers_in,
+    carried_out,
+    replayed_loop,
+)
 from weft.runs import Execute, Journal, NestedJournal, PeerRequest, RunOutcome
 
 
@@ -21,10 +32,33 @@ def execute_task(peer: Peer) -> Execute:
 
     async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         artifacts = ArtifactJournal(journal)
-        task = task_in(claimed, artifacts)
+        task = task_in(claimed.run, claimed.steps, artifacts)
         return RunOutcome(await carried_out(peer, task, artifacts, whole=artifacts.with_grown))
 
     return execute
+
+
+def replay_task(peer: Peer) -> Replays:
+    """Return what walks a task of `peer` again over what its store keeps of it."""
+
+    async def replay(run: Run, steps: Mapping[Path, JsonObject]) -> LoopReplay:
+        record = LoopRecord(
+            run.run_id,
+            steps,
+            Result.model_validate(run.result),
+            root_id=run.root_id,
+            thread_id=run.thread_id,
+        )
+        return await replayed_loop(peer, record, partial(_untimed, run, steps))
+
+    return replay
+
+
+def _untimed(run: Run, steps: Mapping[Path, JsonObject], journal: Journal) -> Task:
+    """Return the task with all the time it wants: that of its run is over."""
+    task = task_in(run, steps, journal)
+    budget = task.authority.budget.model_copy(update={"seconds": None})
+    return replace(task, authority=replace(task.authority, budget=budget, deadline=None))
 
 
 class ArtifactJournal(NestedJournal):
@@ -71,9 +105,8 @@ def _whole(chunks: Sequence[Artifact]) -> Artifact:
     return chunks[0].model_copy(update={"parts": from_wire(joined(parts))})
 
 
-def task_in(claimed: Claimed, journal: Journal) -> Task:
+def task_in(run: Run, steps: Mapping[Path, JsonObject], journal: Journal) -> Task:
     """Return the task as its caller meant it, with the authority that came with it."""
-    run = claimed.run
     request = PeerRequest.of(run)
     metadata = request.metadata
     own = _object(metadata.get(OWN_METADATA)) or {}
@@ -88,7 +121,7 @@ def task_in(claimed: Claimed, journal: Journal) -> Task:
         grants=granted(own.get("grants")),
         output_schema=_object(own.get("outputSchema")),
         thread_id=run.thread_id,
-        answers=_answers(claimed),
+        answers=answers_in(steps),
         journal=journal,
     )
 
@@ -104,14 +137,6 @@ def _history(own: JsonObject) -> tuple[Message, ...]:
         return tuple(Message.model_validate(entry) for entry in _list(own.get("history")))
     except ValidationError as error:
         raise InputError(f"the history in the metadata {OWN_METADATA!r} is none") from error
-
-
-def _answers(claimed: Claimed) -> JsonObject:
-    return {
-        path[1]: outcome.get("answer")
-        for path, outcome in claimed.steps.items()
-        if len(path) == 2 and path[0] == "interrupt"  # noqa: PLR2004 - (kind, id)
-    }
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

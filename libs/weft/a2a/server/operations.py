@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from weft.a2a import erasure
+from weft.a2a import erasure, replays
 from weft.a2a.server import views
 from weft.a2a.server.conversation import history, opening
 from weft.a2a.server.tasks import CallContext, Tasks
@@ -78,6 +78,12 @@ async def _erase(tasks: Tasks, context: CallContext, request: erasure.EraseReque
     return await erasure.erase(tasks.runs, context.caller.principal, request)
 
 
+async def _replay(tasks: Tasks, context: CallContext, request: replays.ReplayRequest) -> JsonObject:
+    if tasks.replays is None:
+        raise UnsupportedOperationError(f"{replays.METHOD} is not supported by this agent")
+    return await replays.replay(tasks.runs, tasks.replays, context.caller.principal, request)
+
+
 async def _send_stream(
     tasks: Tasks, context: CallContext, request: SendMessageRequest
 ) -> StreamStart:
@@ -104,6 +110,7 @@ UNARY: Mapping[str, Operation[JsonObject]] = {
     "GetTask": _row(GetTaskRequest, Tasks.get),
     "CancelTask": _row(CancelTaskRequest, Tasks.cancel),
     erasure.METHOD: _row(erasure.EraseRequest, _erase),
+    replays.METHOD: _row(replays.ReplayRequest, _replay),
 }
 STREAMS: Mapping[str, Operation[StreamStart]] = {
     "SendStreamingMessage": _row(SendMessageRequest, _send_stream),

@@ -6,6 +6,7 @@ A task is a run of this agent's own store: task id = run id, context id = thread
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from weft.a2a.replays import Replays
 from weft.a2a.server import views
 from weft.a2a.server.conversation import conversation, entry_of, history, request_of
 from weft.a2a.wire import extensions
@@ -80,8 +81,16 @@ class Sent:
 class Tasks:
     """Serves one agent's tasks to callers that are told apart by tenant and subject."""
 
-    def __init__(self, runs: Runs, *, card: Card, limits: TaskLimits | None = None) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        *,
+        card: Card,
+        limits: TaskLimits | None = None,
+        replays: Replays | None = None,
+    ) -> None:
         self.runs = runs
+        self.replays = replays
         self.agent = card.name
         self._card = card
         self._limits = limits or TaskLimits()

@@ -36,7 +36,7 @@ async def attempt_once(
     left = None if at.deadline is None else at.deadline.remaining(walk.clock)
     limit = asyncio.timeout(left)
     try:
-        task = _task(walk, call, at, attempt)
+        task = task_of(walk, call, at, attempt.message_id)
 
         async def follow(answers: JsonObject) -> Result:
             nonlocal run
@@ -131,12 +131,13 @@ async def _cancel(
     walk.journal.emit(events.StepCanceled(path=call.path, agent=attempt.peer, data=data))
 
 
-def _task(walk: Walk, call: PeerCall, at: At, attempt: Attempt) -> Task:
+def task_of(walk: Walk, call: PeerCall, at: At, message_id: str) -> Task:
+    """Return what the peer of a step is asked."""
     journal = walk.journal
     here = walk.authority.narrowed(budget=at.purse.left(), deadline=at.deadline)
     return Task(
         parts=_said(call),
-        message_id=attempt.message_id,
+        message_id=message_id,
         authority=here.rooted(journal.root_id).for_call(),
         metadata=_metadata(walk, call, at),
         history=walk.history if call.context == "thread" else (),

@@ -8,7 +8,7 @@ from weft.core.errors import WeftError
 from weft.core.protocol_errors import PeerAwayError
 from weft.loop import OUTPUT_INVALID
 from weft.plan import events
-from weft.plan.calls.attempts import attempt_once
+from weft.plan.calls.attempts import attempt_once, task_of
 from weft.plan.calls.call import Attempt, PeerCall, failed, message_id_of
 from weft.plan.calls.forms import held_to
 from weft.plan.calls.grants import granted
@@ -80,6 +80,8 @@ async def perform(walk: Walk, call: PeerCall, at: At) -> Result:
     """Return the step's recorded result, or have it done and record it."""
     stored = walk.journal.steps.get(call.path)
     if stored is not None:
+        if walk.on_adopted is not None:
+            walk.on_adopted(task_of(walk, call, at, ""))
         return adopted(walk, call, at, stored)
     spent = spent_before(walk, call.path, at.purse)
     if _was(spent.last, UNKNOWN):
