@@ -1,22 +1,27 @@
 """A replay reaches into the agents: each walks its own loop again, and nobody and nothing is called."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+from router_service.outside import OutsideAgents
 from router_service.replaying import Replayer
 from tests.router_service.house import ANA
 from tests.router_service.test_execute import new_run
 from tests.router_service.test_grants import GREETS, Mesh, greet, mesh_of, offline
 from tests.router_service.test_models_away import LOGS, TRACES, look
-from weft.core import JsonObject, JsonValue, Path, Principal, RunId
+from weft.catalog import OutsideTerms, Provider
+from weft.core import JsonObject, JsonValue, Principal, RunId
+from weft.core import Path as RunPath
 from weft.core.errors import NotFoundError
 from weft.loop import Agent, ModelPatience, PeerRun, Task
 from weft.models import Model, ModelRetryConfig, StandIn, get_model
+from weft.service import OutsideFile
 from weft.testing import ScriptedOpenAIServer
 from weft.testing.openai_script import When, WireCall, WireReply
 from weft.tools import Tool, tool
@@ -166,34 +171,34 @@ async def test_rules_that_stood_in_for_a_silent_model_do_so_again() -> None:
 
 
 @pytest.mark.requirement("CLI-5")
-async def test_whoever_keeps_nothing_of_it_or_is_not_there_is_not_said_to_agree() -> None:
-    async with diagnosed(get_model("offline:")) as incident:
-        peers = incident.mesh.members.peers
-        client = peers.one_of_each()["logs"]
-        await client.erase(ANA, [incident.run_id], within=5.0)
+async def test_whoever_keeps_nothing_of_it_or_is_not_there_is_not_said_to_agree(
+    tmp_path: Path,
+) -> None:
+    async with diagnosed(get_model("offline:")) as incident, AsyncExitStack() as sessions:
+        peers, catalog = incident.mesh.members.peers, incident.mesh.members.catalog
+        await peers.one_of_each()["logs"].erase(ANA, [incident.run_id], within=5.0)
         erased = await incident.replay()
-        client.card = replace(client.card, trusted=False)
-        foreign = await incident.replay()
-        [entry] = incident.mesh.members.catalog.snapshot().of("logs")
+        [entry] = catalog.snapshot().of("logs")
         await incident.mesh.members.stops(entry)
         away = await incident.replay()
+        terms = OutsideTerms(tenants=frozenset({ANA.tenant}))
+        peers.outside = OutsideAgents(OutsideFile.of(None, tmp_path), sessions)
+        named = Provider(
+            service="logs", instance="1", url="https://logs.example", card="", outside=terms
+        )
+        peers.outside.providers = (named,)
+        peers.outside.revision = 1
+        foreign = await incident.replay()
 
-    gaps = {
-        gap: words
-        for document in (erased, foreign, away)
-        for gap, _, _, words in agents(document)
-        if words
-    }
-    assert [document["same"] for document in (erased, foreign, away)] == [None] * 3
+    assert [document["same"] for document in (erased, away, foreign)] == [None] * 3
     assert [
-        next(words for name, _, _, words in agents(document) if name == "logs")
-        for document in (erased, foreign, away)
+        [(name, words) for name, _, _, words in agents(document) if words]
+        for document in (erased, away, foreign)
     ] == [
-        "it keeps no record of this task any more",
-        "it is no member of the mesh, and tells nobody how it came to its answer",
-        "logs is away",
+        [("logs", "it keeps no record of this task any more")],
+        [("logs", "logs is away")],
+        [("logs", "it is no member of the mesh, and tells nobody how it came to its answer")],
     ]
-    assert set(gaps) == {"logs"}
 
 
 @pytest.mark.requirement("CLI-5")
@@ -216,7 +221,7 @@ async def test_what_the_plan_would_ask_now_is_held_against_what_was_asked(
         store = incident.mesh.runs.checkpointer.runs
         steps = dict(await store.steps(ANA, RunId(incident.run_id)))
 
-        async def reworded(*_: object) -> dict[Path, JsonObject]:
+        async def reworded(*_: object) -> dict[RunPath, JsonObject]:
             return {**steps, (): {**steps[()], "plan": _other(steps[()]["plan"])}}
 
         monkeypatch.setattr(store, "steps", reworded)
