@@ -5,12 +5,14 @@ each would stand in a database three times. Names stand beside the rest, never i
 content can be taken for one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from weft.checkpoint.bounds import MOST_BYTES, bounded
 from weft.core import JsonObject, JsonValue, Path, Result, data_of, dumps, text_of
 from weft.events import Event, RunCompleted, RunFailed
 
+AT_ONCE_BYTES = 16_384
+"""So much, results and steps together, is compared in less time than handing it to a thread takes."""
 FROM_BYTES = 2_048
 """A shorter result, or output of one, is kept as it is."""
 SMALLEST_BYTES = 192
@@ -26,14 +28,21 @@ _IN_RESULT = {"in": "result"}
 _NAMES = {_REST, _SHARED}
 
 
-def is_foldable(result: JsonObject) -> bool:
-    """Tell whether `folded` looks for anything, which takes time in proportion to the steps."""
-    return len(dumps(result)) >= FROM_BYTES
+def takes_long(result: JsonObject, steps: Iterable[JsonObject]) -> bool:
+    """Tell whether `folded` is better left to a thread than called where others wait."""
+    left = AT_ONCE_BYTES - len(dumps(result))
+    if left > AT_ONCE_BYTES - FROM_BYTES:
+        return False
+    for outcome in steps:
+        if left < 0:
+            break
+        left -= len(dumps(outcome))
+    return left < 0
 
 
 def folded(result: JsonObject, steps: Mapping[Path, JsonObject]) -> JsonObject:
     """Return what is kept of a `Result` whose run recorded `steps`; `unfolded` is the inverse."""
-    if not steps or not is_foldable(result):
+    if not steps or len(dumps(result)) < FROM_BYTES:
         return _whole(result)
     places: dict[bytes, tuple[Path, Keys]] = {}
     for path, outcome in steps.items():

@@ -29,7 +29,7 @@ from weft.checkpoint.base import (
 from weft.checkpoint.book import OutcomeBook
 from weft.checkpoint.checkpointer import Checkpointer
 from weft.checkpoint.effects import EffectCall, EffectOutcome, EffectStore, Intent
-from weft.checkpoint.folding import is_foldable
+from weft.checkpoint.folding import takes_long
 from weft.checkpoint.inbound import Answers, Inbound, Received
 from weft.checkpoint.index import Page, Pruned, RunFilter, RunIndex, ThreadSummary
 from weft.checkpoint.rules import (
@@ -391,6 +391,7 @@ class DatabaseCheckpointer(Checkpointer):
 
 async def _ending_text(ending: Ending) -> log.EndingText:
     """Return the ending ready to be stored: what is long is compared with the steps elsewhere."""
-    if (ending.recorded or ending.steps) and is_foldable(ending.result):
+    outcomes = (*ending.recorded.values(), *(step.outcome for step in ending.steps))
+    if outcomes and takes_long(ending.result, outcomes):
         return await anyio.to_thread.run_sync(log.EndingText, ending)
     return log.EndingText(ending)

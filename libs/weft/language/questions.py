@@ -12,7 +12,7 @@ from weft.language.cues import Reading
 from weft.language.entities import Entity, entities
 from weft.language.periods import period_of
 from weft.language.spelling import Spelling
-from weft.language.text import Phrases
+from weft.language.text import Phrases, Word, kept_of_short_texts
 
 __all__ = ["EARLIER", "Question", "QuestionKind"]
 
@@ -55,9 +55,9 @@ class Question:
     def of(cls, text: str) -> "Question":
         """Read `text`, and for what it does not say the lines of what it follows."""
         own, *earlier = text.split(f"\n{EARLIER}")
-        read = cls._read(own)
+        read = _read(own)
         for before in earlier:
-            read = read.following(cls._read(before))
+            read = read.following(_read(before))
         return read
 
     def following(self, before: "Question") -> "Question":
@@ -75,7 +75,8 @@ class Question:
         )
 
     @classmethod
-    def _read(cls, text: str) -> "Question":
+    def alone(cls, text: str) -> "Question":
+        """Read `text`, which follows nothing."""
         spoken = Reading.of(text)
         reading = as_meant(spoken.in_english)
         named = entities(reading)
@@ -100,14 +101,28 @@ class Question:
         )
 
 
+@kept_of_short_texts
+def _read(text: str) -> Question:
+    return Question.alone(text)
+
+
 _WEIGHED = ("health", "cause", "slowest", "worst", "errors")
 
 
 def as_meant(reading: Reading) -> Reading:
     """Return the request alone, its slips mended: what stands around it asks for nothing."""
-    alone = Reading.of(without_courtesy(reading.text))
-    mended = [replace(word, text=_SPELLING.meant(word.text)) for word in alone.words]
-    return replace(alone, words=mended)
+    return _as_meant(reading.text)
+
+
+@kept_of_short_texts
+def _as_meant(text: str) -> Reading:
+    alone = Reading.of(without_courtesy(text))
+    return replace(alone, words=[_mended(word) for word in alone.words])
+
+
+def _mended(word: Word) -> Word:
+    meant = _SPELLING.meant(word.text)
+    return word if meant == word.text else replace(word, text=meant)
 
 
 _SPELLING = Spelling(

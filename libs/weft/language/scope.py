@@ -83,29 +83,39 @@ def _asks_for_help(plain: Reading, words: list[str]) -> bool:
 
 def _is_about_systems(plain: Reading, words: list[str]) -> bool:
     spoken = set(words)
-    strong, weak = _signs(plain, words)
+    strong = _strong_signs(plain, words)
     if not spoken.isdisjoint(tables.EVERYDAY):
         return strong >= _ENOUGH
     if plain.has(_POINTING) and (strong or spoken.isdisjoint(tables.OWNED)):
         return True
     if not spoken.isdisjoint(tables.PERSONAL):
         on_call = not tables.ON_CALL.isdisjoint(spoken)
-        return on_call or strong >= _ENOUGH or (strong == 1 and weak >= 1)
-    named = any(entity.kind in ("service", "metric") for entity in entities(plain))
-    if strong or weak >= _ENOUGH or (weak and named):
+        return on_call or strong >= _ENOUGH or (strong == 1 and _weak_signs(plain, words) >= 1)
+    if strong or _is_enough(plain, _weak_signs(plain, words)):
         return True
     return _asks_for_a_state(words) or _tells_of_a_fault(plain, words)
 
 
-def _signs(plain: Reading, words: list[str]) -> tuple[int, int]:
-    """Return how much says that it is about systems: signs that do alone, and halves of one."""
+def _is_enough(plain: Reading, weak: int) -> bool:
+    """Tell whether halves of a sign do: two of them, or one beside a name."""
+    if weak != 1:
+        return weak >= _ENOUGH
+    return any(entity.kind in ("service", "metric") for entity in entities(plain))
+
+
+def _strong_signs(plain: Reading, words: list[str]) -> int:
+    """Count what says alone that it is about systems."""
     telling = words[2:] if words[:2] == ["slow", "down"] else words
     strong = len((set(telling) & tables.TELEMETRY) - _PARTICLES)
     strong += any(map(_is_down, words, ["", *words], range(len(words), 0, -1)))
     strong += not tables.CALLS.isdisjoint(words[:2])
-    strong += any(map(_is_status, words, ["", *words])) + plain.has(_FAULTS)
+    return strong + any(map(_is_status, words, ["", *words])) + plain.has(_FAULTS)
+
+
+def _weak_signs(plain: Reading, words: list[str]) -> int:
+    """Count what is half of a sign."""
     weak = sum(word in tables.HALF for word in words) + _says_a_time(plain.text)
-    return strong, weak + ("diagnose" in plain.goals) + plain.has(KINDS_BY_PHRASE)
+    return weak + ("diagnose" in plain.goals) + plain.has(KINDS_BY_PHRASE)
 
 
 _PARTICLES = frozenset({"down"})

@@ -82,9 +82,7 @@ def asked_of(goal: str, branches: Sequence[Branch]) -> Asked:
 
 
 def opening_lines(inquiry: Asked, report: Report) -> list[str]:
-    """Return what is said first; nothing where no source shows anything."""
-    if not inquiry.facts:
-        return []
+    """Return what is said first, where some source shows anything."""
     lines = [] if inquiry.question.english else [_as_it_was_read(inquiry)]
     lines += [_absent(name, inquiry) for name in inquiry.unknown]
     lines += _window(inquiry, report)

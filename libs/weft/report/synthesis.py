@@ -69,7 +69,8 @@ def synthesize(branches: Sequence[Branch], *, goal: str = "", asked_again: bool 
 def _said(report: Report, branches: Sequence[Branch], goal: str) -> str:
     """Return what was asked, as far as the sources show it, and the diagnosis behind it."""
     diagnosis = summarize(report, branches, goal=goal)
-    opening = opening_lines(asked_of(goal, branches), report)
+    # What was asked can only be said where a source shows something; reading it takes longest here.
+    opening = opening_lines(asked_of(goal, branches), report) if report.facts else []
     return "\n".join([*opening, "", diagnosis]) if opening else diagnosis
 
 

@@ -68,9 +68,18 @@ def test_a_step_that_is_gone_leaves_a_gap_and_no_error() -> None:
     assert unfolded(folded(result, steps), lambda _: None) == {**result, "data": None}
 
 
-@pytest.mark.parametrize(("length", "elsewhere"), [(100, False), (4_096, True)])
+@pytest.mark.parametrize(
+    ("length", "recorded", "elsewhere"),
+    [
+        (100, 100, False),
+        (100, 20_000, False),
+        (4_096, 100, False),
+        (4_096, 20_000, True),
+        (20_000, 100, True),
+    ],
+)
 async def test_what_is_long_is_compared_beside_the_event_loop(
-    monkeypatch: pytest.MonkeyPatch, length: int, *, elsewhere: bool
+    monkeypatch: pytest.MonkeyPatch, length: int, recorded: int, *, elsewhere: bool
 ) -> None:
     threads: list[int] = []
 
@@ -83,6 +92,7 @@ async def test_what_is_long_is_compared_beside_the_event_loop(
     held = await running(checkpointer)
     result: JsonObject = {"status": "completed", "parts": [{"text": "x" * length}]}
 
-    await runs.finish(held, replace(ending(), result=result, recorded={("look",): {"a": LONG}}))
+    steps: dict[Path, JsonObject] = {("look",): {"a": "y" * recorded}}
+    await runs.finish(held, replace(ending(), result=result, recorded=steps))
 
     assert [thread != threading.get_ident() for thread in threads] == [elsewhere]
