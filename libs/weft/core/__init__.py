@@ -8,7 +8,16 @@ from weft.core.budget import NO_USAGE, UNLIMITED, Budget, Usage
 from weft.core.clock import SYSTEM_CLOCK, Clock, Deadline, SystemClock, earliest, rfc3339
 from weft.core.coverage import Coverage, FileCoverage, ReadingVerdict, coverage_in
 from weft.core.facts import Fact, facts_in
-from weft.core.ids import HEX_ID, InterruptId, RunId, name_digest, new_id, new_run_id, secret_id
+from weft.core.ids import (
+    HEX_ID,
+    InterruptId,
+    RunId,
+    name_digest,
+    new_id,
+    new_run_id,
+    random_hex,
+    secret_id,
+)
 from weft.core.messages import Message, Role, ToolCall, ToolSpec
 from weft.core.parts import Part, PartKind, Parts, data_of, parts_of, says_nothing, text_of
 from weft.core.principal import ALL_SCOPES, LOCAL, RUN_SCOPES, Allowance, Principal
@@ -112,6 +121,7 @@ __all__ = [
     "new_run_id",
     "option_of",
     "parts_of",
+    "random_hex",
     "rfc3339",
     "says_nothing",
     "secret_id",

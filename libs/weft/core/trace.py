@@ -5,11 +5,12 @@ because whoever writes one may know nothing of the run it belongs to.
 """
 
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+
+from weft.core.ids import random_hex
 
 __all__ = ["HEADER", "TraceContext", "logged_trace_id", "logged_under"]
 
@@ -81,5 +82,5 @@ def logged_trace_id() -> str | None:
 
 
 def _nonzero(size: int) -> str:
-    text = secrets.token_hex(size)
+    text = random_hex(size)
     return text if text.strip("0") else _nonzero(size)

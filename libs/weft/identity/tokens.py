@@ -5,7 +5,6 @@ key from the token itself, nothing fetched.
 """
 
 import hashlib
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -25,6 +24,7 @@ from weft.core import (
     Principal,
     Record,
     TraceContext,
+    random_hex,
 )
 from weft.core.errors import DeadlineExceededError, DepthExceededError, UnauthenticatedError
 from weft.identity.keys import SigningKey, Trust, TrustedKey, b64, unb64
@@ -168,7 +168,7 @@ class Minter:
         claims = {
             "iss": self._key.service,
             "aud": audience,
-            "jti": secrets.token_hex(16),
+            "jti": random_hex(16),
             "exp": int(self._clock.now()) + LIFETIME_SECONDS,
             "tenant": principal.tenant,
             "sub": principal.subject,
