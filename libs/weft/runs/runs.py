@@ -232,7 +232,8 @@ class Runs:
             news = await listener.next(within=within, end=True)
             if left > 0 and news and not any(_settles(event) for event in news):
                 continue
-            run = await self.read(principal, run_id)
+            # Of a run that ended in this process the store says nothing new.
+            run = self.hub.ended(run_id) or await self.read(principal, run_id)
             if run.status in TERMINAL or run.status == "interrupted" or left <= 0:
                 return run
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.libs.a2a.harness import ScriptedPeer, ScriptedRun, Served, agent, message
 from weft.a2a.server import TaskLimits
+from weft.checkpoint import Run
 from weft.core import LOCAL, Claim, Interrupt, JsonObject, Reason, Result, new_id
 from weft.events import Event
 
@@ -44,6 +45,25 @@ async def failing(run: ScriptedRun) -> AsyncIterator[Event | Result]:
         return
     code = run.task.prompt
     yield Result(status="failed", reasons=(Reason(code=code, message="no"),), text="so far")
+
+
+async def test_a_task_that_ends_where_it_was_sent_is_answered_from_what_its_owner_knows(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[object] = []
+
+    async def read(*which: object) -> Run:
+        reads.append(which)
+        return await stored(*which)  # type: ignore[arg-type]
+
+    stored = served.runs.checkpointer.runs.read
+    monkeypatch.setattr(served.runs.checkpointer.runs, "read", read)
+    sent = (await served.call("SendMessage", message("hello")))["result"]["task"]
+    assert reads == []
+    got = (await served.call("GetTask", {"id": sent["id"]}))["result"]
+
+    assert got == sent
+    assert len(reads) == 1
 
 
 @pytest.mark.requirement("A2A-50")

@@ -89,7 +89,7 @@ async def _send_stream(
 ) -> StreamStart:
     sent, length = await tasks.accept(context, request), request.configuration.history_length
     if sent.after == 0:
-        messages = history(sent.run, opening(sent.run), length)
+        messages = [] if length == 0 else history(sent.run, opening(sent.run), length)
         return StreamStart(sent.run, 0, views.submitted(sent.run, messages), first=sent.first)
     return StreamStart(sent.run, sent.after, await tasks.snapshot(context, sent.run, length))
 

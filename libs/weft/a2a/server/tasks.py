@@ -127,10 +127,17 @@ class Tasks:
         sent = await self.accept(ask, request)
         run = sent.run
         if not (request.configuration.return_immediately or _settled(run)):
-            run = await self.runs.wait(
-                ask.caller.principal, run.run_id, seconds=self._limits.block_s
-            )
+            run = await self._ended(ask, sent)
         return await self._shown(ask, run, length=request.configuration.history_length)
+
+    async def _ended(self, ask: CallContext, sent: Sent) -> Run:
+        """Return the task's run once it ended or waits, or as it is when no more is waited."""
+        principal, run_id, seconds = ask.caller.principal, sent.run.run_id, self._limits.block_s
+        if not sent.first:
+            return await self.runs.wait(principal, run_id, seconds=seconds)
+        # It is carried out here, and nothing of it was told yet: the store need not be asked.
+        with self.runs.hub.listen(run_id) as listener:
+            return await self.runs.settled(principal, run_id, listener, seconds=seconds)
 
     async def get(self, ask: CallContext, request: GetTaskRequest) -> JsonObject:
         run = await self.read(ask, request.id)
