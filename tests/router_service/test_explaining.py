@@ -51,7 +51,7 @@ class Router:
     store: Checkpointer
 
     async def explained(self, request: RoutedRequest, gate: PolicyGate) -> Any:  # noqa: ANN401 - JSON
-        service = ControlService(self._routes(gate), self.mesh.peers, None, NOBODY)  # type: ignore[arg-type]
+        service = ControlService(self._routes(gate), self.mesh.peers, None, None, NOBODY)  # type: ignore[arg-type]
         return await service.explained(request, ANA, seconds=30)
 
     async def done(self, request: RoutedRequest, gate: PolicyGate) -> JsonObject:

@@ -63,7 +63,7 @@ class Replica:
         return made.run_id, log
 
     async def explained(self, principal: Principal = ANA) -> Any:  # noqa: ANN401 - JSON
-        service = ControlService(Routes(), self.mesh.peers, None, self.advisers)  # type: ignore[arg-type]
+        service = ControlService(Routes(), self.mesh.peers, None, None, self.advisers)  # type: ignore[arg-type]
         request = RoutedRequest(input="Look into the till", goal=RESEARCH)
         return await service.explained(request, principal, seconds=20)
 
