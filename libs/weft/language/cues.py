@@ -3,12 +3,13 @@
 import re
 from bisect import bisect
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from weft.language import lexicon
 from weft.language.other_languages import Gloss, glossed
 from weft.language.question_words import HALF, TELEMETRY
+from weft.language.speech import asks_about, is_negated, orders_in_other_forms, supposes
 from weft.language.text import Phrases, Word, beginning, kept_of_short_texts, scan, stems
 
 __all__ = ["Reading", "topic_stems"]
@@ -136,6 +137,7 @@ class Reading:
         ]
         phrases = (self.words[index] for index, _, _ in _EFFECT_PHRASES.find(self.words))
         named += [word for word in phrases if not self._asks_about(word)]
+        named += [replace(word, text=verb) for word, verb in self._other_orders]
         acts = any(goal in lexicon.ACTING for goal in self.goals)
         return named if acts or any(not word.quoted for word in named) else []
 
@@ -144,13 +146,35 @@ class Reading:
         """The words of `effects` that stand where an order does, whatever it is tied to."""
         places = {word.start: index for index, word in enumerate(self.words)}
         whole = {index: length for index, length, _ in _EFFECT_PHRASES.find(self.words)}
+        others = {word.start for word, _ in self._other_orders}
         orders: dict[str, None] = {}
         for word in self.effects:
             index = places[word.start]
-            if not word.quoted and self._is_imperative(index):
+            if word.start in others:
+                orders[word.text] = None
+            elif not word.quoted and self._is_imperative(index) and not self.only_tells_of(word):
                 spoken = self.words[index : index + whole.get(index, 1)]
                 orders[" ".join(part.text for part in spoken)] = None
         return list(orders)
+
+    def only_tells_of(self, word: Word) -> bool:
+        """Tell whether what a word of `effects` names is negated, supposed or reported: its risk stays."""
+        clause = self.clauses[word.clause]
+        at = word.at
+        return is_negated(clause, at) or supposes(clause, at, in_a_question=self._is_question)
+
+    @cached_property
+    def _is_question(self) -> bool:
+        """Whether it ends as one."""
+        last = self.clauses[self.words[-1].clause][0].text if self.words else ""
+        return self.text.rstrip().endswith("?") or last in lexicon.ANSWERED_BY_FACTS
+
+    @cached_property
+    def _other_orders(self) -> list[tuple[Word, str]]:
+        """The words of orders that have no verb in the imperative, each with the verb."""
+        return [
+            order for clause in self.clauses.values() for order in orders_in_other_forms(clause)
+        ]
 
     def _tells_of_others(self, index: int) -> bool:
         """`customers can't pay` and `when users pay` tell what happens; nobody is to do it."""
@@ -168,6 +192,8 @@ class Reading:
 
     def _cues(self) -> Iterator[tuple[int, str]]:
         used: set[int] = set()
+        for word, verb in self._other_orders:
+            yield word.start, _CUES.get(verb, "remediate")
         for index, length, goal in _PHRASES.find(self.words):
             if goal == lexicon.NO_GOAL or self._counts(index, goal):
                 used.update(range(index, index + length))
@@ -211,8 +237,11 @@ class Reading:
         word = self.words[index]
         if word.quoted or self._negated(word) or not self._can_be_verb(index):
             return False
-        report = self._asks_about(word) or self._tells_of_others(index)
-        return goal in lexicon.READING or not report
+        if goal in lexicon.READING:
+            return True
+        return not (
+            self._asks_about(word) or self._tells_of_others(index) or self.only_tells_of(word)
+        )
 
     def _negated(self, word: Word) -> bool:
         return self._negated_from.get(word.clause, word.at) < word.at
@@ -224,11 +253,7 @@ class Reading:
         return {word.clause: word.at for word in reversed(negations)}
 
     def _asks_about(self, word: Word) -> bool:
-        clause = self.clauses[word.clause]
-        first = clause[0]
-        if first is word or first.text not in lexicon.ANSWERED_BY_FACTS:
-            return False
-        return first.text not in ("when", "where") or clause[1].text in lexicon.AUXILIARIES
+        return asks_about(self.clauses[word.clause], word.at)
 
     def _can_be_verb(self, index: int) -> bool:
         word = self.words[index]

@@ -126,7 +126,7 @@ AMBIGUOUS = words("""
     reboot email post start close reserve block push commit review audit flush debate make
     report benchmark research monitor rollback merge kill transfer call charge
     purchase test debug restore reset delay pause resume reply forward book submit cancel
-    archive replace purge upgrade
+    archive replace purge upgrade bounce toggle undo
 """)
 """Nouns as often as verbs: a cue only where a verb can stand."""
 
@@ -134,7 +134,7 @@ VERB_LEADS = words("""
     please to also just must should can could you will now or not don't dont never we i let's
     lets
     immediately first next again help kindly let them it i'll we'll cannot shall would may might
-    always simply quickly safely maybe needs going gonna
+    always simply quickly safely maybe needs going gonna somebody someone anybody anyone
 """)
 """What may stand before a verb that is not the first word of its clause."""
 
@@ -155,6 +155,12 @@ CONDITIONS = words("""
     otherwise hypothetically suppose supposing maybe perhaps before after case
 """)
 
+REPORTING = words("""
+    say says said saying told tells telling suggest suggests suggested recommend recommends recommended
+    want wants wanted ask asks asked think thinks thought advise advises advised insists insisted
+""")
+"""Verbs with which is told what somebody else would have done."""
+
 INABILITY = words("can't cannot cant couldn't")
 PEOPLE = words("users customers clients people shoppers buyers visitors they somebody someone")
 TELLING = words("when while if after because that as since whenever where")
@@ -172,7 +178,7 @@ EFFECTS = words("""
     schedule reschedule reassign delay postpone forward reply archive pause resume
     grant block unblock flush stop kill start reset restore mitigate remediate fix repair
     replace move
-    remove add set insert upload invite assign close reopen
+    remove add set insert upload invite assign close reopen bounce relaunch toggle activate deactivate undo
 """)
 DESTRUCTIVE = words("""
     delete deleting drop dropping purge wipe destroy truncate erase terminate decommission

@@ -4,8 +4,6 @@ An operator is a capability with effects for which another one proposes: its car
 `proposes:<skill>`. So it can be asked what it would do before anybody approves it.
 """
 
-from collections.abc import Sequence
-
 from weft.catalog import Capability
 from weft.language import lexicon
 from weft.language.cues import Reading
@@ -65,8 +63,9 @@ def asks_for_repair(reading: Reading) -> bool:
 
 
 def _verbs(reading: Reading) -> frozenset[str]:
-    """Return what is ordered, without what a clause takes back."""
-    negated = {word.clause for word in reading.words if word.text in lexicon.NEGATIONS}
-    spoken = {word.text for word in reading.words if not word.quoted and word.clause not in negated}
-    first: Sequence[str] = [order.partition(" ")[0] for order in reading.orders]
-    return frozenset((reading.requested_actions | set(first)) & spoken)
+    """Return what is ordered, without what is only asked about, told of or taken back."""
+    told_of = {word.text for word in reading.effects if reading.only_tells_of(word)}
+    return frozenset(
+        (reading.requested_actions - told_of)
+        | {order.partition(" ")[0] for order in reading.orders}
+    )

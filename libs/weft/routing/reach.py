@@ -217,7 +217,11 @@ def _ordered(reading: Reading, scope: Scope, situation: Situation) -> tuple[str,
     """Return the verbs of what is to be done; a question may tell of effects without wanting any."""
     orders = reading.orders
     if not orders and scope != "data":
-        orders = [word.text for word in reading.effects if not word.quoted]
+        orders = [
+            word.text
+            for word in reading.effects
+            if not word.quoted and not reading.only_tells_of(word)
+        ]
     return tuple(verb for verb in orders if not situation.model or " " in verb or verb in _OPERATED)
 
 
