@@ -166,6 +166,21 @@ async def test_the_flusher_outlives_an_outage_that_outlasts_its_patience(
     assert heard.names == ["one", "two"]
 
 
+async def test_an_event_that_nobody_flushes_is_written_and_so_is_one_that_comes_much_later(
+    store: Checkpointer,
+) -> None:
+    claimed, heard = await started(store), Heard()
+
+    async with RunJournal(store, claimed, heard) as journal:
+        for name in ("one", "two", "three"):
+            journal.emit(said(name))
+            await heard.until(name)
+        journal.emit(said("left"))
+
+    assert heard.names == ["one", "two", "three"]
+    assert len(await store.runs.events(ALICE, claimed.run.run_id)) == 5
+
+
 async def test_a_fenced_journal_says_so_to_whoever_writes_next(store: Checkpointer) -> None:
     claimed = await started(store)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from weft.checkpoint import Held, Recorded, RunStore, StepWrite, keepable
-from weft.core.errors import FencedError, InputError, StoreError
+from weft.core.errors import FencedError, InputError
 from weft.core.supervision import forever
 from weft.events import Envelope, Event
 from weft.runs.patience import patiently
@@ -37,16 +37,18 @@ class EventLog:
         self._sending: list[Event] = []
         """The batch that was handed to the store and not confirmed; it may be kept already."""
         self._batch = 0
-        self._wake = asyncio.Event()
+        self._closed = False
+        self._due: asyncio.TimerHandle | None = None
+        """When what was added will have waited long enough."""
         self._flusher: asyncio.Task[None] | None = None
+        """At work only once something was due: most events leave with a step before that."""
 
     def add(self, events: Iterable[Event]) -> None:
         """Write the events soon."""
         self._pending.extend(events)
-        if self._flusher is None:
-            name = f"flush {self._held.run_id}"
-            self._flusher = asyncio.create_task(forever(self._flush_soon, name=name), name=name)
-        self._wake.set()
+        if self._due is None and self._flusher is None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._due = loop.call_later(FLUSH_SECONDS, self._begin_flush)
 
     async def flush(self) -> None:
         """Return once everything that was added is durable."""
@@ -82,6 +84,9 @@ class EventLog:
 
     async def aclose(self) -> None:
         """Write nothing more by itself."""
+        self._closed = True
+        if self._due is not None:
+            self._due.cancel()
         if self._flusher is not None:
             self._flusher.cancel()
             await asyncio.wait({self._flusher})
@@ -115,16 +120,19 @@ class EventLog:
         pending, self._pending = self._pending, []
         return pending
 
-    async def _flush_soon(self) -> None:
-        while True:
-            await self._wake.wait()
-            await asyncio.sleep(FLUSH_SECONDS)
-            self._wake.clear()
+    def _begin_flush(self) -> None:
+        self._due = None
+        if self._pending or self._sending:
+            name = f"flush {self._held.run_id}"
+            self._flusher = asyncio.create_task(forever(self._flush_all, name=name), name=name)
+
+    async def _flush_all(self) -> None:
+        """Write what is due, and what comes while that is written a little later."""
+        while self._pending or self._sending:
             try:
                 await self.flush()
             except FencedError:
                 # Nothing can be written any more; the work hears of it by its own next write.
                 return
-            except StoreError:
-                self._wake.set()
-                raise
+            await asyncio.sleep(FLUSH_SECONDS)
+        self._flusher = None
