@@ -98,15 +98,18 @@ def execute_run(
     async def execute(claimed: Claimed, journal: Journal) -> RunOutcome:
         run = claimed.run
         request = RoutedRequest.of(run)
-        loading = checkpointer.threads.load(thread_of(run))
-        planner = Planner(peers, routes, advisers, journal)
+        planner, thread = Planner(peers, routes, advisers, journal), None
         try:
-            if points_back(request.input):
-                thread = await loading
+            if claimed.thread_version == 0:
+                planned = await planner.plan(request, run)
+            elif points_back(request.input):
+                thread = await checkpointer.threads.load(thread_of(run))
                 planned = await planner.plan(request, run, asked_before(history_of(thread)))
             else:
                 # Neither needs the other: the thread is read while the plan is written down.
-                thread, planned = await asyncio.gather(loading, planner.plan(request, run))
+                thread, planned = await asyncio.gather(
+                    checkpointer.threads.load(thread_of(run)), planner.plan(request, run)
+                )
         except NotPlannedError as unplanned:
             return RunOutcome(unplanned.result())
         interpreter = Interpreter(peers, journal)

@@ -79,6 +79,10 @@ def _read_again(*_: object) -> Plan:
     raise AssertionError("the plan was made in the claim by the same process")
 
 
+def _looked_at(*_: object) -> Plan:
+    raise AssertionError("the claim said that nothing is in the thread")
+
+
 @asynccontextmanager
 async def specialist(peer: Peer, mesh: House, store: Path) -> AsyncIterator[SqliteCheckpointer]:
     """Serve `peer` over A2A, with a database of its own in the file `store`."""
@@ -109,6 +113,7 @@ async def test_a_run_over_three_specialists_takes_five_commits_here_and_two_ther
     # And looks for work that no bell told of.
     monkeypatch.setattr("random.uniform", lambda *_: 60.0)
     monkeypatch.setattr("weft.plan.Plan.from_json", _read_again)
+    monkeypatch.setattr("weft.checkpoint.store.DatabaseThreads.load", _looked_at)
     async with AsyncExitStack() as stack:
         mesh = await stack.enter_async_context(house())
         theirs = [

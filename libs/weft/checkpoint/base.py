@@ -156,6 +156,8 @@ class Claimed:
     events: tuple[Envelope, ...] = ()
     """What the claim itself told (`run.started`, or `run.recovered` and `run.resumed`), and then
     what its prepared step did."""
+    thread_version: int | None = None
+    """That of its thread, 0 for none yet; None of a run that was claimed as it was accepted."""
 
 
 Prepare = Callable[[Run], StepWrite | None]

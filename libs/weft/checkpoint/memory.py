@@ -15,6 +15,7 @@ from weft.checkpoint.tables import (
     ERASED,
     PRUNED,
     Attempts,
+    Claimable,
     Door,
     EffectRow,
     ListedThread,
@@ -148,7 +149,11 @@ class MemoryTables:
         old = [row for row in bare if self._rests(row.key, request.before)]
         return tuple([row.run_id for row in old][: request.limit])
 
-    def read_claimable(self, request: ask.ReadClaimable) -> RunRow | None:
+    def read_claimable(self, request: ask.ReadClaimable) -> Claimable | None:
+        row = self._claimable(request)
+        return None if row is None else Claimable(self._now, row)
+
+    def _claimable(self, request: ask.ReadClaimable) -> RunRow | None:
         now = self._now
         waiting = [row for row in self._open.values() if row.operation in request.operations]
         lost = [row for row in waiting if row.status in ("running", "canceling")]

@@ -12,6 +12,7 @@ from weft.checkpoint.base import Held, RunStatus, ThreadKey
 from weft.checkpoint.script import Request, request
 from weft.checkpoint.tables import (
     Attempts,
+    Claimable,
     Door,
     EffectRow,
     ListedThread,
@@ -140,7 +141,7 @@ class ReadBareRuns(Request[tuple[str, ...]]):
 
 
 @request
-class ReadClaimable(Request[RunRow | None]):
+class ReadClaimable(Request[Claimable | None]):
     """Read and lock a run of one of the operations that may be claimed or must be closed.
 
     A lost or ended lease comes before what is queued, oldest first; a queued run must have no

@@ -201,6 +201,13 @@ class Door(NamedTuple):
     """Those of the thread, oldest first."""
 
 
+class Claimable(NamedTuple):
+    """A run that may be claimed, and when it was looked for: the transaction's `Now`, if its first."""
+
+    now: float
+    run: RunRow
+
+
 class Attempts(NamedTuple):
     """A held run and what the ledger has under a key."""
 

@@ -12,11 +12,13 @@ from weft.testing.store_values import (
     RUNS,
     STEP,
     ScriptedFaults,
+    ending,
     new_run,
     question,
     running,
     started,
     step,
+    thread_of,
 )
 
 PLAN = StepWrite((), {"plan": "look"}, (Event(type="plan.compiled"),))
@@ -86,6 +88,25 @@ class ClaimContract:
         )
         await runs.append(taken.held, 1, [STEP])
         assert (await runs.events(ALICE, run.run_id, after=3))[0].seq == 4
+
+    async def test_a_claim_says_how_much_its_thread_holds(self, checkpointer: Checkpointer) -> None:
+        runs, threads = checkpointer.runs, checkpointer.threads
+        first = await runs.accept(new_run(), on_busy="reject")
+        (taken,) = await runs.claim("one", RUNS, limit=1)
+        assert taken.thread_version == 0
+        key = thread_of(first.run)
+        await threads.append(key, [b"asked", b"answered"], expected=0, fence=taken.held)
+        await runs.finish(taken.held, ending())
+
+        await runs.accept(new_run(thread_id=key.thread_id), on_busy="reject")
+        (later,) = await runs.claim("one", RUNS, limit=1)
+        assert later.thread_version == 2
+        await runs.release(later.held)
+        (again,) = await runs.claim("two", RUNS, limit=1)
+        assert again.thread_version == 2
+        loaded = await threads.load(key)
+        assert loaded is not None
+        assert loaded.version == again.thread_version
 
     async def test_accepted_and_claimed_at_once_a_run_has_its_prepared_step(
         self, checkpointer: Checkpointer, faults: ScriptedFaults

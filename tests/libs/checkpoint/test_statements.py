@@ -84,6 +84,7 @@ async def test_accepting_and_claiming(store: SqliteCheckpointer, statements: Cou
     await runs.accept(new_run(), on_busy="reject", owner="one", prepare=lambda _: PLAN)
     assert spent(statements) == 5
     await runs.claim("one", RUNS, limit=1)
+    # One of them says whether its thread has anything to read: nobody need look for that then.
     assert spent(statements) == 5
     await runs.accept(new_run(), on_busy="reject")
     spent(statements)

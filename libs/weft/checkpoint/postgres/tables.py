@@ -20,6 +20,7 @@ from weft.checkpoint.sql import (
     Statement,
 )
 from weft.checkpoint.sql.dialect import Dialect
+from weft.checkpoint.tables import Claimable, Door
 
 T = TypeVar("T")
 
@@ -62,11 +63,14 @@ class PostgresTables:
             reply = await self._answer(request)
 
     async def _answer(self, request: Request[object]) -> object:
-        if type(request) is not Now:
-            return await self._reply(request)
-        if self._now is None:
-            self._now = await self._reply(request)
-        return self._now
+        if type(request) is Now and self._now is not None:
+            return self._now
+        answer = await self._reply(request)
+        if self._now is None and type(request) is Now:
+            self._now = answer
+        elif self._now is None and isinstance(answer, Door | Claimable):
+            self._now = answer.now
+        return answer
 
     async def _reply(self, request: Request[object]) -> object:
         statements = _TABLES.statements(request)

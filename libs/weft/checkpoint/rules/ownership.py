@@ -9,6 +9,7 @@ from weft.checkpoint.requests import (
     ReadClaimable,
     ReadOpenRuns,
     ReadRun,
+    ReadThread,
     RenewLeases,
     SaveRun,
 )
@@ -48,7 +49,8 @@ def claim(claimant: Claimant, limit: int, run_id: RunId | None = None) -> Script
     claimed: list[Claimed] = []
     while len(claimed) < limit:
         if run_id is None:
-            row = yield from ReadClaimable(claimant.operations)
+            claimable = yield from ReadClaimable(claimant.operations)
+            row = None if claimable is None else claimable.run
         else:
             row = yield from _claimable(run_id, claimant.operations, (yield from Now()))
         if row is None:
@@ -104,7 +106,9 @@ def _take(row: RunRow, claimant: Claimant, *, lost: bool) -> Script[Claimed]:
     row, envelopes = yield from tell_texts(row, texts)
     if step is not None:
         yield from AddStep(held, step.path, step.outcome)
-    return Claimed(held, run_of(row, now), steps, envelopes)
+    thread = yield from ReadThread(row.key)
+    version = 0 if thread is None else thread.version
+    return Claimed(held, run_of(row, now), steps, envelopes, thread_version=version)
 
 
 def _taking(row: RunRow, owner: str, *, lost: bool, steps_done: int) -> list[Event]:

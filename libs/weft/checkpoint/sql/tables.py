@@ -20,6 +20,7 @@ from weft.checkpoint.sql.statements import (
 from weft.checkpoint.tables import (
     CLOCK_SLACK,
     Attempts,
+    Claimable,
     Door,
     EffectRow,
     ListedThread,
@@ -151,7 +152,7 @@ class SqlTables:
         rows = yield Statement(texts.BARE, (before, before, before, request.limit))
         return tuple([cast("str", row[0]) for row in rows])
 
-    def read_claimable(self, request: ask.ReadClaimable) -> Statements[RunRow | None]:
+    def read_claimable(self, request: ask.ReadClaimable) -> Statements[Claimable | None]:
         operations = sorted(request.operations)
         if not operations:
             return None
@@ -162,12 +163,12 @@ class SqlTables:
             (texts.QUEUED, texts.QUEUED_FIRST, ()),
             (texts.DUE, texts.DUE_FIRST, ()),
         )
-        for (which,) in (yield Statement(texts.CLAIMABLE, (latest,))):
+        for which, now in (yield Statement(texts.CLAIMABLE, (latest,))):
             text, order, values = looks[cast("int", which)]
             whole = text + mine + order + texts.UNLESS_LOCKED
             row = yield from self._one(whole, *values, *operations)
             if row is not None:
-                return row
+                return Claimable(cast("float", now), row)
         return None
 
     def count_accepted(self, _: ask.CountAccepted) -> Statements[int]:

@@ -85,10 +85,10 @@ QUEUED = said(
 )
 DUE = RUN + "WHERE r.status = 'interrupted' AND r.expires_at <= clock() AND "
 CLAIMABLE = said(
-    """SELECT 0 WHERE EXISTS (SELECT 1 FROM runs WHERE status IN ('running', 'canceling')
+    """SELECT 0, clock() WHERE EXISTS (SELECT 1 FROM runs WHERE status IN ('running', 'canceling')
     AND (lease_until <= clock() OR lease_until > clock() + ?))
-    UNION ALL SELECT 1 WHERE EXISTS (SELECT 1 FROM runs WHERE status = 'queued')
-    UNION ALL SELECT 2 WHERE EXISTS (SELECT 1 FROM runs WHERE status = 'interrupted'
+    UNION ALL SELECT 1, clock() WHERE EXISTS (SELECT 1 FROM runs WHERE status = 'queued')
+    UNION ALL SELECT 2, clock() WHERE EXISTS (SELECT 1 FROM runs WHERE status = 'interrupted'
     AND expires_at <= clock())"""
 )
 """Which of the three below can find anything: most looks find nothing, and take one statement."""

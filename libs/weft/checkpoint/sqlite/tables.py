@@ -11,6 +11,7 @@ from weft.checkpoint.script import Request
 from weft.checkpoint.sql import Batch, Change, LongTexts, Rows, Said, SqlTables, Statement, Value
 from weft.checkpoint.sql.dialect import Dialect, put_for_sqlite
 from weft.checkpoint.sqlite.packing import packed, packed_entry, unpacked, unpacked_entry
+from weft.checkpoint.tables import Claimable, Door
 
 _TABLES = SqlTables(LongTexts(packed, unpacked, packed_entry, unpacked_entry))
 _TOGETHER = 16
@@ -48,7 +49,10 @@ class SqliteTables:
             return self._now
         if kind in _ERASING:
             self.erased = True
-        return self._answer(request)
+        answer = self._answer(request)
+        if self._now is None and isinstance(answer, Door | Claimable):
+            self._now = answer.now
+        return answer
 
     def _answer(self, request: Request[object]) -> object:
         statements = _TABLES.statements(request)
