@@ -91,7 +91,15 @@ class Authority:
         """
         if self.depth >= MAX_DEPTH:
             raise DepthExceededError(f"calls nest at most {MAX_DEPTH} deep")
-        return replace(self, act=(*self.act, service), depth=self.depth + 1)
+        return Authority(
+            self.principal,
+            self.budget,
+            self.deadline,
+            (*self.act, service),
+            self.depth + 1,
+            self.trace,
+            self.root_id,
+        )
 
     def remaining(self, clock: Clock = SYSTEM_CLOCK) -> float | None:
         """Return the seconds left, by deadline and budget; None without a limit."""
@@ -127,13 +135,14 @@ class Authority:
         principal, kind = self.principal, terms.get("kind") or "key"
         if principal.kind != kind:
             principal = principal.model_copy(update={"kind": kind})
-        return replace(
-            self,
-            principal=principal,
-            budget=_limits(terms.get("budget")),
-            act=tuple(str(service) for service in act) if isinstance(act, list) else (),
-            depth=depth if isinstance(depth, int) else 0,
-            trace=TraceContext.read(header) if isinstance(header, str) else None,
+        return Authority(
+            principal,
+            _limits(terms.get("budget")),
+            self.deadline,
+            tuple(str(service) for service in act) if isinstance(act, list) else (),
+            depth if isinstance(depth, int) else 0,
+            TraceContext.read(header) if isinstance(header, str) else None,
+            self.root_id,
         )
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import replace
 
-import aiohttp
 import anyio
 import orjson
 import pytest
@@ -157,10 +156,10 @@ async def test_a_silent_stream_is_left_and_a_kept_alive_one_is_not(
             await asyncio.sleep(0.05)
         writer.write(frame(artifact("alive")) + frame(update("COMPLETED"), 3) + chunk(b""))
 
-    assert (transport.TIMEOUT.sock_connect, transport.TIMEOUT.sock_read) == (2, 45)
-    assert transport.TIMEOUT.total is None
+    assert (transport.PATIENT.sock_connect, transport.IDLE_SECONDS) == (2, 45)
+    assert (transport.PATIENT.total, transport.PATIENT.sock_read) == (None, None)
     async with against(silent) as (peer, client):
-        monkeypatch.setattr(transport, "TIMEOUT", aiohttp.ClientTimeout(sock_read=0.15))
+        monkeypatch.setattr(transport, "IDLE_SECONDS", 0.15)
         result = await ask(client)
 
     assert result.text == "alive"
@@ -177,7 +176,7 @@ async def test_a_blocking_call_may_be_silent_as_long_as_its_deadline(
         body = orjson.dumps({"result": task("COMPLETED", artifacts=parts)})
         writer.write(status("200 OK", body, "Content-Type: application/json"))
 
-    monkeypatch.setattr(transport, "TIMEOUT", aiohttp.ClientTimeout(sock_read=0.1))
+    monkeypatch.setattr(transport, "IDLE_SECONDS", 0.1)
     async with against(thinks, trusted=False) as (peer, client):
         client.card = replace(client.card, streaming=False)
         result = await ask(client)

@@ -20,6 +20,7 @@ class Patience:
 
     def __init__(self, until: float) -> None:
         self._until = until
+        self._now = asyncio.get_running_loop().time
         self._news_at = self._now()
         self._pause = FIRST_PAUSE
 
@@ -55,7 +56,3 @@ class Patience:
             raise DeadlineExceededError("the time is over before the peer's task ended")
         await asyncio.sleep(pause)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()

@@ -132,11 +132,11 @@ class Picture:
             raise InvalidPeerAnswerError("the peer's task neither ended nor asks for anything")
         try:
             result = result_of(self.state, self._whole(), self._believed())
-            questions = self._questions()
+            questions = self._questions() if self.state in WAITING else ()
             said = self._said_last() if result.blank and not self._artifacts else ()
         except ValueError as error:
             raise InvalidPeerAnswerError("the peer's outcome has not the form it must") from error
-        if self.state in WAITING:
+        if questions:
             return result.model_copy(update={"status": "interrupted", "interrupts": questions})
         if result.status == "failed" and not result.reasons:
             reason = Reason(code="peer_failed", message=self.words or "the peer failed")

@@ -1,7 +1,7 @@
 """One task at a remote agent: sent once, followed through broken connections, told as events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
@@ -10,7 +10,7 @@ import anyio
 
 from weft.a2a.client.patience import Patience
 from weft.a2a.client.picture import Picture
-from weft.a2a.client.transport import Frame, OpenReply
+from weft.a2a.client.transport import OpenReply
 from weft.a2a.wire.cards import PeerCard
 from weft.a2a.wire.messages import answer_of, context_of, message_of
 from weft.core import Authority, Deadline, JsonObject, JsonValue, Result
@@ -166,10 +166,16 @@ class RemoteRun:
             try:
                 while (frames := await answer.frames(self._until)) is not None:
                     self._patience.alive()
+                    before = self._picture.seen
                     for frame in frames:
-                        for event in self._shown(frame):
+                        shown = self._picture.show(frame.result, frame.number, size=frame.size)
+                        for event in shown:
                             yield event
                     await self._noted()
+                    if self._picture.seen != before:
+                        # A stream that only repeats what is known is no progress, however often it
+                        # opens.
+                        self._patience.progressed()
                     if self._picture.settled:
                         return
             except AnswerLostError:
@@ -178,14 +184,6 @@ class RemoteRun:
                 answer.close()
             answer = await self._again()
         await self._poll()
-
-    def _shown(self, frame: Frame) -> Iterator[Event]:
-        before = self._picture.seen
-        events = self._picture.show(frame.result, frame.number, size=frame.size)
-        if self._picture.seen != before:
-            # A stream that only repeats what is known is no progress, however often it opens.
-            self._patience.progressed()
-        return events
 
     async def _poll(self) -> None:
         """Ask a peer that does not stream until its task ended or waits."""

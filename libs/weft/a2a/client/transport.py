@@ -1,9 +1,10 @@
 """JSON-RPC calls to one peer over a shared session: bounded, deadlined, never repeated here."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import aiohttp
 
@@ -18,6 +19,8 @@ from weft.core.protocol_errors import (
     UnexpectedStatusError,
 )
 from weft.core.storable import received
+
+T = TypeVar("T")
 
 CONNECT_SECONDS = 2.0
 OK = 200
@@ -77,6 +80,7 @@ class OpenReply:
         self._response = response
         self._read = call.read or rpc_result
         self._most = call.most
+        self._watched = call.streams
         self._held: JsonObject | None = None
         self._unread = bytearray()
         self._size = 0
@@ -133,13 +137,12 @@ class OpenReply:
             self._response.close()
 
     async def _chunk(self, until: float) -> bytes:
+        content = self._response.content
         try:
-            async with asyncio.timeout_at(until):
-                chunk = await self._response.content.readany()
-        except aiohttp.ServerTimeoutError as error:
-            raise AnswerLostError("the peer fell silent") from error
-        except TimeoutError as error:
-            raise DeadlineExceededError("the peer did not answer in time") from error
+            # What has come needs no timer: a short answer is there as a whole.
+            chunk = content.read_nowait()
+            if not chunk and not content.at_eof():
+                chunk = await _awaited(content.readany(), until, watched=self._watched)
         except (aiohttp.ClientError, OSError) as error:
             raise AnswerLostError("the connection to the peer broke") from error
         self._size += len(chunk)
@@ -147,6 +150,28 @@ class OpenReply:
         if self._size > limit:
             raise InvalidPeerAnswerError(f"the peer's answer is over {limit} bytes")
         return chunk
+
+
+async def _awaited(answer: Awaitable[T], until: float, *, watched: bool) -> T:
+    """Return what a peer is waited for, until the deadline, and `IDLE_SECONDS` where it is watched.
+
+    One timer serves both; the HTTP client's own is set anew with everything that comes.
+
+    Raises:
+        AnswerLostError: It fell silent.
+        DeadlineExceededError: It is past `until`.
+    """
+    silent = asyncio.get_running_loop().time() + IDLE_SECONDS if watched else math.inf
+    timer = asyncio.timeout_at(min(until, silent))
+    try:
+        async with timer:
+            return await answer
+    except TimeoutError as error:
+        if not timer.expired():
+            raise
+        if silent < until:
+            raise AnswerLostError("the peer fell silent") from error
+        raise DeadlineExceededError("the peer did not answer in time") from error
 
 
 async def get_bounded(
@@ -204,21 +229,17 @@ async def send(session: aiohttp.ClientSession, call: Outgoing, *, until: float) 
         DeadlineExceededError: It is past `until`.
     """
     try:
-        async with asyncio.timeout_at(until):
-            response = await session.request(
-                call.verb,
-                call.url,
-                data=call.body,
-                headers=call.headers,
-                allow_redirects=False,
-                timeout=TIMEOUT if call.streams else PATIENT,
-            )
+        sent = session.request(
+            call.verb,
+            call.url,
+            data=call.body,
+            headers=call.headers,
+            allow_redirects=False,
+            timeout=PATIENT,
+        )
+        response = await _awaited(sent, until, watched=call.streams)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise PeerUnavailableError("the peer cannot be reached") from error
-    except aiohttp.ServerTimeoutError as error:
-        raise AnswerLostError("the peer fell silent") from error
-    except TimeoutError as error:
-        raise DeadlineExceededError("the peer did not answer in time") from error
     except (aiohttp.ClientError, OSError) as error:
         raise AnswerLostError("the connection to the peer broke") from error
     answer = OpenReply(response, call)
