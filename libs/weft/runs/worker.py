@@ -63,6 +63,8 @@ class Worker:
         self._leases = Leases(self._store, self._leased, clock=self._clock)
         self._work: dict[RunId, _Work] = {}
         self._wake = asyncio.Event()
+        self._rung = True
+        """Whether a run may be queued here that only the end of another makes free."""
         self._tasks: asyncio.TaskGroup | None = None
         self._draining = False
 
@@ -129,6 +131,7 @@ class Worker:
 
     async def _hear_bells(self, bells: AsyncGenerator[tuple[str, bytes], None]) -> None:
         async for _ in bells:
+            self._rung = True
             self._wake.set()
 
     async def _hear_cancels(self, cancels: AsyncGenerator[tuple[str, bytes], None]) -> None:
@@ -165,6 +168,9 @@ class Worker:
                     earlier.owned.hand_over()
                 self.take(claim)
             if len(claimed) < free:
+                if not self._work and not self._wake.is_set():
+                    # What waits now waits for no run of this process.
+                    self._rung = False
                 return
 
     async def _own(self, owned: OwnedRun) -> None:
@@ -194,7 +200,10 @@ class Worker:
             work = self._work.get(held.run_id)
             if work is not None and work.owned is owned:
                 del self._work[held.run_id]
-            self._wake.set()
+            if self._rung:
+                # A thread or a slot is free. Else nobody said that anything waits: a specialist's
+                # tasks begin as they are accepted, and would each cost a look in the store.
+                self._wake.set()
 
     async def _carry_out(self, owned: OwnedRun) -> RunOutcome:
         if owned.run.status == "canceling":
