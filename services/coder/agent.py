@@ -22,6 +22,7 @@ from weft.core import (
     JsonObject,
     JsonValue,
     Part,
+    Parts,
     Reason,
     Result,
     name_digest,
@@ -32,9 +33,9 @@ from weft.events import Event
 from weft.loop import Agent, ModelPatience, PeerRun, Task
 from weft.models import Model
 
-__all__ = ["PATCH", "Coder"]
+__all__ = ["DIFF", "Coder"]
 
-PATCH = "patch"
+DIFF = "text/x-diff"
 _ITERATIONS = 40
 _BESIDE_TESTS = 120.0
 _MOST_SHOWN = 16_000
@@ -166,10 +167,8 @@ class _Coding:
         return result.model_copy(
             update={
                 "status": "completed",
-                "parts": parts_of(
-                    made.words(result, report, untested), made.data(report, untested)
-                ),
-                "artifacts": (*_recorded(report, made), made.artifact()),
+                "parts": made.parts(result, report, untested),
+                "artifacts": _recorded(report, made),
                 "partial": result.partial or result.status != "completed" or report is None,
             }
         )
@@ -220,21 +219,23 @@ class _Patch:
     def digest(self) -> str:
         return name_digest(self.diff)[:12]
 
-    def artifact(self) -> Artifact:
+    def parts(self, result: Result, report: SuiteReport | None, untested: str) -> Parts:
+        """Return the answer: in words, as data, and the patch as a file."""
         content = base64.b64encode(self.diff.encode()).decode()
-        part = Part(bytes=content, media_type="text/x-diff", filename=self.file.name)
-        return Artifact(id=f"{PATCH}_{self.digest}", name=PATCH, parts=(part,))
+        patch = Part(bytes=content, media_type=DIFF, filename=self.file.name)
+        words, data = self._words(result, report, untested), self._data(report, untested)
+        return (*parts_of(words, data), patch)
 
-    def data(self, report: SuiteReport | None, untested: str) -> JsonObject:
+    def _data(self, report: SuiteReport | None, untested: str) -> JsonObject:
         changed: list[JsonValue] = [*self.changed]
         if report is None:
             return {"changed": changed, "tested": False, "why": untested}
         return {"changed": changed, **report.to_json()}
 
-    def words(self, result: Result, report: SuiteReport | None, untested: str) -> str:
+    def _words(self, result: Result, report: SuiteReport | None, untested: str) -> str:
         lines = [f"No test was run: {untested}" if report is None else report.words]
         if report is not None and not report.passed:
-            lines += ["```", report.output[-_MOST_OUTPUT:].strip(), "```"]
+            lines.append(_fenced(report.output[-_MOST_OUTPUT:].strip()))
         if tests := [name for name in self.changed if is_of_tests(name)]:
             lines.append(f"The patch also changes how it is tested: {', '.join(tests)}.")
         if self.drifted:
@@ -243,11 +244,19 @@ class _Patch:
         if result.text:
             lines += ["", f"The coder's language model says: {result.text}"]
         shown = self.diff[:_MOST_SHOWN]
-        lines += ["", f"Nothing in {self.root} was changed. The patch:", "```diff", shown, "```"]
+        lines += ["", f"Nothing in {self.root} was changed. The patch:"]
+        lines.append(_fenced(shown.rstrip("\n"), "diff"))
         if len(shown) < len(self.diff):
             lines.append("(its beginning; the file holds all of it)")
         apply = f"cd {shlex.quote(str(self.root))} && git apply {shlex.quote(str(self.file))}"
         return "\n".join([*lines, f"To apply it: {apply}"])
+
+
+def _fenced(text: str, kind: str = "") -> str:
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{kind}\n{text}\n{fence}"
 
 
 def _made(workspace: Workspace, home: Path) -> _Patch:

@@ -63,6 +63,8 @@ def main() -> None:
     report = int(sys.argv[-1])
     os.set_inheritable(report, False)  # noqa: FBT003 - the library's own signature
     order: Order = json.load(sys.stdin)
+    # Whoever the command will be goes through directories that are made here.
+    os.umask(0o022)
     enclosure.die_with_parent(signal.SIGTERM)
     try:
         if order["shut_in"]:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def needed_by(program: str, readable: Sequence[Path]) -> list[str]:
 def environment_of(program: str, root: Path) -> Mapping[str, str]:
     """Return all that the command is told of its surroundings: nothing of this service's own."""
     path = [*_own_programs(root), str(Path(program).parent), _SYSTEM_PATH]
-    return {
+    told = {
         "PATH": os.pathsep.join(dict.fromkeys(path)),
         "HOME": "/tmp",  # noqa: S108 - the command's own
         "TMPDIR": "/tmp",  # noqa: S108
@@ -40,6 +41,10 @@ def environment_of(program: str, root: Path) -> Mapping[str, str]:
         "CI": "true",
         "NO_COLOR": "1",
     }
+    if program == sys.executable:
+        # What is installed beside the coder is none of the project's.
+        told["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    return told
 
 
 def _own_programs(root: Path) -> list[str]:

@@ -3,7 +3,7 @@
 import string
 from collections.abc import Sequence
 
-from weft.core import JsonObject, JsonValue, Reason, Result, Verdict
+from weft.core import NO_USAGE, JsonObject, JsonValue, Reason, Result, Verdict
 from weft.plan.calls import UNREADABLE, PeerCall, perform
 from weft.plan.flow import ABSTAIN
 from weft.plan.joins import report_over
@@ -135,6 +135,10 @@ async def run_synthesize(walk: Walk, node: Node, at: At) -> Result:
     if not isinstance(node, Synthesize):
         raise TypeError(f"not a synthesis: {node.kind}")
     works = [(step, at.scope.find(step)) for step in node.of]
+    only = works[0][1] if len(works) == 1 else None
+    if only is not None and not only.claims:
+        # There is nothing to bring together: whoever claims nothing says what it said.
+        return only.model_copy(update={"usage": NO_USAGE})
     branches = [
         Branch(step, ", ".join(sorted(at.scope.peers_of(step))) or step, result)
         for step, result in works

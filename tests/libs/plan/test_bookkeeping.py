@@ -202,3 +202,12 @@ async def test_a_report_over_steps_names_who_was_behind_them() -> None:
     outcome = await run(root, a=done("db", claims=claims), b=done("db", claims=claims))
 
     assert "2 of 2 sources agree: a and b" in outcome.result.text
+
+
+async def test_a_report_over_one_who_claims_nothing_is_what_it_said() -> None:
+    said = done("2 failed\n- add: -1 != 5", data={"passed": False})
+    root = Sequence(id="s", steps=(call("a"), Synthesize(id="report", of=("a",))))
+
+    outcome = await run(root, a=said)
+
+    assert (outcome.result.text, outcome.result.data) == (said.text, said.data)

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from services.coder import main, running
-from services.coder.agent import PATCH, Coder
+from services.coder.agent import DIFF, Coder
 from services.coder.main import Settings, card_of, footing_of, opened
 from services.coder.project import Project
 from services.coder.running import Runner
@@ -86,9 +86,8 @@ def data_of(result: Result) -> JsonObject:
 
 
 def patch_of(result: Result) -> str:
-    (patch,) = [artifact for artifact in result.artifacts if artifact.name == PATCH]
-    assert (patch.parts[0].media_type, patch.parts[0].bytes is None) == ("text/x-diff", False)
-    return base64.b64decode(patch.parts[0].bytes or "").decode()
+    (patch,) = [part for part in result.parts if part.media_type == DIFF]
+    return base64.b64decode(patch.bytes or "").decode()
 
 
 async def test_red_then_green_is_a_patch_that_the_user_applies(
@@ -112,7 +111,7 @@ async def test_red_then_green_is_a_patch_that_the_user_applies(
     apply = result.text.splitlines()[-1].removeprefix("To apply it: ")
     await anyio.run_process(["sh", "-c", apply])
     assert (root / "sums.py").read_text() == RIGHT
-    assert patch_of(result) in result.text
+    assert patch_of(result).rstrip() in result.text
 
 
 async def test_what_a_model_says_of_tests_is_not_what_they_came_to(

@@ -193,6 +193,18 @@ async def test_what_does_not_run_is_no_report(runner: Runner, project: Path) -> 
         await Runner(runner.home, small).run(large)
 
 
+async def test_a_service_whose_files_are_private_runs_programs_that_are_not(
+    runner: Runner, project: Path
+) -> None:
+    before = os.umask(0o077)
+    try:
+        ended = await ran(runner, project, "import os; print(os.getcwd())")
+    finally:
+        os.umask(before)
+
+    assert ended.output == f"{project}\n"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="says what is so of root alone")
 async def test_root_runs_nothing_that_is_not_shut_in(tmp_path: Path, project: Path) -> None:
     with pytest.raises(NotRunError, match="no limit of processes binds root"):
