@@ -3,6 +3,7 @@
 It takes an `Order` as JSON on its standard input and says what came of it, as one JSON object, on
 the descriptor that its last argument names; the command's own words go to its standard output. It
 knows nothing of Weft and imports nothing of it: it is read on two pages, and starts in a moment.
+Linux alone gives what it needs.
 
 Shut in, a command sees the system's programs, what it was given to read, and a copy of the project
 in memory where the project is; no network, no process but its own, nobody's files. What the kernel
@@ -18,45 +19,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypedDict
 
 from services.coder import enclosure
+from services.coder.order import Limits, Order
 
 _LOOK_EVERY = 0.05
 _CPU_GRACE = 1
-
-
-class Limits(TypedDict):
-    """What a command may take; bytes and seconds."""
-
-    seconds: float
-    cpu_seconds: int
-    memory: int
-    disk: int
-    file: int
-    processes: int
-    open_files: int
-
-
-class Order(TypedDict):
-    """What is to be run, and within what."""
-
-    argv: list[str]
-    environment: dict[str, str]
-    source: str
-    """The project, of which `files` are copied."""
-    files: list[str]
-    changes: dict[str, str | None]
-    """What other files hold in the copy; None: they are not in it."""
-    place: str
-    """Where the copy is, and the command begins."""
-    linked: list[list[str]]
-    """Pairs (what is there, its path in the copy), to be read only."""
-    readable: list[str]
-    shut_in: bool
-    stage: str
-    """An empty directory, which becomes the root of what is seen."""
-    limits: Limits
 
 
 def main() -> None:

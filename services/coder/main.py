@@ -2,6 +2,7 @@
 
 import math
 import os
+import platform
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from pydantic import Field
 
 from services.coder.agent import Coder
 from services.coder.project import Project, ProjectError
-from services.coder.running import LIMITS, Limits, Runner, why_not_shut_in
+from services.coder.running import LIMITS, LINUX, Limits, Runner, why_not_shut_in
 from services.coder.suites import NoSuiteError, Suite, configured_suite, found_suite
 from services.coder.tools import RUN_TESTS
 from services.coder.workspace import Workspace
@@ -176,6 +177,8 @@ def _suite(settings: Settings, untouched: Workspace) -> Suite | None:
 def _refusal(settings: Settings, why: str | None) -> str:
     if why is None:
         return ""
+    if platform.system() != LINUX:
+        return f"The coder runs tests on Linux alone, and this is {platform.system()}."
     if not settings.tests_may_reach_out:
         return (
             f"Tests cannot be shut in on this machine ({why}): they would reach the network, and what "

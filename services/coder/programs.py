@@ -44,6 +44,9 @@ def environment_of(program: str, root: Path) -> Mapping[str, str]:
     if program == sys.executable:
         # What is installed beside the coder is none of the project's.
         told["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        if (root / "src").is_dir():
+            # Nobody installed the project there.
+            told["PYTHONPATH"] = str(root / "src")
     return told
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -17,11 +18,20 @@ from typing import Literal
 
 from anyio import CapacityLimiter, to_thread
 
-from services.coder.confined import Limits, Order
+from services.coder.order import Limits, Order
 from services.coder.project import Copied
 from weft.core import JsonObject, loads_object
 
-__all__ = ["LIMITS", "Command", "Limits", "NotRunError", "Ran", "Runner", "why_not_shut_in"]
+__all__ = [
+    "LIMITS",
+    "LINUX",
+    "Command",
+    "Limits",
+    "NotRunError",
+    "Ran",
+    "Runner",
+    "why_not_shut_in",
+]
 
 LIMITS: Limits = {
     "seconds": 120.0,
@@ -37,6 +47,7 @@ _PROGRAM = (
 )
 _ROOT = Path(__file__).parents[2]
 """Where `services` lies: the program knows no other place to look for modules."""
+LINUX = "Linux"
 _MOST_OUTPUT = 64 << 10
 _BESIDE = 60.0
 """Seconds for all that is not the command: making the copy, and ending what it started."""
@@ -113,6 +124,8 @@ class Runner:
 
 def why_not_shut_in(home: Path) -> str | None:
     """Return why this machine shuts no command in; None where it does. Tries it, and waits."""
+    if platform.system() != LINUX:
+        return f"{platform.system()} has no namespaces"
     place = Path(_new_place(home))
     command = Command(["true"], {"PATH": "/usr/bin:/bin"}, Copied(place / "copy", place / "copy"))
     order = _order(command, place, LIMITS, shut_in=True)
@@ -259,9 +272,11 @@ def _outcome(report: JsonObject, output: str, seconds: float) -> Ran:
         words = output.strip().splitlines()[-1:] or ["it says nothing"]
         raise NotRunError(f"what watches the command was ended: {words[0]}")
     exceeded, code = report["exceeded"], report["exit_code"]
+    # It may be shown on a terminal, and stored: nothing in it steers either.
+    shown = "".join(char for char in output if char.isprintable() or char in "\n\t")
     return Ran(
         code if isinstance(code, int) else None,
         "time" if exceeded == "time" else "memory" if exceeded == "memory" else None,
-        output,
+        shown,
         seconds,
     )

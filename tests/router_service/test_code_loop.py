@@ -123,6 +123,27 @@ async def test_where_nothing_tests_it_a_reviewer_decides_and_the_outcome_says_so
     assert "No test was run: nothing in the project says how it is tested" in result.text
 
 
+async def test_a_change_that_names_the_coder_is_carried_out_by_it(
+    root: Path, tmp_path: Path
+) -> None:
+    script = (
+        says("You plan work", "1. mend add"),
+        edits(RIGHT),
+        says(CODES, "It adds."),
+        says(CHECKS, verdict("pass")),
+    )
+    async with scripted(*script) as (model, requests):
+        coder = await coder_over(model, root, tmp_path)
+        async with mesh(model, [coder]) as runs:
+            run, result = await ended(
+                runs, "modify", complexity="medium", required_capabilities=["code.write"]
+            )
+
+    assert run.status == "completed", result
+    assert "passed: 1 passed" in result.text
+    assert "1. mend add" in spoken(requests, CODES)[0]
+
+
 async def test_without_a_model_the_coder_says_what_it_would_need(
     root: Path, tmp_path: Path
 ) -> None:

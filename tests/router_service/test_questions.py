@@ -202,6 +202,26 @@ async def test_help_says_what_can_be_asked_whoever_answers(text: str) -> None:
     assert "--data DIR" in words
 
 
+async def test_who_only_plays_a_role_is_told_of_by_its_example_and_tried_for_that_alone() -> None:
+    coder = Skill(
+        id="code.write",
+        name="Write code",
+        description="Writes patches.",
+        tags=("effects:none", "role:code"),
+        examples=("Write a function that parses dates",),
+    )
+    async with house() as mesh:
+        await staffed(mesh)
+        await mesh.joins("coder", coder)
+        helped = words_of(await planned(mesh, "what can you do?", Situation()))
+        strange = await planned(mesh, "how tall is Mount Everest")
+        written = await planned(mesh, "Write a function that adds two numbers")
+
+    assert 'code.write (coder): Writes patches. e.g. "Write a function' in helped
+    assert called(strange) == {GUIDE}
+    assert called(written) >= {"code"}
+
+
 @pytest.mark.requirement("DIAG-27")
 @pytest.mark.parametrize("text", ORDERS)
 async def test_an_order_that_nobody_can_carry_out_says_so_and_asks_for_no_approval(

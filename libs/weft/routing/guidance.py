@@ -45,8 +45,12 @@ class Stock:
 
     def able(self, goal: str = "") -> list[Capability]:
         """Return what can be asked for, nearest to `goal` first."""
+        working = self.index.for_domain(GENERAL)
+        # Who only plays a role and gives an example can be asked for just that.
         skills = [
-            e for e in self.index.for_domain(GENERAL) if e.tool_name != HUMAN and not proposed_by(e)
+            e
+            for e in self.index.all()
+            if (e in working or e.examples) and e.tool_name != HUMAN and not proposed_by(e)
         ]
         return by_overlap(skills, goal) if goal else skills
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from services.coder import main, running
 from services.coder.agent import DIFF, Coder
@@ -314,3 +315,14 @@ def test_a_machine_without_namespaces_is_recognised(
     )
 
     assert running.why_not_shut_in(tmp_path) == "unshare: no"
+
+
+async def test_elsewhere_than_on_linux_it_refuses_whatever_is_set(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    settings = settings_of(root, tmp_path, tests_may_reach_out=True)
+
+    footing = await to_thread.run_sync(footing_of, settings)
+
+    assert "on Linux alone, and this is Darwin" in footing.refusal

@@ -146,6 +146,15 @@ async def test_memory_is_bounded_for_all_processes_together(runner: Runner, proj
     assert (ended.exit_code, ended.exceeded) == (None, "memory")
 
 
+async def test_what_is_said_steers_no_terminal_and_only_its_end_is_kept(
+    runner: Runner, project: Path
+) -> None:
+    ended = await ran(runner, project, "print('x' * 200_000 + '\\x1b[2J\\0\\a\\tend ä')")
+
+    assert ended.output.endswith("x[2J\tend ä\n")
+    assert len(ended.output) < 70_000
+
+
 async def test_cpu_and_time_are_bounded(runner: Runner, project: Path) -> None:
     burning = Runner(runner.home, {**QUICK, "cpu_seconds": 1})
     waiting = Runner(runner.home, {**QUICK, "seconds": 1.0})
