@@ -143,7 +143,8 @@ async def opened(settings: Settings) -> AsyncIterator[Peer]:
             suite=_configured(settings),
             readable=settings.readable_roots,
             refusal=footing.refusal,
-            patience=patience_of(settings),
+            # Rules write no code: where its model is away, the pass fails and says so.
+            patience={**patience_of(settings), "stand_in": None},
         )
 
 

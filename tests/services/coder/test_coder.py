@@ -2,8 +2,10 @@
 
 import base64
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -15,12 +17,13 @@ from services.coder.agent import DIFF, Coder
 from services.coder.main import Settings, card_of, footing_of, opened
 from services.coder.project import Project
 from services.coder.running import Runner
-from services.coder.suites import Suite
+from services.coder.suites import Suite, configured_suite
 from services.coder.tools import RUN_TESTS
 from tests.services.coder.projects import PYTHON, QUICK, made, needs_shutting_in
 from tests.services.coder.test_limits_in_force import left_of
 from weft.core import Authority, JsonObject, Result, parts_of
 from weft.core.errors import ConfigError
+from weft.local.ports import free_port
 from weft.loop import Task
 from weft.models import Model, get_model
 from weft.testing import ScriptedOpenAIServer
@@ -326,3 +329,38 @@ async def test_elsewhere_than_on_linux_it_refuses_whatever_is_set(
     footing = await to_thread.run_sync(footing_of, settings)
 
     assert "on Linux alone, and this is Darwin" in footing.refusal
+
+
+async def test_a_model_that_is_away_is_told_and_no_rules_write_code(
+    coder: Callable[[Model], Coder], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del coder  # it skips where nothing is shut in
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{free_port()}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    settings = settings_of(root, tmp_path, model="openai:gpt-4o", model_patience_seconds=0.5)
+
+    async with opened(settings) as peer:
+        result = await peer.start(Task(parts_of(ASKED), "m"))
+
+    assert (result.status, result.artifacts) == ("failed", ())
+    assert "nobody answers at" in result.reasons[0].message
+
+
+async def test_an_environment_that_knows_the_project_by_its_path_loads_the_copy(
+    tmp_path: Path, coder: Callable[[Model], Coder]
+) -> None:
+    """As after `pip install -e .`: the path in the environment is the project's own."""
+    root = tmp_path / "installed"
+    test = "from sums import add\n" + TEST.replace("import unittest, sums", "import unittest")
+    made(root, {"src/sums.py": "", "tests/test_sums.py": test.replace("sums.add", "add")})
+    await anyio.run_process([PYTHON, "-m", "venv", "--without-pip", str(root / ".venv")])
+    packages = f".venv/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    made(root, {f"{packages}/sums.pth": f"{root}/src\n"})
+    command = configured_suite(".venv/bin/python -m unittest discover tests")
+    right = calls("write_file", path="src/sums.py", text=RIGHT)
+    async with scripted(right, WireReply(text="Done.")) as (model, _):
+        peer = replace(coder(model), project=Project(root), suite=command)
+        result = await worked(peer)
+
+    assert data_of(result)["passed"] is True, result.text
+    assert (root / "src" / "sums.py").read_text() == ""
