@@ -42,7 +42,7 @@ _MOST_SHOWN = 16_000
 _MOST_OUTPUT = 4_000
 _BY_RULES = (
     "Writing code takes a language model, and the coder has none: set WEFT_MODEL, for example to "
-    "openai:gpt-4o with OPENAI_API_KEY, and start it again. It then works on a copy of {root}{tests}."
+    "openai:gpt-4o with OPENAI_API_KEY, and start it again. It then works on a copy of {root}, and {tests}."
 )
 _UNENDED = frozenset({"max_iterations", "tool_loop"})
 """Ends of a run that is a pass all the same: what it changed is tested as it is."""
@@ -61,6 +61,8 @@ class Coder:
     """Where what was changed is kept, and the patches."""
     suite: Suite | None = None
     """None: what the files speak of."""
+    tests: str = "tests it"
+    """What it does about tests, in words that follow an `and`."""
     readable: tuple[Path, ...] = ()
     refusal: str = ""
     """Why no test may run here; "" where they may."""
@@ -68,8 +70,7 @@ class Coder:
 
     def start(self, task: Task) -> PeerRun:
         if self.model.capabilities.by_rules:
-            tests = f", and tests it with `{self.suite.command}`" if self.suite else ""
-            words = _BY_RULES.format(root=self.project.root, tests=tests)
+            words = _BY_RULES.format(root=self.project.root, tests=self.tests)
             return _Refused(Result.failed("no_applicable_tool", words))
         if self.refusal:
             return _Refused(Result.failed("no_capability", self.refusal))

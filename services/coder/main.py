@@ -71,6 +71,12 @@ class Footing:
     refusal: str
     """Why no test may run here; "" where they may."""
 
+    @property
+    def tests(self) -> str:
+        if self.suite is None:
+            return "knows nothing that tests it"
+        return f"tests it with `{self.suite.command}`"
+
 
 def footing_of(settings: Settings) -> Footing:
     """Return what there is; tries whether a command can be shut in, and waits for it.
@@ -97,15 +103,13 @@ def footing_of(settings: Settings) -> Footing:
 
 def card_of(settings: Settings, footing: Footing) -> Card:
     """Return what is offered: code, and the tool that tests it where something does."""
-    suite = footing.suite
-    how = f"tests it with `{suite.command}`" if suite else "knows nothing that tests it"
-    words = [f"Writes patches for {footing.project.root.name}, on a copy, and {how}."]
+    words = [f"Writes patches for {footing.project.root.name}, on a copy, and {footing.tests}."]
     if get_model(settings.model).capabilities.by_rules:
         words.append("It has no language model now, which writing code takes.")
     if footing.refusal:
         words.append(footing.refusal)
     description = " ".join(words)
-    tests = (f"tests:{RUN_TESTS}",) if suite else ()
+    tests = (f"tests:{RUN_TESTS}",) if footing.suite else ()
     skill = Skill(
         id="code.write",
         name="Write code",
@@ -141,6 +145,7 @@ async def opened(settings: Settings) -> AsyncIterator[Peer]:
             text,
             footing.home,
             suite=_configured(settings),
+            tests=footing.tests,
             readable=settings.readable_roots,
             refusal=footing.refusal,
             # Rules write no code: where its model is away, the pass fails and says so.

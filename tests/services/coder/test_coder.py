@@ -211,12 +211,14 @@ async def test_what_a_test_writes_is_not_in_the_patch(
 
 
 async def test_without_a_model_it_says_what_it_would_need(
-    coder: Callable[[Model], Coder], root: Path
+    coder: Callable[[Model], Coder], root: Path, tmp_path: Path
 ) -> None:
-    result = await worked(coder(get_model("offline:")))
+    del coder  # it skips where nothing is shut in
+    async with opened(settings_of(root, tmp_path)) as peer:
+        result = await peer.start(Task(parts_of(ASKED), "m"))
 
     assert (result.status, result.reasons[0].code) == ("failed", "no_applicable_tool")
-    for words in ("takes a language model", "set WEFT_MODEL", str(root), "unittest discover"):
+    for words in ("takes a language model", "set WEFT_MODEL", str(root), "tests it with `python"):
         assert words in result.reasons[0].message
 
 
