@@ -91,12 +91,9 @@ _WATCHED = {signal.SIGCHLD, signal.SIGTERM}
 def _copy(order: Order, place: Path, user: int | None) -> None:
     """Make the copy, with the changes in it; it belongs to whoever the command will be."""
     source, changes = Path(order["source"]), order["changes"]
+    kept = [name for name in order["files"] if name not in changes]
+    links = {name: None for name in kept if (source / name).is_symlink()}
     made: set[Path] = {place}
-    for name in order["files"]:
-        if name not in changes:
-            _directory(place, name, made)
-            _copy_file(source / name, place / name)
-            made.add(place / name)
     for name, content in changes.items():
         if content is not None:
             _directory(place, name, made)
@@ -104,6 +101,11 @@ def _copy(order: Order, place: Path, user: int | None) -> None:
             if (source / name).is_file():
                 (place / name).chmod((source / name).stat().st_mode & 0o777)
             made.add(place / name)
+    # Links come last: nothing that is written goes through one.
+    for name in (*(name for name in kept if name not in links), *links):
+        _directory(place, name, made)
+        _copy_file(source / name, place / name)
+        made.add(place / name)
     if user is not None:
         for path in made:
             os.chown(path, user, user, follow_symlinks=False)

@@ -171,7 +171,7 @@ def _unescaped(point: str) -> str:
 def _read_only(path: str) -> None:
     # What a mount forbade already cannot be taken back with it.
     kept = os.statvfs(path).f_flag
-    flags = sum(flag for told, flag in _FLAGS.items() if kept & told)
+    flags = sum(flag for shown, flag in _FLAGS.items() if kept & shown)
     _mount(None, path, None, _REMOUNT | _BIND | _READ_ONLY | flags)
 
 

@@ -33,7 +33,7 @@ def needed_by(program: str, readable: Sequence[Path]) -> list[str]:
 def environment_of(program: str, root: Path) -> Mapping[str, str]:
     """Return all that the command is told of its surroundings: nothing of this service's own."""
     path = [*_own_programs(root), str(Path(program).parent), _SYSTEM_PATH]
-    told = {
+    environment = {
         "PATH": os.pathsep.join(dict.fromkeys(path)),
         "HOME": "/tmp",  # noqa: S108 - the command's own
         "TMPDIR": "/tmp",  # noqa: S108
@@ -43,11 +43,11 @@ def environment_of(program: str, root: Path) -> Mapping[str, str]:
     }
     if program == sys.executable:
         # What is installed beside the coder is none of the project's.
-        told["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         if (root / "src").is_dir():
             # Nobody installed the project there.
-            told["PYTHONPATH"] = str(root / "src")
-    return told
+            environment["PYTHONPATH"] = str(root / "src")
+    return environment
 
 
 def _own_programs(root: Path) -> list[str]:

@@ -62,8 +62,8 @@ class SuiteReport(Record):
         """Say it in a sentence."""
         counted = ", ".join(f"{number} {kind}" for kind, number in (self.tests or {}).items())
         how = "passed" if self.passed else "did not pass"
-        told = "; ".join(filter(None, (counted, self.why)))
-        return f"`{self.command}` {how}{f': {told}' if told else ''} ({self.seconds:.1f} s)."
+        rest = "; ".join(filter(None, (counted, self.why)))
+        return f"`{self.command}` {how}{f': {rest}' if rest else ''} ({self.seconds:.1f} s)."
 
 
 @dataclass(frozen=True, slots=True)

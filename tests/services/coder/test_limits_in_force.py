@@ -214,6 +214,19 @@ async def test_a_service_whose_files_are_private_runs_programs_that_are_not(
     assert ended.output == f"{project}\n"
 
 
+async def test_nothing_is_written_through_a_link_of_the_project(
+    runner: Runner, project: Path
+) -> None:
+    outside = made(project.parent / "outside", {"kept.txt": "kept"})
+    (project / "out").symlink_to(outside)
+    copied = Copied(project, project, ["out"], {"out/kept.txt": "changed", "out/new.txt": "new"})
+
+    with pytest.raises(NotRunError, match="File exists"):
+        await runner.run(Command(["true"], ENVIRONMENT, copied))
+
+    assert (names_in(outside), (outside / "kept.txt").read_text()) == (["kept.txt"], "kept")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="says what is so of root alone")
 async def test_root_runs_nothing_that_is_not_shut_in(tmp_path: Path, project: Path) -> None:
     with pytest.raises(NotRunError, match="no limit of processes binds root"):
