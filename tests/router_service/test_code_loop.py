@@ -18,13 +18,15 @@ from tests.router_service.test_protocols import (
     spoken,
     verdict,
 )
-from tests.services.coder.projects import QUICK, made, needs_shutting_in
+from tests.services.coder.projects import PYTHON, QUICK, made, needs_shutting_in
 from tests.services.coder.test_coder import RIGHT, TEST
 from weft.models import Model, get_model
 from weft.testing.openai_script import When, WireCall, WireReply
 
 pytestmark = pytest.mark.timeout(120)
 CODES = "You are the coder"
+UNITTEST = f"{PYTHON} -m unittest discover"
+"""It starts in a moment; tests/e2e/test_coder.py has pytest found and run."""
 PROMPT = f"{CODES}. You write code."
 
 
@@ -68,7 +70,7 @@ async def test_red_first_then_green_whatever_is_claimed(root: Path, tmp_path: Pa
         says(CHECKS, verdict("pass", "it adds")),
     )
     async with scripted(*script) as (model, requests):
-        coder = await coder_over(model, root, tmp_path)
+        coder = await coder_over(model, root, tmp_path, test_command=UNITTEST)
         async with mesh(model, [coder]) as runs:
             run, result = await ended(runs, "generate_code", complexity="medium")
 
@@ -95,13 +97,13 @@ async def test_four_passes_without_success_end_with_the_last_report(
         for reply in (edits(WRONG + f"# try {number}\n"), says(CODES, "All tests passed!"))
     ]
     async with scripted(*script) as (model, requests):
-        coder = await coder_over(model, root, tmp_path)
+        coder = await coder_over(model, root, tmp_path, test_command=UNITTEST)
         async with mesh(model, [coder]) as runs:
             run, result = await ended(runs, "generate_code", complexity="medium")
 
     assert (run.status, result.reasons[0].code) == ("failed", "loop_exhausted")
     assert len(requests) == len(script)
-    assert "did not pass: 1 failed" in result.text
+    assert "did not pass: 0 passed, 1 failures" in result.text
     assert "-1 != 5" in result.text
     assert "try 3" in result.text
 
@@ -133,7 +135,7 @@ async def test_a_change_that_names_the_coder_is_carried_out_by_it(
         says(CHECKS, verdict("pass")),
     )
     async with scripted(*script) as (model, requests):
-        coder = await coder_over(model, root, tmp_path)
+        coder = await coder_over(model, root, tmp_path, test_command=UNITTEST)
         async with mesh(model, [coder]) as runs:
             run, result = await ended(
                 runs, "modify", complexity="medium", required_capabilities=["code.write"]
@@ -147,7 +149,7 @@ async def test_a_change_that_names_the_coder_is_carried_out_by_it(
 async def test_without_a_model_the_coder_says_what_it_would_need(
     root: Path, tmp_path: Path
 ) -> None:
-    coder = await coder_over(get_model("offline:"), root, tmp_path)
+    coder = await coder_over(get_model("offline:"), root, tmp_path, test_command=UNITTEST)
     async with mesh(get_model("offline:"), [coder]) as runs:
         run, result = await ended(runs, "generate_code", complexity="medium")
 

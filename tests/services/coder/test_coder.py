@@ -2,6 +2,7 @@
 
 import base64
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -16,9 +17,10 @@ from services.coder import main, running
 from services.coder.agent import DIFF, Coder
 from services.coder.main import Settings, card_of, footing_of, opened
 from services.coder.project import Project
-from services.coder.running import Runner
+from services.coder.running import LIMITS, Runner
 from services.coder.suites import Suite, configured_suite
-from services.coder.tools import RUN_TESTS
+from services.coder.tools import RUN_TESTS, Bench
+from services.coder.workspace import Workspace
 from tests.services.coder.projects import PYTHON, QUICK, made, needs_shutting_in
 from tests.services.coder.test_limits_in_force import left_of
 from weft.core import Authority, JsonObject, Result, parts_of
@@ -366,3 +368,32 @@ async def test_an_environment_that_knows_the_project_by_its_path_loads_the_copy(
 
     assert data_of(result)["passed"] is True, result.text
     assert (root / "src" / "sums.py").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("program", "files", "command"),
+    [
+        ("make", {"Makefile": "test:\n\ttest -f Makefile && echo well\n"}, "make test"),
+        (
+            "npm",
+            {"package.json": '{"scripts": {"test": "node -e \\"console.log(1 + 1)\\""}}'},
+            "npm test --silent",
+        ),
+    ],
+)
+async def test_what_a_project_says_of_its_tests_is_run(
+    program: str, files: dict[str, str], command: str, tmp_path: Path
+) -> None:
+    if await to_thread.run_sync(shutil.which, program) is None:
+        pytest.skip(f"there is no {program} here")
+    home = tmp_path / "home"
+    await to_thread.run_sync(needs_shutting_in, home)
+    # Node reserves far more than it uses.
+    runner = Runner(home, {**QUICK, "memory": LIMITS["memory"]})
+    root = made(tmp_path / "project", files)
+    bench = Bench(Workspace(Project(root), home / "work.json"), runner, None)
+
+    report = await bench.tested()
+
+    assert (report.passed, report.command, report.tests) == (True, command, None), report
+    assert report.output in ("test -f Makefile && echo well\nwell\n", "2\n")
