@@ -66,6 +66,12 @@ ASKED = (
     "so... are we back to normal or what?",
     "what changed since 9?",
     "wich services are affectd?",
+    "which component should I look at first",
+    "what should I do now?",
+    "how sure are you?",
+    "can I have the order of events between 14:05 and 14:20",
+    "what would break if basket goes away",
+    "write me a short handover note",
 )
 FOREIGN = (
     "Seit wann gibt es Fehler im basket?",
@@ -152,6 +158,7 @@ async def test_a_question_about_running_systems_reaches_the_analysts_and_nobody_
         "is it the ledger or the basket?",
         "wich services are affectd?",
         "what is the 99th percentile of basket",
+        "what would break if basket goes away",
     }
     strays = {text for text, names in reached.items() if names != ANALYSTS}
     assert strays <= (open_to_a_model if model else set())

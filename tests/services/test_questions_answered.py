@@ -84,6 +84,13 @@ async def first(question: str, data: str = CASE) -> str:
         ("what does checkout depend on?", ["checkout calls", "payment (", "called by frontend"]),
         ("summarize", ["In short: payment is the most likely cause", "33 of 186 requests failed"]),
         ("what changed since 9?", ["after 09:00: 2026-11-20 09:00:00", "fraud_scoring"]),
+        ("whats teh root casue of the slownes", ["Most likely cause: payment"]),
+        ("error rate of frontend in percent?", ["frontend: 11.3 % error lines"]),
+        ("what about the recommendation service", ["no service `recommendation`"]),
+        ("is kafka the problem?", ["no service `kafka`"]),
+        ("tl;dr", ["In short: payment is the most likely cause"]),
+        ("what would break if inventory goes away", ["it is called by checkout"]),
+        ("is it getting worse", ["It is not seen to be over"]),
         ("has it recovered?", ["It is not seen to be over", "2026-11-20 09:29"]),
     ],
 )

@@ -28,7 +28,10 @@ _PHRASES = (
     ("does", "anyone", "know"), ("does", "anybody", "know"), ("any", "idea"), ("quick", "one"),
     ("quick", "question"), ("is", "it", "me", "or"), ("say", "me"), ("say", "us"), ("is", "it", "just", "me", "or"),
     ("just", "woke", "up"), ("just", "got", "paged"), ("i", "just", "got", "paged"),
-    ("thank", "you"), ("let", "me"), ("let", "us"),
+    ("do", "you", "think", "that"), ("do", "you", "think"), ("do", "you", "believe"), ("in", "your", "opinion"),
+    ("would", "you", "say", "that"), ("would", "you", "say"), ("any", "chance", "that"), ("thank", "you"),
+    ("can", "i", "have"), ("could", "i", "have"), ("may", "i", "have"), ("can", "we", "have"), ("could", "we", "have"),
+    ("can", "i", "get"), ("could", "i", "get"), ("can", "we", "get"), ("could", "we", "get"), ("let", "me"), ("let", "us"),
 )  # fmt: skip
 _LONGEST = 24
 

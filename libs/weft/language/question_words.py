@@ -28,13 +28,13 @@ KIND_WORDS: Mapping[str, frozenset[str]] = {
     "recovery": words("recovered recover recovering recovery resolved finished mttr still calmed"),
     "summary": words("""
         summary summarize summarise summarized summarised overview tldr recap gist digest synopsis
-        briefing situation brief
+        briefing situation brief handover hand-over writeup write-up
     """),
     "timeline": words("timeline chronology chronological chronologically timelines"),
     "evidence": words("evidence proof prove sources provenance"),
     "slowest": words("""
         slowest longest bottleneck bottlenecks slow slower latency latencies lag sluggish duration
-        durations p50 p90 p95 p99 percentile percentiles hotspot hotspots laggy
+        durations p50 p90 p95 p99 percentile percentiles hotspot hotspots laggy heaviest costliest
     """),
     "errors": words("""
         error errors exception exceptions failure failures fault faults failing failed fails crash
@@ -79,12 +79,12 @@ KIND_PHRASES: Mapping[str, str] = {
     "recovery": "is it over; is this over; incident over; outage over; still happening; still going; "
     "still down; still ongoing; still broken; still failing; still slow; did it end; did this end; over yet; "
     "it recover; back to normal; are we back; is it fixed; is it finished; problem finished; problem over; "
-    "behind us; back down; ok again; okay again; fine again; normal again; healthy again; up again; when did it end; issue over; has it stopped; did it stop; all clear; over now; is it done; problem finish; it all over",
+    "behind us; getting worse; getting better; getting any; any better; any worse; better now; worse now; back down; ok again; okay again; fine again; normal again; healthy again; up again; when did it end; issue over; has it stopped; did it stop; all clear; over now; is it done; problem finish; it all over",
     "summary": "catch me up; catch us up; bring me up to speed; up to speed; fill me in; in short; "
-    "in a nutshell; in a few words; in one sentence; overall picture; brief me; brief us; executive summary; exec summary; what am i looking at; what are we looking at; what do we know; short version; "
+    "in a nutshell; in a few words; in one sentence; overall picture; brief me; brief us; executive summary; exec summary; what am i looking at; what are we looking at; what do we know; short version; second version; minute version; "
     "how bad; how severe; how serious; big picture; status update; status report; current status; "
     "state of affairs; where do we stand; where are we; resume of; sum it up; sum up; "
-    "what's the story; what is the story",
+    "what's the story; what is the story; tl dr; write up",
     "calls": "who calls; what calls; which services call; who is calling; what is calling; who uses; "
     "what uses; talks to; talking to; talk to; call chain; call graph; call tree; service map; called by; "
     "relies on; rely on; relies upon; rely upon; sends requests to; send requests to; relying on; connected to; does it call; service graph; is used by; that call",
@@ -92,23 +92,23 @@ KIND_PHRASES: Mapping[str, str] = {
     "what's the impact; who else; which customers; how far does it; how far has it; how widespread",
     "worst": "top offender; bad apple; most affected; biggest problem; biggest problems; rank the services; "
     "have problem; have problems; has problem; has problems; has a problem; have issues; has issues; "
-    "in trouble; the weakest link; weakest link; where is the problem; where's the problem; is the problem; doing worst; "
-    "least healthy; most unhealthy; most broken; worst performing",
+    "in trouble; the weakest link; weakest link; where is the problem; where's the problem; where's the fault; where is the fault; where's the issue; where is the issue; is the problem; doing worst; "
+    "least healthy; look at first; look first; look into first; check first; start looking; to start; do i start; should we start; most unhealthy; most broken; worst performing",
     "count": "amount of; how much requests; how much request; error count; errors count; count errors; how many; number of; count of; count the; how often; how much traffic; total number",
     "rate": "error rate; error-rate; failure rate; error ratio; failure ratio; success rate; "
-    "error percentage; failure percentage; what share; what fraction; what percentage; which share; "
+    "error percentage; failure percentage; what share; what fraction; what percentage; which share; percentage of; fraction of; share of; proportion of; ratio of; "
     "what portion; percent of",
-    "fix": "how do i fix; how do we fix; how to fix; how can i fix; how can we fix; how should we fix; "
+    "fix": "your recommendation; your recommendations; your advice; your suggestion; how do i fix; how do we fix; how to fix; how can i fix; how can we fix; how should we fix; "
     "how should i fix; what should i do; what should we do; what can we do; what can i do; next steps; "
     "next step; what to do; how do i mitigate; how do we mitigate; how to mitigate; how to resolve; "
     "how do i resolve; how do we resolve; how would you fix; suggest a fix; propose a fix; "
     "recommended fix; what do you recommend; how can this be fixed; how could this be fixed; "
-    "how do i stop; how do we stop; how to stop; remedy for; way out; you recommend; you suggest; you advise; rollback what; roll back what; "
+    "what do i do; what do we do; what now; how do i stop; how do we stop; how to stop; remedy for; way out; you recommend; you suggest; you advise; rollback what; roll back what; "
     "what to roll back; what to revert; what to undo; how can repair; how to repair; how fix; "
     "how solve; how to solve; way to fix; way to stop; workaround for",
     "compare": "difference between; differences between; compared to; compared with; worse than; "
     "better than; which of; slower than; faster than; more errors than",
-    "evidence": "how do you know; how do we know; are you sure; based on what; says who; show me why",
+    "evidence": "get that from; get this from; know that from; conclude that; come to that; how sure; how certain; how confident; so sure; how reliable; how do you know; how do we know; are you sure; based on what; says who; show me why",
     "services": "which services are there; which services exist; list the services; list services; "
     "list all services; what services; enumerate the services; enumerate the microservices; is running in; is running here; show the services; show services; name the services; "
     "what components; which components are there; what data; how many services; how many components; "
@@ -122,7 +122,7 @@ KIND_PHRASES: Mapping[str, str] = {
     "health": "how is; how's; how are; doing well",
     "cause": "what went wrong; what's wrong; what is wrong; going on; happening here; what broke; "
     "root cause; who is to blame; at fault; where does it come from; where is the problem; what is up with; "
-    "what's up with; come from",
+    "what's up with; come from; behind it; behind this; behind that; is behind; what's behind; lies behind; what made; what makes; what keeps; what slows; what slowed",
 }
 """The same for several words in a row; the longest phrase counts before any word."""
 
@@ -147,9 +147,9 @@ BEGINNINGS = words("""
 MENDING = words("fix repair mitigate remedy undo revert resolve solve remediate")
 """With `how` or `what` they ask for a way out."""
 
-SUPERLATIVES = words("slowest longest bottleneck bottlenecks hotspot hotspots")
+SUPERLATIVES = words("slowest longest bottleneck bottlenecks hotspot hotspots heaviest costliest")
 LISTING = words(
-    "tell telling giving showing show list display print check find get give see search grep which what any whose"
+    "tell telling giving showing show list display print check find get give see search grep which what any whose got have"
 )
 """Openers after which a symptom is what is asked for."""
 
@@ -203,7 +203,8 @@ POINTING = """
     what do we know; how bad; how severe; how serious; back to normal; has it recovered; over yet;
     call chain; call graph; call tree; service map; blast radius; who else is; is suffering; are suffering;
     got paged; been paged; customer impact; user impact; bad apple; top offender; go wrong;
-    where do we look first; where do i look first; where should we look; blew up;
+    where do we look first; where do i look first; where should we look; any trouble; where's the fault; where is the fault; where's the issue; where is the issue;
+    where is the problem; where's the problem; blew up;
     what happened; what's happening; what is happening; what's going on; what is going on; what changed;
     what has changed; what's wrong; what is wrong; what went wrong; what broke; what is broken;
     what's broken; how do i fix it; how do we fix it; how do i fix this; how do we fix this; how to fix it;
@@ -220,6 +221,14 @@ POINTING = """
     how bad is this; how long has it; how long has this; is it down; is it up; are they ok
 """
 """Phrases with which a question points at what is at hand, and names nothing else."""
+
+BREAKING = words("""
+    break breaks broken fail fails happen happens affected impacted stop stops suffer suffers down hit
+""")
+"""What may become of others `if` something is not there."""
+
+BLAMED = words("problem cause culprit reason bottleneck issue fault blame source trouble")
+"""What is asked of a service: `is kafka the problem?`."""
 
 STATES = words("""
     healthy unhealthy ok okay fine alive normal up down running working stable broken affected impacted
@@ -315,5 +324,17 @@ GENERIC = words("""
     situation recap gist blast radius offender offenders suspect suspects mttr fixed repair undo rollback
     looking look caught catch hit hurt that's shape scope few words brief still calmed burning burned
     consumes consumer consumers consume enumerate recommend recommended occurrence parts fast length
+    percent percentage share second seconds mean maximum minimum max min peak slowness different differs
+    compared comparing comparison previously usual usually tl dr tldr handover write short note notes
+    top latest recent current exactly roughly anyone somebody someone anybody frequent frequently often common
+    got get gets getting paged pager walk through itself come comes think thought guess right kind kinds
+    manager boss colleague colleagues stakeholders management lose losing lost use uses used trouble troubles
+    side sides area goes gone away break breaks breaking version heaviest costliest worry worried say saw see seen
 """)
 """Words that name no part of anybody's system, wherever they stand."""
+
+NAMED_SO = words("""
+    recommendation report reports user users customer customers client order message messages event events
+    config query alert notification database search release change request network
+""")
+"""Those of them that may be the name of a service all the same, where `service` stands behind."""

@@ -127,7 +127,11 @@ def _mended(word: Word) -> Word:
 
 _SPELLING = Spelling(
     frozenset().union(
-        *tables.KIND_WORDS.values(), tables.SERVICE_WORDS, {"which", "incident"}, tables.NOUNS
+        *tables.KIND_WORDS.values(),
+        tables.SERVICE_WORDS,
+        {"which", "incident"},
+        tables.NOUNS,
+        lexicon.SYMPTOMS,
     ),
     besides=lexicon.COMMON | {"cases", "cased", "filed", "filing", "cashes", "fated", "causal"},
 )
@@ -159,6 +163,10 @@ def shown_kinds(reading: Reading) -> tuple[QuestionKind, ...]:
         shown.add("moment")
     if spoken[:1] in (["how"], ["what"], ["which"]) and not tables.MENDING.isdisjoint(spoken):
         shown.add("fix")
+    if not tables.BREAKING.isdisjoint(spoken) and "if" in spoken and _asks_what(spoken):
+        shown.add("calls")
+    if spoken[:1] and spoken[0] in _STATE_VERBS | {"can"} and "again" in spoken:
+        shown.add("recovery")
     if any(word in tables.SERVICE_WORDS for word in spoken) and _SERVICES_ALONE.issuperset(spoken):
         shown.add("services")
     if not tables.SERVICE_WORDS.isdisjoint(spoken) and not _EXISTS.isdisjoint(spoken):
@@ -168,6 +176,10 @@ def shown_kinds(reading: Reading) -> tuple[QuestionKind, ...]:
 
 def _asks_for_the_moment(spoken: list[str]) -> bool:
     return "when" in spoken and not tables.BEGINNINGS.isdisjoint(spoken[spoken.index("when") :])
+
+
+def _asks_what(spoken: list[str]) -> bool:
+    return not {"what", "which", "who", "whats", "what's"}.isdisjoint(spoken)
 
 
 _EXISTS = frozenset({"exist", "exists", "existing"})
@@ -188,7 +200,7 @@ def _kind(reading: Reading) -> QuestionKind:
         return "cause"
     near = [kind for kind in kinds if kind not in _SYMPTOMATIC]
     if near:
-        return near[0]
+        return _nearest(near, reading)
     statement = _is_statement(reading)
     is_told = not kinds or statement or not spoken.isdisjoint(tables.KIND_WORDS["cause"])
     if not is_told and not spoken.isdisjoint(tables.SUPERLATIVES):
@@ -196,6 +208,12 @@ def _kind(reading: Reading) -> QuestionKind:
     if is_told or "cause" in kinds:
         return "cause"
     return _of_a_symptom(kinds, reading)
+
+
+def _nearest(near: list[QuestionKind], reading: Reading) -> QuestionKind:
+    if near[0] == "compare" and "changes" in near and next(_names(reading), None) is None:
+        return "changes"  # `what is different from before?` holds no two things against each other
+    return near[0]
 
 
 def _of_a_symptom(kinds: tuple[QuestionKind, ...], reading: Reading) -> QuestionKind:
@@ -218,6 +236,8 @@ def _is_noun_phrase(reading: Reading) -> bool:
     """`errors in payment` without a verb is short for showing them."""
     first, last = reading.words[0].text, reading.words[-1].text
     spoken = {word.text for word in reading.words}
+    if not spoken.isdisjoint(tables.SUPERLATIVES):
+        return True
     if len(reading.words) >= _SHORT or not spoken.isdisjoint(_STATE_VERBS | tables.CANNOT):
         return False
     opens = any(first in listed for listed in tables.KIND_WORDS.values())
@@ -243,11 +263,18 @@ def _subjects(reading: Reading, named: tuple[Entity, ...]) -> Iterator[str]:
     for entity in named:
         name = entity.text.lower()
         if entity.kind == "service" and entity.start not in loose and name not in paired:
-            yield from (name,) if name not in _NO_SERVICE else ()
+            yield from (name,) if name not in _NO_SERVICE or _is_so_named(reading, name) else ()
     for index, word in enumerate(reading.words):
         free = word.text not in paired and not word.quoted
         if free and _may_name(word.text) and _in_a_names_place(reading, index):
             yield word.text
+
+
+def _is_so_named(reading: Reading, name: str) -> bool:
+    """`the recommendation service`: a plain word, and a name."""
+    spoken = [word.text for word in reading.words]
+    behind = spoken[spoken.index(name) + 1 :][:1] if name in spoken else []
+    return name in tables.NAMED_SO and behind == ["service"]
 
 
 _NAMING = frozenset({"service", "app", "job", "pod", "deployment", "container", "component"})
@@ -262,6 +289,8 @@ def _in_a_names_place(reading: Reading, index: int) -> bool:
         return True
     if after in ("is", "was", "are", "were") and _around(reading, index, 2) in tables.STATES:
         return before in ("", "and", "think", "that", "because")
+    if before in _STATE_VERBS and after in ("the", "to", "at", "a", "our"):
+        return _around(reading, index, 2) in tables.BLAMED
     if before in ("compare", "between", "versus", "vs") or after in ("versus", "vs"):
         return True
     return before in _BEFORE_A_NAME and after in ("", "service", "?") and _measured(reading)
@@ -282,7 +311,8 @@ def _around(reading: Reading, index: int, step: int) -> str:
 
 def _names(reading: Reading) -> Iterator[str]:
     """Yield every word that could name something; whether it does, the data say."""
-    return (word.text for word in reading.words if _may_name(word.text))
+    spoken = (word.text.removesuffix("'s") for word in reading.words)
+    return (word for word in spoken if _may_name(word))
 
 
 _NEVER = frozenset().union(

@@ -86,7 +86,8 @@ def _is_about_systems(plain: Reading, words: list[str]) -> bool:
     strong = _strong_signs(plain, words)
     if not spoken.isdisjoint(tables.EVERYDAY):
         return strong >= _ENOUGH
-    if plain.has(_POINTING) and (strong or spoken.isdisjoint(tables.OWNED)):
+    points = plain.has(_POINTING) and (strong or spoken.isdisjoint(tables.OWNED))
+    if points or _asks_of_what_is_at_hand(plain, spoken):
         return True
     if not spoken.isdisjoint(tables.PERSONAL):
         on_call = not tables.ON_CALL.isdisjoint(spoken)
@@ -94,6 +95,19 @@ def _is_about_systems(plain: Reading, words: list[str]) -> bool:
     if strong or _is_enough(plain, _weak_signs(plain, words)):
         return True
     return _asks_for_a_state(words) or _tells_of_a_fault(plain, words)
+
+
+def _asks_of_what_is_at_hand(plain: Reading, spoken: set[str]) -> bool:
+    """`what should I do now?`, `how sure are you?`, `tl;dr`: it names nothing, so it means what is there."""
+    if len(spoken) > _FEW_WORDS or not spoken.isdisjoint(tables.PERSONAL - _IN_A_TEAM):
+        return False
+    shown = set(shown_kinds(plain)) - _OF_ANYTHING
+    return bool(shown) and not Question.of(plain.text).names
+
+
+_FEW_WORDS = 14
+_IN_A_TEAM = frozenset({"your", "i", "i'm", "me", "you", "hi", "hello", "hey", "thanks"})
+_OF_ANYTHING = frozenset({"health", "metric", "compare", "moment", "count"})
 
 
 def _is_enough(plain: Reading, weak: int) -> bool:

@@ -78,6 +78,16 @@ from weft.language.periods import period_of
         ("did we roll out anything new", "changes"),
         ("start of the incident?", "moment"),
         ("Wie schlimm ist es?", "summary"),
+        ("top 3 heaviest operations", "slowest"),
+        ("what is different compared to before", "changes"),
+        ("if basket goes down, which services are affected", "calls"),
+        ("are customers able to buy again?", "recovery"),
+        ("what made basket slow", "cause"),
+        ("percentage of failing orders?", "rate"),
+        ("got any exception messages for basket", "errors"),
+        ("how certain are you", "evidence"),
+        ("what's your recommendation", "fix"),
+        ("which component should I look at first", "worst"),
     ],
 )
 def test_its_kind_is_read_from_its_words(text: str, kind: str) -> None:
@@ -97,6 +107,9 @@ def test_its_kind_is_read_from_its_words(text: str, kind: str) -> None:
         ("what changed?", ()),
         ("is the incident over?", ()),
         ("is it the database?", ()),
+        ("is kafka the culprit?", ("kafka",)),
+        ("what about the report service", ("report",)),
+        ("error rate of basket in percent", ()),
     ],
 )
 def test_what_it_asks_about_stands_where_only_a_name_can(
