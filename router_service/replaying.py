@@ -32,6 +32,8 @@ PAGE = 1000
 CALL_SECONDS = 20.0
 """For one service to walk all that it did for the run."""
 MOST_SAID = 1000
+UNANSWERED = frozenset({"peer_unavailable", "peer_away", "outcome_unknown"})
+"""Ends of a call whose peer said nothing that the run has."""
 GONE = "it keeps no record of this task any more"
 FOREIGN = "it is no member of the mesh, and tells nobody how it came to its answer"
 UNSAID = "what was said on the thread before is not known any more"
@@ -147,13 +149,24 @@ def _authority(recorded: RecordedRun, service: str) -> Authority:
 
 
 def _calls_in(log: Sequence[Envelope]) -> list[_Made]:
-    """Return who was asked last in each step, in the order in which they were asked."""
+    """Return whose word the run has, in the order in which they were asked.
+
+    Of whoever gave none there is nothing to hold a replay against: the plan is walked over that.
+    """
     calls: dict[Path, _Made] = {}
     for event in log:
+        if event.type == "plan.step.failed" and _unanswered(event):
+            calls.pop(event.path, None)
         peer, message_id = event.data.get("peer"), event.data.get("task_id")
         if event.type == "plan.step.started" and isinstance(peer, str) and message_id:
             calls[event.path] = _Made(event.path, peer, str(message_id))
     return [*calls.values()]
+
+
+def _unanswered(event: Envelope) -> bool:
+    reasons = event.data.get("reasons")
+    listed = reasons if isinstance(reasons, list) else []
+    return any(isinstance(reason, dict) and reason.get("code") in UNANSWERED for reason in listed)
 
 
 def _none_of(calls: Sequence[_Made], why: str) -> dict[Path, LoopReplay]:

@@ -1,7 +1,8 @@
 """What a model may say of data: what it can show a finding for, and nothing else.
 
 Findings are what tools stated as claims. A model is told their ids; of its answer a sentence stays that
-cites one, names its subject if it names any, and has no number that the finding does not have.
+cites one, names its subject if it names any, has no number that the finding does not have, and does not
+say the opposite of it.
 """
 
 import re
@@ -15,6 +16,7 @@ from weft.core import Claim, Message, dumps
 from weft.core.pointer import ABSENT, resolve
 from weft.events import preview
 from weft.loop.tool_claims import findings
+from weft.reasoning.grounding import Clause, clauses_of, grounded
 from weft.tools import ToolExecution
 
 NO_DATA = "No data was looked at for this answer."
@@ -26,8 +28,8 @@ SCALES = (1.0, 100.0, 0.01, 1000.0, 0.001)
 """A share told in per cent, or seconds in milliseconds, is the same number."""
 HOW_TO_CITE = (
     "In your answer, end every sentence about the data with the id of the finding it rests on, as "
-    "in [f_0123456789ab]. A sentence that cites none, names another subject only, or has a number "
-    "that its finding has not, is removed from the answer."
+    "in [f_0123456789ab]. A sentence that cites none, names another subject only, has a number "
+    "that its finding has not, or says the opposite of it, is removed from the answer."
 )
 _ID = re.compile(r"\bf_[0-9a-f]{12}\b")
 _BEHIND = re.compile(r"([.!?])((?:\*\*|__)?+) ?((?:[\[(]f_[0-9a-f]{12}[\])] ?)++)[.]?")
@@ -79,6 +81,13 @@ class Citable:
     subject: str
     text: str
     """Everything that is known of it, in which its numbers stand."""
+    statements: tuple[str, ...] = ()
+    """What it says in words."""
+
+    @cached_property
+    def clauses(self) -> list[Clause]:
+        """What it says, clause by clause."""
+        return [clause for statement in self.statements for clause in clauses_of(statement)]
 
     @cached_property
     def numbers(self) -> tuple[float, ...]:
@@ -186,7 +195,10 @@ class _Checked:
         named = {subject for subject in self._subjects if f" {_apart(subject)} " in spaced}
         if named and named.isdisjoint(one.subject.casefold() for one in cited):
             return False
-        return all(any(_has(one.numbers, number) for one in cited) for number in _numbers(words))
+        if not all(any(_has(one.numbers, number) for one in cited) for number in _numbers(words)):
+            return False
+        said = [clause for one in cited for clause in one.clauses]
+        return not grounded(words, said, numbers=False).contradicted
 
 
 def _citable(executions: Sequence[ToolExecution]) -> dict[str, Citable] | None:
@@ -222,7 +234,7 @@ def _finding(group: Sequence[Claim], by_call: Mapping[str, object]) -> Citable:
             if value is not ABSENT:
                 texts.append(dumps(value).decode())
     text = " ".join(texts)
-    return Citable(group[0].subject, text)
+    return Citable(group[0].subject, text, tuple(claim.text for claim in group))
 
 
 def _plainly(executions: Sequence[ToolExecution]) -> Iterator[str]:

@@ -120,7 +120,11 @@ def _items(value: JsonValue) -> list[JsonObject]:
 
 def _citable(findings: list[JsonObject]) -> dict[str, Citable]:
     return {
-        str(finding.get("id")): Citable(str(finding.get("subject") or ""), dumps(finding).decode())
+        str(finding.get("id")): Citable(
+            str(finding.get("subject") or ""),
+            dumps(finding).decode(),
+            (str(finding.get("statement") or ""),),
+        )
         for finding in findings
     }
 

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from weft.testing.grounding_pairs import GroundingPair, grounding_pairs
 from weft.testing.models import (
     CompromisedModel,
     FunctionModel,
@@ -29,6 +30,7 @@ __all__ = [
     "DurabilityContract",
     "EffectStoreContract",
     "FunctionModel",
+    "GroundingPair",
     "ModelContract",
     "RunStoreContract",
     "ScriptExhaustedError",
@@ -40,6 +42,7 @@ __all__ = [
     "WireCall",
     "WireReply",
     "call",
+    "grounding_pairs",
     "register_script",
 ]
 

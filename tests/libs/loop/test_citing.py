@@ -67,7 +67,7 @@ async def test_what_a_finding_carries_stays(sentence: str) -> None:
     assert REMOVED not in await answer(sentence)
 
 
-@pytest.mark.requirement("DIAG-32")
+@pytest.mark.requirement("DIAG-32", "RSN-5")
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -80,6 +80,9 @@ async def test_what_a_finding_carries_stays(sentence: str) -> None:
         f"Checkout ran out of memory {P}.",
         f"The pool has 64 connections {P}.",
         f"It began at 11:15 {C}.",
+        f"Payment does not wait for its pool {P}.",
+        f"Checkout is faster since 09:42 {C}.",
+        f"The pool waits for payment {P}.",
     ],
 )
 async def test_what_no_finding_carries_is_removed_and_counted(sentence: str) -> None:
