@@ -1,5 +1,6 @@
 """Coder: writes a patch for a project and runs its tests, on a copy, shut in."""
 
+import asyncio
 import math
 import os
 import platform
@@ -24,6 +25,7 @@ from services.coder.workspace import Workspace
 from weft.a2a import Card, Skill
 from weft.core.errors import ConfigError
 from weft.core.private_files import make_private_directory, resolved
+from weft.core.supervision import kept_going
 from weft.loop import Peer
 from weft.models import get_model
 from weft.service import (
@@ -37,7 +39,7 @@ from weft.service import (
 
 NAME = "coder"
 PROMPT = Path(__file__).parent / "prompts" / "code.md"
-DAY_SECONDS = 86_400.0
+DAY_SECONDS, LOOK_SECONDS = 86_400.0, 3600.0
 
 
 class Settings(SpecialistSettings, env_prefix="CODER_"):
@@ -129,6 +131,7 @@ async def opened(settings: Settings) -> AsyncIterator[Peer]:
     """
     footing = await to_thread.run_sync(footing_of, settings)
     await to_thread.run_sync(_drop_old, footing.home, settings.keep_days)
+    dropping = partial(_keep_dropping, footing.home, settings.keep_days)
     text = await anyio.Path(PROMPT).read_text(encoding="utf-8")
     limits: Limits = {
         **LIMITS,
@@ -136,7 +139,7 @@ async def opened(settings: Settings) -> AsyncIterator[Peer]:
         "cpu_seconds": math.ceil(settings.process_cpu_seconds),
         "memory": settings.process_memory,
     }
-    async with opened_model(settings) as model:
+    async with opened_model(settings) as model, kept_going(dropping, name="dropping"):
         yield Coder(
             NAME,
             model,
@@ -199,6 +202,12 @@ def _refusal(settings: Settings, why: str | None) -> str:
     return ""
 
 
+async def _keep_dropping(home: Path, keep_days: float) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        await to_thread.run_sync(_drop_old, home, keep_days)
+
+
 def _drop_old(home: Path, keep_days: float) -> None:
     """Delete what was changed for runs that nobody goes on with any more."""
     before = time.time() - keep_days * DAY_SECONDS if keep_days else 0.0
@@ -207,7 +216,7 @@ def _drop_old(home: Path, keep_days: float) -> None:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
-                path.unlink()
+                path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from services.coder.running import LIMITS, Runner
 from services.coder.suites import Suite, configured_suite
 from services.coder.tools import RUN_TESTS, Bench
 from services.coder.workspace import Workspace
-from tests.services.coder.projects import PYTHON, QUICK, made, needs_shutting_in
+from tests.services.coder.projects import PYTHON, QUICK, made, names_in, needs_shutting_in
 from tests.services.coder.test_limits_in_force import left_of
 from weft.core import Authority, JsonObject, Result, parts_of
 from weft.core.errors import ConfigError
@@ -397,3 +397,14 @@ async def test_what_a_project_says_of_its_tests_is_run(
 
     assert (report.passed, report.command, report.tests) == (True, command, None), report
     assert report.output in ("test -f Makefile && echo well\nwell\n", "2\n")
+
+
+@pytest.mark.parametrize(("days", "left"), [(1.0, ["new.json"]), (0.0, ["new.json", "old.json"])])
+async def test_what_was_changed_for_old_runs_goes(
+    root: Path, tmp_path: Path, days: float, left: list[str]
+) -> None:
+    made(tmp_path / "coder", {"old.json": "{}", "new.json": "{}"})
+    os.utime(tmp_path / "coder" / "old.json", (0, 0))
+
+    async with opened(settings_of(root, tmp_path, keep_days=days)):
+        assert names_in(tmp_path / "coder") == left
