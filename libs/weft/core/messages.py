@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue, model_validator
 from weft.core.parts import Part, Parts, in_parts, text_of
 from weft.core.record import JsonObject, Record
 
-__all__ = ["MAX_PROMPT", "PEER_CONTEXTS", "prompt_fits"]
+__all__ = ["MAX_PROMPT", "PEER_CONTEXTS", "prompt_fits", "shows_something"]
 
 Role = Literal["system", "user", "assistant", "tool"]
 MAX_PROMPT = 256 * 1024
@@ -20,6 +20,11 @@ PEER_CONTEXTS = "contexts"
 def prompt_fits(text: str) -> bool:
     """Tell whether `text` is within `MAX_PROMPT`, counted as UTF-8."""
     return len(text) * 4 <= MAX_PROMPT or len(text.encode()) <= MAX_PROMPT
+
+
+def shows_something(text: str) -> bool:
+    """Tell whether there is anything to see in `text`: spaces, marks of direction and the like show nothing."""
+    return any(character.isprintable() and not character.isspace() for character in text)
 
 
 class ToolCall(Record):

@@ -123,7 +123,9 @@ def supposes(clause: Sequence[Word], at: int, *, in_a_question: bool) -> bool:
 def orders_in_other_forms(clause: Sequence[Word]) -> Iterator[tuple[Word, str]]:
     """Yield the words of `it must be restarted`, `have it restarted` and `do a restart`, with their verbs."""
     for at, word in enumerate(clause):
-        if word.quoted or not at or asks_about(clause, at) or is_negated(clause, at):
+        if word.text not in _FORMS or word.quoted or not at:
+            continue
+        if asks_about(clause, at) or is_negated(clause, at):
             continue
         verb = _verb_of(clause, at)
         if _is_proposed(clause, at):
@@ -222,3 +224,4 @@ def _forms(ending: str) -> dict[str, str]:
 
 _GERUNDS = _forms("ing")
 _PARTICIPLES = {**_forms("ed"), **_IRREGULAR}
+_FORMS = frozenset((*_GERUNDS, *_PARTICIPLES, *_PARTED, *_ACTS))

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import JsonValue, ValidationError
 
 from weft.core import NO_USAGE, JsonObject, Usage
-from weft.core.messages import MAX_PROMPT, prompt_fits
+from weft.core.messages import MAX_PROMPT, prompt_fits, shows_something
 from weft.language import READ, risk_floor
 from weft.language.cues import Reading
 from weft.language.frame import frame_of
@@ -149,7 +149,7 @@ def check_input(text: str) -> None:
     Raises:
         FrameInvalidError: It is empty or too long.
     """
-    if not text.strip():
+    if not shows_something(text):
         raise FrameInvalidError("the request is empty; say what you want", fields=("input",))
     if not prompt_fits(text):
         raise FrameInvalidError(f"the request is larger than {MAX_PROMPT} bytes", fields=("input",))

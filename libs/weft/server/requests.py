@@ -14,7 +14,7 @@ from weft.core import APPROVAL, JsonObject, Principal, dumps
 from weft.core.edge_errors import InvalidFieldsError, InvalidIdempotencyKeyError
 from weft.core.errors import ForbiddenError, InputError, UnauthenticatedError
 from weft.core.faults import faults_of
-from weft.core.messages import MAX_PROMPT, prompt_fits
+from weft.core.messages import MAX_PROMPT, prompt_fits, shows_something
 from weft.core.numbers import whole_number
 from weft.core.protocol_errors import BodyTooLargeError, InvalidJsonError, MediaTypeError
 from weft.server.bodies import Body
@@ -151,7 +151,7 @@ class RunRequest(Body):
         if isinstance(content, list):
             content = "\n\n".join(message.text() for message in content)
         text = content or ""
-        if not text.strip():
+        if not shows_something(text):
             name = "/prompt" if self.input is None else "/input"
             raise InvalidFieldsError([(name, "there is nothing in it")])
         if not prompt_fits(text):
