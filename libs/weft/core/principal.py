@@ -1,5 +1,6 @@
 """Who asks, and what they may do."""
 
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -49,15 +50,21 @@ class Principal(Record):
 
     def shared(self, scopes: frozenset[str]) -> frozenset[str]:
         """Return those of `scopes` that this principal has, and those of its own that they cover."""
-        return frozenset(
-            {scope for scope in scopes if _is_within(scope, self.scopes)}
-            | {scope for scope in self.scopes if _is_within(scope, scopes)}
-        )
+        return _shared(self.scopes, scopes)
 
     def covers(self, other: "Principal") -> bool:
         """Tell whether `other` is the same subject with no scope beyond these."""
         same = (self.tenant, self.subject) == (other.tenant, other.subject)
         return same and all(_is_within(scope, self.scopes) for scope in other.scopes)
+
+
+@lru_cache(maxsize=512)
+def _shared(own: frozenset[str], scopes: frozenset[str]) -> frozenset[str]:
+    # Asked for every call, of the same few sets.
+    return frozenset(
+        {scope for scope in scopes if _is_within(scope, own)}
+        | {scope for scope in own if _is_within(scope, scopes)}
+    )
 
 
 def _is_within(scope: str, scopes: frozenset[str]) -> bool:

@@ -6,7 +6,8 @@ key from the token itself, nothing fetched.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import orjson
@@ -16,6 +17,7 @@ from weft.core import (
     ALL_SCOPES,
     MAX_DEPTH,
     SYSTEM_CLOCK,
+    UNLIMITED,
     Authority,
     Budget,
     Clock,
@@ -69,18 +71,8 @@ class Claims(Record):
     def authority(self, received: float) -> Authority:
         """Return what its receiver holds, who got it at this instant of their monotonic clock."""
         return Authority(
-            principal=Principal(
-                tenant=self.tenant,
-                subject=self.sub,
-                scopes=frozenset(self.scope),
-                kind="delegated",
-            ),
-            budget=Budget(
-                tokens=self.rem_tokens,
-                cost_usd=self.rem_cost,
-                calls=self.rem_calls,
-                hops=self.rem_hops,
-            ),
+            principal=_delegated(self.tenant, self.sub, self.scope),
+            budget=_limits(self.rem_tokens, self.rem_cost, self.rem_calls, self.rem_hops),
             deadline=Deadline(received + self.rem_ms / 1000),
             act=self.act,
             depth=self.depth + 1,
@@ -106,7 +98,17 @@ class Caller:
 
     def under(self, trace: TraceContext) -> "Caller":
         """Return the same, asking from a place of `trace`."""
-        return replace(self, authority=replace(self.authority, trace=trace))
+        asking = self.authority
+        placed = Authority(
+            asking.principal,
+            asking.budget,
+            asking.deadline,
+            asking.act,
+            asking.depth,
+            trace,
+            asking.root_id,
+        )
+        return Caller(placed, self.body, self.until, self.keys)
 
     def check_body(self, body: bytes) -> None:
         """Return if the token was made for a request of this body, or for any.
@@ -116,6 +118,18 @@ class Caller:
         """
         if self.body is not None and self.body != digest_of(body):
             raise UnauthenticatedError(_REFUSED)
+
+
+@lru_cache(maxsize=512)
+def _delegated(tenant: str, subject: str, scopes: tuple[str, ...]) -> Principal:
+    # The same few callers come again and again; what was checked once is not checked anew.
+    return Principal(tenant=tenant, subject=subject, scopes=frozenset(scopes), kind="delegated")
+
+
+def _limits(tokens: int | None, cost: float | None, calls: int | None, hops: int | None) -> Budget:
+    if tokens is None and cost is None and calls is None and hops is None:
+        return UNLIMITED
+    return Budget(tokens=tokens, cost_usd=cost, calls=calls, hops=hops)
 
 
 def digest_of(body: bytes) -> str:
