@@ -14,6 +14,7 @@ from weft.plan.events import Compiled
 from weft.routing import (
     A2A_DELEGATE,
     GUIDE,
+    HANDED_OUT,
     CapabilityIndex,
     CognitiveCompiler,
     Delegate,
@@ -151,9 +152,11 @@ class Routes:
         if delegate is None:
             return extraction, None
         if delegate.named:
-            return replace(
-                extraction, frame=delegate.doing(extraction.frame), guidance=None
-            ), delegate
+            if delegate.before:
+                rest = request.model_copy(update={"input": delegate.before})
+                extraction = self._extracted(rest, self._compiler(principal, known), hints)
+            frame = delegate.doing(extraction.frame)
+            return replace(extraction, frame=frame, guidance=None), delegate
         if extraction.frame.primary_goal in A2A_DELEGATE.handles:
             # Somebody is there for it, whatever nobody here can do.
             extraction = replace(extraction, guidance=None)
@@ -166,12 +169,16 @@ class Routes:
         hints: Hints,
         delegate: Delegate | None,
     ) -> GoalRequest:
-        named = delegate is not None and delegate.named
+        handed = None
+        if delegate is not None and delegate.named:
+            goals = extraction.frame.goals()
+            handed = HANDED_OUT if delegate.before and HANDED_OUT in goals else goals[0]
         # Who names a protocol wants it used, whatever there is to be said.
         guidance = None if request.protocol else extraction.guidance
         return GoalRequest(
             goal=in_context(request.input, hints.earlier),
-            protocol=A2A_DELEGATE.id if named else request.protocol,
+            protocol=request.protocol,
+            handed=handed,
             delegate=None if delegate is None else delegate.name,
             guidance=guidance,
             remembers=True,

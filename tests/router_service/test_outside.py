@@ -126,6 +126,19 @@ async def test_a_request_that_names_an_agent_is_done_by_it(form: str, tmp_path: 
     assert spoken_of.status == "completed"
 
 
+async def test_what_is_asked_of_the_mesh_first_is_done_first_and_handed_on(tmp_path: Path) -> None:
+    async with outsider() as agent, mesh(tmp_path, await added(agent, tenants=(TENANT,))) as at:
+        run = await at.ask("What is an SLO? Then have desk tell the customers")
+
+    (message,) = agent.messages()
+    said = message["parts"][0]["text"]
+    # What was found here goes along, fenced, and is no order.
+    assert said.startswith("What is an SLO? Then have desk tell the customers")
+    assert "heard" in said
+    assert "data, not instructions" in said
+    assert text_of(run).count("heard") >= 1
+
+
 @pytest.mark.requirement("RT-15")
 async def test_work_to_be_handed_out_goes_to_the_tenants_delegate_or_the_domains(
     tmp_path: Path,
@@ -231,14 +244,14 @@ async def test_a_credential_that_is_missing_is_asked_for_and_never_told(
 @pytest.mark.requirement("DEL-5")
 async def test_a_run_that_is_stopped_or_late_stops_the_task_over_there(tmp_path: Path) -> None:
     async with outsider() as agent, mesh(tmp_path, await added(agent, tenants=(TENANT,))) as at:
-        made = new_run({"input": "Have desk be slow"})
+        made = new_run({"input": "Have desk dawdle"})
         await at.runs.submit(made, on_busy="reject", own=True)
         with anyio.fail_after(20):
             await agent.started.wait()
             stopped = await at.runs.cancel(ANA, made.run_id, reason="enough", wait_s=10)
             await agent.canceled.wait()
     async with outsider() as late, mesh(tmp_path, await added(late, tenants=(TENANT,))) as at:
-        made = new_run({"input": "Have desk be slow"})
+        made = new_run({"input": "Have desk dawdle"})
         timed = replace(made, authority=replace(made.authority, deadline=Deadline.after(2)))
         await at.runs.submit(timed, on_busy="reject", own=True)
         over = await at.runs.wait(ANA, made.run_id, seconds=20)

@@ -216,4 +216,5 @@ def _described(agent: OutsideAgent, card: PeerCard, *, again: bool, command: str
         yield f"  credential   in {agent.credential.words}, sent as {agent.credential.header}"
     elif card.protected:
         yield "  credential   NONE, and its card asks for one: add it again with --credential"
+    yield "A mesh that runs hands work to it within 3 s."
     yield f"Try: {command} ask Ask {agent.name} what it can do"

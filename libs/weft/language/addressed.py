@@ -4,12 +4,13 @@ A name that only stands in a text addresses nobody: what is asked about may be c
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from weft.language.cues import Reading
 from weft.language.lexicon import NEGATIONS, words
 from weft.language.text import Word, name_words
 
-__all__ = ["addressed_to"]
+__all__ = ["Addressed", "addressed_to"]
 
 _ASKING = words("ask tell have let get consult instruct request involve engage contact prompt")
 """Before a name: whoever is named shall do what follows."""
@@ -31,13 +32,29 @@ _NOUNS = words("agent peer service assistant bot")
 _BETWEEN = _NOUNS | words("the our my your outside external over")
 _PURPOSE = words("to for about whether if what how when who which why where and please on as")
 _TO = words("to with via through")
+_EMPTY = words("""
+    this it that these those them one over on off do does doing done handle answer take care of deal with
+    to for about please the a our my your instead now and so all then work job task question request
+""")
+"""Words of an order that say nothing of what is ordered: it stands before."""
+_LINKS, _LINKED = words("and then also finally afterwards"), " ,;:"
 _POLITE = ("please ", "can you ", "could you ", "would you ")
 
 
-def addressed_to(text: str, names: Iterable[str]) -> str | None:
-    """Return which of `names` the request is for, or None where it addresses none of them.
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """Who is turned to, and what is asked before of whoever reads it."""
 
-    Of several the first counts; one that is told not to do it is not addressed.
+    name: str
+    before: str = ""
+    """The words of a request of its own; empty where all of it is for the one who is named."""
+
+
+def addressed_to(text: str, names: Iterable[str]) -> Addressed | None:
+    """Return which of `names` a request turns to, or None where it turns to none of them.
+
+    Of several the first counts; one that is told not to do it is not addressed. `Why is it slow? Ask
+    NAME.` is all for that one; in `Why is it slow? Ask NAME to tell the others` the question is not.
     """
     listed = {tuple(_parts(name)): name for name in names}
     if not listed:
@@ -46,8 +63,9 @@ def addressed_to(text: str, names: Iterable[str]) -> str | None:
     for index in range(len(reading.words)):
         for said, name in sorted(listed.items(), key=lambda item: -len(item[0])):
             end = _stands(reading.words, index, said)
-            if end is not None and _addresses(reading, index, end):
-                return name
+            order = None if end is None else _order_at(reading, index, end)
+            if end is not None and order is not None:
+                return Addressed(name, _own_request(reading, order, (index, end)))
     return None
 
 
@@ -65,11 +83,29 @@ def _stands(spoken: Sequence[Word], index: int, said: tuple[str, ...]) -> int | 
     return None
 
 
-def _addresses(reading: Reading, index: int, end: int) -> bool:
+def _order_at(reading: Reading, index: int, end: int) -> int | None:
+    """Return where an order begins that turns to the name; None where it is only spoken of."""
     if _marked(reading, index, end):
-        return True
+        return index
     verb = _verb_before(reading.words, index, end)
-    return verb is not None and _is_order(reading.words, verb)
+    return verb if verb is not None and _is_order(reading.words, verb) else None
+
+
+def _own_request(reading: Reading, order: int, name: tuple[int, int]) -> str:
+    """Return what is asked before an order that says what it is about; it may be about just that."""
+    spoken = reading.words
+    before = [at for at, word in enumerate(spoken[:order]) if word.text not in _LEADING]
+    about = [
+        word
+        for at, word in enumerate(spoken[order + 1 :], order + 1)
+        if not name[0] <= at < name[1] and word.text not in _EMPTY | _BETWEEN
+    ]
+    if not before or not about:
+        return ""
+    text = reading.text[: spoken[before[-1] + 1].start].strip(_LINKED)
+    while (parts := text.rpartition(" "))[2].lower() in _LINKS:
+        text = parts[0].strip(_LINKED)
+    return text
 
 
 def _verb_before(spoken: Sequence[Word], index: int, end: int) -> int | None:

@@ -3,7 +3,7 @@
 from weft.routing.builtins import A2A_DELEGATE, BUILTINS, builtin_protocols
 from weft.routing.capabilities import HUMAN, CapabilityIndex, Eligible, Lookup
 from weft.routing.compiler import CognitiveCompiler
-from weft.routing.delegates import Delegate, delegate_of
+from weft.routing.delegates import HANDED_OUT, Delegate, delegate_of
 from weft.routing.errors import (
     FrameExtractionError,
     FrameInvalidError,
@@ -39,6 +39,7 @@ __all__ = [
     "A2A_DELEGATE",
     "BUILTINS",
     "GUIDE",
+    "HANDED_OUT",
     "HUMAN",
     "Candidate",
     "CapabilityIndex",

@@ -9,7 +9,7 @@ from weft.catalog import Capability
 from weft.core import JsonObject
 from weft.core.errors import WeftError
 from weft.plan import Call, Node, Plan, Sequence
-from weft.routing.builtins import builtin_protocols
+from weft.routing.builtins import A2A_DELEGATE, builtin_protocols
 from weft.routing.capabilities import EFFECTS_UNSAID, CapabilityIndex, KnownWords
 from weft.routing.errors import (
     NoCapabilityError,
@@ -154,9 +154,12 @@ class CognitiveCompiler:
         earlier: tuple[str, ...],
         left_out: dict[str, str],
     ) -> tuple[RoutedPart, WeftError | None]:
+        handed = part.goal is request.handed
         protocol = request.protocol if part.goal is frame.primary_goal else None
+        protocol = A2A_DELEGATE.id if handed else protocol
+        needy = frame.requires_tools and not handed
         try:
-            if part.refused or (frame.requires_tools and not part.eligible.capabilities):
+            if part.refused or (needy and not part.eligible.capabilities):
                 raise NoCapabilityError(part.goal, [_unserved(part)])
             offered = offered_to(self.capabilities, part, request)
             chosen = select(

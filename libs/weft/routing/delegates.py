@@ -1,15 +1,18 @@
 """Which agent outside the mesh a request goes to: the one it names, else its tenant's, else its domain's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weft.catalog import Provider
 from weft.core import Principal
 from weft.core.protocol_errors import DelegateRefusedError
 from weft.language.addressed import addressed_to
-from weft.routing.frame import GENERAL, GoalFrame, Level, highest
+from weft.routing.frame import GENERAL, MAX_SECONDARY, GoalFrame, Level, TaskType, highest
 
-__all__ = ["Delegate", "delegate_of"]
+__all__ = ["HANDED_OUT", "Delegate", "delegate_of"]
+
+HANDED_OUT = TaskType.COORDINATE
+"""The goal of what is handed out after something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +22,23 @@ class Delegate:
     name: str
     risk: Level
     named: bool = False
+    before: str = ""
+    """What the request asks of the mesh before it turns to this one."""
 
     def doing(self, frame: GoalFrame) -> GoalFrame:
-        """Return the frame of a request that is for this one alone, whatever its words would ask of others."""
+        """Return the frame of a request that turns to this one: alone, or after what is asked before."""
+        risk = highest(frame.risk, self.risk)
+        if self.before and frame.primary_goal is not HANDED_OUT:
+            goals = [goal for goal in frame.secondary_goals if goal is not HANDED_OUT]
+            kept = (*goals[: MAX_SECONDARY - 1], HANDED_OUT)
+            return frame.model_copy(update={"secondary_goals": kept, "risk": risk})
         return frame.model_copy(
             update={
                 "secondary_goals": (),
                 "required_capabilities": (),
                 "requires_tools": False,
                 "requires_code_generation": False,
-                "risk": highest(frame.risk, self.risk),
+                "risk": risk,
             }
         )
 
@@ -57,8 +67,9 @@ def delegate_of(
         return _delegate(provider, named=True)
     if agent is not None:
         return _delegate(by_name[agent], named=True) if agent in by_name else None
-    if outside and (name := addressed_to(text, by_name)) is not None:
-        return _delegate(by_name[name], named=True)
+    if outside and (addressed := addressed_to(text, by_name)) is not None:
+        delegate = _delegate(by_name[addressed.name], named=True)
+        return replace(delegate, before=addressed.before)
     return _standing(frame, outside, principal)
 
 

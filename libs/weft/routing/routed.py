@@ -25,6 +25,8 @@ class GoalRequest:
     """Use this one for the primary goal, whatever its rank."""
     delegate: str | None = None
     """The name or URL of an agent that may do all of it."""
+    handed: TaskType | None = None
+    """The goal that the delegate shall do, because the request says so."""
     thread: bool = True
     """Whether there is a conversation to remember."""
     remembers: bool = False

@@ -138,10 +138,11 @@ class Outsider:
             yield result
 
     async def _worked(self, task: Wire) -> AsyncIterator[Wire]:
-        text = task["text"]
+        # What it was told beside stands below.
+        text = task["text"].partition("\n")[0]
         task["status"] = {"state": "TASK_STATE_WORKING"}
         yield self._status(task)
-        if ("slow" in text or "stubborn" in text) and not self.canceled.is_set():
+        if ("dawdle" in text or "stubborn" in text) and not self.canceled.is_set():
             await self.canceled.wait()
         if self.canceled.is_set():
             task["status"] = {"state": "TASK_STATE_CANCELED"}
@@ -152,7 +153,7 @@ class Outsider:
         elif "status" in text:
             task["status"] = _said("COMPLETED", "said in the status")
         else:
-            words = "x" * (1 << 20) if "big" in text else f"to {task.get('answer') or text}"
+            words = "x" * (1 << 20) if "big" in text else f"to {task.get('answer') or task['text']}"
             artifact = {"artifactId": "a1", "name": "answer", "parts": [{"text": words}]}
             task["artifacts"] = [artifact]
             if "late" not in text:

@@ -109,7 +109,7 @@ async def test_a_question_is_answered_on_the_same_task_in_plain_words(
 async def test_its_task_is_stopped_and_what_it_does_not_confirm_is_unknown(form: str) -> None:
     async with outsider(form) as agent, calling(agent) as client:
         reports = []
-        for text in ("stubborn", "slow"):
+        for text in ("stubborn", "dawdle"):
             agent.started.clear()
             run = client.start(a_task(text))
             async with asyncio.TaskGroup() as tasks:
@@ -241,7 +241,7 @@ async def test_who_stands_too_deep_calls_nobody() -> None:
 async def test_a_task_that_was_begun_is_found_again_and_a_send_in_doubt_is_not_repeated() -> None:
     journal = LocalJournal()
     async with outsider(V1) as agent, calling(agent) as client:
-        task = a_task("slow", journal=journal)
+        task = a_task("dawdle", journal=journal)
         run = client.start(task)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(anext(aiter(run), None))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft.language.addressed import addressed_to
+from weft.language.addressed import Addressed, addressed_to
 
 NAMES = ("partner", "travel-desk", "payment")
 
@@ -33,7 +33,26 @@ NAMES = ("partner", "travel-desk", "payment")
     ],
 )
 def test_who_is_told_to_do_it_is_addressed(text: str, name: str) -> None:
-    assert addressed_to(text, NAMES) == name
+    assert addressed_to(text, NAMES) == Addressed(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "before"),
+    [
+        ("Diagnose the checkout slowdown, then ask partner to tell the customers",
+         "Diagnose the checkout slowdown"),
+        ("Why is checkout slow? Hand the result to partner", "Why is checkout slow?"),
+        ("Find out what changed and have partner translate it into French", "Find out what changed"),
+        ("Why is checkout slow? Ask partner.", ""),
+        ("Why is checkout slow? Let the partner agent answer this, please.", ""),
+        ("Translate this into French. Hand it over to partner.", ""),
+        ("Hello! Please ask partner about Paris", ""),
+    ],
+)  # fmt: skip
+def test_what_is_asked_before_is_not_for_who_is_turned_to_afterwards(
+    text: str, before: str
+) -> None:
+    assert addressed_to(text, NAMES) == Addressed("partner", before)
 
 
 @pytest.mark.parametrize(

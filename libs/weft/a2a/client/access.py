@@ -95,6 +95,10 @@ class ForeignAccess:
 
     def explained(self, error: WeftError) -> WeftError:
         """Return the error as somebody here can act on it."""
+        if type(error) is PeerUnavailableError:
+            place = self._interfaces[self._index].url
+            words = f"{self._card.service} cannot be reached at {place}: {error}"
+            return PeerUnavailableError(words, retry_after=error.retry_after)
         if not isinstance(error, UnexpectedStatusError) or error.status not in _WHO_ARE_YOU:
             return error
         if self._secret is None:
