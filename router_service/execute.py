@@ -116,13 +116,17 @@ def execute_run(
         metadata = request.metadata
         if planned.away:
             metadata = {**metadata, MODELS_AWAY: planned.away}
-        authority = run.authority().spent(planned.spent, calls=planned.spent.model_calls)
         try:
             outcome = await interpreter.run(
-                planned.plan, authority, metadata=metadata, history=history_of(thread)
+                planned.plan,
+                run.authority(),
+                metadata=metadata,
+                history=history_of(thread),
+                spent=planned.spent,
             )
         finally:
             journal.report = interpreter.report
+            journal.spent = interpreter.spent
         result = read_or_failed(outcome.result.spent_before(planned.spent))
         book = entries_of(
             planned.parts,

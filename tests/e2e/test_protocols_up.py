@@ -9,14 +9,15 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from tests.conftest import ROOT
-from tests.e2e.asking import answered, asked, completed, failure
+from tests.e2e.asking import Run, answered, asked, canceled, completed, failure
 from tests.e2e.mesh import UpProcess, mesh_running
 from tests.e2e.modelled import environment, scripted
 from tests.e2e.till import RUNBOOK, Operated, operated, write_case
+from tests.e2e.trees import checked_tree
 from weft.core import JsonObject
 from weft.routing import GoalFrame
 from weft.testing import ScriptedOpenAIServer
-from weft.testing.openai_script import Matching, Script, WireReply
+from weft.testing.openai_script import Matching, Script, WireCall, WireReply
 
 pytestmark = pytest.mark.timeout(180)
 SERVICES = ("generalist", "log_analyst", "operator", "trace_analyst")
@@ -304,6 +305,9 @@ def test_what_repairs_shows_its_proposal_and_does_nothing_before_it_is_approved(
     assert (run["status"], run["protocol"]) == ("interrupted", "approval_gated_execution")
     assert "Proposed: restart bank" in question["message"]
     assert len(shop.operations) == done
+    checked_tree(mesh, run["run_id"])
+    # Who reads the request; the operator's own model is silent, and rules propose.
+    assert run["usage"]["model_calls"] == 1
     refused = answered(mesh, run, {"approved": False})
     assert failure(mesh, refused).code == "approval_refused"
     assert len(shop.operations) == done
@@ -375,3 +379,79 @@ def test_rules_propose_a_repair_and_carry_it_out_once_it_is_approved(
     assert (waiting, len(shop.operations)) == (done, done + 1)
     assert "Done, once" in ended["output"]["text"]
     assert tree["remediate/approval/work#1/work_pass/execution"]["name"] == "operator"
+
+
+def uses(role: str, tool: str, *, of: str = "", tokens: int = 100) -> Matching:
+    """Return a reply that uses what was granted, again and again."""
+    meant, _ = says(role, "", of=of)
+    call = WireCall(name=tool, arguments={"task": "What do the charges at the till show?"})
+    spent: JsonObject = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+    return meant, WireReply(calls=(call,), usage=spent, repeat=True)
+
+
+def costing(reply: Matching, tokens: int) -> Matching:
+    meant, said = reply
+    spent: JsonObject = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+    return meant, said.model_copy(update={"usage": spent, "repeat": True})
+
+
+@pytest.mark.requirement("GW-15", "A2A-67")
+@pytest.mark.parametrize(
+    ("budget", "most"), [({"calls": 8}, 8), ({"tokens": 900}, 9 + 1), ({"calls": 0}, 0)]
+)
+def test_a_budget_holds_two_hops_down_and_what_came_up_is_the_sum(
+    mesh: UpProcess, server: ScriptedOpenAIServer, budget: JsonObject, most: int
+) -> None:
+    play(
+        server,
+        costing(goal("answer", domain=DOMAIN), 100),
+        uses(LOOKS_UP, "log_analyze"),
+        costing(says(LOGS, "The charges fail."), 100),
+    )
+
+    run = asked(mesh, "Tell me about the charges at the till", budget=budget)
+
+    why = failure(mesh, run)
+    assert why.code == "budget_exhausted", why
+    assert calls(server) <= most
+    assert run["usage"]["model_calls"] == calls(server)
+    assert run["usage"]["total_tokens"] == 100 * calls(server)
+    for name, limit in budget.items():
+        assert run["budget"]["limit"][name] == limit
+
+
+@pytest.mark.requirement("GW-22", "GW-25")
+def test_a_repair_that_is_cancelled_while_it_waits_does_nothing_and_says_so_twice(
+    offline: UpProcess, shop: Operated
+) -> None:
+    done = len(shop.operations)
+    run = asked(offline, "Restart the bank service")
+
+    first = canceled(offline, run["run_id"], reason="not now")
+    again = canceled(offline, run["run_id"], reason="really", grace_s=0)
+    late = answered_late(offline, run)
+
+    assert (first.status_code, again.status_code) == (200, 200), (first.text, again.text)
+    assert first.json() == again.json()
+    report = first.json()
+    assert (report["reason"], report["effects"]) == ("not now", [])
+    assert late == 409
+    assert len(shop.operations) == done
+    tree = checked_tree(offline, run["run_id"])
+    assert tree["remediate/approval"]["status"] == "canceled"
+
+
+def answered_late(mesh: UpProcess, run: Run) -> int:
+    responses = [{"interrupt_id": run["interrupts"][0]["id"], "payload": {"approved": True}}]
+    with mesh.client() as client:
+        path = f"/v1/runs/{run['run_id']}/resume"
+        return client.post(path, json={"responses": responses}).status_code
+
+
+@pytest.mark.requirement("GW-25")
+def test_a_run_that_ended_otherwise_can_no_longer_be_cancelled(offline: UpProcess) -> None:
+    run = asked(offline, "How do I free a full disk?")
+
+    refused = canceled(offline, run["run_id"])
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "run_finished")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -10,10 +11,21 @@ import pytest
 from tests.router_service.house import ANA
 from tests.router_service.test_execute import new_run
 from tests.router_service.test_grants import ANSWERS, GREETS, mesh_of, text_of
-from weft.core import Authority, Deadline, Interrupt, JsonValue, Result, approves
+from weft.checkpoint import Run
+from weft.core import (
+    Authority,
+    Deadline,
+    Interrupt,
+    JsonValue,
+    Message,
+    Result,
+    ToolCall,
+    approves,
+)
 from weft.events import Event
 from weft.loop import Agent, Peer, PeerRun, Task
-from weft.models import get_model
+from weft.models import ModelRequest, ModelResponse, ModelUsage, get_model
+from weft.testing import FunctionModel
 from weft.tools import InterruptRaised, ToolContext, tool
 
 ID = "7" * 32
@@ -100,6 +112,63 @@ async def test_an_approval_three_agents_down_is_the_runs_with_the_id_it_was_rais
     assert run.status == "completed", run.error
     assert said in text_of(run)
     assert greeted == (["Ada"] if yes else [])
+
+
+COST = ModelUsage(total_tokens=10)
+
+
+def decide(request: ModelRequest) -> ModelResponse:
+    """Greet Ada once, and say what came of it."""
+    answered = any(message.role == "tool" for message in request.messages)
+    call = ToolCall(id="call_1", name="greet", arguments={"customer": "Ada"})
+    said = Message.assistant("Greeted.") if answered else Message.assistant(tool_calls=(call,))
+    return ModelResponse(message=said, usage=COST)
+
+
+def thinking(greeted: list[str], stopped: list[str] | None = None) -> Agent:
+    tools = greeter(greeted, stopped).tools
+    return Agent(FunctionModel(decide), tools, "You greet people.", name="greeter")
+
+
+def used(run: Run) -> tuple[object, object]:
+    usage: Any = (run.result or {}).get("usage")
+    return usage["total_tokens"], usage["model_calls"]
+
+
+@pytest.mark.requirement("A2A-68")
+async def test_what_an_agent_elsewhere_spent_comes_up_while_it_waits_and_once_when_it_ended() -> (
+    None
+):
+    async with mesh_of(get_model("offline:"), (GREETS, thinking([]))) as mesh:
+        made = new_run({"input": "Greet customer=Ada", "agent": "greeter"})
+        with anyio.fail_after(15):
+            await mesh.runs.submit(made, on_busy="reject", own=True)
+            parked = await mesh.runs.wait(ANA, made.run_id, seconds=10)
+            await mesh.runs.resume(ANA, made.run_id, {ID: {"approved": True}})
+            ended = await mesh.runs.wait(ANA, made.run_id, seconds=10)
+
+    assert (parked.status, used(parked)) == ("interrupted", (10, 1))
+    assert (ended.status, used(ended)) == ("completed", (20, 2))
+
+
+@pytest.mark.parametrize("at", ["wait", "work"])
+async def test_a_run_that_is_cancelled_says_what_was_spent_on_it(at: str) -> None:
+    stopped: list[str] = []
+    async with mesh_of(get_model("offline:"), (GREETS, thinking([], stopped))) as mesh:
+        made = new_run({"input": "Greet customer=Ada", "agent": "greeter"})
+        with anyio.fail_after(15):
+            await mesh.runs.submit(made, on_busy="reject", own=True)
+            await mesh.runs.wait(ANA, made.run_id, seconds=10)
+            if at == "work":
+                await mesh.runs.resume(ANA, made.run_id, {ID: {"approved": True}})
+                resumed = False
+                async for event in mesh.runs.follow(ANA, made.run_id):
+                    resumed = resumed or event.type == "run.resumed"
+                    if resumed and event.type == "agent.tool.started":
+                        break
+            run = await mesh.runs.cancel(ANA, made.run_id, reason="enough", wait_s=10)
+
+    assert (run.status, used(run)) == ("canceled", (10, 1))
 
 
 @pytest.mark.requirement("GW-16")

@@ -16,6 +16,7 @@ from weft.checkpoint.book import BookEntry
 from weft.checkpoint.inbound import Answers, Inbound, Received
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.core import (
+    NO_USAGE,
     SYSTEM_CLOCK,
     Authority,
     Deadline,
@@ -25,6 +26,7 @@ from weft.core import (
     Principal,
     RunId,
     TraceContext,
+    Usage,
 )
 from weft.events import Envelope, Event
 
@@ -309,9 +311,14 @@ class RunStore(ABC):
 
     @abstractmethod
     async def park(
-        self, held: Held, interrupts: Sequence[Interrupt], events: Sequence[Event]
+        self,
+        held: Held,
+        interrupts: Sequence[Interrupt],
+        events: Sequence[Event],
+        *,
+        spent: Usage = NO_USAGE,
     ) -> tuple[Envelope, ...]:
-        """Leave the run `interrupted`: no owner, no lease.
+        """Leave the run `interrupted`: no owner, no lease; its result says what it `spent` so far.
 
         Behind `events` the store tells each question (`interrupt.requested`), and at last that the
         run waits (`run.interrupted`).

@@ -49,7 +49,7 @@ from weft.checkpoint.rules.claimant import Claimant
 from weft.checkpoint.script import Script
 from weft.checkpoint.steps import Recorded, StepWrite
 from weft.checkpoint.text import checked, encode, encode_events
-from weft.core import Interrupt, JsonObject, Path, Principal, RunId, Tally
+from weft.core import NO_USAGE, Interrupt, JsonObject, Path, Principal, RunId, Tally, Usage
 from weft.events import Envelope, Event
 
 T = TypeVar("T")
@@ -149,11 +149,17 @@ class DatabaseRuns(RunStore):
         return await self._database.write(partial(log.finish, held, text))
 
     async def park(
-        self, held: Held, interrupts: Sequence[Interrupt], events: Sequence[Event]
+        self,
+        held: Held,
+        interrupts: Sequence[Interrupt],
+        events: Sequence[Event],
+        *,
+        spent: Usage = NO_USAGE,
     ) -> tuple[Envelope, ...]:
         log.refuse_terminal([event.type for event in events])
         texts = encode_events(events)
-        return await self._database.write(partial(ownership.park, held, interrupts, texts))
+        parking = partial(ownership.park, held, interrupts, texts, spent=spent)
+        return await self._database.write(parking)
 
     async def resume(
         self,

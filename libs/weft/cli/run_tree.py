@@ -1,5 +1,6 @@
 """`weft runs tree`: a run that was, as a tree in the terminal or as a Mermaid flowchart."""
 
+import re
 from collections.abc import Iterator
 
 from weft.cli.lists import words
@@ -7,6 +8,7 @@ from weft.cli.text import one_line
 from weft.core import JsonObject, JsonValue
 from weft.plan.drawing import escaped
 
+_OPAQUE = re.compile(r"[0-9a-f]{32}")
 _MARKS = {
     "completed": "✔", "failed": "✘", "canceled": "■", "expired": "✘", "skipped": "~",
     "interrupted": "?", "running": "●", "queued": "●", "canceling": "●",
@@ -33,6 +35,9 @@ def label(node: JsonObject) -> str:
     """Return what a node is called: its place, and who was there where that says more."""
     name, path = words(node.get("name")), node.get("path")
     place = str(path[-1]) if isinstance(path, list) and path else name
+    if _OPAQUE.fullmatch(place):
+        # A use of what was granted stands under an id that says nothing to a reader.
+        return "a use" if place == name else name
     if node.get("kind") in {"tool", "model"} or place == name:
         return name
     return f"{place} → {name}"

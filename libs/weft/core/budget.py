@@ -45,6 +45,16 @@ class Budget(StrictRecord):
             }
         )
 
+    def shared(self, parts: int) -> "Budget":
+        """Return what each of `parts` gets of what is spent; time and hops are everybody's."""
+        return self.model_copy(
+            update={
+                "tokens": None if self.tokens is None else self.tokens // parts,
+                "cost_usd": None if self.cost_usd is None else self.cost_usd / parts,
+                "calls": None if self.calls is None else self.calls // parts,
+            }
+        )
+
     def exhausted(self) -> str | None:
         """Return the name of the first dimension with nothing left."""
         spent = (name for name in ("tokens", "cost_usd", "calls") if getattr(self, name) == 0)

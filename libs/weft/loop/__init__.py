@@ -15,6 +15,7 @@ from weft.loop.result import OUTPUT_INVALID, AgentResult, ExecutionMetrics, RunE
 from weft.loop.roles import ROLE_PROMPTS, ROLES, role_agents
 from weft.loop.state import AgentState, ReasoningStep
 from weft.loop.steps import answers_in
+from weft.loop.stopped import stopped
 from weft.loop.stream import (
     EffectIntendedEvent,
     EffectSettledEvent,
@@ -83,4 +84,5 @@ __all__ = [
     "output_form",
     "replayed_loop",
     "role_agents",
+    "stopped",
 ]

@@ -1,16 +1,14 @@
 """A peer that carries out a durable run: what happens is in the run's log, and its end is answered."""
 
 from collections.abc import Callable
-
-import anyio
+from functools import partial
 
 from weft.core import Reason, Result
 from weft.loop.peer import Peer, PeerRun, Task
+from weft.loop.stopped import stopped
 from weft.runs import Journal
 
 GRACE_SECONDS = 5.0
-LEAVE_SECONDS = 0.5
-"""Beyond its grace, for a peer's report."""
 NO_ANSWER = Reason(code="peer_failed", message="the agent gave no answer")
 
 
@@ -28,7 +26,7 @@ async def carried_out(
         result = await run
         return _answered(result if whole is None else whole(result))
     except BaseException:
-        await _stop(run, journal)
+        await _stop(run, journal, peer.name)
         raise
 
 
@@ -40,8 +38,10 @@ def _answered(result: Result) -> Result:
     return result
 
 
-async def _stop(run: PeerRun, journal: Journal) -> None:
+async def _stop(run: PeerRun, journal: Journal, name: str) -> None:
     """Let the peer end its work, also while this task is being cancelled."""
-    reason, grace_s = journal.stopping("the run was stopped", GRACE_SECONDS)
-    with anyio.move_on_after(grace_s + LEAVE_SECONDS, shield=True):
-        await run.cancel(reason, grace_s=grace_s)
+    why = partial(journal.stopping, "the run was stopped", GRACE_SECONDS)
+    report = await stopped(run, why, name)
+    if isinstance(report, dict) and "effects" in report:
+        # Of what has not ended in its grace nobody else tells.
+        journal.report = {"effects": report["effects"]}

@@ -4,6 +4,7 @@ It owns the clock, the counters and cancellation. Phases take a frozen state and
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +18,17 @@ from weft.events import ErrorData
 from weft.loop.citing import cited_answer, told_findings
 from weft.loop.event_sink import Outlet
 from weft.loop.events import ModelRetried, ModelRetryData
-from weft.loop.execute import Executed, Hands, canceled, execute, unstarted, with_results
+from weft.loop.execute import (
+    CUT,
+    Executed,
+    Hands,
+    canceled,
+    execute,
+    reported,
+    spending,
+    unstarted,
+    with_results,
+)
 from weft.loop.final_answer import final_message, last_words
 from weft.loop.forming import NO_TOOLS_NOW, not_by_rules, not_of_form, read_in, sent_back
 from weft.loop.given import GivenArguments
@@ -41,6 +52,7 @@ from weft.loop.terminate import (
     ends_run,
     failed,
     interrupt_event,
+    reminder,
     terminal_event,
     terminate,
 )
@@ -65,7 +77,6 @@ logger = logging.getLogger(__name__)
 
 EMPTY_ANSWER = ErrorData(code="empty_answer", message="the model replied with nothing, twice")
 INTERNAL = ErrorData(code="internal", message="the agent failed because of a bug; see its log")
-CUT = "the reply was cut at its length limit inside the calls; nothing was called"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +121,7 @@ class Driver:
         self._calling: Calling | None = None
         idempotent = any(tool.idempotent for tool in setup.tools)
         self._host = EffectHost() if idempotent else None
-        self._children = NO_USAGE
+        self._children: dict[str, Usage] = {}  # what agents behind calls spent
         self._calls: dict[str, JsonObject] = {}
         self._wakeup = Wakeup(setup.stop_when, self._timed, stopping.give_up)
 
@@ -124,21 +135,14 @@ class Driver:
 
     @property
     def report(self) -> JsonObject:
-        """What became of each tool call so far; a durable journal itself knows those of its ledger.
+        """What became of each tool call so far."""
+        held, tools = self._invocation.journal.held, self._setup.tools
+        return {"effects": [*reported(self._calls, tools, durable=held is not None)]}
 
-        Calls that only read are none of them: nothing outside can be in doubt. Calls with steps of
-        their own are told by these.
-        """
-        durable, tools = self._invocation.journal.held is not None, self._setup.tools
-        effects = [
-            effect
-            for effect in self._calls.values()
-            if not (
-                (tool := tools.get(str(effect["tool"])))
-                and (tool.only_reads or tool.resumes or (durable and tool.idempotent))
-            )
-        ]
-        return {"effects": [*effects]}
+    @property
+    def spent(self) -> Usage:
+        """What the run took so far, agents behind its calls included."""
+        return self._state.usage + sum(self._children.values(), NO_USAGE)
 
     async def run(self) -> AgentResult:
         """Drive the run to its end; a failure is a result."""
@@ -150,6 +154,7 @@ class Driver:
         finally:
             self._wakeup.disarm()
             self._invocation.journal.report = self.report
+            self._invocation.journal.spent = self.spent
         return self._ended()
 
     async def _decided(self) -> Stop:
@@ -182,7 +187,9 @@ class Driver:
         config = self._setup.config
         # A tool that shields itself may end after the cancel; no model call follows it.
         await anyio.lowlevel.checkpoint_if_cancelled()
-        if stop := await self._exhausted():
+        # What was replied is spent already, and the run went on, whatever is left by now.
+        replied = self._steps.was_replied(self._state.iteration + 1)
+        if not replied and (stop := await self._exhausted()):
             return stop
         thought = await self._think(self._state.next_iteration())
         self._state = thought.state
@@ -197,11 +204,13 @@ class Driver:
         self._state = reflected.state.but(updated_at=self._clock.now())
         moment = self._moment(thought.reply, loops_on=reflected.loops_on)
         self._wakeup.arm(moment)
-        stop = await terminate(self._setup.stop_when, moment)
+        went_on = self._steps.was_replied(self._state.iteration + 1)
+        stop = None if went_on else await terminate(self._setup.stop_when, moment)
         if stop is not None:
             return await self._formed(await self._closed(stop, thought.reply), thought)
         if config.completion_mode == "explicit" and not thought.reply.tool_calls:
-            self._state = self._state.with_message(self._reminder())
+            names = [tool.name for tool in self._setup.tools if ends_run(tool, config)]
+            self._state = self._state.with_message(reminder(names))
         return None
 
     async def _exhausted(self) -> Stop | None:
@@ -275,18 +284,22 @@ class Driver:
             return Executed(state, ())
         stored = self._steps.results(state.iteration)
         if stored is not None:
+            self._children |= self._steps.spent(state.iteration)
             return Executed(with_results(state, stored), stored)
         question = self._steps.question(state.iteration)
+        self._children |= question.spent
         self._calling = calling = Calling(thought, self._known(thought, question))
         again = [call for call in calls if call.id in question.asking - calling.results.keys()]
         if any(map(self._only_once, again)):
             await self._steps.begin_again(state.iteration)
-        executed = await execute(state, calls, self._hands(), self._outlet.tell, calling.results)
+        hands = self._hands(calls)
+        executed = await execute(state, calls, hands, self._outlet.tell, calling.results)
         if executed.interrupt is not None:
-            await self._steps.keep_asked(state.iteration, executed.executions, executed.asking)
+            so_far = executed.executions, executed.asking, self._children
+            await self._steps.keep_asked(state.iteration, *so_far)
             self._calling = None
             return executed
-        kept = await self._steps.keep_results(state.iteration, executed.executions)
+        kept = await self._steps.keep_results(state.iteration, executed.executions, self._children)
         self._calling = None
         if kept is not executed.executions:
             return Executed(with_results(state, kept), kept)
@@ -390,14 +403,14 @@ class Driver:
             check=partial(cited_answer, executions=executions) if cites else None,
         )
 
-    def _hands(self) -> Hands:
+    def _hands(self, calls: Sequence[ToolCall]) -> Hands:
         config, invocation, state = self._setup.config, self._invocation, self._state
         context = ToolContext(
             run_id=invocation.run_id,
             thread_id=invocation.thread_id,
             agent_id=self._setup.agent_id,
             iteration=state.iteration,
-            authority=self._limits.for_calls(state),
+            authority=self._limits.for_calls(state, over=spending(calls, self._setup.tools)),
             metadata=state.metadata,
             messages=state.messages,
             confidence=state.confidence,
@@ -406,7 +419,6 @@ class Driver:
             answers=invocation.answers,
             clock=self._clock,
             emit=self._outlet.tell,
-            spend=self._spend,
         )
         limit = ResultLimit(
             config.max_tool_result_length,
@@ -417,6 +429,7 @@ class Driver:
             tools=self._setup.tools,
             journal=invocation.journal,
             host=self._host,
+            spend=self._spend,
             context=context,
             limits=CallLimits(config.tool_timeout, limit),
             report=self._calls,
@@ -424,11 +437,11 @@ class Driver:
         )
 
     def _taken_usage(self) -> Usage:
-        spent, self._children = self._children, NO_USAGE
+        spent, self._children = sum(self._children.values(), NO_USAGE), {}
         return spent
 
-    def _spend(self, usage: Usage) -> None:
-        self._children += usage
+    def _spend(self, call_id: str, usage: Usage) -> None:
+        self._children[call_id] = self._children.get(call_id, NO_USAGE) + usage
 
     def _moment(self, reply: Message | None = None, *, loops_on: bool = False) -> Moment:
         """Return what the conditions see now."""
@@ -452,13 +465,6 @@ class Driver:
         seconds = self._clock.monotonic() - self._began
         return replace(
             moment, seconds=seconds, remaining_seconds=self._limits.until_deadline(self._clock)
-        )
-
-    def _reminder(self) -> Message:
-        config, tools = self._setup.config, self._setup.tools
-        names = [tool.name for tool in tools if ends_run(tool, config)]
-        return Message.system(
-            "The task ends only with a call of " + " or ".join(names) + ". Go on, or make it."
         )
 
     def _ended(self) -> AgentResult:

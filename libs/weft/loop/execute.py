@@ -3,12 +3,13 @@
 import asyncio
 import math
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 
-from weft.core import Interrupt, JsonObject, Message, Part, ToolCall
+from weft.core import Interrupt, JsonObject, JsonValue, Message, Part, ToolCall, Usage
 from weft.core.errors import WeftError
 from weft.core.storable import storable_json
 from weft.loop.call_events import call_asks, call_ended, call_started
@@ -22,6 +23,7 @@ from weft.tools.interrupts import InterruptRaised
 
 CANCELED = "canceled before it ended"
 ITSELF = "CancelledError: the tool cancelled the task it ran in"
+CUT = "the reply was cut at its length limit inside the calls; nothing was called"
 NOT_STARTED = "not called: another call of this reply stopped the run first"
 
 _REPORTED: Mapping[str, str] = {
@@ -43,6 +45,8 @@ class Hands:
     host: EffectHost | None
     """Where effects go on after their call was given up; None without idempotent tools."""
     context: ToolContext
+    spend: Callable[[str, Usage], None]
+    """Takes what agents behind a call spent, by the call's id."""
     limits: CallLimits
     width: int
     """How many calls run at once."""
@@ -84,6 +88,26 @@ async def execute(
     if batch.interrupt is not None:
         return Executed(state, executions, batch.interrupt, tuple(batch.asking))
     return Executed(with_results(state, executions), executions)
+
+
+def spending(calls: Sequence[ToolCall], tools: ToolRegistry) -> int:
+    """Return how many of the calls may hand a part of the budget on; what only reads does not."""
+    called = [tools.get(call.name) for call in calls]
+    return sum(1 for tool in called if tool and (tool.resumes or not tool.only_reads))
+
+
+def reported(
+    calls: Mapping[str, JsonObject], tools: ToolRegistry, *, durable: bool
+) -> Iterator[JsonObject]:
+    """Yield what became of calls; a durable journal itself knows those of its ledger.
+
+    Calls that only read are none of them: nothing outside can be in doubt. Calls with steps of
+    their own are told by these.
+    """
+    for effect in calls.values():
+        tool = None if "path" in effect else tools.get(str(effect["tool"]))
+        if tool is None or not (tool.only_reads or tool.resumes or (durable and tool.idempotent)):
+            yield effect
 
 
 def with_results(state: AgentState, executions: Sequence[ToolExecution]) -> AgentState:
@@ -162,6 +186,8 @@ class _Batch:
     asking: list[str] = field(default_factory=list)
     failure: WeftError | None = None
     _running: dict[str, _Running] = field(default_factory=dict)
+    _heard: set[str] = field(default_factory=set)
+    """Calls of which an agent behind them said what became of its work."""
 
     async def make_all(self, calls: Sequence[ToolCall]) -> None:
         """Make the calls, each in a task of its own, as many at once as there is room for."""
@@ -202,7 +228,7 @@ class _Batch:
                 return await call_by_name(
                     hands.tools,
                     call,
-                    _placed(hands.context, call, span_id),
+                    _placed(hands, call, span_id, self.hear),
                     journal=hands.journal,
                     host=host,
                     limits=hands.limits,
@@ -229,8 +255,21 @@ class _Batch:
 
     def _tell_end(self, call: ToolCall, span_id: str, ended: ToolExecution) -> None:
         asks = call.id in self.asking
-        self._report(call, "not_started" if asks else ended.outcome)
+        if ended.outcome != "canceled" or call.id not in self._heard:
+            self._report(call, "not_started" if asks else ended.outcome)
         self.tell(call_asks(call, span_id) if asks else call_ended(ended, span_id))
+
+    def hear(self, call: ToolCall, said: JsonValue) -> None:
+        """Keep what an agent behind the call says of its end, and of what it had others do."""
+        self._heard.add(call.id)
+        report = said if isinstance(said, dict) else {}
+        self._report(call, str(report.get("outcome") or "unknown"))
+        listed = [report.get(name) for name in ("outcomes", "effects")]
+        parts = [part for some in listed if isinstance(some, list) for part in some]
+        for number, part in enumerate(part for part in parts if isinstance(part, dict)):
+            path = part.get("path")
+            below: list[JsonValue] = [call.id, *(path if isinstance(path, list) else [])]
+            self.hands.report[f"{call.id}/{number}"] = {**part, "path": below}
 
     def _report(self, call: ToolCall, outcome: str) -> None:
         """Keep current what a cancelled run says of this call."""
@@ -255,8 +294,11 @@ def _storable(interrupt: Interrupt) -> Interrupt:
     return Interrupt.model_validate(storable_json(interrupt.to_json()))
 
 
-def _placed(context: ToolContext, call: ToolCall, span_id: str) -> ToolContext:
+def _placed(
+    hands: Hands, call: ToolCall, span_id: str, hear: Callable[[ToolCall, JsonValue], None]
+) -> ToolContext:
     """Return the run's context for one call; `replace` would cost three times as much."""
+    context = hands.context
     return ToolContext(
         run_id=context.run_id,
         thread_id=context.thread_id,
@@ -275,5 +317,6 @@ def _placed(context: ToolContext, call: ToolCall, span_id: str) -> ToolContext:
         answers=context.answers,
         clock=context.clock,
         emit=context.emit,
-        spend=context.spend,
+        spend=partial(hands.spend, call.id),
+        report=partial(hear, call),
     )

@@ -21,6 +21,8 @@ from weft.loop.unread import Unread
 E = TypeVar("E")
 R = TypeVar("R")
 
+LEAVE_SECONDS = 0.2
+"""What a task ends in, unless something in it does not listen."""
 FAILURES = frozenset({"error", "grounding_failed", "context_exhausted"})
 
 
@@ -93,7 +95,7 @@ class Running(Generic[E, R]):
                 # What kept the run from starting, or took it away, is nobody's event.
                 await self._task
         finally:
-            await self.aclose()
+            await self._left()
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,6 +113,10 @@ class Running(Generic[E, R]):
         if self._started and not self._ended.is_set():
             self._control.cancel("its reader left")
             await self._ended.wait()
+
+    async def _left(self) -> None:
+        """Hear that whoever iterated does so no longer."""
+        await self.aclose()
 
     def _shown(self, event: E) -> E:
         """Return the event as its reader gets it."""
@@ -178,6 +184,16 @@ class TaskRun(Running[Event, Result]):
 
     With a journal the events go there, and iterating yields none of them again.
     """
+
+    async def _left(self) -> None:
+        """As `aclose`; but whoever is cancelled says himself how long he waits for the end."""
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            await self.aclose()
+        elif self._started:
+            self._control.cancel("its reader left")
+            with anyio.move_on_after(LEAVE_SECONDS, shield=True):
+                await self._ended.wait()
 
     async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> JsonValue:
         """Ask for the end and return what became of the task and of each tool call."""

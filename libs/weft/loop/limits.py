@@ -28,9 +28,10 @@ class AgentLimits:
         """Return what is left of the budget."""
         return self._left(state).budget
 
-    def for_calls(self, state: AgentState) -> Authority:
-        """Return what the tools of a run in this state are called with."""
-        return self._left(state).narrowed(deadline=self.deadline_for_calls())
+    def for_calls(self, state: AgentState, *, over: int = 1) -> Authority:
+        """Return what each of `over` calls gets that the run makes together in this state."""
+        left = self._left(state).narrowed(deadline=self.deadline_for_calls())
+        return left if over <= 1 else left.narrowed(budget=left.budget.shared(over))
 
     def _left(self, state: AgentState) -> Authority:
         return self.authority.spent(state.usage, calls=state.model_calls)

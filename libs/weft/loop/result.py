@@ -9,7 +9,7 @@ from weft.core import Claim, Interrupt, JsonObject, JsonValue, Message, Reason, 
 from weft.core.result import ResultStatus
 from weft.loop.output import ParsedOutput
 from weft.loop.state import AgentState, ReasoningStep
-from weft.loop.terminate import Stop
+from weft.loop.terminate import OUT_OF_RESOURCES, Stop
 from weft.loop.tool_claims import Findings, findings
 from weft.models.base import GeneratedBy
 from weft.termination import StopReason
@@ -246,4 +246,6 @@ def _why(result: AgentResult) -> Reason:
     if error is not None:
         return Reason(code=error.code, message=error.message, retryable=error.retryable)
     explanation = result.stop_explanation or f"the agent stopped: {result.stop_reason}"
+    if result.stop_reason in OUT_OF_RESOURCES:
+        explanation = f"nothing was left for another call: {explanation}"
     return Reason(code=CODES.get(result.stop_reason, result.stop_reason), message=explanation)

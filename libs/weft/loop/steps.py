@@ -7,7 +7,7 @@ say is kept where tools are called; the rest they say again.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from weft.core import JsonObject, JsonValue, Path
+from weft.core import JsonObject, JsonValue, Path, Usage
 from weft.loop.request_digest import ASKED, RequestDigest
 from weft.loop.state import AgentState
 from weft.loop.think import ThinkOptions
@@ -41,6 +41,8 @@ class OpenQuestion:
 
     results: Mapping[str, ToolExecution] = field(default_factory=dict)
     asking: frozenset[str] = frozenset()
+    spent: Mapping[str, Usage] = field(default_factory=dict)
+    """By agents behind the calls whose results are known."""
 
 
 class Steps:
@@ -81,34 +83,44 @@ class Steps:
         stored = self._earlier.get((results_place(iteration),))
         return None if stored is None else executions_in(stored)
 
+    def spent(self, iteration: int) -> Mapping[str, Usage]:
+        """Return what agents behind the calls of a reply spent, by call."""
+        return _spent(self._earlier.get((results_place(iteration),)) or {})
+
     async def keep_results(
-        self, iteration: int, executions: Sequence[ToolExecution]
+        self, iteration: int, executions: Sequence[ToolExecution], spent: Mapping[str, Usage]
     ) -> tuple[ToolExecution, ...]:
         """Make the results durable and return the stored ones."""
-        outcome: JsonObject = {"results": [_plain(execution) for execution in executions]}
+        outcome = _outcome(executions, spent)
         stored = await self._journal.record((results_place(iteration),), outcome)
         return tuple(executions) if stored == outcome else executions_in(stored)
 
     def question(self, iteration: int) -> OpenQuestion:
         """Return what the calls of a reply came to before each question so far."""
         results: dict[str, ToolExecution] = {}
+        spent: dict[str, Usage] = {}
         asking: frozenset[str] = frozenset()
         for stored in self._questions(iteration):
             results |= {execution.tool_call_id: execution for execution in executions_in(stored)}
+            spent |= _spent(stored)
             named = stored.get("asking")
             asking = frozenset(map(str, named)) if isinstance(named, list) else frozenset()
-        return OpenQuestion(results, asking)
+        return OpenQuestion(results, asking, spent)
 
     async def keep_asked(
-        self, iteration: int, executions: Sequence[ToolExecution], asking: Sequence[str]
+        self,
+        iteration: int,
+        executions: Sequence[ToolExecution],
+        asking: Sequence[str],
+        spent: Mapping[str, Usage],
     ) -> None:
-        """Make durable what is known while the other calls wait for an answer."""
+        """Make durable what is known while the other calls wait for an answer.
+
+        Who asks says what he spent once he has ended, from the beginning.
+        """
         place = (f"asked#{iteration}", str(len(self._questions(iteration)) + 1))
-        outcome: JsonObject = {
-            "results": [_plain(execution) for execution in executions],
-            "asking": list(asking),
-        }
-        await self._journal.record(place, outcome)
+        ended = {call: usage for call, usage in spent.items() if call not in asking}
+        await self._journal.record(place, {**_outcome(executions, ended), "asking": [*asking]})
 
     async def begin_again(self, iteration: int) -> None:
         """Make durable that the calls which asked are now made with their answers."""
@@ -133,6 +145,19 @@ class Steps:
 def answers_in(steps: Mapping[Path, JsonObject]) -> JsonObject:
     """Return the answers that a run's store recorded, by interrupt id."""
     return {path[1]: steps[path].get("answer") for path in steps if path[:-1] == ("interrupt",)}
+
+
+def _outcome(executions: Sequence[ToolExecution], spent: Mapping[str, Usage]) -> JsonObject:
+    outcome: JsonObject = {"results": [_plain(execution) for execution in executions]}
+    if spent:
+        outcome["spent"] = {call: usage.to_json() for call, usage in spent.items()}
+    return outcome
+
+
+def _spent(stored: JsonObject) -> dict[str, Usage]:
+    listed = stored.get("spent")
+    entries = listed.items() if isinstance(listed, dict) else ()
+    return {call: Usage.model_validate(usage) for call, usage in entries}
 
 
 def _plain(execution: ToolExecution) -> JsonValue:

@@ -1,23 +1,17 @@
 """An agent as another agent's tool: within the caller's limits, on its event loop."""
 
 import asyncio
-import logging
 
-import anyio
-
-from weft.core import Result, name_digest, parts_of
+from weft.core import JsonValue, Result, name_digest, parts_of
 from weft.core.errors import WeftError
 from weft.loop.peer import Peer, PeerRun, Task
+from weft.loop.stopped import stopped
 from weft.runs import Journal, NestedJournal
 from weft.tools import Tool, ToolContext, tool
 from weft.tools.interrupts import InterruptRaised
 
-log = logging.getLogger(__name__)
-
 WHY = "the caller was cancelled"
 GRACE_SECONDS = 5.0
-STOP_SECONDS = 3.0
-"""Beyond the grace, for the answer itself."""
 
 
 class SubagentFailedError(WeftError):
@@ -42,7 +36,7 @@ def agent_tool(peer: Peer, name: str, description: str) -> Tool:
                 context.emit(event.under((context.tool_call_id,)))
             result = await run
         except asyncio.CancelledError:
-            await _stop(run, context.journal, name)
+            context.report(await _stop(run, context.journal, name))
             raise
         context.spend(result.usage)
         return _answer(result, name, context.tool_call_id)
@@ -61,21 +55,18 @@ def _task(prompt: str, context: ToolContext) -> Task:
     )
 
 
-async def _stop(run: PeerRun, journal: Journal | None, name: str) -> None:
-    """Tell who was asked to stop: elsewhere nobody else would.
+async def _stop(run: PeerRun, journal: Journal | None, name: str) -> JsonValue:
+    """Tell who was asked to stop: elsewhere nobody else would; return what became of it.
 
     Where the run goes on with another owner its work goes on, too.
     """
     if journal is not None and journal.handed_over:
-        return
-    why, grace_s = WHY, GRACE_SECONDS
-    if journal is not None:
-        why, grace_s = journal.stopping(why, grace_s)
-    with anyio.move_on_after(grace_s + STOP_SECONDS, shield=True):
-        try:
-            await run.cancel(why, grace_s=grace_s)
-        except Exception:  # noqa: BLE001 - whatever the peer answers, the cancellation goes on
-            log.warning("cancel_failed", extra={"peer": name})
+        return None
+
+    def stopping() -> tuple[str, float]:
+        return (WHY, GRACE_SECONDS) if journal is None else journal.stopping(WHY, GRACE_SECONDS)
+
+    return await stopped(run, stopping, name)
 
 
 def _journal(context: ToolContext) -> Journal | None:

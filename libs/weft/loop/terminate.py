@@ -1,10 +1,10 @@
 """When a run stops, and why: builds `Progress`, evaluates the conditions, picks the reason."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from weft.core import Interrupt
+from weft.core import Interrupt, Message
 from weft.core.contained import contained_call
 from weft.core.errors import CanceledError, FencedError, StoreUnavailableError, WeftError
 from weft.events import ErrorData
@@ -90,6 +90,13 @@ class ToolLoop(Condition):
 def ends_run(tool: Tool, config: AgentConfig) -> bool:
     """Tell whether a success of `tool` is the end."""
     return tool.name in config.terminal_tools or TERMINAL in tool.labels
+
+
+def reminder(names: Sequence[str]) -> Message:
+    """Return what a model is told that answers where only a call of one of `names` ends its task."""
+    return Message.system(
+        "The task ends only with a call of " + " or ".join(names) + ". Go on, or make it."
+    )
 
 
 def stop_condition(config: AgentConfig, tools: Iterable[Tool]) -> Condition:

@@ -26,6 +26,20 @@ class Purse:
         limit = self.limit
         return not (limit.tokens is None and limit.cost_usd is None and limit.calls is None)
 
+    @property
+    def words(self) -> str:
+        """Return what was spent of which limit."""
+        limit, spent = self.limit, self.spent
+        parts = (
+            (spent.total_tokens, limit.tokens, "tokens"),
+            (spent.cost_usd or 0.0, limit.cost_usd, "USD"),
+            (self.calls, limit.calls, "calls of peers and models"),
+        )
+        said = [
+            f"{used:.6g} of {most:.6g} {unit}" for used, most, unit in parts if most is not None
+        ]
+        return f"{' and '.join(said) or 'nothing'} spent"
+
     def left(self) -> Budget:
         """Return what may still be spent here: no more than is left in any purse around."""
         if not self.bounded:
@@ -75,7 +89,7 @@ class Purse:
         for branch in self.lent:
             held = branch.left()
             free = _without(free, held)
-        purse = Purse(_divided(free, parts), self)
+        purse = Purse(free.shared(parts), self)
         self.lent.append(purse)
         return purse
 
@@ -105,16 +119,6 @@ def _scaled(budget: Budget, factor: float) -> Budget:
 def _most(calls: int, factor: float) -> int:
     # A tenth of a few calls is none: the rules synthesis needs no call at all.
     return calls - int(calls * (1 - factor))
-
-
-def _divided(budget: Budget, parts: int) -> Budget:
-    return budget.model_copy(
-        update={
-            "tokens": None if budget.tokens is None else budget.tokens // parts,
-            "cost_usd": None if budget.cost_usd is None else budget.cost_usd / parts,
-            "calls": None if budget.calls is None else budget.calls // parts,
-        }
-    )
 
 
 def _without(budget: Budget, held: Budget) -> Budget:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from weft.checkpoint import StepWrite
 from weft.core import (
+    NO_USAGE,
     SYSTEM_CLOCK,
     Authority,
     Clock,
@@ -15,6 +16,7 @@ from weft.core import (
     Message,
     Reason,
     Result,
+    Usage,
 )
 from weft.loop import Task
 from weft.plan.budgets import Purse
@@ -41,6 +43,9 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "choose": run_choose,
     }
 )
+EXHAUSTED = "budget_exhausted"
+_BESIDE_BUDGET = frozenset({EXHAUSTED, "fan_out_failed", "note"})
+"""Codes of what fails for want of budget alone."""
 HOPS_SECONDS = 0.5
 """What eight hops may keep of a run's time for their own answers."""
 Approver = Callable[[Interrupt], Awaitable[bool]]
@@ -80,6 +85,7 @@ class Interpreter:
         self._clock = clock
         self._pace = pace or StepPatience()
         self._walk: Walk | None = None
+        self._purse: Purse | None = None
 
     async def run(
         self,
@@ -88,10 +94,12 @@ class Interpreter:
         *,
         metadata: JsonObject | None = None,
         history: tuple[Message, ...] = (),
+        spent: Usage = NO_USAGE,
         on_adopted: Callable[[Task], None] | None = None,
     ) -> PlanOutcome:
         """Carry `plan` out and return what it came to; a failure is a result too.
 
+        `spent` was taken from the budget before, and is none of what the result says was used.
         `on_adopted` hears what the peers of recorded steps would be asked.
 
         Cancelling the task tells every open peer and then re-raises; `report` says what became of
@@ -106,13 +114,14 @@ class Interpreter:
         if unbound is not None:
             return PlanOutcome(Result(status="failed", reasons=(unbound,)))
         limited = walk.authority.narrowed(budget=plan.budget).begun(self._clock)
-        at = At((), Purse(limited.budget), Scope(), limited.deadline)
+        purse = self._purse = Purse(limited.budget, spent=spent, calls=spent.model_calls)
+        at = At((), purse, Scope(), limited.deadline)
         result = await walk.run(plan.root, at)
         if result.status == "interrupted":
             await walk.last_step.settle()
         # What has no event of its own was joined from steps that are all here: it is not needed.
         unrecorded = tuple(write for write in walk.last_step.held_back if write.events)
-        return PlanOutcome(_final(walk, result), unrecorded, self.report)
+        return PlanOutcome(_final(walk, result, purse), unrecorded, self.report)
 
     async def cancel(self, reason: str = "", *, grace_s: float = 5.0) -> None:
         """Start no further step and tell every open peer to stop; `run` then returns."""
@@ -130,6 +139,11 @@ class Interpreter:
         if self._walk is None:
             return {"peers": [], "effects": []}
         return self._walk.outcomes.report()
+
+    @property
+    def spent(self) -> Usage:
+        """What was spent so far, before the plan and by it."""
+        return NO_USAGE if self._purse is None else self._purse.spent
 
     def _open(self, plan: Plan, authority: Authority) -> Walk:
         self._walk = Walk(
@@ -170,10 +184,15 @@ async def _stop(stopping: Awaitable[object]) -> None:
         return
 
 
-def _final(walk: Walk, result: Result) -> Result:
+def _final(walk: Walk, result: Result, purse: Purse) -> Result:
     """Say what the walk as a whole came to: nothing done is no success."""
     if walk.canceling and result.status != "completed":
         return result.model_copy(update={"status": "canceled"})
+    if _lacked_budget(result, purse):
+        why = f"the run's budget does not suffice: {purse.words}"
+        over = Reason(code=EXHAUSTED, message=why)
+        reasons = (over, *result.reasons)
+        return result.model_copy(update={"status": "failed", "reasons": reasons})
     deadline = walk.authority.deadline
     if result.status == "failed" and deadline is not None:
         if deadline.remaining(walk.clock) <= _margin(result):
@@ -184,6 +203,20 @@ def _final(walk: Walk, result: Result) -> Result:
         reasons = result.reasons or (nothing,)
         result = result.model_copy(update={"status": "failed", "reasons": reasons})
     return result
+
+
+def _lacked_budget(result: Result, purse: Purse) -> bool:
+    """Tell whether work was left undone for want of budget, and the run has no other reason to fail.
+
+    A fan-out bears a branch that spent its share; not that nothing is left for anybody.
+    """
+    codes = {reason.code for reason in result.reasons}
+    if EXHAUSTED not in codes:
+        return False
+    if result.ok:
+        return purse.left().exhausted() is not None
+    said = result.reasons[0].code == EXHAUSTED
+    return result.status == "failed" and codes <= _BESIDE_BUDGET and not said
 
 
 def _margin(result: Result) -> float:

@@ -187,7 +187,8 @@ class Walk:
             return Reason(code="depth_exceeded", message="no hop is left")
         spent = at.purse.left().exhausted()
         if spent is not None:
-            return Reason(code="budget_exhausted", message=f"nothing left of {spent}")
+            why = f"nothing left of {spent}: {at.purse.words}"
+            return Reason(code="budget_exhausted", message=why)
         return None
 
     def _at(self, node: Node, at: At) -> At:

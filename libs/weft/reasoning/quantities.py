@@ -98,7 +98,9 @@ class Quantity:
         if self.rough:
             return math.isclose(converted, self.value, rel_tol=ROUGHLY)
         step = 10.0**-self.decimals
-        return abs(converted - self.value) <= step / 2 * (1 + 1e-9) or math.isclose(converted, self.value)
+        return abs(converted - self.value) <= step / 2 * (1 + 1e-9) or math.isclose(
+            converted, self.value
+        )
 
 
 def quantities_in(text: str) -> tuple[Quantity, ...]:

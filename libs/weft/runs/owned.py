@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from weft.checkpoint import Checkpointer, Claimed, Held, Run
-from weft.core import SYSTEM_CLOCK, Clock, JsonObject, Result
+from weft.core import NO_USAGE, SYSTEM_CLOCK, Clock, JsonObject, Result, Usage
 from weft.core.errors import CanceledError, FencedError, InputError, StaleThreadError, WeftError
 from weft.events import Envelope, Event
 from weft.runs.journal import RunJournal, Sink, discard
@@ -86,8 +86,9 @@ class OwnedRun:
         return self.journal.canceling
 
     def cancel(self, request: JsonObject) -> None:
-        """End the work, and with it the run; what was said before stands."""
-        if self.journal.canceling is None:
+        """End the work, and with it the run; what was said before stands, but for a shorter grace."""
+        before = self.journal.canceling
+        if before is None or _grace_of(request) < _grace_of(before):
             self.journal.cancel(request)
             self._stop("it was cancelled")
 
@@ -104,7 +105,13 @@ class OwnedRun:
     def canceled(self, result: Result | None = None) -> RunOutcome:
         """Return the outcome of a run that somebody ended, with the report of its parts."""
         report = {**(self.canceling or {}), "peers": [], "effects": [], **self.journal.report}
-        return RunOutcome(result or Result(status="canceled"), report=report)
+        return RunOutcome(result or self._stopped(), report=report)
+
+    def _stopped(self) -> Result:
+        """Return a cancelled result with what the work took here, and before the run was to wait."""
+        parked = (self.run.result or {}).get("usage")
+        before = Usage.model_validate(parked) if isinstance(parked, dict) else NO_USAGE
+        return Result(status="canceled", usage=before + self.journal.spent)
 
     async def end(self, outcome: RunOutcome) -> Written:
         """Write the run's end, or the one that the database lets it have.
@@ -136,11 +143,16 @@ class OwnedRun:
     async def _write(self, outcome: RunOutcome, pending: tuple[Event, ...]) -> Written:
         if interrupts := interrupts_of(outcome):
             events = (*pending, *outcome.events)
-            return Written(
-                await patiently(partial(self._store.park, self.held, interrupts, events))
-            )
+            spent = outcome.result.usage
+            park = partial(self._store.park, self.held, interrupts, events, spent=spent)
+            return Written(await patiently(park))
         end = ending(outcome, pending=pending, seconds=self.seconds, recorded=self.journal.steps)
         envelopes = await patiently(partial(self._store.finish, self.held, end))
         at_hand = end.status == "completed" and envelopes
         run = completed(self.run, end, envelopes[-1]) if at_hand else None
         return Written(envelopes, run)
+
+
+def _grace_of(request: JsonObject) -> float:
+    grace_s = request.get("grace_s")
+    return float(grace_s) if isinstance(grace_s, int | float) else 0.0

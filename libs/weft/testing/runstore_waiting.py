@@ -3,7 +3,7 @@
 import pytest
 
 from weft.checkpoint import LEASE_SECONDS, Checkpointer
-from weft.core import JsonValue
+from weft.core import JsonValue, Usage
 from weft.core.errors import (
     CanceledError,
     FencedError,
@@ -51,6 +51,28 @@ class WaitingContract:
         assert await runs.claim("two", RUNS, limit=5) == []
         with pytest.raises(FencedError):
             await runs.record_step(held, step("late"))
+
+    @pytest.mark.requirement("A2A-68")
+    async def test_a_run_that_waits_says_what_it_spent_until_it_goes_on_or_ends(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        runs, spent = checkpointer.runs, Usage(total_tokens=7, model_calls=1)
+        answered, stopped = await running(checkpointer), await running(checkpointer)
+        await runs.park(answered, [question(id="q")], (), spent=spent)
+        await runs.park(stopped, [question(id="r")], (), spent=spent)
+
+        waits = await runs.read(ALICE, answered.run_id)
+        await runs.resume(ALICE, answered.run_id, {"q": "yes"})
+        goes_on = await runs.read(ALICE, answered.run_id)
+        await runs.cancel(ALICE, stopped.run_id, reason="enough", grace_s=1)
+        claimed = await runs.claim("two", RUNS, limit=5)
+
+        assert waits.result is not None
+        assert waits.result["usage"] == spent.to_json()
+        assert goes_on.result is None
+        [taken] = [claim for claim in claimed if claim.held.run_id == stopped.run_id]
+        # Whoever ends it says so, too.
+        assert taken.run.result == waits.result
 
     async def test_answers_queue_the_run_again_and_are_steps(
         self, checkpointer: Checkpointer
@@ -178,6 +200,7 @@ class WaitingContract:
         events = await runs.events(ALICE, run.run_id)
         assert [it.type for it in events] == ["run.accepted", "run.canceling", "run.canceled"]
 
+    @pytest.mark.requirement("GW-22")
     async def test_a_run_told_to_stop_starts_no_effect_and_ends_canceled(
         self, checkpointer: Checkpointer
     ) -> None:
@@ -210,6 +233,21 @@ class WaitingContract:
 
         assert timeless(second) == timeless(first)
         assert (await runs.read(ALICE, held.run_id)).last_seq == 3
+
+    @pytest.mark.requirement("GW-25")
+    async def test_cancelling_again_may_only_shorten_the_grace(
+        self, checkpointer: Checkpointer
+    ) -> None:
+        runs = checkpointer.runs
+        held = await running(checkpointer)
+        first = await runs.cancel(ALICE, held.run_id, reason="first", grace_s=9)
+
+        second = await runs.cancel(ALICE, held.run_id, reason="second", grace_s=1)
+
+        assert first.cancel is not None
+        assert second.cancel == {**first.cancel, "grace_s": 1}
+        # Whoever works for it hears of it with the next renewal.
+        assert (await runs.renew([held])).canceling == {held.run_id: second.cancel}
 
     @pytest.mark.requirement("GW-27")
     async def test_a_waiting_run_that_is_cancelled_finds_an_owner_who_closes_it(

@@ -30,6 +30,10 @@ def _uncounted(_usage: Usage) -> None:
     """Nobody counts."""
 
 
+def _unread(_: JsonValue) -> None:
+    """Nobody reports."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolContext:
     """Injected into a tool's parameter of this type; never part of its schema."""
@@ -61,6 +65,8 @@ class ToolContext:
     """Tells the run's log; safe to call from a worker thread once a body runs."""
     spend: Callable[[Usage], None] = _uncounted
     """Takes what agents behind the call spent: it is the run's, and counts against its budget."""
+    report: Callable[[JsonValue], None] = _unread
+    """Takes what an agent behind the call says became of its work once it was told to stop."""
 
     @property
     def principal(self) -> Principal:

@@ -134,7 +134,14 @@ def _target(fn: Callable[..., object], name: str) -> FunctionTarget:
 def _sendable(context: ToolContext) -> ToolContext:
     """Return what of a context another process can use."""
     nobody = ToolContext()
-    return replace(context, journal=None, clock=SYSTEM_CLOCK, emit=nobody.emit, spend=nobody.spend)
+    return replace(
+        context,
+        journal=None,
+        clock=SYSTEM_CLOCK,
+        emit=nobody.emit,
+        spend=nobody.spend,
+        report=nobody.report,
+    )
 
 
 def _pickled(job: PendingCall) -> bytes:

@@ -55,6 +55,16 @@ def test_a_tree_shows_who_how_it_ended_how_long_and_what_it_took() -> None:
     ]
 
 
+def test_a_use_is_called_by_who_was_used_and_not_by_its_id() -> None:
+    used, lost = "0" * 31 + "a", "0" * 31 + "b"
+    tree = node("answer", 1, 4, node(used, 1, 2, name="log_analyst"), node(lost, 2, 3))
+
+    assert [line.partition("✔ ")[2] for line in drawn(tree)][1:] == [
+        "log_analyst  1.00 s",
+        "a use  1.00 s",
+    ]
+
+
 def test_a_flowchart_has_every_node_once_and_nothing_of_a_name_is_read_as_one() -> None:
     odd = node('a"]; click x', 0, 1, node("b", 0, 1))
 

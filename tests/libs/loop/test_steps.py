@@ -21,7 +21,7 @@ def execution(content: str, structured: JsonValue, *, shortened: bool = False) -
 async def kept(*executions: ToolExecution) -> tuple[JsonObject, tuple[ToolExecution, ...] | None]:
     """Return what is stored of results, and what the run's next owner reads."""
     journal = LocalJournal()
-    await Steps(journal).keep_results(1, executions)
+    await Steps(journal).keep_results(1, executions, {})
     return journal.steps["execute#1",], Steps(journal).results(1)
 
 

@@ -78,6 +78,11 @@ class Picture:
         return outcomes if isinstance(outcomes, list) else []
 
     @property
+    def usage(self) -> JsonValue:
+        """What a task that was stopped says it spent; None where it does not."""
+        return None if self._plain else self._metadata.get("usage")
+
+    @property
     def empty(self) -> bool:
         """Whether nothing was said, by whatever way an agent may choose."""
         return self._message is None and not (self._artifacts or self._spoken or self._history)

@@ -13,7 +13,7 @@ from weft.a2a.client.picture import Picture
 from weft.a2a.client.transport import OpenReply
 from weft.a2a.wire.cards import PeerCard
 from weft.a2a.wire.messages import answer_of, context_of, message_of
-from weft.core import Authority, Deadline, JsonObject, JsonValue, Result
+from weft.core import Authority, Deadline, JsonObject, JsonValue, Result, Usage
 from weft.core.errors import DeadlineExceededError, WeftError
 from weft.core.protocol_errors import (
     AnswerLostError,
@@ -80,7 +80,7 @@ class RemoteRun:
         if self._iterator is None:
             return {"outcome": "not_started"}
         try:
-            async with asyncio.timeout(CANCEL_SECONDS):
+            async with asyncio.timeout(grace_s + CANCEL_SECONDS):
                 return await self._cancel(reason, grace_s)
         except (WeftError, TimeoutError):
             return {"outcome": "unknown", "taskId": self._picture.task_id}
@@ -90,19 +90,35 @@ class RemoteRun:
         if task_id is None:
             return {"outcome": "unknown"}
         params: JsonObject = {"id": task_id, **self._stopping(reason, grace_s)}
-        until = asyncio.get_running_loop().time() + CANCEL_SECONDS
+        until = asyncio.get_running_loop().time() + grace_s + CANCEL_SECONDS
         # Stopping has time of its own: the task may be stopped because its time is over.
         authority = self._task.authority
         budget = authority.budget.model_copy(update={"seconds": None})
-        timed = replace(authority, deadline=Deadline.after(CANCEL_SECONDS), budget=budget)
+        timed = replace(authority, deadline=Deadline.after(grace_s + CANCEL_SECONDS), budget=budget)
         try:
             task = await self._result_of("CancelTask", params, until, authority=timed)
         except PeerRefusedError as error:
             ended = error.rpc_code == _NOT_CANCELABLE
             return {"outcome": "done" if ended else "unknown", "taskId": task_id}
-        self._picture.show({"task": task})
+        await self._grace(task_id, grace_s, until, timed, shown=task)
         outcome = "canceled" if self._picture.state == "TASK_STATE_CANCELED" else "unknown"
-        return {"outcome": outcome, "taskId": task_id, "outcomes": self._picture.outcomes}
+        report: JsonObject = {
+            "outcome": outcome, "taskId": task_id, "outcomes": self._picture.outcomes
+        }  # fmt: skip
+        if (usage := self._picture.usage) is not None:
+            report["usage"] = usage
+        return report
+
+    async def _grace(
+        self, task_id: str, grace_s: float, until: float, authority: Authority, *, shown: JsonObject
+    ) -> None:
+        """Wait for the task's end for as long as its calls in flight have, and take in what is shown."""
+        over = asyncio.get_running_loop().time() + grace_s
+        self._picture.show({"task": shown})
+        while not self._picture.settled and asyncio.get_running_loop().time() < over:
+            await asyncio.sleep(FIRST_POLL_SECONDS)
+            task = await self._result_of("GetTask", {"id": task_id}, until, authority=authority)
+            self._picture.show({"task": task})
 
     async def _under_way(self) -> str | None:
         """Return the id of the task whose message is being sent, if the peer can be asked for it.
@@ -154,7 +170,9 @@ class RemoteRun:
     async def _ended_by(self, error: WeftError) -> Result:
         if isinstance(error, PeerRefusedError | InvalidPeerAnswerError):
             return _failed(error)
-        return Result.failed(error.code, str(error), retryable=error.retryable)
+        result = Result.failed(error.code, str(error), retryable=error.retryable)
+        taken = self._perhaps_taken or self._picture.task_id is not None
+        return result.spent_before(Usage(unknown=True)) if taken else result
 
     async def _noted(self) -> None:
         """Hear that the peer showed something."""

@@ -4,16 +4,18 @@ The message that made the task stands in its request. Each one after it is kept 
 takes it, behind the question that it answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 
 from weft.a2a.server.views import question_id
 from weft.a2a.wire.models import WireMessage
 from weft.a2a.wire.outcomes import question_parts
 from weft.a2a.wire.parts import to_wire
 from weft.checkpoint import Run, RunStore, entry_path
-from weft.core import JsonObject, Principal
+from weft.core import UNLIMITED, Budget, JsonObject, Path, Principal
 from weft.runs import PeerRequest
 
+_SPENDABLE = {"tokens", "cost_usd", "calls"}
 _UNANSWERED = frozenset({"running", "completed", "failed"})
 """A run in such a state that was claimed once only was never answered."""
 
@@ -30,9 +32,13 @@ def request_of(message: WireMessage) -> PeerRequest:
     )
 
 
-def entry_of(run: Run, message: WireMessage) -> JsonObject:
-    """Return what a task keeps of a further message: the question as it was put, and the answer."""
+def entry_of(run: Run, message: WireMessage, *, left: Budget) -> JsonObject:
+    """Return what a task keeps of a further message: the question as it was put, and the answer.
+
+    `left` is what the task may spend in all from now on, what it spent before included.
+    """
     answer = request_of(message).to_json()
+    budget = left.model_dump(mode="json", exclude_none=True, include=_SPENDABLE)
     if run.status != "interrupted":
         return {"messages": [answer]}
     question = PeerRequest(
@@ -40,7 +46,16 @@ def entry_of(run: Run, message: WireMessage) -> JsonObject:
         sender="agent",
         parts=question_parts(run.interrupts, extended=False),
     )
-    return {"messages": [question.to_json(), answer]}
+    return {"messages": [question.to_json(), answer], "budget": budget}
+
+
+def left_of(steps: Mapping[Path, JsonObject]) -> Budget:
+    """Return the least that any message said is left, of the steps of a task's run."""
+    budgets = (
+        entry.get("budget") for path, entry in steps.items() if path[:1] == entry_path(1)[:1]
+    )
+    said = [Budget.model_validate(budget) for budget in budgets if isinstance(budget, dict)]
+    return reduce(Budget.within, said, UNLIMITED)
 
 
 def opening(run: Run) -> list[JsonObject]:

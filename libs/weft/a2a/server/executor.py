@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from weft.a2a.events import ArtifactUpdated
 from weft.a2a.replays import Replays
+from weft.a2a.server.conversation import left_of
 from weft.a2a.server.grants import granted
 from weft.a2a.wire.models import OWN_METADATA, RESERVED_METADATA, SKILL
 from weft.a2a.wire.parts import from_wire, joined, to_wire
 from weft.checkpoint import Claimed, Run
-from weft.core import Artifact, JsonObject, JsonValue, Message, Path, Result
+from weft.core import Artifact, JsonObject, JsonValue, Message, Path, Result, Usage
 from weft.core.errors import InputError
 from weft.events import Event
 from weft.loop import (
@@ -79,6 +80,14 @@ class ArtifactJournal(NestedJournal):
         self._outer.report = parts
 
     @property
+    def spent(self) -> Usage:
+        return self._outer.spent
+
+    @spent.setter
+    def spent(self, usage: Usage) -> None:
+        self._outer.spent = usage
+
+    @property
     def steps(self) -> Mapping[Path, JsonObject]:
         return self._outer.steps
 
@@ -113,7 +122,7 @@ def task_in(run: Run, steps: Mapping[Path, JsonObject], journal: Journal) -> Tas
     return Task(
         parts=request.parts,
         message_id=request.message_id,
-        authority=run.authority(),
+        authority=run.authority().narrowed(budget=left_of(steps)),
         metadata=_authored(metadata, own),
         history=_history(own),
         capability=_text(metadata.get(SKILL)),

@@ -238,7 +238,7 @@ class Tasks:
             # An id that is not unique by form may be used twice for two messages.
             message.message_id if message.unique else f"{message.message_id}:{new_id()}",
             body_hash(message),
-            entry_of(run, message),
+            entry_of(run, message, left=self._authority(ask, message).budget),
         )
         # Read after the run: what was taken before it was read is found.
         if message.unique and await self._has(ask, run, sent):
@@ -269,12 +269,13 @@ class Tasks:
             raise IdempotencyKeyReusedError(sent.key)
         return earlier is not None
 
+    def _authority(self, ask: CallContext, message: WireMessage) -> Authority:
+        limits = message.metadata or {}
+        return _limited(ask.caller.authority, limits if extensions.BUDGET in ask.extensions else {})
+
     def _new(self, ask: CallContext, request: SendMessageRequest) -> NewRun:
         message = request.message
-        limits = message.metadata or {}
-        authority = _limited(
-            ask.caller.authority, limits if extensions.BUDGET in ask.extensions else {}
-        )
+        authority = self._authority(ask, message)
         run_id = new_run_id()
         return new_run(
             request_of(message),

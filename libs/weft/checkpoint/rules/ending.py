@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from weft.checkpoint.base import Run, TerminalStatus
-from weft.checkpoint.requests import Now
+from weft.checkpoint.requests import Now, SaveRun
 from weft.checkpoint.rules.interrupt_events import closed, expired
 from weft.checkpoint.rules.rows import readable, tell, whole_run
 from weft.checkpoint.script import Script
@@ -34,8 +34,12 @@ def cancel(principal: Principal, run_id: RunId, *, reason: str, grace_s: float) 
 
 
 def stop(row: RunRow, *, by: str, reason: str, grace_s: float) -> Script[None]:
-    """Ask a locked run to stop; one that nobody ever held ends at once."""
+    """Ask a locked run to stop; one that nobody ever held ends at once.
+
+    Who asks again may only shorten the grace.
+    """
     if row.status == "canceling":
+        yield from _shorten(row, grace_s)
         return
     now = yield from Now()
     data = Canceling(requested_by=by, reason=reason, grace_s=grace_s)
@@ -57,6 +61,13 @@ def stop(row: RunRow, *, by: str, reason: str, grace_s: float) -> Script[None]:
         yield from close(row)
 
 
+def _shorten(row: RunRow, grace_s: float) -> Script[None]:
+    request = decode_object(row.cancel) or {}
+    given = request.get("grace_s")
+    if isinstance(given, int | float) and grace_s < given:
+        yield from SaveRun(row._replace(cancel=encode({**request, "grace_s": grace_s})))
+
+
 def poison(row: RunRow) -> ErrorData:
     """Return why a run that loses every owner is not tried again."""
     message = f"the run lost {row.lost_leases + 1} owners without progress"
@@ -66,7 +77,7 @@ def poison(row: RunRow) -> ErrorData:
 def close(row: RunRow, *, failed: ErrorData | None = None) -> Script[tuple[Envelope, ...]]:
     """End a locked run that nobody holds, fencing whoever did; as out of time, unless it `failed`."""
     now = yield from Now()
-    usage = Usage(unknown=True) if row.epoch else NO_USAGE
+    usage = _spent(row)
     taken_ms = 0.0 if row.started is None else max(now - row.started, 0.0) * 1000
     if row.status == "canceling" or row.cancel is not None:
         canceled = Cancellation(report={}, usage=usage, duration_ms=taken_ms)
@@ -86,6 +97,14 @@ def close(row: RunRow, *, failed: ErrorData | None = None) -> Script[tuple[Envel
     return (yield from _end(row, "expired", error, [*lapsed, RunExpired(data=expiry)]))
 
 
+def _spent(row: RunRow) -> Usage:
+    """Return what was spent: of a run that waited it was said, of one that lost its owner by nobody."""
+    parked = (decode_object(row.result) or {}).get("usage")
+    if isinstance(parked, dict):
+        return Usage.model_validate(parked)
+    return Usage(unknown=True) if row.epoch else NO_USAGE
+
+
 def _why(row: RunRow) -> ErrorData:
     cancel: JsonObject = decode_object(row.cancel) or {}
     return ErrorData(code="canceled", message=str(cancel.get("reason") or "the run was canceled"))
@@ -94,7 +113,8 @@ def _why(row: RunRow) -> ErrorData:
 def _end(
     row: RunRow, status: TerminalStatus, why: ErrorData, events: Sequence[Event]
 ) -> Script[tuple[Envelope, ...]]:
-    result = Result.failed(why.code, why.message)
+    failed = Result.failed(why.code, why.message)
+    result = failed.model_copy(update={"usage": _spent(row)})
     if status == "canceled":
         result = result.model_copy(update={"status": "canceled"})
     _, envelopes = yield from tell(

@@ -26,8 +26,8 @@ from weft.checkpoint.rules.rows import (
 )
 from weft.checkpoint.script import Script
 from weft.checkpoint.tables import RunRow
-from weft.checkpoint.text import EventText, decode_path, encode, encode_events
-from weft.core import Interrupt, JsonValue, RunId, loads_object
+from weft.checkpoint.text import EventText, decode_object, decode_path, encode, encode_events
+from weft.core import Interrupt, JsonValue, Result, RunId, Usage, loads_object
 from weft.core.errors import CanceledError
 from weft.events import (
     Envelope,
@@ -108,7 +108,8 @@ def _take(row: RunRow, claimant: Claimant, *, lost: bool) -> Script[Claimed]:
         yield from AddStep(held, step.path, step.outcome)
     thread = yield from ReadThread(row.key)
     version = 0 if thread is None else thread.version
-    return Claimed(held, run_of(row, now), steps, envelopes, thread_version=version)
+    run = run_of(row, now, decode_object(row.result))
+    return Claimed(held, run, steps, envelopes, thread_version=version)
 
 
 def _taking(row: RunRow, owner: str, *, lost: bool, steps_done: int) -> list[Event]:
@@ -154,7 +155,7 @@ def release(held: Held) -> Script[None]:
 
 
 def park(
-    held: Held, interrupts: Sequence[Interrupt], texts: Sequence[EventText]
+    held: Held, interrupts: Sequence[Interrupt], texts: Sequence[EventText], *, spent: Usage
 ) -> Script[tuple[Envelope, ...]]:
     """Leave the run to wait, telling `texts`, each question, and at last that it waits."""
     row = yield from ReadRun(held.run_id, lock=True)
@@ -175,6 +176,7 @@ def park(
         owner=None,
         lease_until=0.0,
         interrupts=encode(entries),
+        result=encode(Result(status="interrupted", usage=spent).to_json()),
         expires_at=min((now + interrupt.expires_in for interrupt in interrupts), default=None),
         rest=None if row.deadline is None else row.deadline - now,
         deadline=None,

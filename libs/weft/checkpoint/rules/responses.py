@@ -100,7 +100,9 @@ def _answer(row: RunRow, answers: Mapping[str, JsonValue], *, by: str) -> Script
         row = row._replace(expires_at=min(expiry(entry) for entry in left))
     else:
         deadline = None if row.rest is None else now + row.rest
-        row = row._replace(status="queued", expires_at=None, deadline=deadline, rest=None)
+        row = row._replace(
+            status="queued", result=None, expires_at=None, deadline=deadline, rest=None
+        )
     row, _ = yield from tell(row, *events)
     return row
 

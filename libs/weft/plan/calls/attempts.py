@@ -2,28 +2,38 @@
 
 import asyncio
 import logging
-from dataclasses import replace
 
-import anyio
+from pydantic import ValidationError
 
-from weft.core import APPROVAL, JsonObject, JsonValue, Parts, Path, Reason, Result, Usage, parts_of
+from weft.core import (
+    APPROVAL,
+    NO_USAGE,
+    JsonObject,
+    JsonValue,
+    Parts,
+    Path,
+    Reason,
+    Result,
+    Usage,
+    parts_of,
+)
 from weft.core.contained import contained
 from weft.core.errors import FencedError, StoreUnavailableError, WeftError
 from weft.core.protocol_errors import PeerAwayError, PeerUnavailableError
-from weft.loop import MODELS_AWAY, PeerRun, Task
+from weft.loop import MODELS_AWAY, PeerRun, Task, stopped
 from weft.plan import events
 from weft.plan.calls.call import Attempt, PeerCall, failed
 from weft.plan.calls.questions import answers_for
-from weft.plan.calls.uses import uses_made
+from weft.plan.calls.uses import Uses
 from weft.plan.peers import PickedPeer
 from weft.plan.walk import At, PlanCancel, Walk
 from weft.runs import NestedJournal
 
 log = logging.getLogger(__name__)
 
+LATE = "deadline_exceeded"
 UNREPORTED = Usage(unknown=True)
 NOT_THERE = frozenset({PeerUnavailableError.code, PeerAwayError.code})
-
 STOP_SECONDS = 1.0
 """What a peer gets to end in once its step's time is over."""
 
@@ -35,23 +45,24 @@ async def attempt_once(
     run: PeerRun | None = None
     left = None if at.deadline is None else at.deadline.remaining(walk.clock)
     limit = asyncio.timeout(left)
+    uses, task = Uses.of(walk, call.path), task_of(walk, call, at, attempt.message_id)
     try:
-        task = task_of(walk, call, at, attempt.message_id)
 
-        async def follow(answers: JsonObject) -> Result:
+        async def follow(task: Task) -> Result:
             nonlocal run
-            run = picked.peer.start(replace(task, answers=answers))
+            run = picked.peer.start(task)
             walk.open[call.path] = run
             return await _followed(walk, run, call.path)
 
         async with limit:
             with contained():
-                result = await uses_made(walk, task, await follow(task.answers), follow)
+                result = await uses.made(task, follow)
     except asyncio.CancelledError:
         if not walk.journal.handed_over:
-            await _cancel(walk, run, call, at, attempt)
-        if run is not None:
-            # It was called, and nobody says what it took.
+            report = await _cancel(walk, run, call, at, attempt)
+            at.purse.spend(_end(walk, call, attempt, _spent(report, run, uses, task)))
+        elif run is not None:
+            # It was called, and nobody says here what it took.
             at.purse.spend(UNREPORTED)
         raise
     except (FencedError, StoreUnavailableError):
@@ -64,7 +75,9 @@ async def attempt_once(
     except Exception as error:
         # A peer may be anybody's code: its bug fails its own step.
         if run is not None and limit.expired() and isinstance(error, TimeoutError):
-            return _unreported(await _stopped(run, call, attempt))
+            report = await stopped(run, _late, attempt.peer, answer_s=0.0)
+            late = failed(LATE, "the step's time is over", call.path, peer=attempt.peer)
+            return late.spent_before(_spent(report, run, uses, task))
         log.exception("peer_crashed", extra={"peer": attempt.peer, "path": call.path})
         message = "the peer raised an unexpected error"
         return _unreported(failed("peer_failed", message, call.path, peer=attempt.peer))
@@ -84,51 +97,57 @@ async def _followed(walk: Walk, run: PeerRun, path: Path) -> Result:
     return await run
 
 
-async def _stopped(run: PeerRun, call: PeerCall, attempt: Attempt) -> Result:
-    await _told_to_stop(run, call, attempt, "deadline exceeded", grace_s=STOP_SECONDS)
-    return failed("deadline_exceeded", "the step's time is over", call.path, peer=attempt.peer)
-
-
-async def _told_to_stop(
-    run: PeerRun, call: PeerCall, attempt: Attempt, why: str, *, grace_s: float
-) -> JsonValue:
-    """Tell the peer to stop and return its report; None where it gives none in time, or fails at it."""
-    try:
-        # Telling takes a moment, also where nothing gets time to end in.
-        async with asyncio.timeout(max(grace_s, STOP_SECONDS)):
-            return await run.cancel(why, grace_s=grace_s)
-    except Exception:  # noqa: BLE001 - whatever the peer answers, its step ends
-        log.warning("cancel_failed", extra={"peer": attempt.peer, "path": call.path})
-    return None
+def _late() -> tuple[str, float]:
+    return "deadline exceeded", STOP_SECONDS
 
 
 async def _cancel(
     walk: Walk, run: PeerRun | None, call: PeerCall, at: At, attempt: Attempt
-) -> None:
-    """Tell the peer to stop although this task is being cancelled itself."""
+) -> JsonValue:
+    """Tell the peer to stop although this task is being cancelled itself; return what it reports."""
     report: JsonValue = None
-    if run is not None:
+
+    def stopping() -> tuple[str, float]:
         request = walk.canceling or PlanCancel()
         why, grace_s = walk.journal.stopping(request.reason, request.grace_s)
         if at.deadline is not None:
             # Who is cancelled gets no more time than who goes on.
             grace_s = min(grace_s, max(at.deadline.remaining(walk.clock), 0.0) + STOP_SECONDS)
-        stopping = _told_to_stop(run, call, attempt, why, grace_s=grace_s)
-        # Inside an agent that is cancelled, every wait that is not shielded ends at once.
-        with anyio.CancelScope(shield=True):
-            stop = asyncio.ensure_future(stopping)
-            try:
-                report = await asyncio.shield(stop)
-            except asyncio.CancelledError:
-                report = await stop
+        return why, grace_s
+
+    if run is not None:
+        report = await stopped(run, stopping, attempt.peer, answer_s=0.0)
     walk.outcomes.stop(call.path, report)
+    return report
+
+
+def _end(walk: Walk, call: PeerCall, attempt: Attempt, spent: Usage) -> Usage:
+    """Say that the call was stopped, and what it took; return that."""
     data = events.StepEnd(
         kind=call.kind,
         peer=attempt.peer,
         attempt=attempt.number,
+        usage=spent,
         duration_ms=since(walk, attempt),
     )
     walk.journal.emit(events.StepCanceled(path=call.path, agent=attempt.peer, data=data))
+    return spent
+
+
+def _spent(report: JsonValue, run: PeerRun | None, uses: Uses, task: Task) -> Usage:
+    """Return what a stopped attempt took: as its peer reports, or, here, as it wrote down."""
+    said = report if isinstance(report, dict) else {}
+    if run is None or said.get("outcome") == "not_started":
+        return uses.spent
+    here = NO_USAGE if task.journal is None else task.journal.spent
+    # Who works here and spent nothing has said so, and that is not what a journal begins with.
+    own = UNREPORTED if here is NO_USAGE else here
+    if "usage" in said:
+        try:
+            own = Usage.model_validate(said["usage"])
+        except ValidationError:
+            own = UNREPORTED
+    return uses.spent + own
 
 
 def task_of(walk: Walk, call: PeerCall, at: At, message_id: str) -> Task:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from weft.checkpoint.base import Held
 from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
-from weft.core import JsonObject, Path, RunId
+from weft.core import JsonObject, Path, RunId, Usage
 from weft.events import Event
 
 
@@ -23,6 +23,8 @@ class Journal(ABC):
     """None where nothing durable stands behind the journal."""
     report: JsonObject
     """What became of the work's parts, kept current by whoever does it; told if it is cancelled."""
+    spent: Usage
+    """What the work took so far; as `report`."""
 
     @property
     def path(self) -> Path:

@@ -13,7 +13,7 @@ from weft.checkpoint import (
     Intent,
     StepWrite,
 )
-from weft.core import JsonObject, Path
+from weft.core import NO_USAGE, JsonObject, Path
 from weft.core.errors import NotFoundError
 from weft.events import Envelope, Event
 from weft.runs.journal.adoption import Adoption
@@ -42,6 +42,7 @@ class RunJournal(Journal):
         self._log = EventLog(checkpointer.runs, claimed.held, sink)
         self._adoption = Adoption()
         self._report = EffectReport()
+        self.spent = NO_USAGE
         self._canceling = claimed.run.cancel
         self._handed_over = False
 

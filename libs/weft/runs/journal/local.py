@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from weft.checkpoint import EffectCall, EffectOutcome, Held, Intent
-from weft.core import JsonObject, Path, RunId, new_run_id
+from weft.core import NO_USAGE, JsonObject, Path, RunId, new_run_id
 from weft.core.errors import EffectSettledError
 from weft.events import Event
 from weft.runs.journal.contract import Journal
@@ -27,6 +27,7 @@ class LocalJournal(Journal):
         self.root_id = self.run_id
         self.thread_id = thread_id
         self.report = {}
+        self.spent = NO_USAGE
         self._steps: dict[Path, JsonObject] = {}
         self._effects: dict[str, Intent] = {}
         self._tell = tell

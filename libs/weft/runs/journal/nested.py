@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from weft.checkpoint.effects import EffectCall, EffectOutcome, Intent
-from weft.core import JsonObject, Path
+from weft.core import NO_USAGE, JsonObject, Path
 from weft.events import Event
 from weft.runs.journal.contract import Journal
 
@@ -23,6 +23,7 @@ class NestedJournal(Journal):
         self.thread_id = outer.thread_id
         self.held = outer.held
         self.report = {}
+        self.spent = NO_USAGE
         self._outer = outer
         self._prefix = prefix
         self._tell = tell
