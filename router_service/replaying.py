@@ -12,7 +12,7 @@ from router_service.peers import MeshPeers
 from weft.a2a.client import A2AClient
 from weft.a2a.replays import TaskReplay, asked_digest, asked_words
 from weft.checkpoint import Checkpointer
-from weft.core import Authority, JsonObject, JsonValue, Path, Principal, Result, RunId
+from weft.core import Authority, JsonObject, Path, Principal, Result, RunId
 from weft.core.errors import WeftError
 from weft.events import Envelope
 from weft.loop import (
@@ -23,6 +23,7 @@ from weft.loop import (
     Replayable,
     Task,
     first_difference,
+    replay_view,
     replayed_loop,
 )
 from weft.plan import PlanReplay, RecordedRun, replayed
@@ -75,16 +76,18 @@ class Replayer:
         loops = await self._asked(recorded, elsewhere, plan)
         for call, peer in here:
             loops[call.path] = await _walked(recorded, call, peer, plan, known=history is not None)
-        return _document(recorded, plan, [(call, loops[call.path]) for call in calls])
+        walked = [(call.path, call.peer, loops[call.path]) for call in calls]
+        return replay_view(run_id, walked, plan.difference)
 
     async def _recorded(self, principal: Principal, run_id: RunId) -> RecordedRun:
         store = self.checkpointer.runs
         run = await store.read(principal, run_id)
         log: list[Envelope] = []
-        while page := await store.events(
-            principal, run_id, after=log[-1].seq if log else 0, limit=PAGE
-        ):
-            log += page
+        after = 0
+        while page := await store.events(principal, run_id, after=after, limit=PAGE):
+            after = page[-1].seq
+            # What agents told of themselves may be long, and is walked from their steps.
+            log += [event for event in page if not event.type.startswith("agent.")]
         return RecordedRun(run, await store.steps(principal, run_id), log)
 
     def _parted(
@@ -214,31 +217,3 @@ async def _walked(
         whole=False,
     )
     return await replayed_loop(peer, record, lambda journal: replace(task, journal=journal))
-
-
-def _document(
-    recorded: RecordedRun, plan: PlanReplay, loops: Sequence[tuple[_Made, LoopReplay]]
-) -> JsonObject:
-    """Return what a reader is told: `same` is null where nothing differs and not all was compared."""
-    agents: list[JsonValue] = []
-    differences: list[Difference] = []
-    for call, loop in loops:
-        difference = None if loop.difference is None else loop.difference.below(call.path)
-        differences += [] if difference is None else [difference]
-        agents.append(
-            {
-                **loop.to_json(),
-                "path": [*call.path],
-                "agent": call.peer,
-                "difference": None if difference is None else difference.to_json(),
-            }
-        )
-    # What an agent does otherwise comes before what is made of its outcome.
-    first = next(iter(differences), plan.difference)
-    gaps = any(loop.not_compared for _, loop in loops)
-    return {
-        "run_id": recorded.run.run_id,
-        "same": False if first is not None else None if gaps else True,
-        "difference": None if first is None else first.to_json(),
-        "agents": agents,
-    }

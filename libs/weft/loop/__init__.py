@@ -10,7 +10,14 @@ from weft.loop.handles import AgentRun, TaskRun
 from weft.loop.model_in_use import MODEL_REPLACED, MODELS_AWAY
 from weft.loop.output import output_form
 from weft.loop.peer import Peer, PeerRun, Replayable, Task
-from weft.loop.replaying import NOT_BY_ITSELF, LoopRecord, LoopReplay, ReplayJournal, replayed_loop
+from weft.loop.replaying import (
+    NOT_BY_ITSELF,
+    LoopRecord,
+    LoopReplay,
+    ReplayJournal,
+    replay_view,
+    replayed_loop,
+)
 from weft.loop.result import OUTPUT_INVALID, AgentResult, ExecutionMetrics, RunError
 from weft.loop.roles import ROLE_PROMPTS, ROLES, role_agents
 from weft.loop.state import AgentState, ReasoningStep
@@ -82,6 +89,7 @@ __all__ = [
     "first_difference",
     "held_against",
     "output_form",
+    "replay_view",
     "replayed_loop",
     "role_agents",
     "stopped",

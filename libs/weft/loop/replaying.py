@@ -100,6 +100,33 @@ async def replayed_loop(
     return journal.came_to(await peer.replay(task_of(journal)))
 
 
+def replay_view(
+    run_id: str,
+    loops: Sequence[tuple[Path, str, LoopReplay]],
+    difference: Difference | None = None,
+) -> JsonObject:
+    """Return what a reader is told of loops by their places and agents, and of what was made of them.
+
+    `same` is null where nothing differs and not all was compared.
+    """
+    agents: list[JsonValue] = []
+    differences: list[Difference] = []
+    for path, agent, loop in loops:
+        placed = None if loop.difference is None else loop.difference.below(path)
+        differences += [] if placed is None else [placed]
+        shown = loop.model_copy(update={"difference": placed})
+        agents.append({**shown.to_json(), "path": [*path], "agent": agent})
+    # What an agent does otherwise comes before what is made of its outcome.
+    first = next(iter(differences), difference)
+    gaps = any(loop.not_compared for _, _, loop in loops)
+    return {
+        "run_id": run_id,
+        "same": False if first is not None else None if gaps else True,
+        "difference": None if first is None else first.to_json(),
+        "agents": agents,
+    }
+
+
 class ReplayJournal(LocalJournal):
     """Holds what is written down against what is recorded; it keeps nothing and tells nobody."""
 

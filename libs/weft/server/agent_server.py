@@ -11,12 +11,12 @@ from starlette.types import ASGIApp
 
 from weft.bus import MemoryBus
 from weft.checkpoint import Checkpointer, Claimed, get_checkpointer, memory_checkpointer
-from weft.core import Allowance, new_id, parts_of
+from weft.core import Allowance, new_id
 from weft.core.errors import ConfigError, NotFoundError
 from weft.core.supervision import kept_going
 from weft.identity import ApiKeys
 from weft.identity.api_keys import OWNER
-from weft.loop import Agent, Task, carried_out
+from weft.loop import Agent, carried_out
 from weft.runs import (
     KEEP_DAYS,
     MESH_RUN,
@@ -32,6 +32,7 @@ from weft.runs import (
     turn_of,
 )
 from weft.server.admission import ApiOptions
+from weft.server.agent_replays import agent_replay_routes, task_of
 from weft.server.api import api
 from weft.server.cross_origin import origins_in
 from weft.server.edge import LOOPBACK, EdgeRules, accepted_hosts
@@ -124,7 +125,14 @@ class AgentServer:
                 gate.watching(),
                 kept_going(pruner.keep, name="pruning"),
             ):
-                yield api(runs, self._keys, gate, options=options, rules=EdgeRules(hosts=hosts))
+                yield api(
+                    runs,
+                    self._keys,
+                    gate,
+                    options=options,
+                    rules=EdgeRules(hosts=hosts),
+                    extra_routes=[agent_replay_routes(self._agent, store)],
+                )
         finally:
             await bus.aclose()
             if store is not self._agent.config.checkpointer:
@@ -155,15 +163,7 @@ def execute_agent(agent: Agent, checkpointer: Checkpointer) -> Execute:
         if request.protocol is not None:
             raise NotFoundError("protocol", request.protocol)
         thread = await checkpointer.threads.load(thread_of(run))
-        task = Task(
-            parts=parts_of(request.input),
-            message_id=run.run_id,
-            authority=run.authority(),
-            metadata=request.metadata,
-            history=history_of(thread),
-            thread_id=run.thread_id,
-            journal=journal,
-        )
+        task = task_of(run, history_of(thread), journal)
         result = await carried_out(agent, task, journal)
         return RunOutcome(result, turn=turn_of(run, result, thread))
 

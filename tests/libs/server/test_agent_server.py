@@ -122,6 +122,22 @@ async def test_a_question_of_the_agent_is_answered_over_http() -> None:
     assert (ended.json()["status"], ended.json()["output"]["text"]) == ("completed", "paid")
 
 
+@pytest.mark.requirement("CLI-5")
+async def test_a_run_of_the_agent_is_walked_again_without_its_model() -> None:
+    model = ScriptedModel(["One.", "Two."])
+    async with serving(Agent(model, system_prompt="Count.")) as clients, clients(ANA) as ana:
+        await posted(ana, "/invoke", prompt="one", thread_id="t")
+        second = await posted(ana, "/invoke", prompt="two", thread_id="t")
+        path = f"/v1/runs/{second['run_id']}/replay"
+        again = (await ana.get(path)).json()
+        async with clients(BOB) as bob:
+            of_another = await bob.get(path)
+
+    model.assert_exhausted()
+    assert (again["same"], again["agents"][0]["turns"]) == (True, 1), again
+    assert of_another.status_code == 404
+
+
 async def test_what_belongs_to_a_mesh_is_not_there() -> None:
     async with serving(Agent(FunctionModel(counting))) as clients, clients(ANA) as ana:
         explained = await ana.post("/v1/explain", json={"input": "x"})
