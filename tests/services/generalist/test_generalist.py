@@ -1,6 +1,8 @@
 """What the generalist answers: from its runbooks alone, and through a model that is held to them."""
 
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -11,8 +13,9 @@ from services.generalist.library import Library
 from services.generalist.main import Settings, card_of, opened
 from weft.core import Result, parts_of
 from weft.core.errors import ConfigError
-from weft.loop import Task
+from weft.loop import LoopRecord, Task, replayed_loop
 from weft.models import Model, ModelRequest, get_model
+from weft.runs import LocalJournal
 from weft.testing import FunctionModel
 from weft.testing.models import register_script
 
@@ -140,3 +143,22 @@ async def test_it_opens_over_its_settings(books: Path) -> None:
         result = await peer.start(Task(parts_of(QUESTION), "m"))
 
     assert "certbot renew" in result.text
+
+
+@pytest.mark.requirement("CLI-5")
+async def test_an_answer_is_walked_again_without_a_look_into_the_runbooks(
+    books: Path, rules: Model
+) -> None:
+    journal = LocalJournal()
+    task = Task(parts_of(QUESTION), "m", journal=journal)
+    result = await generalist("g", rules, Library([books]), "You answer.", {}).start(task)
+    shutil.rmtree(books)
+    now = generalist("g", rules, Library([books]), "You answer.", {})
+
+    again = await replayed_loop(
+        now,
+        LoopRecord(journal.run_id, dict(journal.steps), result),
+        lambda new: replace(task, journal=new),
+    )
+
+    assert (again.difference, again.not_compared, again.calls) == (None, "", 1)

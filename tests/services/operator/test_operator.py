@@ -2,16 +2,17 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from services.operator.actions import Action, dry_run
+from services.operator.actions import Action, TargetState, dry_run
 from services.operator.agent import PROPOSE, Operator
 from services.operator.by_rules import ByRules
 from services.operator.tools import Hands
 from tests.services.operator.shop import STATE, MemoryTarget, fresh
 from weft.core import ROUTER, Authority, JsonObject, JsonValue, Result, parts_of
-from weft.loop import ModelPatience, Task
+from weft.loop import LoopRecord, ModelPatience, ReplayJournal, Task, replayed_loop
 from weft.models import Model, StandIn, get_model
 from weft.runs import LocalJournal
 from weft.testing import ScriptedOpenAIServer
@@ -324,3 +325,36 @@ async def test_a_model_that_acts_without_asking_does_nothing() -> None:
 
     assert code(result) == "effect_not_done"
     assert target.performed == []
+
+
+class GoneTarget(MemoryTarget):
+    """A target that nobody may touch."""
+
+    async def state(self) -> TargetState:
+        raise AssertionError("the target was looked at")
+
+    async def perform(self, action: Action, *, key: str) -> None:
+        raise AssertionError(f"{action} was done, as {key}")
+
+
+def over(first: Task, journal: ReplayJournal) -> Task:
+    return replace(first, journal=journal)
+
+
+@pytest.mark.requirement("CLI-5")
+async def test_what_was_proposed_and_done_is_walked_again_and_touches_no_target() -> None:
+    proposed, acted = (
+        proposing(FINDINGS, suspects=SUSPECTS),
+        task(FINDINGS, **{GATE: approval(OFF)}),
+    )
+    target = MemoryTarget()
+
+    for first in (proposed, acted):
+        journal = LocalJournal()
+        result = await operator(target).start(replace(first, journal=journal))
+        record = LoopRecord(journal.run_id, dict(journal.steps), result)
+        again = await replayed_loop(operator(GoneTarget()), record, partial(over, first))
+
+        assert result.status == "completed"
+        assert (again.difference, again.not_compared, again.calls) == (None, "", 1)
+    assert len(target.performed) == 1
