@@ -7,7 +7,7 @@ import pytest
 
 from tests.libs.plan.doubles import FakePeer, FakeRun, Peers, done, failed
 from tests.libs.plan.random_plans import LoopClock, QuickLoop
-from weft.core import Authority, Budget, JsonValue, Result, Usage
+from weft.core import Authority, Budget, Claim, JsonValue, Result, Usage
 from weft.loop import Task
 from weft.plan import Call, Interpreter, Node, Parallel, Plan, Sequence, StepPatience
 from weft.runs import LocalJournal
@@ -141,3 +141,35 @@ def test_what_a_peer_took_that_broke_is_unknown() -> None:
     result, _, _ = walked(call("a"), a=FakePeer("a", [broken]))
 
     assert result.usage.unknown is True
+
+
+@pytest.mark.requirement("PLAN-9")
+@pytest.mark.parametrize("code", ["budget_exhausted", "deadline_exceeded", "depth_exceeded"])
+def test_what_a_peer_has_no_more_of_is_not_tried_again(code: str) -> None:
+    spent = failed(code, retryable=True)
+
+    result, _, started = walked(call("a", retries=3), a=FakePeer("a", [spent, done()]))
+
+    assert (result.status, result.reasons[0].code) == ("failed", code)
+    assert started == {"a": 1}
+
+
+@pytest.mark.requirement("SYN-8")
+def test_a_report_for_whose_words_nothing_is_left_is_the_rules() -> None:
+    claim = Claim(text="payment: waits", subject="payment", predicate="root_cause")
+    found = done(claims=[claim.to_json()])
+    root = Parallel(id="p", branches=(call("a"), call("b")), join="synthesize", synthesize="model")
+
+    def told(budget: Budget | None) -> tuple[Result, int]:
+        peers = {"a": FakePeer("a", [found]), "b": FakePeer("b", [found])}
+        words = FakePeer("synthesize", [done(f"It waits [{claim.finding_id}].")])
+        result, _, started = walked(root, budget, **peers, synthesize=words)
+        return result, started["synthesize"]
+
+    poor, rich = told(Budget(calls=2)), told(None)
+
+    assert (poor[0].status, poor[1], rich[1]) == ("completed", 0, 1)
+    assert "payment" in poor[0].text
+    assert "In a language model's words" in rich[0].text
+    assert "In a language model's words" not in poor[0].text
+    assert [reason.code for reason in poor[0].reasons] == ["budget_exhausted"]

@@ -102,6 +102,7 @@ def test_who_asks_about_the_mesh_is_not_told_that_it_cannot_answer(text: str) ->
     assert not made.guidance.lacking
 
 
+@pytest.mark.requirement("RT-31")
 @pytest.mark.parametrize("text", ["", "  \n", "\u200b\u202e\u2066", "x" * (MAX_PROMPT + 1)])
 def test_nothing_or_too_much_to_read_is_an_invalid_frame(text: str) -> None:
     with pytest.raises(FrameInvalidError) as caught:

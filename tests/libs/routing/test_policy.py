@@ -45,6 +45,14 @@ def test_policy_denies_by_protocol_then_risk_then_asks_for_approval(
     assert bool(found.reason) is (verdict != "allow")
 
 
+@pytest.mark.requirement("RT-8")
+def test_of_two_reasons_to_deny_the_protocol_is_said() -> None:
+    gate = PolicyGate(max_risk=Level.LOW, denied_protocols=("debate",))
+
+    assert gate.check("debate", Level.HIGH).reason == "protocol debate is denied"
+    assert gate.check("handoff_chain", Level.HIGH).reason == "risk high is above the limit low"
+
+
 @pytest.mark.requirement("RT-9")
 @pytest.mark.parametrize(
     ("looser", "named"),
