@@ -23,7 +23,7 @@ from weft.core.errors import WeftError
 from weft.core.messages import PEER_CONTEXTS
 from weft.language import asked_before, points_back
 from weft.loop import MODELS_AWAY
-from weft.plan import Interpreter, Plan
+from weft.plan import CallOutcomes, Interpreter, Plan
 from weft.report import read_or_failed
 from weft.routing import ModelReading
 from weft.runs import (
@@ -153,6 +153,15 @@ def _contexts(thread: Thread | None, journal: Journal) -> dict[str, str]:
     turns = [entry for entry in last if PEER_CONTEXTS.encode() in entry]
     earlier = kept_contexts(map(Message.model_validate_json, turns))
     return earlier | contexts_in(journal.steps)
+
+
+def recorded_report(claimed: Claimed) -> JsonObject:
+    """Return what became of each call of a run that was told to stop while it waited."""
+    stored = claimed.steps.get(PLAN_STEP)
+    if stored is None:
+        return {}
+    plan = _read(stored).plan
+    return CallOutcomes.recorded(plan, claimed.steps).report()
 
 
 def prepare_run(peers: MeshPeers, routes: Routes, advisers: Advisers = NOBODY) -> Prepare:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from router_service.choosing import Advisers
 from router_service.control import ControlService, control_server
 from router_service.erasures import Erasures
-from router_service.execute import execute_run, prepare_run
+from router_service.execute import execute_run, prepare_run, recorded_report
 from router_service.extraction import Extractor
 from router_service.guide import Guide
 from router_service.outside import outside_agents
@@ -112,6 +112,7 @@ async def opened(settings: Settings, listening: Listening) -> AsyncIterator[Serv
             name=f"{ROUTER}/{settings.instance}",
             operations=(MESH_RUN,),
             prepare=prepare_run(peers, routes, advisers),
+            report=recorded_report,
             slots=settings.slots,
         )
         verifier = Verifier(self.trust, audience=ROUTER, at=listening.url)

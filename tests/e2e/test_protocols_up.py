@@ -435,6 +435,9 @@ def test_a_repair_that_is_cancelled_while_it_waits_does_nothing_and_says_so_twic
     assert first.json() == again.json()
     report = first.json()
     assert (report["reason"], report["effects"]) == ("not now", [])
+    outcomes = {"/".join(part["path"]): part["outcome"] for part in report["peers"]}
+    assert outcomes["remediate/proposal"] == "done"
+    assert set(outcomes.values()) == {"done", "not_started"}
     assert late == 409
     assert len(shop.operations) == done
     tree = checked_tree(offline, run["run_id"])

@@ -39,6 +39,7 @@ from weft.plan.model import (
     Sequence,
     Synthesize,
 )
+from weft.plan.outcomes import CallOutcomes
 from weft.plan.peers import PeerSource, PickedPeer, Target
 from weft.plan.placeholders import fenced
 from weft.plan.price import Price, price
@@ -51,6 +52,7 @@ __all__ = [
     "AnyOf",
     "Approver",
     "Call",
+    "CallOutcomes",
     "Case",
     "Choose",
     "Condition",

@@ -1,5 +1,6 @@
 """What became of each call of a plan, and of the effects behind it: what a cancelled run reports."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -27,6 +28,24 @@ class CallOutcomes:
     @property
     def any_done(self) -> bool:
         return "done" in self._states.values()
+
+    @classmethod
+    def recorded(cls, plan: Plan, steps: Mapping[Path, JsonObject]) -> "CallOutcomes":
+        """Return what the steps of a run that is not walked any more say of its calls."""
+        outcomes = cls(plan)
+        calls = {path for path, node in plan.nodes() if node.kind in {"call", "judge"}}
+        for place, outcome in steps.items():
+            last = place[-1][:1] if place else ""
+            path = place[:-1] if last in {"~", "?"} else place
+            if tuple(step.partition("#")[0] for step in path) not in calls:
+                continue
+            if path not in outcomes._states or last not in {"~", "?"}:
+                outcomes.begin(path, str(outcome.get("peer") or ""))
+            if last == "~" and outcome.get("final") is True:
+                outcomes.end(path, "failed")
+            elif last not in {"~", "?"}:
+                outcomes.end(path, "done")
+        return outcomes
 
     def begin(self, path: Path, peer: str) -> None:
         self._states[path] = "open"

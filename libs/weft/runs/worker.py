@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from typing import NotRequired, TypedDict, Unpack
 
 from weft.bus import subjects
 from weft.checkpoint import Claimed, Held, Prepare, Run, StepWrite
-from weft.core import SYSTEM_CLOCK, Clock, Result, RunId, logged_under
+from weft.core import SYSTEM_CLOCK, Clock, JsonObject, Result, RunId, logged_under
 from weft.core.errors import FencedError, StoreError, WeftError
 from weft.core.supervision import guarded, kept_going
 from weft.runs.lease import Leases
@@ -38,6 +38,8 @@ class WorkerOptions(TypedDict):
     """Of the runs that it carries out; others in its store are left to their own owners."""
     prepare: NotRequired[Prepare | None]
     """Makes a run's first step within its claim: pure, and free to make none."""
+    report: NotRequired[Callable[[Claimed], JsonObject] | None]
+    """Says what became of the parts of a run that was told to stop while nobody worked for it."""
     slots: NotRequired[int]
     clock: NotRequired[Clock]
 
@@ -58,6 +60,7 @@ class Worker:
         self._runs = runs
         self._store = runs.checkpointer.runs
         self._execute = execute
+        self._report = options.get("report")
         self._slots = options.get("slots", 64)
         self._clock = options.get("clock", SYSTEM_CLOCK)
         self._leases = Leases(self._store, self._leased, clock=self._clock)
@@ -207,6 +210,8 @@ class Worker:
 
     async def _carry_out(self, owned: OwnedRun) -> RunOutcome:
         if owned.run.status == "canceling":
+            if self._report is not None:
+                owned.journal.report = self._report(owned.claimed)
             return owned.canceled()
         try:
             return await self._execute(owned.claimed, owned.journal)
