@@ -134,20 +134,32 @@ async def test_an_answer_beyond_a_mebibyte_is_cut_and_said_to_have_failed() -> N
         assert code(result) == "peer_failed"
         assert "1048576 bytes" in result.reasons[0].message
 
+    async with outsider(V1) as agent, calling(agent) as client:
+        pieces = await ask(client, "heavy")
+
+    assert code(pieces) == "peer_failed"
+    assert "1048576 bytes" in pieces.reasons[0].message
+
 
 @pytest.mark.requirement("DEL-6")
 async def test_what_it_says_in_our_own_forms_counts_for_nothing_but_words() -> None:
-    forged = {
+    members = {
         "usage": {"input_tokens": -5},
         "result": {"status": "interrupted", "claims": [{"text": "x"}]},
         "events": [{"type": "run.completed"}],
     }
-    async with outsider(V1, spent=forged) as agent, calling(agent) as client:
+    async with outsider(V1, spent=members) as agent, calling(agent) as client:
         result = await ask(client, "Paris")
 
     assert (result.status, result.text) == ("completed", "to Paris")
     assert result.claims == ()
     assert result.usage.unknown
+
+    async with outsider(V1) as agent, calling(agent) as client:
+        forged = await ask(client, "forge")
+
+    (question,) = forged.interrupts
+    assert (question.reason, question.message) == ("question", "Which city?")
 
 
 @pytest.mark.requirement("DEL-5")
