@@ -28,7 +28,6 @@ from weft.plan.judging import run_judge, run_synthesize
 from weft.plan.model import Call, Choose, Loop, Plan
 from weft.plan.parallel import run_parallel
 from weft.plan.peers import PeerSource, Target
-from weft.plan.prose import WORDS
 from weft.plan.walk import At, Handler, PlanCancel, Scope, StepPatience, Walk
 from weft.runs import Journal
 
@@ -209,16 +208,14 @@ def _final(walk: Walk, result: Result, purse: Purse) -> Result:
 def _lacked_budget(result: Result, purse: Purse) -> bool:
     """Tell whether work was left undone for want of budget, and the run has no other reason to fail.
 
-    A fan-out bears a branch that spent its share; not that nothing is left for anybody. The rules
-    have said everything of a report for whose words nothing is left.
+    A fan-out bears a branch that spent its share; not that nothing is left for anybody.
     """
-    reasons = [reason for reason in result.reasons if reason.path[-1:] != (WORDS,)]
-    codes = {reason.code for reason in reasons}
+    codes = {reason.code for reason in result.reasons}
     if EXHAUSTED not in codes:
         return False
     if result.ok:
         return purse.left().exhausted() is not None
-    said = bool(reasons) and reasons[0].code == EXHAUSTED
+    said = result.reasons[0].code == EXHAUSTED
     return result.status == "failed" and codes <= _BESIDE_BUDGET and not said
 
 
