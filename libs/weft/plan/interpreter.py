@@ -28,6 +28,7 @@ from weft.plan.judging import run_judge, run_synthesize
 from weft.plan.model import Call, Choose, Loop, Plan
 from weft.plan.parallel import run_parallel
 from weft.plan.peers import PeerSource, Target
+from weft.plan.prose import are_words
 from weft.plan.walk import At, Handler, PlanCancel, Scope, StepPatience, Walk
 from weft.runs import Journal
 
@@ -188,7 +189,7 @@ def _final(walk: Walk, result: Result, purse: Purse) -> Result:
     """Say what the walk as a whole came to: nothing done is no success."""
     if walk.canceling and result.status != "completed":
         return result.model_copy(update={"status": "canceled"})
-    if _lacked_budget(result, purse):
+    if _lacked_budget(walk, result, purse):
         why = f"the run's budget does not suffice: {purse.words}"
         over = Reason(code=EXHAUSTED, message=why)
         reasons = (over, *result.reasons)
@@ -205,15 +206,20 @@ def _final(walk: Walk, result: Result, purse: Purse) -> Result:
     return result
 
 
-def _lacked_budget(result: Result, purse: Purse) -> bool:
+def _lacked_budget(walk: Walk, result: Result, purse: Purse) -> bool:
     """Tell whether work was left undone for want of budget, and the run has no other reason to fail.
 
-    A fan-out bears a branch that spent its share; not that nothing is left for anybody.
+    A fan-out bears a branch that spent its share; not that nothing is left for anybody. A report
+    without a model's words is whole: rules have said everything.
     """
     codes = {reason.code for reason in result.reasons}
     if EXHAUSTED not in codes:
         return False
     if result.ok:
+        steps = {path for path, _ in walk.plan.nodes()}
+        lacking = [reason for reason in result.reasons if reason.code == EXHAUSTED]
+        if all(are_words(reason.path, steps) for reason in lacking):
+            return False
         return purse.left().exhausted() is not None
     said = result.reasons[0].code == EXHAUSTED
     return result.status == "failed" and codes <= _BESIDE_BUDGET and not said

@@ -1,8 +1,9 @@
 """A report in a language model's words, behind those of the rules: only what its findings carry."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
-from weft.core import JsonObject, JsonValue, Part, Reason, Result, dumps
+from weft.core import JsonObject, JsonValue, Part, Path, Reason, Result, dumps
 from weft.loop import HOW_TO_CITE, MODEL_REPLACED, CheckedAnswer, Citable, held_against
 from weft.plan.calls import PeerCall, perform
 from weft.plan.model import Parallel
@@ -16,6 +17,12 @@ WORDS = "words"
 HEADING = "In a language model's words:"
 MOST_FINDINGS, MOST_CLAIMS = 12, 4
 ASKED = "Explain what was found, most important first, in at most eight sentences, to who asked it."
+
+
+def are_words(path: Path, steps: Collection[Path]) -> bool:
+    """Tell whether a model's words stand there, and no step of the plan that is called so."""
+    place = tuple(name.partition("#")[0] for name in path)
+    return place[-1:] == (WORDS,) and place not in steps
 
 
 async def worded(walk: Walk, node: Parallel, at: At, result: Result) -> Result:
