@@ -72,6 +72,8 @@ ASKED = (
     "can I have the order of events between 14:05 and 14:20",
     "what would break if basket goes away",
     "write me a short handover note",
+    "anything I should know about the basket?",
+    "what would you do",
 )
 FOREIGN = (
     "Seit wann gibt es Fehler im basket?",

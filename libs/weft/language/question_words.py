@@ -62,7 +62,7 @@ MEASURES: Mapping[str, str] = {
     "rps": "per_second rps", "qps": "per_second qps", "load": "load per_second",
     "bandwidth": "byte network", "network": "byte packet network", "saturation": "waiting lag queue",
     "uptime": "up", "availability": "up availab", "connections": "connection pool in_use",
-    "threads": "thread", "queue": "queue waiting lag", "utilization": "ratio percent utili",
+    "heap": "heap memory resident", "second": "per_second", "threads": "thread", "queue": "queue waiting lag", "utilization": "ratio percent utili",
 }  # fmt: skip
 """How metrics may be named that a word asks for."""
 
@@ -70,22 +70,22 @@ KIND_PHRASES: Mapping[str, str] = {
     "changes": "roll out; diff since; what's new; what is new; what is different; what's different; rolled out; rolled back; "
     "turned on; turned off; switched on; switched off; went live; pushed to",
     "errors": "stack traces; stack trace; log errors; error messages; error lines",
-    "timeline": "sequence of events; sequence of things; order of things; order of events; step by step; in order; what happened; "
+    "timeline": "story in order; the whole story; came first; comes first; happened first; sequence of events; sequence of things; order of things; order of events; step by step; in order; what happened; "
     "events between; events before; events after; series of events; history of",
     "moment": "since when; when did; when was; when were; when has; when have; when is; when does; "
-    "how long; what time; which time; from when; first error; first errors; first failure; at what; what moment; which moment; which minute; what point; "
+    "how long; what time; which time; from when; first error; first errors; first failure; at what; what moment; which moment; which minute; which second; which hour; what point; "
     "first sign; first signs; start time; begin time; of onset; the onset; start of the; beginning of the; first occurrence; onset of; time of onset; how early; exact time; "
     "occurrence time",
     "recovery": "is it over; is this over; incident over; outage over; still happening; still going; "
     "still down; still ongoing; still broken; still failing; still slow; did it end; did this end; over yet; "
     "it recover; back to normal; are we back; is it fixed; is it finished; problem finished; problem over; "
-    "behind us; getting worse; getting better; getting any; any better; any worse; better now; worse now; back down; ok again; okay again; fine again; normal again; healthy again; up again; when did it end; issue over; has it stopped; did it stop; all clear; over now; is it done; problem finish; it all over",
+    "behind us; getting worse; getting better; getting any; everything back; back to how; as it was; any better; any worse; better now; worse now; back down; ok again; okay again; fine again; normal again; healthy again; up again; when did it end; issue over; has it stopped; did it stop; all clear; over now; is it done; problem finish; it all over",
     "summary": "catch me up; catch us up; bring me up to speed; up to speed; fill me in; in short; "
-    "in a nutshell; in a few words; in one sentence; overall picture; brief me; brief us; executive summary; exec summary; what am i looking at; what are we looking at; what do we know; short version; second version; minute version; "
+    "in a nutshell; in a few words; in one sentence; overall picture; brief me; brief us; executive summary; exec summary; what am i looking at; what are we looking at; what do we know; short version; plain words; simple words; simple terms; plain english; like i'm five; explain it to; second version; minute version; "
     "how bad; how severe; how serious; big picture; status update; status report; current status; "
     "state of affairs; where do we stand; where are we; resume of; sum it up; sum up; "
     "what's the story; what is the story; tl dr; write up",
-    "calls": "who calls; what calls; which services call; who is calling; what is calling; who uses; "
+    "calls": "services use; service uses; services using; components use; who calls; what calls; which services call; who is calling; what is calling; who uses; "
     "what uses; talks to; talking to; talk to; call chain; call graph; call tree; service map; called by; "
     "relies on; rely on; relies upon; rely upon; sends requests to; send requests to; relying on; connected to; does it call; service graph; is used by; that call",
     "affected": "blast radius; customer impact; user impact; business impact; what is the impact; "
@@ -98,7 +98,7 @@ KIND_PHRASES: Mapping[str, str] = {
     "rate": "error rate; error-rate; failure rate; error ratio; failure ratio; success rate; "
     "error percentage; failure percentage; what share; what fraction; what percentage; which share; percentage of; fraction of; share of; proportion of; ratio of; "
     "what portion; percent of",
-    "fix": "your recommendation; your recommendations; your advice; your suggestion; how do i fix; how do we fix; how to fix; how can i fix; how can we fix; how should we fix; "
+    "fix": "would you do; make it stop; make this stop; get out of this; your recommendation; your recommendations; your advice; your suggestion; how do i fix; how do we fix; how to fix; how can i fix; how can we fix; how should we fix; "
     "how should i fix; what should i do; what should we do; what can we do; what can i do; next steps; "
     "next step; what to do; how do i mitigate; how do we mitigate; how to mitigate; how to resolve; "
     "how do i resolve; how do we resolve; how would you fix; suggest a fix; propose a fix; "
@@ -108,7 +108,7 @@ KIND_PHRASES: Mapping[str, str] = {
     "how solve; how to solve; way to fix; way to stop; workaround for",
     "compare": "difference between; differences between; compared to; compared with; worse than; "
     "better than; which of; slower than; faster than; more errors than",
-    "evidence": "get that from; get this from; know that from; conclude that; come to that; how sure; how certain; how confident; so sure; how reliable; how do you know; how do we know; are you sure; based on what; says who; show me why",
+    "evidence": "you base; base this; base that; rests on; rest on; based on; get that from; get this from; know that from; conclude that; come to that; how sure; how certain; how confident; so sure; how reliable; how do you know; how do we know; are you sure; based on what; says who; show me why",
     "services": "which services are there; which services exist; list the services; list services; "
     "list all services; what services; enumerate the services; enumerate the microservices; is running in; is running here; show the services; show services; name the services; "
     "what components; which components are there; what data; how many services; how many components; "
@@ -116,7 +116,7 @@ KIND_PHRASES: Mapping[str, str] = {
     "list of all services; services do we; services do you; services are running; services run; "
     "services there are; services are in; count the services; number of services; inventory of services; "
     "all the services; services in this; services in the; services of this",
-    "slowest": "how fast is; how slow is; hot spots; hot spot; takes the longest; took the longest; most time; time is spent; time spent; "
+    "slowest": "is the time going; where the time goes; time going; time being spent; how fast is; how slow is; hot spots; hot spot; takes the longest; took the longest; most time; time is spent; time spent; "
     "time goes; spends its time; response time; response times; takes so long; take so long; "
     "how long do; how long does",
     "health": "how is; how's; how are; doing well",
@@ -211,7 +211,7 @@ POINTING = """
     how to fix this; what should we do; when did it; when did this; when did that; since when;
     did it start; did this start; is it over; is this over; is it still; is everything; are we ok;
     are we down; are we up; anything unusual; anything weird; anything odd; anything strange;
-    anything wrong; anything suspicious; anything abnormal; something wrong; something weird;
+    anything wrong; anything i should know; anything we should know; anything to know; anything suspicious; anything abnormal; something wrong; something weird;
     something strange; something odd; what do you see; what can you see; sequence of events;
     give me a summary; give me an overview; current status; status report; status update;
     what evidence; whats wrong; whats broken; whats going on; whats happening; whats up;
@@ -323,7 +323,7 @@ GENERIC = words("""
     upstream downstream caller callers calling called talking recovered resolved finished
     situation recap gist blast radius offender offenders suspect suspects mttr fixed repair undo rollback
     looking look caught catch hit hurt that's shape scope few words brief still calmed burning burned
-    consumes consumer consumers consume enumerate recommend recommended occurrence parts fast length
+    consumes consumer consumers consume enumerate claim claims statement story ppl people morning evening recommend recommended occurrence parts fast length
     percent percentage share second seconds mean maximum minimum max min peak slowness different differs
     compared comparing comparison previously usual usually tl dr tldr handover write short note notes
     top latest recent current exactly roughly anyone somebody someone anybody frequent frequently often common

@@ -213,7 +213,12 @@ def _kind(reading: Reading) -> QuestionKind:
 def _nearest(near: list[QuestionKind], reading: Reading) -> QuestionKind:
     if near[0] == "compare" and "changes" in near and next(_names(reading), None) is None:
         return "changes"  # `what is different from before?` holds no two things against each other
+    if near[0] == "count" and reading.has(_RATES):
+        return "metric"  # `how many requests per second?` asks how fast they come
     return near[0]
+
+
+_RATES = Phrases({"rate": "per second; a second; per minute; each second"})
 
 
 def _of_a_symptom(kinds: tuple[QuestionKind, ...], reading: Reading) -> QuestionKind:
@@ -241,6 +246,10 @@ def _is_noun_phrase(reading: Reading) -> bool:
     if len(reading.words) >= _SHORT or not spoken.isdisjoint(_STATE_VERBS | tables.CANNOT):
         return False
     opens = any(first in listed for listed in tables.KIND_WORDS.values())
+    opens = opens or any(
+        word.text in tables.NOUNS and _around(reading, at, 1) in _BEFORE_A_NAME
+        for at, word in enumerate(reading.words)
+    )
     opens = opens or any(at == 0 for at, _, _ in KINDS_BY_PHRASE.find(reading.words))
     return opens or last in tables.NOUNS or not spoken.isdisjoint(tables.MEASURES.keys())
 

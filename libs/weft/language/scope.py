@@ -8,7 +8,7 @@ from weft.language.courtesy import is_for_us
 from weft.language.cues import Reading
 from weft.language.entities import entities
 from weft.language.periods import period_of
-from weft.language.questions import KINDS_BY_PHRASE, Question, as_meant, shown_kinds
+from weft.language.questions import KINDS_BY_PHRASE, Question, QuestionKind, as_meant, shown_kinds
 from weft.language.text import Phrases
 
 __all__ = ["Scope", "may_be_elsewhere", "scope_of"]
@@ -66,7 +66,8 @@ def _may_name_a_part(plain: Reading, words: list[str]) -> bool:
     """Tell whether it is a short question without persons, places and other business."""
     if _asks_for_a_meaning(words):
         return False
-    if not (tables.PERSONAL | tables.EVERYDAY).isdisjoint(words) or len(words) > _MOST_UNSURE:
+    persons = tables.PERSONAL - _TALKING if _kinds_of_systems(plain) else tables.PERSONAL
+    if not (persons | tables.EVERYDAY).isdisjoint(words) or len(words) > _MOST_UNSURE:
         return False
     if any(entity.kind in ("proper", "url", "email") for entity in entities(plain)):
         return False
@@ -101,13 +102,20 @@ def _asks_of_what_is_at_hand(plain: Reading, spoken: set[str]) -> bool:
     """`what should I do now?`, `how sure are you?`, `tl;dr`: it names nothing, so it means what is there."""
     if len(spoken) > _FEW_WORDS or not spoken.isdisjoint(tables.PERSONAL - _IN_A_TEAM):
         return False
-    shown = set(shown_kinds(plain)) - _OF_ANYTHING
-    return bool(shown) and not Question.of(plain.text).names
+    return bool(_kinds_of_systems(plain)) and not Question.of(plain.text).names
+
+
+def _kinds_of_systems(plain: Reading) -> set[QuestionKind]:
+    """Return the kinds of question that nobody asks but of what runs."""
+    return set(shown_kinds(plain)) - _OF_ANYTHING
 
 
 _FEW_WORDS = 14
 _IN_A_TEAM = frozenset({"your", "i", "i'm", "me", "you", "hi", "hello", "hey", "thanks"})
-_OF_ANYTHING = frozenset({"health", "metric", "compare", "moment", "count"})
+_TALKING = frozenset({"i", "i'm", "me", "you"})
+_OF_ANYTHING: frozenset[QuestionKind] = frozenset(
+    {"health", "metric", "compare", "moment", "count"}
+)
 
 
 def _is_enough(plain: Reading, weak: int) -> bool:

@@ -88,6 +88,13 @@ from weft.language.periods import period_of
         ("how certain are you", "evidence"),
         ("what's your recommendation", "fix"),
         ("which component should I look at first", "worst"),
+        ("average latency of basket", "slowest"),
+        ("how many requests per second does basket get", "metric"),
+        ("at which second did the first request fail", "moment"),
+        ("is everything back to how it was", "recovery"),
+        ("what came first, the errors or the slowdown", "timeline"),
+        ("which services use the ledger", "calls"),
+        ("what do you base this on", "evidence"),
     ],
 )
 def test_its_kind_is_read_from_its_words(text: str, kind: str) -> None:
