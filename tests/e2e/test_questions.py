@@ -84,7 +84,8 @@ def test_follow_ups_are_about_the_same_data_and_time(mesh: UpProcess) -> None:
 
 
 HOSTILE = {
-    "one long word": ("x" * 100_001, 200, "This mesh cannot answer that"),
+    "one long word": ("x" * 100_000, 200, "This mesh cannot answer that"),
+    "more than is read": ("x" * 100_001, 200, "put what is long into a file"),
     "too long": ("restart payment " * 20_000, 413, "prompt"),
     "nothing to see": ("\u200b\u202e\u2066", 422, "there is nothing in it"),
     "nul": ("restart\x00payment", 422, "must not hold NUL"),
@@ -109,7 +110,8 @@ def test_hostile_words_are_refused_or_answered_and_nothing_is_done(
     output = run.get("output") or {}
 
     assert answered.status_code == status
-    assert words in (output.get("text") or "") + answered.text.partition('"output"')[0]
+    refusal = str(run.get("error") or run.get("detail") or "") + str(run.get("errors") or "")
+    assert words in (output.get("text") or "") + refusal
     assert not run.get("interrupts")
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import JsonValue, ValidationError
 
 from weft.core import NO_USAGE, JsonObject, Usage
-from weft.core.messages import MAX_PROMPT, prompt_fits, shows_something
+from weft.core.messages import shows_something
 from weft.language import READ, risk_floor
 from weft.language.cues import Reading
 from weft.language.frame import frame_of
@@ -24,6 +24,8 @@ from weft.routing.reach import Situation, reach_of
 from weft.routing.select import Pick
 
 Source = Literal["rules", "model", "caller"]
+MOST_CHARACTERS = 100_000
+"""Of a request whose goal is to be found; who is sent a task itself may get more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,12 @@ def check_input(text: str) -> None:
     """
     if not shows_something(text):
         raise FrameInvalidError("the request is empty; say what you want", fields=("input",))
-    if not prompt_fits(text):
-        raise FrameInvalidError(f"the request is larger than {MAX_PROMPT} bytes", fields=("input",))
+    if len(text) > MOST_CHARACTERS:
+        raise FrameInvalidError(
+            f"the request has {len(text):,} characters, and at most {MOST_CHARACTERS:,} are read: "
+            "put what is long into a file and name it as data (`weft ask -f FILE`)",
+            fields=("input",),
+        )
 
 
 def _unread(text: str) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from tests.libs.routing.frames import (
 )
 from weft.catalog import Capability
 from weft.core import JsonObject
-from weft.core.messages import MAX_PROMPT
 from weft.routing import (
     CapabilityIndex,
     FrameInvalidError,
@@ -19,6 +18,7 @@ from weft.routing import (
     UnknownCapabilityError,
     extract,
 )
+from weft.routing.extract import MOST_CHARACTERS
 
 
 @pytest.mark.requirement("RT-2")
@@ -103,7 +103,7 @@ def test_who_asks_about_the_mesh_is_not_told_that_it_cannot_answer(text: str) ->
 
 
 @pytest.mark.requirement("RT-31")
-@pytest.mark.parametrize("text", ["", "  \n", "\u200b\u202e\u2066", "x" * (MAX_PROMPT + 1)])
+@pytest.mark.parametrize("text", ["", "  \n", "\u200b\u202e\u2066", "x" * (MOST_CHARACTERS + 1)])
 def test_nothing_or_too_much_to_read_is_an_invalid_frame(text: str) -> None:
     with pytest.raises(FrameInvalidError) as caught:
         extract(text, CapabilityIndex())
