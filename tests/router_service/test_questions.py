@@ -56,6 +56,9 @@ ASKED = (
     "are we losing orders",
     "people cannot log in",
     "is basket ok?",
+    "should I restart the ledger?",
+    "what happens if I reboot the edge",
+    "would a rollback help?",
     "how is basket doing?",
     "write a post-mortem",
     "ok so i just got paged, what am i looking at here?",
@@ -87,6 +90,7 @@ FOREIGN = (
     "payment が遅いのはなぜ?",
 )
 FOR_NOBODY = (
+    "should my mother restart her phone?",
     "who won the world cup in 2018",
     "translate 'good morning' to Spanish",
     "what's the weather like in Berlin tomorrow?",

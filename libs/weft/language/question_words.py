@@ -185,6 +185,12 @@ ON_CALL = (TELEMETRY - SYMPTOMS - METRICS - words("queue queues node nodes alert
 )
 """Those that people use of their systems only, whoever talks."""
 
+OPERATIONS = words("""
+    restart restarts restarted restarting reboot rebooted rebooting redeploy redeployed redeploying rollback rollbacks
+    failover
+""")
+"""What is done to what runs; who asks whether to do it means theirs, unless they say whose it is."""
+
 HALF = words("""
     service services request requests memory traffic health healthy unhealthy change changed changes flag flags release
     released config configuration cause caused culprit wrong unusual weird odd strange suspicious

@@ -90,7 +90,10 @@ def _is_about_systems(plain: Reading, words: list[str]) -> bool:
     points = plain.has(_POINTING) and (strong or spoken.isdisjoint(tables.OWNED))
     if points or _asks_of_what_is_at_hand(plain, spoken):
         return True
-    if not spoken.isdisjoint(tables.PERSONAL):
+    persons = spoken & tables.PERSONAL
+    if persons <= _TALKING and not spoken.isdisjoint(tables.OPERATIONS):
+        return True
+    if persons:
         on_call = not tables.ON_CALL.isdisjoint(spoken)
         return on_call or strong >= _ENOUGH or (strong == 1 and _weak_signs(plain, words) >= 1)
     if strong or _is_enough(plain, _weak_signs(plain, words)):
