@@ -88,10 +88,9 @@ def _is_about_systems(plain: Reading, words: list[str]) -> bool:
     if not spoken.isdisjoint(tables.EVERYDAY):
         return strong >= _ENOUGH
     points = plain.has(_POINTING) and (strong or spoken.isdisjoint(tables.OWNED))
-    if points or _asks_of_what_is_at_hand(plain, spoken):
-        return True
     persons = spoken & tables.PERSONAL
-    if persons <= _TALKING and not spoken.isdisjoint(tables.OPERATIONS):
+    operates = persons <= _TALKING and not spoken.isdisjoint(tables.OPERATIONS)
+    if points or operates or _asks_of_what_is_at_hand(plain, spoken):
         return True
     if persons:
         on_call = not tables.ON_CALL.isdisjoint(spoken)
