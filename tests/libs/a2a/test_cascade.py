@@ -153,7 +153,7 @@ def outcomes(report: JsonValue) -> dict[str, JsonValue]:
     return {"task": report["outcome"], **named}
 
 
-@pytest.mark.requirement("A2A-69", "GW-22", "GW-24")
+@pytest.mark.requirement("GW-22", "GW-24")
 @pytest.mark.parametrize("stubborn", [False, True])
 async def test_what_became_of_each_task_below_comes_back_and_unknown_stays_unknown(
     *, stubborn: bool
