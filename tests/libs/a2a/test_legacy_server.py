@@ -15,7 +15,9 @@ OLD = {"a2a-version": ""}
 
 
 async def replies(run: ScriptedRun) -> AsyncIterator[Event | Result]:
-    if run.task.prompt == "ask" and not run.task.answers:
+    if run.task.prompt == "ask later" and not run.task.answers:
+        await run.go.wait()
+    if run.task.prompt.startswith("ask") and not run.task.answers:
         question = Interrupt(id="q", reason="question", message="Which one?")
         yield Result(status="interrupted", interrupts=(question,))
         return
@@ -122,23 +124,26 @@ async def test_one_task_is_read_canceled_and_asked_about_under_both_names(old: S
 
 
 async def test_a_question_is_final_for_who_sent_and_not_for_who_only_watches(old: Served) -> None:
-    sent = [
-        value for _, value in await (await old.stream("message/stream", said("ask"), OLD)).all()
-    ]
-    task_id = sent[0]["id"]
-    watched = await old.stream("tasks/resubscribe", {"id": task_id}, OLD)
-    frames = aiter(watched.frames())
-    first = (await anext(frames))[1]
-    answered = await old.call("message/send", said("that", taskId=task_id), OLD)
-    rest = [value async for _, value in frames]
+    stream = await old.stream("message/stream", said("ask"), OLD)
+    sent = [value for _, value in await stream.all()]
+    later: JsonObject = {**said("ask later"), "configuration": {"blocking": False}}
+    task_id = (await old.call("message/send", later, OLD))["result"]["id"]
+    frames = aiter((await old.stream("tasks/resubscribe", {"id": task_id}, OLD)).frames())
+    watched = [(await anext(frames))[1]]
+    old.peer.go.set()
+    while watched[-1].get("status", {}).get("state") != "input-required":
+        watched.append((await anext(frames))[1])
+    await old.call("message/send", said("that", taskId=task_id), OLD)
+    watched += [value async for _, value in frames]
 
     assert (sent[-1]["status"]["state"], sent[-1]["final"]) == ("input-required", True)
     assert sent[-1]["status"]["message"]["role"] == "agent"
     assert sent[-1]["status"]["message"]["parts"] == [{"kind": "text", "text": "Which one?"}]
-    assert first["kind"] == "task"
-    assert answered["result"]["status"]["state"] == "completed"
-    updates = [value for value in rest if value["kind"] == "status-update"]
+    assert watched[0]["kind"] == "task"
+    updates = [value for value in watched if value["kind"] == "status-update"]
+    assert "input-required" in [value["status"]["state"] for value in updates]
     assert [value["final"] for value in updates] == [False] * (len(updates) - 1) + [True]
+    assert updates[-1]["status"]["state"] == "completed"
 
 
 async def test_every_kind_of_part_reaches_the_agent(old: Served) -> None:
