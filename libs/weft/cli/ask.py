@@ -30,6 +30,8 @@ class Goal:
     """Absolute: the specialists stand elsewhere."""
     thread_id: str | None = None
     protocol: str | None = None
+    agent: str | None = None
+    """Who is to answer; None lets the mesh choose."""
 
     def body(self) -> JsonObject:
         body: JsonObject = {"input": self.text}
@@ -39,6 +41,8 @@ class Goal:
             body["thread_id"] = self.thread_id
         if self.protocol is not None:
             body["protocol"] = self.protocol
+        if self.agent is not None:
+            body["agent"] = self.agent
         return body
 
 

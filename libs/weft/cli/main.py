@@ -39,6 +39,7 @@ from weft.cli.chat import chat
 from weft.cli.client import Gateway, gateway
 from weft.cli.evaluate import accuracy, evaluate, naming, summary
 from weft.cli.explain import Drawing, drawn, why
+from weft.cli.gathered import gathering, options_of
 from weft.cli.pruning import document, report
 from weft.cli.text import json_text, printable
 from weft.core import JsonObject
@@ -62,19 +63,34 @@ Files = Annotated[
 ]
 
 
+_ROUTED = gathering(
+    {
+        "protocol": (Annotated[str | None, typer.Option(help="Use this protocol.")], None),
+        "agent": (
+            Annotated[
+                str | None,
+                typer.Option(help="Let this one answer, by the name that `weft agents ls` shows."),
+            ],
+            None,
+        ),
+    }
+)
+
+
 @app.command(name="ask")
+@_ROUTED
 def ask_command(
+    context: typer.Context,
     words: Words,
     data: Data = None,
     file: Files = None,
     thread: Annotated[str | None, typer.Option(help="Continue this conversation.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Use this protocol.")] = None,
     as_json: Json = False,  # noqa: FBT002 - an option of the command line
 ) -> None:
     """Ask the mesh, watch the run, print the report."""
     place = mesh_place()
     about = _about(place, data, file)
-    question = Goal(" ".join(words), data=about, thread_id=thread, protocol=protocol)
+    question = Goal(" ".join(words), data=about, thread_id=thread, **options_of(context))
     asking = partial(ask, question=question)
     sys.exit(run(answered(place, asking, as_json=as_json)))
 

@@ -258,3 +258,12 @@ def test_who_asked_rates_what_came_of_it(front: Shop) -> None:
     assert (other.exit_code, "no such run" in other.stderr) == (5, True)
     assert (unkept.exit_code, "ROUTER_LEARNING=true" in unkept.stderr) == (5, True)
     assert odd.exit_code == 2
+
+
+def test_one_agent_may_be_asked_by_its_name(front: Shop) -> None:
+    run_id = asked(front, "hello", "--agent", "till", key="eve")
+    listed = front.weft("runs", "ls", "--agent", "till", key="eve").stdout
+    others = front.weft("runs", "ls", "--agent", "clerk", key="eve").stdout
+
+    assert run_id in listed
+    assert run_id not in others
