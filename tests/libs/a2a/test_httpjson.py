@@ -13,6 +13,7 @@ from a2a.helpers import new_text_message
 from a2a.types import GetTaskRequest, Role, SendMessageRequest, TaskState
 
 from tests.libs.a2a.harness import Mesh, ScriptedPeer, ScriptedRun, Served, agent, message
+from weft.a2a.wire.extensions import BUDGET, EVENTS
 from weft.core import Interrupt, JsonObject, JsonValue, Result, new_id
 from weft.events import Event
 
@@ -273,3 +274,36 @@ async def test_the_reference_client_speaks_it() -> None:
     assert second[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
     assert task.status.state == TaskState.TASK_STATE_COMPLETED
     assert [message.role for message in task.history][:1] == [Role.ROLE_USER]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        (['"none", W/{tag}'], 304),
+        (['"none"', "{tag}"], 304),
+        (["*"], 304),
+        (['"none"'], 200),
+        (['W/"none", "x"'], 200),
+    ],
+)
+async def test_a_card_is_compared_with_every_tag_that_is_named(
+    fields: list[str], status: int
+) -> None:
+    async with patient() as served:
+        url = served.url + ".well-known/agent-card.json"
+        async with served.session.get(url) as first:
+            tag = first.headers["ETag"]
+        sent = [("If-None-Match", field.replace("{tag}", tag)) for field in fields]
+        async with served.session.get(url, headers=sent) as second:
+            assert second.status == status
+
+
+@pytest.mark.requirement("A2A-6")
+async def test_extensions_may_stand_on_several_lines_of_the_header() -> None:
+    lines = [("A2A-Extensions", BUDGET), ("A2A-Extensions", f"urn:unheard, {EVENTS}")]
+    async with patient() as served:
+        url = served.url + "message:send"
+        async with served.session.post(url, json=message("a"), headers=lines) as answer:
+            echoed = answer.headers["A2A-Extensions"]
+
+    assert set(echoed.split(",")) == {BUDGET, EVENTS}

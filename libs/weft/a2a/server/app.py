@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import Unpack
 
 from weft.a2a.replays import Replays
+from weft.a2a.server import http
 from weft.a2a.server.binding import Operations
 from weft.a2a.server.callers import Authenticator, Callers
 from weft.a2a.server.http import loopback
@@ -130,7 +131,7 @@ class A2AServer:
             stream.stop()
 
     async def _show_card(self, request: Request) -> Response:
-        if request.headers.get("if-none-match") == self._card_headers["ETag"]:
+        if http.names_tag(request.headers.getlist("if-none-match"), self._card_headers["ETag"]):
             return Response(status_code=304, headers=self._card_headers)
         return Response(self._card_bytes, media_type="application/json", headers=self._card_headers)
 

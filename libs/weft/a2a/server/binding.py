@@ -92,9 +92,9 @@ class Operations:
         # Parsing an empty query would cost as much as all the checks here.
         query = request.query_params if request.scope.get("query_string") else {}
         http.check_version(request.headers, query, versions)
-        declared = request.headers.get(extensions.HEADER) or request.headers.get(
-            extensions.LEGACY_HEADER
-        )
+        listed = request.headers.getlist(extensions.HEADER)
+        # A header may stand on several lines, which are one list.
+        declared = ",".join(listed or request.headers.getlist(extensions.LEGACY_HEADER))
         extensions.check_required(declared, self._required)
         cursor = request.headers.get("last-event-id")
         return CallContext(caller, extensions.in_force(declared), cursor)

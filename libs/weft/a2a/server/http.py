@@ -64,6 +64,12 @@ def echo(active: frozenset[str], header: str) -> dict[str, str]:
     return {header: ",".join(uri for uri in extensions.ALL if uri in active)}
 
 
+def names_tag(fields: Sequence[str], tag: str) -> bool:
+    """Tell whether `If-None-Match` fields name the entity tag, compared weakly (RFC 9110, 13.1.2)."""
+    named = {entry.strip().removeprefix("W/") for field in fields for entry in field.split(",")}
+    return tag in named or "*" in named
+
+
 def named_here(host: str) -> bool:
     """Tell whether a Host header names this machine by what only it is called.
 
