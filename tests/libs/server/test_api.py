@@ -155,7 +155,7 @@ async def test_the_description_names_every_route_once_and_resolves(
 
     operations = [route for path in document["paths"].values() for route in path.values()]
     ids = [each["operationId"] for each in operations]
-    assert len(set(ids)) == len(ids) == 24
+    assert len(set(ids)) == len(ids) == 25
     assert document["openapi"].startswith("3.1")
     invoke = document["paths"]["/invoke"]["post"]["requestBody"]["content"]["application/json"]
     assert invoke["schema"]["additionalProperties"] is False
