@@ -27,6 +27,15 @@ def moment(value: object, dating: Dating = UTC_DATING) -> float | None:
     return seconds if seconds is not None and 0 <= seconds < _CENTURY else None
 
 
+def recorded(value: object, dating: Dating = UTC_DATING) -> float | None:
+    """As `moment`, for what was written when it happened: nothing that is read was before 2000.
+
+    A line that was cut in its time shows a number, which would be some seconds of 1970.
+    """
+    seconds = moment(value, dating)
+    return seconds if seconds is not None and seconds >= _MILLENNIUM else None
+
+
 def nanoseconds(text: str) -> float | None:
     """Return unix seconds of a text of digits that counts nanoseconds; None if it does not."""
     if not _is_count(text):

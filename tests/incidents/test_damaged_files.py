@@ -62,6 +62,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 @pytest.mark.timeout(60)
 @example(b"Timestamp (UTC),Service.Name,")
+@example(b"ts=2026-03-02T10:20:30.25Z level=warn msg=a\nts=2")
 @example(b"TimeUnixNano,PodName,TraceID,SpanID,Log\n")
 @settings(max_examples=60, deadline=None)
 @given(damaged())

@@ -115,8 +115,8 @@ def test_a_nezha_log_is_unwrapped_from_its_container_line(tmp_path: Path) -> Non
 
 
 def test_lines_of_several_files_come_in_time_order(tmp_path: Path) -> None:
-    late = file(tmp_path / "a.jsonl", '{"timestamp":20,"message":"late"}\n')
-    early = file(tmp_path / "b.jsonl", '{"timestamp":10,"message":"early"}\n')
+    late = file(tmp_path / "a.jsonl", '{"timestamp":1770000020,"message":"late"}\n')
+    early = file(tmp_path / "b.jsonl", '{"timestamp":1770000010,"message":"early"}\n')
 
     assert [line.message for line in read_logs([late, early]).lines] == ["early", "late"]
 

@@ -12,7 +12,7 @@ from incidents.logs.line import Lines, LogLine
 from incidents.logs.names import service_of_file
 from incidents.logs.records import WRAPPERS, identifier, is_record, read_record
 from incidents.logs.text import read_inner
-from incidents.times import moment
+from incidents.times import recorded
 from weft.core import JsonObject, JsonValue
 
 _ARRAYS = (
@@ -54,7 +54,7 @@ def _read_otlp(source: SourceFile) -> Iterator[LogLine]:
 
 def _of_otlp(record: JsonObject, service: str, logger: str) -> LogEntry | None:
     written = record.get("timeUnixNano") or record.get("observedTimeUnixNano")
-    time = moment(written) if written not in (None, "", "0", 0) else None
+    time = recorded(written) if written not in (None, "", "0", 0) else None
     level = level_of(record.get("severityText")) or severity_of(record.get("severityNumber"))
     body = _plain(record.get("body"))
     envelope = LogEntry(
@@ -86,7 +86,7 @@ def _read_loki(source: SourceFile) -> Iterator[LogLine]:
 def _of_loki(pair: JsonValue, service: str, source: SourceFile) -> LogEntry | None:
     match pair:
         case [written, str() as line, *_]:
-            time = moment(written)
+            time = recorded(written)
         case _:
             return None
     if time is None:

@@ -7,7 +7,7 @@ from incidents.dating import Dating
 from incidents.logs.entry import LogEntry
 from incidents.logs.text import TextLayout, read_inner
 from incidents.names import service_of
-from incidents.times import moment
+from incidents.times import recorded
 
 _CRI = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) "
@@ -23,7 +23,7 @@ _MOST = 1 << 20
 def read_line(line: str, dating: Dating, layout: TextLayout | None = None) -> LogEntry:
     """Return what a line says, with or without an envelope."""
     if cri := _CRI.match(line):
-        envelope = LogEntry("", moment(cri["time"], dating))
+        envelope = LogEntry("", recorded(cri["time"], dating))
         return envelope.around(read_line(line[cri.end() :], dating))
     if match := _named(line):
         inner = read_line(

@@ -10,7 +10,7 @@ from incidents.json_values import loaded
 from incidents.logs.entry import LogEntry, level_of, severity_of, status_level, worse
 from incidents.logs.stamps import stamp
 from incidents.names import short_name
-from incidents.times import moment
+from incidents.times import recorded
 from weft.core import JsonObject, JsonValue
 
 _TIMES = (
@@ -213,7 +213,7 @@ def time_of(value: JsonValue, dating: Dating) -> float | None:
         return None if isinstance(inner, dict) else time_of(inner, dating)
     if isinstance(value, str) and (counted := _COUNTED.fullmatch(value)):
         value = counted[1]  # as .NET writes times in JSON
-    time = moment(value, dating)
+    time = recorded(value, dating)
     if time is None and isinstance(value, str):
         mark = stamp(value, dating, _START)
         return mark.time if mark else None

@@ -11,7 +11,7 @@ from incidents.logs.line import Lines, LogLine
 from incidents.logs.names import service_of_file
 from incidents.logs.records import is_record, read_record
 from incidents.logs.text import read_inner
-from incidents.times import moment
+from incidents.times import recorded
 from weft.core import JsonObject
 
 _COLUMNS = ("TimeUnixNano", "PodName", "TraceID", "SpanID", "Log")
@@ -25,7 +25,7 @@ def _read_pods(source: SourceFile) -> Iterator[LogLine]:
     lines = Lines(source, "")
 
     def made(_: int, row: list[str]) -> LogEntry | None:
-        time = moment(row[at])
+        time = recorded(row[at])
         if time is None or not row[pod]:
             return None
         envelope = LogEntry("", time, service=row[pod], trace_id=row[trace], span_id=row[span])
@@ -93,7 +93,7 @@ def _read_w3c(source: SourceFile) -> Iterator[LogLine]:
 
 
 def _of_w3c(row: dict[str, str]) -> LogEntry | None:
-    time = moment(f"{row.get('date', '')}T{row.get('time', '')}")
+    time = recorded(f"{row.get('date', '')}T{row.get('time', '')}")
     if time is None:
         return None
     status = row.get("sc-status", "")

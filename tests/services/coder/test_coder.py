@@ -21,8 +21,8 @@ from services.coder.running import LIMITS, Runner
 from services.coder.suites import Suite, configured_suite
 from services.coder.tools import RUN_TESTS, Bench
 from services.coder.workspace import Workspace
+from tests.services.coder.processes import left_of
 from tests.services.coder.projects import PYTHON, QUICK, made, names_in, needs_shutting_in
-from tests.services.coder.test_limits_in_force import left_of
 from weft.core import Authority, JsonObject, Result, parts_of
 from weft.core.errors import ConfigError
 from weft.local.ports import free_port

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from anyio import to_thread
 
@@ -18,6 +17,7 @@ from services.coder.running import LIMITS, Command, Limits, NotRunError, Runner
 from tests.conftest import ROOT
 from tests.e2e.mesh import until
 from tests.services.coder import projects
+from tests.services.coder.processes import left_of
 from tests.services.coder.projects import ENVIRONMENT, QUICK, made, names_in, needs_shutting_in, ran
 from weft.core import JsonObject, loads_object
 
@@ -179,15 +179,6 @@ async def test_nobody_outlives_the_command_or_its_cancelling(runner: Runner, pro
 
     assert left_of() == []
     assert names_in(runner.home) == []
-
-
-def left_of() -> list[psutil.Process]:
-    """Return the processes below this one that run somebody's program."""
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.status() != psutil.STATUS_ZOMBIE
-    ]
 
 
 async def test_what_does_not_run_is_no_report(runner: Runner, project: Path) -> None:
