@@ -300,5 +300,7 @@ async def test_a_row_dated_far_from_all_others_moves_no_window(root: Path, time:
         found = await analyzed(root, signal)
         assert cause(found) == "payment"
         assert found["claims"][0]["strength"] > 0.4
-        assert any(words in told(found) for words in ("1 rows of", "1 malformed rows"))
+        # Of a time before 2000 it is said that it is none; of another that it lies far off.
+        unread = ("1 malformed rows", "no line has a time that can be read")
+        assert any(words in told(found) for words in ("1 rows of", *unread))
         assert found["claims"][0]["window"]["end"] < INCIDENT + 100
