@@ -6,7 +6,7 @@ from urllib.parse import urljoin, urlsplit
 from weft.a2a.checks.exchange import RawReply
 from weft.a2a.checks.model import Check, judged
 from weft.a2a.server.http import JSON_TYPES, loopback
-from weft.a2a.wire.cards import MAX_CARD, capabilities_of
+from weft.a2a.wire.cards import MAX_CARD, capabilities_of, objects
 from weft.a2a.wire.models import VERSION
 from weft.core import JsonObject, JsonValue
 
@@ -43,7 +43,7 @@ def card_checks(reply: RawReply, url: str) -> Iterator[Check]:
 
 def jsonrpc_url(card: JsonObject, url: str) -> str | None:
     """Return where the card says that JSON-RPC of this version is served."""
-    for interface in _objects(card.get("supportedInterfaces")):
+    for interface in objects(card.get("supportedInterfaces")):
         version = ".".join(str(interface.get("protocolVersion", "")).split(".")[:2])
         if interface.get("protocolBinding") == "JSONRPC" and version == VERSION:
             return urljoin(url, str(interface.get("url", "")))
@@ -70,7 +70,7 @@ def credential_for(card: JsonObject, key: str) -> dict[str, str]:
 
 
 def _interfaces(card: JsonObject, url: str) -> Iterator[Check]:
-    listed = _objects(card.get("supportedInterfaces"))
+    listed = objects(card.get("supportedInterfaces"))
     whole = [
         interface
         for interface in listed
@@ -105,7 +105,7 @@ def _interfaces(card: JsonObject, url: str) -> Iterator[Check]:
 
 
 def _skills(card: JsonObject) -> Iterator[Check]:
-    skills = _objects(card.get("skills"))
+    skills = objects(card.get("skills"))
     whole = [
         skill
         for skill in skills
@@ -143,7 +143,7 @@ def _security(card: JsonObject) -> Check:
     declared = set(schemes) if isinstance(schemes, dict) else set()
     named = {
         name
-        for requirement in _objects(card.get("securityRequirements"))
+        for requirement in objects(card.get("securityRequirements"))
         if isinstance(group := requirement.get("schemes"), dict)
         for name in group
     }
@@ -159,7 +159,3 @@ def _text(value: JsonValue) -> bool:
 
 def _texts(value: JsonValue) -> bool:
     return isinstance(value, list) and bool(value) and all(_text(entry) for entry in value)
-
-
-def _objects(value: JsonValue) -> list[JsonObject]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

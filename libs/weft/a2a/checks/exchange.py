@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import aiohttp
 import orjson
 
+from weft.a2a.client.transport import MAX_ANSWER
+from weft.a2a.server.http import VERSION_HEADER
 from weft.core import JsonObject, JsonValue
 from weft.core.protocol_errors import PeerUnavailableError
 
-MAX_ANSWER = 8 * 1024 * 1024
 ONCE = 1024 * 64
 NO_STATUS = 0
 """Of an answer that was cut short."""
-VERSION_HEADER = "A2A-Version"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from starlette.responses import Response
 from weft.a2a.server.binding import encoded
 from weft.a2a.server.updates import Update
 from weft.a2a.wire import extensions, rpc
+from weft.a2a.wire.cards import objects
 from weft.a2a.wire.legacy import METHODS
 from weft.a2a.wire.legacy_values import (
     artifact_to,
     message_from,
     message_to,
-    objects_in,
     status_to,
     task_to,
 )
@@ -62,7 +62,7 @@ def params_from(name: str, params: object) -> object:
 def answers_as_0_3(params: object) -> bool:
     """Tell whether the answer is to be 0.3's: it is, unless the parts of a message are of 1.0."""
     message = params.get("message") if isinstance(params, dict) else None
-    parts = objects_in(message.get("parts")) if isinstance(message, dict) else []
+    parts = objects(message.get("parts")) if isinstance(message, dict) else []
     return not parts or any("kind" in part for part in parts)
 
 
@@ -114,7 +114,7 @@ def _check(message: Mapping[str, JsonValue]) -> None:
     """Return if what would be lost on the way to 1.0 is as it must be."""
     if message.get("role") not in _ROLES:
         raise InputError("a role is user or agent", field="message.role")
-    for number, part in enumerate(objects_in(message.get("parts"))):
+    for number, part in enumerate(objects(message.get("parts"))):
         file = part.get("file")
         if isinstance(file, dict) and ("bytes" in file) is ("uri" in file):
             raise InputError("a file has either bytes or uri", field=f"message.parts.{number}.file")

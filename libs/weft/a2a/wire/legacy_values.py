@@ -1,5 +1,6 @@
 """The values of A2A 0.3 and 1.0 turned into each other: messages, parts, artifacts, states, tasks."""
 
+from weft.a2a.wire.cards import objects
 from weft.core import JsonObject, JsonValue
 
 __all__ = [
@@ -7,7 +8,6 @@ __all__ = [
     "artifact_to",
     "message_from",
     "message_to",
-    "objects_in",
     "state_from",
     "state_to",
     "status_from",
@@ -24,27 +24,27 @@ _STATE = "TASK_STATE_"
 def message_to(message: JsonObject) -> JsonObject:
     """Return a message of 1.0 as 0.3 has it."""
     role = _ROLES.get(str(message.get("role")), "user")
-    parts = [_part_to(part) for part in objects_in(message.get("parts"))]
+    parts = [_part_to(part) for part in objects(message.get("parts"))]
     return {**message, "kind": "message", "role": role, "parts": [*parts]}
 
 
 def message_from(message: JsonObject) -> JsonObject:
     """Return a message of 0.3 as 1.0 has it."""
     role = "ROLE_AGENT" if message.get("role") == "agent" else "ROLE_USER"
-    parts = [_part_from(part) for part in objects_in(message.get("parts"))]
+    parts = [_part_from(part) for part in objects(message.get("parts"))]
     return {**without_kind(message), "role": role, "parts": [*parts]}
 
 
 def artifact_to(artifact: JsonObject) -> JsonObject:
     """Return an artifact of 1.0 as 0.3 has it."""
-    return {**artifact, "parts": [_part_to(part) for part in objects_in(artifact.get("parts"))]}
+    return {**artifact, "parts": [_part_to(part) for part in objects(artifact.get("parts"))]}
 
 
 def artifact_from(artifact: JsonValue) -> JsonObject:
     """Return an artifact of 0.3 as 1.0 has it."""
     if not isinstance(artifact, dict):
         return {}
-    return {**artifact, "parts": [_part_from(part) for part in objects_in(artifact.get("parts"))]}
+    return {**artifact, "parts": [_part_from(part) for part in objects(artifact.get("parts"))]}
 
 
 def state_to(state: JsonValue) -> str:
@@ -82,9 +82,9 @@ def task_to(task: JsonObject) -> JsonObject:
     """Return a task of 1.0 as 0.3 has it."""
     shown: JsonObject = {**task, "kind": "task", "status": status_to(task.get("status"))}
     if isinstance(task.get("artifacts"), list):
-        shown["artifacts"] = [artifact_to(artifact) for artifact in objects_in(task["artifacts"])]
+        shown["artifacts"] = [artifact_to(artifact) for artifact in objects(task["artifacts"])]
     if isinstance(task.get("history"), list):
-        shown["history"] = [message_to(message) for message in objects_in(task["history"])]
+        shown["history"] = [message_to(message) for message in objects(task["history"])]
     return shown
 
 
@@ -92,20 +92,15 @@ def task_from(task: JsonObject) -> JsonObject:
     """Return a task of 0.3 as 1.0 has it."""
     shown = {**without_kind(task), "status": status_from(task.get("status"))}
     if isinstance(task.get("artifacts"), list):
-        shown["artifacts"] = [artifact_from(artifact) for artifact in objects_in(task["artifacts"])]
+        shown["artifacts"] = [artifact_from(artifact) for artifact in objects(task["artifacts"])]
     if isinstance(task.get("history"), list):
-        shown["history"] = [message_from(message) for message in objects_in(task["history"])]
+        shown["history"] = [message_from(message) for message in objects(task["history"])]
     return shown
 
 
 def without_kind(value: JsonObject) -> JsonObject:
     """Return the value without the member by which 0.3 tells values apart."""
     return {name: member for name, member in value.items() if name != "kind"}
-
-
-def objects_in(value: JsonValue) -> list[JsonObject]:
-    """Return the objects of a list; of anything else, none."""
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _part_to(part: JsonObject) -> JsonObject:
